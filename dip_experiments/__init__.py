@@ -1,0 +1,1 @@
+"""dip_experiments: reproducible Deep Image Prior experiments (Ulyanov, Vedaldi, Lempitsky, CVPR 2018)."""

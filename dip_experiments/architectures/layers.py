@@ -1,0 +1,122 @@
+"""Layers of the paper's networks for replicas side by side: tensors are "1 (r c) h w", channels are counted per replica."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dip_experiments.tensors import lanczos_kernel
+
+Padding = Literal["reflection", "zero"]
+Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
+Upsample = Literal["bilinear", "nearest"]
+
+PADDING_MODES = {"reflection": "reflect", "zero": "zeros"}
+NEGATIVE_SLOPE = 0.2
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, *, replicas: int, stride: int = 1, padding: Padding, bias: bool = True
+) -> nn.Conv2d:
+    """Same-size convolution (odd `kernel`), one group per replica."""
+    return nn.Conv2d(
+        inputs * replicas,
+        outputs * replicas,
+        kernel,
+        stride,
+        padding=kernel // 2,
+        padding_mode=PADDING_MODES[padding],
+        groups=replicas,
+        bias=bias,
+    )
+
+
+def norm(channels: int, replicas: int) -> nn.BatchNorm2d:
+    """Batch normalisation that always uses the statistics of the image at hand (PAPER, common settings)."""
+    return nn.BatchNorm2d(channels * replicas, track_running_stats=False)
+
+
+class Lanczos(nn.Module):
+    """Lanczos low-pass and decimation by `factor`, every channel on its own; replicate padding (PAPER detail 7)."""
+
+    kernel: Tensor
+
+    def __init__(self, factor: int, lobes: int) -> None:
+        super().__init__()
+        self.factor = factor
+        kernel = lanczos_kernel(factor, lobes).to(torch.get_default_dtype())
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        margin = (self.kernel.shape[-1] - self.factor) // 2
+        weight = self.kernel.to(x.dtype).expand(channels, 1, -1, -1)
+        return F.conv2d(F.pad(x, [margin] * 4, mode="replicate"), weight, stride=self.factor, groups=channels)
+
+
+def pooling(downsample: Downsample) -> nn.Module:
+    """What follows a stride-1 convolution to halve its output; nothing for a strided one."""
+    modules: dict[str, nn.Module] = {
+        "stride": nn.Identity(),
+        "average": nn.AvgPool2d(2),
+        "maximum": nn.MaxPool2d(2),
+        "lanczos2": Lanczos(2, lobes=2),
+        "lanczos3": Lanczos(2, lobes=3),
+    }
+    return modules[downsample]
+
+
+class Block(nn.Module):
+    """Convolution [pooling] norm LeakyReLU(0.2): the brick of the paper's networks."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        replicas: int,
+        padding: Padding,
+        downsample: Downsample | None = None,
+    ) -> None:
+        super().__init__()
+        stride = 2 if downsample == "stride" else 1
+        self.conv = convolution(inputs, outputs, kernel, replicas=replicas, stride=stride, padding=padding)
+        self.pool = pooling(downsample or "stride")
+        self.norm = norm(outputs, replicas)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.pool(self.conv(x))), NEGATIVE_SLOPE)
+
+
+class Output(nn.Module):
+    """Convolution to the image's channels, then a sigmoid: values in [0, 1]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, replicas: int, padding: Padding) -> None:
+        super().__init__()
+        self.conv = convolution(inputs, outputs, kernel, replicas=replicas, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.conv(x))
+
+
+def upsampled(x: Tensor, mode: Upsample) -> Tensor:
+    """Twice the size; bilinear without aligned corners (PAPER detail 2)."""
+    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
+
+
+def concatenated(first: Tensor, second: Tensor, replicas: int) -> Tensor:
+    """Channels of `first`, then of `second`, within each replica; cropped to the centre of the smaller (PAPER detail 2)."""
+    height = min(first.shape[-2], second.shape[-2])
+    width = min(first.shape[-1], second.shape[-1])
+    pairs = zip(
+        centre(first, height, width).chunk(replicas, 1), centre(second, height, width).chunk(replicas, 1), strict=True
+    )
+    return torch.cat([part for pair in pairs for part in pair], 1)
+
+
+def centre(x: Tensor, height: int, width: int) -> Tensor:
+    """The central `height` x `width` of x."""
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width]

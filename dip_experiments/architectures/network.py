@@ -1,0 +1,69 @@
+"""What every architecture is: R independent networks held as one, from latents to images."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dip_experiments.tensors import derive_seed
+
+
+class Network(nn.Module, ABC):
+    """f_theta: z -> x_hat, R independent replicas side by side.
+
+    Inside, the replicas lie next to each other in the channels ("1 (r c) h w") and every convolution has `groups=R`;
+    batch normalisation is per channel, so no replica sees another one. At the doors a replica is an item ("r c h w").
+    """
+
+    def __init__(self, latent_shape: tuple[int, int, int], replicas: int) -> None:
+        super().__init__()
+        if replicas < 1:
+            raise ValueError(f"replicas={replicas}: at least 1 network is needed")
+        self.latent_shape = latent_shape
+        self.replicas = replicas
+
+    def forward(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
+        """Images in [0, 1], one per latent."""
+        x_hat = self.side_by_side(z.flatten(0, 1).unsqueeze(0))
+        return x_hat.squeeze(0).unflatten(0, (self.replicas, -1))
+
+    @abstractmethod
+    def side_by_side(self, z: Float[Tensor, "1 rcz hz wz"]) -> Float[Tensor, "1 rc h w"]:
+        """The same map with the replicas in the channels."""
+
+
+def check_size(size: tuple[int, int], scales: int, smallest: int) -> None:
+    """Size law of a network that halves its input `scales` times and needs `smallest` pixels a side at the bottom.
+
+    Raises ValueError naming the two nearest sizes that fit.
+    """
+    multiple = 2**scales
+    if any(side % multiple or side < smallest * multiple for side in size):
+        fits = [max(smallest, side // multiple) * multiple for side in size]
+        above = [side + multiple for side in fits]
+        raise ValueError(
+            f"image of {size[0]} x {size[1]} pixels: {scales} scales need both sides divisible by {multiple} and at "
+            f"least {smallest * multiple}; set image.size to {min(fits)} or {min(above)}, or use fewer scales"
+        )
+
+
+def build_replicas(build: Callable[[int], Network], seeds: Sequence[int]) -> Network:
+    """One network of R = len(seeds) replicas; replica r has the very weights that `build(1)` draws under seeds[r].
+
+    `build(replicas)` makes the network. PyTorch's own initialisation (PAPER detail 3) reads the global generator,
+    which is left as it was found.
+    """
+    singles = [_build_seeded(build, derive_seed(seed, "init")) for seed in seeds]
+    network = build(len(seeds))
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(torch.cat([single.get_parameter(name) for single in singles]))
+    return network
+
+
+def _build_seeded(build: Callable[[int], Network], seed: int) -> Network:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build(1)

@@ -1,0 +1,147 @@
+"""The paper's hourglass with skip connections, and without them the encoder-decoder."""
+
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from dip_experiments.architectures.layers import (
+    Block,
+    Downsample,
+    Output,
+    Padding,
+    Upsample,
+    concatenated,
+    norm,
+    upsampled,
+)
+from dip_experiments.architectures.network import Network, check_size
+
+T = TypeVar("T")
+
+
+class Scale(nn.Module):
+    """One scale of the hourglass (PAPER detail 2): a skip branch, a way down, and the way up that joins both."""
+
+    def __init__(
+        self,
+        inputs: int,
+        down: int,
+        deeper: int,
+        up: int,
+        skip: int,
+        *,
+        kernel_down: int,
+        kernel_up: int,
+        upsample: Upsample,
+        downsample: Downsample,
+        up_1x1: bool,
+        padding: Padding,
+        replicas: int,
+    ) -> None:
+        super().__init__()
+        self.upsample, self.replicas = upsample, replicas
+        self.skip = Block(inputs, skip, 1, replicas=replicas, padding=padding) if skip else None
+        self.down = Block(inputs, down, kernel_down, replicas=replicas, padding=padding, downsample=downsample)
+        self.down_refine = Block(down, down, kernel_down, replicas=replicas, padding=padding)
+        self.concat = nn.Module()
+        self.concat.norm = norm(skip + deeper, replicas)
+        self.up = Block(skip + deeper, up, kernel_up, replicas=replicas, padding=padding)
+        self.up_1x1 = Block(up, up, 1, replicas=replicas, padding=padding) if up_1x1 else None
+
+    def encode(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
+        """(skip branch or None, what the next scale sees at half the size)."""
+        return (self.skip(x) if self.skip else None), self.down_refine(self.down(x))
+
+    def decode(self, skip: Tensor | None, deeper: Tensor) -> Tensor:
+        """Joins the skip branch with the upsampled result of the deeper scales."""
+        x = upsampled(deeper, self.upsample)
+        if skip is not None:
+            x = concatenated(skip, x, self.replicas)
+        x = self.up(self.concat.norm(x))
+        return self.up_1x1(x) if self.up_1x1 else x
+
+
+class Skip(Network):
+    """Hourglass of the paper (Ulyanov et al. 2018, supplement; PAPER detail 2).
+
+    `down`, `up`, `skip`: channels of each scale, fine to coarse; a skip of 0 leaves the branch out. Kernels, `upsample`
+    and `downsample` are one value for all scales or a list. Needs sides divisible by 2^scales.
+    """
+
+    def __init__(
+        self,
+        input_channels: int,
+        output_channels: int,
+        size: tuple[int, int],
+        down: list[int],
+        up: list[int],
+        skip: list[int],
+        kernel_down: int | list[int] = 3,
+        kernel_up: int | list[int] = 3,
+        upsample: Upsample | list[Upsample] = "bilinear",
+        downsample: Downsample | list[Downsample] = "stride",
+        up_1x1: bool = True,
+        padding: Padding = "reflection",
+        replicas: int = 1,
+    ) -> None:
+        scales = len(down)
+        super().__init__((input_channels, *size), replicas)
+        check_widths(down=down, up=up, skip=skip)
+        kernels_down, kernels_up = per_scale("kernel_down", kernel_down, scales), per_scale("kernel_up", kernel_up, scales)
+        check_kernels(kernel_down=kernels_down, kernel_up=kernels_up)
+        check_size(size, scales, smallest=max(kernels_down + kernels_up) // 2 + 1)
+        upsamples, downsamples = per_scale("upsample", upsample, scales), per_scale("downsample", downsample, scales)
+        self.scales = scales
+        for i in range(scales):
+            scale = Scale(
+                inputs=down[i - 1] if i else input_channels,
+                down=down[i],
+                deeper=up[i + 1] if i + 1 < scales else down[i],
+                up=up[i],
+                skip=skip[i],
+                kernel_down=kernels_down[i],
+                kernel_up=kernels_up[i],
+                upsample=upsamples[i],
+                downsample=downsamples[i],
+                up_1x1=up_1x1,
+                padding=padding,
+                replicas=replicas,
+            )
+            self.add_module(f"scale{i}", scale)
+        self.output = Output(up[0], output_channels, 1, replicas=replicas, padding=padding)
+
+    def side_by_side(self, z: Tensor) -> Tensor:
+        x, branches = z, []
+        scales = [self.get_submodule(f"scale{i}") for i in range(self.scales)]
+        for scale in scales:
+            skip, x = scale.encode(x)  # type: ignore[operator]
+            branches.append(skip)
+        for scale, skip in zip(reversed(scales), reversed(branches), strict=True):
+            x = scale.decode(skip, x)  # type: ignore[operator]
+        return self.output(x)
+
+
+def per_scale(name: str, value: T | list[T], scales: int) -> list[T]:
+    """One value per scale: a list as it is, a single value repeated."""
+    values = value if isinstance(value, list) else [value] * scales
+    if len(values) != scales:
+        raise ValueError(f"architecture.{name}={values}: {len(values)} values for {scales} scales; give one, or {scales}")
+    return values
+
+
+def check_widths(down: list[int], up: list[int], skip: list[int]) -> None:
+    """Raises ValueError unless there is at least one scale and each list has one valid width per scale."""
+    if not len(down) == len(up) == len(skip) or not down:
+        raise ValueError(
+            f"architecture.down, up and skip have {len(down)}, {len(up)} and {len(skip)} entries; "
+            "give one width per scale in each, and at least one scale"
+        )
+    if min(down + up) < 1 or min(skip) < 0:
+        raise ValueError(f"architecture widths must be positive (skip: 0 or more), got down={down}, up={up}, skip={skip}")
+
+
+def check_kernels(**kernels: list[int]) -> None:
+    """Raises ValueError unless every kernel side is odd and positive."""
+    for name, sides in kernels.items():
+        if any(side < 1 or side % 2 == 0 for side in sides):
+            raise ValueError(f"architecture.{name}={sides}: kernels must be odd and positive, such as 3 or 5")

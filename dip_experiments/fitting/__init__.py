@@ -1,0 +1,1 @@
+"""Fitting one network to one image with Lightning."""

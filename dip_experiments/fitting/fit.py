@@ -1,0 +1,173 @@
+"""The Lightning module: one fit of R replicas, a block of iterations at a time."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.problem import Problem, make_optimizer
+from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
+
+State = dict[str, Any]
+
+
+class Fit(pl.LightningModule):
+    """Fits a problem; one Lightning batch is a block of iterations, and curves leave the device once a block.
+
+    `curves` is "iterations columns replicas" with the columns of `columns`: loss, psnr_measurement and, where the task
+    has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the image that the network
+    gives *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
+    """
+
+    output: Float[Tensor, "r c h w"]
+
+    def __init__(self, problem: Problem, iterations: int, average_decay: float, guard: Guard) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = problem.network
+        self.network.requires_grad_(problem.optimise != "z")
+        self.latent = nn.Parameter(problem.latent, requires_grad=problem.optimise != "theta")
+        self.operator = problem.task.operator
+        self.problem, self.guard, self.average_decay = problem, guard, average_decay
+        reference = problem.task.reference
+        self.columns = ["loss", "psnr_measurement", *([] if reference is None else ["psnr_reference", "psnr_average"])]
+        shape = (iterations, len(self.columns), self.network.replicas)
+        self.register_buffer("curves", torch.full(shape, torch.nan, dtype=problem.latent.dtype))
+        self.register_buffer("average", torch.zeros_like(problem.task.measurement if reference is None else reference))
+        self.done = 0
+        self.resume_from: State | None = None
+        self.good: State = {}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        free = [parameter for parameter in (*self.network.parameters(), self.latent) if parameter.requires_grad]
+        return make_optimizer(self.problem.optimizer, free)
+
+    def on_fit_start(self) -> None:
+        """Draws continue where they were; the state before the first iteration is the first good one."""
+        self.optimizer: torch.optim.Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
+        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.seeds]
+        if self.resume_from is not None:
+            self.load_state(self.resume_from)
+        self.good = self.state()
+
+    def training_step(self, block: tuple[int, int], batch_index: int) -> None:
+        """The iterations after block[0] up to block[1], then the guard's look at their losses."""
+        after, last = block
+        for index in range(after, last):
+            self.iterate(index)
+        self.done = last
+        losses = torch.cat([self.curves[after:last, 0].T, self.closing_loss().unsqueeze(1)], dim=1)
+        self.guard.look(last, losses, self.restore)
+        self.good = self.state()
+
+    def iterate(self, index: int) -> None:
+        """One iteration: x_hat = f_theta(z_t), curves, one update of the optimizer, running average."""
+        z = self.perturbed()
+        first: list[tuple[Tensor, ...]] = []
+
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            x_hat = self.network(z)
+            energy = self.problem.task.loss(x_hat)
+            loss = self.problem.loss(x_hat, energy)
+            loss.sum().backward()
+            first.append((x_hat.detach(), energy.detach(), loss.detach()))
+            return loss.sum()
+
+        self.optimizer.step(closure)
+        self.output, energy, loss = first[0]
+        self.record(index, energy, loss)
+
+    def perturbed(self) -> Float[Tensor, "r cz hz wz"]:
+        """z_t = z + N(0, sigma_p^2), fresh for each replica and iteration, never accumulated (PAPER detail 1)."""
+        if not self.problem.perturbation:
+            return self.latent
+        shape = self.latent.shape[1:]
+        draws = [torch.randn(shape, generator=draw, device=self.device, dtype=self.latent.dtype) for draw in self.noise]
+        return self.latent + self.problem.perturbation * torch.stack(draws)
+
+    @torch.no_grad()
+    def record(self, index: int, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"]) -> None:
+        """Writes one row of the curves and moves the average. Nothing leaves the device."""
+        self.average.lerp_(self.output, 1 - self.average_decay if index else 1.0)
+        row = [loss, psnr_from_mse(energy)]
+        reference = self.problem.task.reference
+        if reference is not None:
+            row += [psnr_from_mse(mean_squared_error(image, reference)) for image in (self.output, self.average)]
+        self.curves[index] = torch.stack(row)
+
+    @torch.no_grad()
+    def closing_loss(self) -> Float[Tensor, " r"]:
+        """The loss of the weights as they are, at the unperturbed latent: no bad state ever counts as a good one."""
+        x_hat = self.network(self.latent)
+        return self.problem.loss(x_hat, self.problem.task.loss(x_hat))
+
+    @torch.no_grad()
+    def restore(self, replica: int) -> None:
+        """Takes weights, latent, average and optimizer state of one replica back to the last good state.
+
+        Adam's iteration counter is shared by the replicas and goes on; L-BFGS has one replica and goes back whole.
+        """
+        replicas = self.network.replicas
+        pairs = [(self.latent, self.good["latent"]), (self.average, self.good["average"])]
+        pairs += [(parameter, self.good["network"][name]) for name, parameter in self.network.named_parameters()]
+        if isinstance(self.optimizer, torch.optim.LBFGS):
+            self.optimizer.load_state_dict(copied(self.good["optimizer"]))
+        else:
+            pairs += moments(self.optimizer, self.good["optimizer"])
+        for live, good in pairs:
+            live.view(replicas, -1)[replica] = good.view(replicas, -1)[replica]
+
+    def state(self) -> State:
+        """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
+        return copied(
+            {
+                "done": self.done,
+                "network": self.network.state_dict(),
+                "latent": self.latent.detach(),
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+                "noise": [draw.get_state() for draw in self.noise],
+                "guard": self.guard.state(),
+                "curves": self.curves[: self.done],
+            }
+        )
+
+    def load_state(self, state: State) -> None:
+        """Continues from a state as if nothing had happened."""
+        self.done = state["done"]
+        self.network.load_state_dict(state["network"])
+        with torch.no_grad():
+            self.latent.copy_(state["latent"])
+            self.average.copy_(state["average"])
+            self.curves[: self.done] = state["curves"].to(self.curves)
+        self.optimizer.load_state_dict(state["optimizer"])
+        for draw, saved in zip(self.noise, state["noise"], strict=True):
+            draw.set_state(saved.cpu())
+        self.guard.load_state(state["guard"])
+
+
+def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor, Tensor]]:
+    """(live, good) of every running moment that has its parameter's shape; zero where none was kept yet."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    pairs = []
+    for index, parameter in enumerate(parameters):
+        kept = good["state"].get(index, {})
+        for name, live in optimizer.state[parameter].items():
+            if isinstance(live, Tensor) and live.shape == parameter.shape:
+                pairs.append((live, kept.get(name, torch.zeros_like(live))))
+    return pairs
+
+
+def copied(value: Any) -> Any:
+    """The same nested value with every tensor cloned."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value

@@ -1,0 +1,61 @@
+"""What is optimised: latents, optimizer and energy of R replicas."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dip_experiments.architectures import Network
+from dip_experiments.tasks import Task
+from dip_experiments.tensors import generator, total_variation
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "lbfgs": torch.optim.LBFGS}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """min over theta, z or both of E(f_theta(z_t); x0) + weight R(f_theta(z_t)) (Ulyanov et al. 2018, Eq. 1 and 2).
+
+    `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2). `optimise` is theta, z or both.
+    """
+
+    network: Network
+    latent: Float[Tensor, "r cz hz wz"]
+    task: Task
+    seeds: Sequence[int]
+    perturbation: float
+    optimise: str
+    tv_weight: float
+    optimizer: dict[str, Any]
+
+    def loss(self, x_hat: Float[Tensor, "r c h w"], energy: Float[Tensor, " r"]) -> Float[Tensor, " r"]:
+        """Energy plus the explicit prior, per replica."""
+        return energy + self.tv_weight * total_variation(x_hat) if self.tv_weight else energy
+
+
+def make_latent(name: str, shape: tuple[int, int, int], scale: float, seeds: Sequence[int]) -> Float[Tensor, "r cz hz wz"]:
+    """z of each replica, float64: U(0, scale) drawn once, or the pixels' coordinates in [0, scale] (PAPER detail 1).
+
+    `shape` is (channels, rows, columns). Raises ValueError for a meshgrid that has not two channels.
+    """
+    if name == "noise":
+        drawn = [torch.rand(shape, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
+        return torch.stack(drawn) * scale
+    if shape[0] != 2:
+        raise ValueError(f"latent=meshgrid has 2 channels, this architecture takes {shape[0]}; use latent=noise")
+    rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in shape[1:])
+    grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"))
+    return (grid * scale).expand(len(seeds), *shape).clone()
+
+
+def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer of conf/optimizer over the given parameters."""
+    options = {name: value for name, value in words.items() if name != "name"}
+    if words["name"] == "adam":
+        options["betas"] = tuple(options["betas"])
+    if words["name"] == "lbfgs":
+        options = {"lr": words["lr"], "history_size": words["history"], "max_iter": 1, "line_search_fn": "strong_wolfe"}
+    return OPTIMIZERS[words["name"]](parameters, **options)

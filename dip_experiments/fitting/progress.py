@@ -1,0 +1,62 @@
+"""Progress of one fit: a bar in a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dip_experiments.fitting.fit import Fit
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class ProgressBar(pl.Callback):
+    """Iterations, iterations/s, time left, loss and PSNR (mean over the replicas) of a running fit, on standard error."""
+
+    def __init__(self, title: str, fit: Fit, iterations: int) -> None:
+        self.title, self.fit, self.iterations = title, fit, iterations
+        self.console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+
+    def on_train_start(self, *_: Any) -> None:
+        self.started_at, self.started_with, self.last_line = time.monotonic(), self.fit.done, 0.0
+        self.task = self.progress.add_task(self.title, total=self.iterations, completed=self.fit.done, text="")
+        self.progress.start()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        done, now = self.fit.done, time.monotonic()
+        rate = (done - self.started_with) / max(now - self.started_at, 1e-9)
+        text = f"{rate:.1f} it/s  {latest(self.fit)}"
+        if self.console.is_terminal:
+            self.progress.update(self.task, completed=done, text=text)
+        elif done == self.iterations or now - self.last_line > SECONDS_BETWEEN_LINES:
+            self.last_line = now
+            left = (self.iterations - done) / rate
+            print(f"{self.title}: {done}/{self.iterations}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def on_train_end(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def on_exception(self, *_: Any) -> None:
+        self.progress.stop()
+
+
+def latest(fit: Fit) -> str:
+    """Loss and PSNR of the last iteration, mean over the replicas."""
+    named = dict(zip(fit.columns, fit.curves[fit.done - 1].mean(1).tolist(), strict=True))
+    quality = named.get("psnr_reference")
+    against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"
+    return f"loss {named['loss']:.5f}  PSNR {named['psnr_measurement']:.2f} dB to the target{against}"

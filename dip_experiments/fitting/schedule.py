@@ -1,0 +1,32 @@
+"""Which iterations end a block, keep an image, or are logged. Pure functions of the settings, so a resumed run agrees."""
+
+from collections.abc import Iterator
+
+from torch.utils.data import IterableDataset
+
+
+def image_iterations(iterations: int) -> list[int]:
+    """1, 3, 10, 30, 100, ... and the last: the iterations whose output is kept as an image."""
+    decades = [10**k for k in range(len(str(iterations)))]
+    return sorted({i for decade in decades for i in (decade, 3 * decade) if i <= iterations} | {iterations})
+
+
+def logged_iterations(iterations: int) -> list[int]:
+    """About 20 iterations per decade, and the last: the points of a curve on a logarithmic axis."""
+    points = {round(10 ** (k / 20)) for k in range(20 * len(str(iterations)) + 1)}
+    return sorted({i for i in points if i <= iterations} | {iterations})
+
+
+def block_ends(iterations: int, block: int) -> list[int]:
+    """Iterations after which curves are read: every `block`, and wherever an image is kept."""
+    return sorted({*range(block, iterations, block), *image_iterations(iterations)})
+
+
+class Blocks(IterableDataset[tuple[int, int]]):
+    """The iterations still to be done, as (after, up to and including) pairs: one Lightning batch each."""
+
+    def __init__(self, ends: list[int], done: int) -> None:
+        self.ends = [done, *(end for end in ends if end > done)]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(list(zip(self.ends, self.ends[1:], strict=False)))

@@ -1,0 +1,164 @@
+"""The settings of one run: the one place where every word of conf/ has a type and a range."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+
+class Group(BaseModel):
+    """Read-only; unknown keys, NaN and infinity are errors, and nothing is converted from text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True, populate_by_name=True)
+
+
+class Scale(Group):
+    name: Literal["smoke", "laptop", "paper"]
+    size: PositiveInt
+    width: PositiveInt
+    iterations: PositiveInt
+
+
+class Image(Group):
+    """`size`: pixels a side, None for the picture's own."""
+
+    name: Literal["astronaut", "camera", "coffee", "chelsea", "file"]
+    path: str | None
+    size: PositiveInt | None
+    fit: Literal["resize", "crop"]
+
+
+class PlainTarget(Group):
+    name: Literal["natural", "shuffled", "noise"]
+
+
+class NoisyTarget(Group):
+    """`sigma`: standard deviation in grey levels of 255."""
+
+    name: Literal["noisy"]
+    sigma: NonNegativeFloat
+    clip: bool
+
+
+class Task(Group):
+    name: Literal["reconstruction"]
+
+
+class Architecture(BaseModel):
+    """`_target_` and what its constructor takes; checked against the constructor itself when the network is built."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    constructor: str = Field(alias="_target_")
+
+
+class Latent(Group):
+    """`perturbation`: standard deviation added afresh each iteration, in units of the latent."""
+
+    name: Literal["noise", "meshgrid"]
+    channels: PositiveInt
+    scale: PositiveFloat
+    perturbation: NonNegativeFloat
+    optimise: Literal["theta", "z", "both"]
+
+
+class Adam(Group):
+    name: Literal["adam"]
+    lr: PositiveFloat
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+    eps: PositiveFloat
+
+
+class Sgd(Group):
+    name: Literal["sgd"]
+    lr: PositiveFloat
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Lbfgs(Group):
+    name: Literal["lbfgs"]
+    lr: PositiveFloat
+    history: PositiveInt
+
+
+class NoRegularizer(Group):
+    name: Literal["none"]
+
+
+class TotalVariation(Group):
+    name: Literal["tv"]
+    weight: NonNegativeFloat
+
+
+class NoStopping(Group):
+    name: Literal["none"]
+
+
+class NoLogger(Group):
+    name: Literal["none"]
+
+
+class Wandb(Group):
+    name: Literal["wandb"]
+    mode: Literal["offline", "online"]
+    project: str
+    tags: list[str]
+
+
+class Fit(Group):
+    iterations: PositiveInt
+    average_decay: Annotated[float, Field(ge=0, lt=1)]
+    checkpoint_every: PositiveInt
+    block: PositiveInt
+    spike_db: PositiveFloat
+    rollbacks: PositiveInt
+
+
+class Paths(Group):
+    results: str
+
+
+class Experiment(Group):
+    name: str
+
+
+class Settings(Group):
+    """Everything that composes one run; see conf/config.yaml for what each word means and where its value comes from."""
+
+    scale: Scale
+    image: Image
+    target: Annotated[PlainTarget | NoisyTarget, Field(discriminator="name")]
+    task: Task
+    architecture: Architecture
+    latent: Latent
+    optimizer: Annotated[Adam | Sgd | Lbfgs, Field(discriminator="name")]
+    regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
+    stopping: NoStopping
+    logger: Annotated[NoLogger | Wandb, Field(discriminator="name")]
+    experiment: Experiment
+    seed: NonNegativeInt
+    replicas: PositiveInt
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+    precision: Literal["float32", "float64"]
+    force: bool
+    fit: Fit
+    paths: Paths
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each replica."""
+        return [self.seed + replica for replica in range(self.replicas)]
+
+    def words(self) -> dict[str, Any]:
+        """Plain nested dictionary with the words of conf/."""
+        return self.model_dump(by_alias=True)
+
+
+WITHOUT_EFFECT = ("paths", "logger", "force", "experiment", "scale")
+"""Settings that cannot change a run's numbers (what `scale` sets is in the other groups)."""
+
+
+def identity(words: dict[str, Any], image_digest: str | None) -> dict[str, Any]:
+    """What a run's signature is made of: all words that can change its numbers, a file by its content, not its name."""
+    kept = {name: value for name, value in words.items() if name not in WITHOUT_EFFECT}
+    kept["image"] = {**words["image"], "path": image_digest}
+    kept["fit"] = {name: value for name, value in words["fit"].items() if name != "checkpoint_every"}
+    return kept

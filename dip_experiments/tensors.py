@@ -1,0 +1,59 @@
+"""Pure tensor arithmetic that every room above may use: named seeds, errors per replica, the Lanczos kernel."""
+
+import hashlib
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+TINY = 1e-12
+"""Smallest mean squared error that still has a PSNR (120 dB); keeps a perfect fit finite."""
+
+
+def derive_seed(seed: int, name: str) -> int:
+    """The seed of one named source of randomness (`target`, `task`, `init`, `latent`, `perturbation`).
+
+    A hash, so that changing how much noise is drawn never changes the weights. Result in [0, 2^63).
+    """
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(seed: int, name: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of its own for one named source of randomness."""
+    return torch.Generator(device).manual_seed(derive_seed(seed, name))
+
+
+def mean_squared_error(x: Float[Tensor, "r c h w"], y: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
+    """mean((x - y)^2) over channels and pixels, one value per replica."""
+    return (x - y).square().flatten(1).mean(1)
+
+
+def psnr_from_mse(mse: Tensor) -> Tensor:
+    """10 log10(1 / MSE) in dB for images of range 1, all channels pooled (PAPER detail 9); at most 120 dB."""
+    return -10 * torch.log10(mse.clamp_min(TINY))
+
+
+def lanczos_kernel(factor: int, lobes: int) -> Float[Tensor, "k k"]:
+    """Lanczos window for downsampling by an even `factor`, sum 1, float64.
+
+    L(d) = sinc(d) sinc(d / lobes) sampled half a pixel off the grid (phase 0.5, PAPER detail 7), so the kernel has
+    2 * lobes * factor taps a side: 16 for Lanczos-2 at x4.
+    """
+    taps = 2 * lobes * factor
+    distance = (torch.arange(taps, dtype=torch.float64) + 0.5 - taps / 2) / factor
+    profile = torch.sinc(distance) * torch.sinc(distance / lobes)
+    kernel = torch.outer(profile, profile)
+    return kernel / kernel.sum()
+
+
+def total_variation(x: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
+    """Isotropic total variation, mean over pixels and channels of sqrt(dx^2 + dy^2), one value per replica.
+
+    The R(x) of E(x; x0) + R(x) (Ulyanov et al. 2018, Eq. 1). The mean instead of the sum makes the weight independent
+    of the image size (our choice); 1e-12 under the root keeps the gradient finite where the image is flat.
+    """
+    vertical = x[..., 1:, :-1] - x[..., :-1, :-1]
+    horizontal = x[..., :-1, 1:] - x[..., :-1, :-1]
+    return torch.sqrt(vertical.square() + horizontal.square() + TINY).flatten(1).mean(1)
+
