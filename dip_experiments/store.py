@@ -227,7 +227,7 @@ def _processor() -> str:
 
 
 def _uncommitted() -> bool | None:
-    status = _git("status", "--porcelain", "--untracked-files=no")
+    status = _git("status", "--porcelain", "--", "dip_experiments", "conf", "scripts")
     return None if status is None else bool(status)
 
 

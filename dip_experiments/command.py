@@ -1,0 +1,80 @@
+"""The door: `dip` and scripts/run.py. Checks the whole request, runs it through Hydra, says what became of it."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hydra
+import rich
+from omegaconf import DictConfig
+from rich.table import Table
+
+from dip_experiments.requests import WRONG_REQUEST, compose_jobs, conf_folder, in_plain_words
+from dip_experiments.store import Run, Store
+
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+SWEEP_FLAGS = ("-m", "--multirun")
+QUESTIONS = ("-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
+"""Flags to which Hydra answers without running anything."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code of `dip` with the given words (default: those of the command line): 0, 1 failed, 2 wrong request."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("dip_experiments").setLevel(logging.INFO)
+    # The word `resume` says what asking again does anyway.
+    words = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "resume"]
+    sys.argv = [sys.argv[0], *words]
+    if any(word.split("=")[0] in QUESTIONS for word in words):
+        launch(lambda config: None)
+        return 0
+    try:
+        return fit_all(words)
+    except WRONG_REQUEST as error:
+        print(in_plain_words(error), file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("Interrupted. Ask again with the same words to continue where it stopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def fit_all(words: Sequence[str]) -> int:
+    """Checks every job, runs those that are not finished, and reports from the store."""
+    overrides = [word for word in words if word not in SWEEP_FLAGS]
+    if flags := [word for word in overrides if word.startswith("-")]:
+        raise ValueError(f"{flags[0]}: unknown flag; use key=value words, -m for a sweep, --help for a list")
+    jobs = compose_jobs(overrides, multirun=len(overrides) < len(words))
+    experiment = importlib.import_module("dip_experiments.experiment")  # PyTorch: only when something is to be fitted
+    plans = [experiment.plan(experiment.read_settings(job)) for job in jobs]
+    runs = list({planned.run.name: planned.run for planned in plans}.values())
+    settings = plans[0].settings
+    done_before = set() if settings.force else {run.name for run in runs if run.finished}
+    if settings.experiment.name != "single":
+        store = Store(Path(settings.paths.results))
+        store.write_grid(settings.experiment.name, settings.scale.name, [run.name for run in runs])
+    launch(experiment.run)
+    (Path(settings.paths.results) / "runs" / "multirun.yaml").unlink(missing_ok=True)  # each run keeps its own
+    return report(runs, done_before)
+
+
+def launch(task: Callable[[DictConfig], None]) -> None:
+    """Hands the command line to Hydra: one job or a sweep, by whichever launcher is configured."""
+    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
+
+
+def report(runs: Sequence[Run], done_before: set[str]) -> int:
+    """One line, or a table for a sweep: what was finished, skipped, failed. Exit code 1 if any run failed."""
+    table = Table("run", "outcome", "folder")
+    for run in runs:
+        outcome = "failed" if not run.finished else "skipped (finished before)" if run.name in done_before else "finished"
+        table.add_row(run.name, outcome, str(run.folder))
+        if not run.finished:
+            reason = (run.failure or "no reason recorded").splitlines()[0]
+            print(f"run {run.name} failed: {reason}\n  details: {run.folder / 'failure.txt'}", file=sys.stderr)
+        elif len(runs) == 1:
+            print(f"run {run.name} {outcome}: {run.folder}")
+    if len(runs) > 1:
+        rich.print(table)
+    return 0 if all(run.finished for run in runs) else FAILED

@@ -1,0 +1,222 @@
+"""One run from its settings to its record: the only place that knows every room."""
+
+import inspect
+import logging
+import os
+import sys
+import traceback
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, create_model
+
+from dip_experiments.architectures import Network, build_replicas
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.progress import ProgressBar
+from dip_experiments.fitting.recorder import Recorder
+from dip_experiments.fitting.training import Interrupted, train
+from dip_experiments.images import Array, load_image
+from dip_experiments.settings import Settings, TotalVariation, Wandb, identity
+from dip_experiments.store import (
+    Run,
+    Store,
+    check_writable,
+    file_digest,
+    provenance,
+    signature,
+    write_json,
+    write_text,
+)
+from dip_experiments.targets import make_target
+from dip_experiments.tasks import reconstruction
+
+log = logging.getLogger(__name__)
+DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that was checked: everything that can be wrong with a request has been looked at, nothing was written."""
+
+    settings: Settings
+    run: Run
+    device: torch.device
+    image: Array
+    build: Callable[[int], Network]
+
+
+def plan(settings: Settings) -> Plan:
+    """Checks a request as a whole. Raises ValueError that says what was given, what is wanted and what to do."""
+    device = find_device(settings.device)
+    if settings.optimizer.name == "lbfgs" and settings.replicas > 1:
+        raise ValueError(
+            f"optimizer=lbfgs with replicas={settings.replicas}: L-BFGS couples all parameters; "
+            "use replicas=1 and sweep the seed: -m seed=0,1,2"
+        )
+    if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
+        check_account()
+    image = load_image(**settings.image.model_dump())
+    build = architecture(settings, image)
+    build(1)
+    results = Path(settings.paths.results)
+    check_writable(results)
+    return Plan(settings, Store(results).run(run_signature(settings, device)), device, image, build)
+
+
+def run_signature(settings: Settings, device: torch.device) -> str:
+    """The run's name: a hash of all that can change its numbers, with the image by content and the device by kind."""
+    digest = file_digest(Path(settings.image.path)) if settings.image.path else None
+    return signature({**identity(settings.words(), digest), "device": device.type})
+
+
+def find_device(name: str) -> torch.device:
+    """auto: a GPU if there is one. Raises ValueError for a GPU that is not there."""
+    if name == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={name}: this PyTorch sees {torch.cuda.device_count()} CUDA devices; use device=cpu or auto")
+    return device
+
+
+def check_account() -> None:
+    """Raises ValueError if W&B has no key to log in with."""
+    netrc = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
+    known = "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
+    if not known:
+        raise ValueError("logger.mode=online: no W&B key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline")
+
+
+def architecture(settings: Settings, image: Array) -> Callable[[int], Network]:
+    """replicas -> network, with the constructor's arguments checked against its own signature."""
+    try:
+        constructor = hydra.utils.get_class(settings.architecture.constructor)
+    except Exception as error:
+        raise ValueError(f"architecture._target_={settings.architecture.constructor}: no such class ({error})") from None
+    arguments: dict[str, Any] = {
+        "input_channels": settings.latent.channels,
+        "output_channels": image.shape[0],
+        "size": (image.shape[1], image.shape[2]),
+        **(settings.architecture.model_extra or {}),
+    }
+    check_arguments(constructor, arguments)
+    return lambda replicas: constructor(**arguments, replicas=replicas)
+
+
+def check_arguments(constructor: type, arguments: dict[str, Any]) -> None:
+    """Raises pydantic's ValidationError unless the constructor takes these arguments, by name and type."""
+    hints = typing.get_type_hints(constructor.__init__)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(constructor).parameters.items()
+        if name != "replicas"
+    }
+    create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields).model_validate(arguments)
+
+
+def carry_out(planned: Plan, command: list[str]) -> str:
+    """Fits what was planned unless that is done already. Returns `finished`, `skipped` or `failed`.
+
+    A failure is told in the run's failure.txt; the run's curves and checkpoint stay. Raises Interrupted at Ctrl-C.
+    """
+    run, settings = planned.run, planned.settings
+    if run.finished and not settings.force:
+        return "skipped"
+    with run.locked():
+        if settings.force:
+            run.clear()
+        try:
+            fit_and_record(planned, command)
+        except Interrupted:
+            raise
+        except Exception as error:
+            write_text(run.folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
+            return "failed"
+    return "finished"
+
+
+def fit_and_record(planned: Plan, command: list[str]) -> None:
+    """Settings and provenance before the first iteration; curves and summary after the last."""
+    run, settings = planned.run, planned.settings
+    write_json(run.folder / "settings.json", settings.words())
+    record = provenance(settings.seeds, device_name(planned.device), torch.get_num_threads(), command)
+    write_json(run.folder / "provenance.json", record)
+    fit = make_fit(planned)
+    iterations = settings.fit.iterations
+    recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every)
+    recorder.resume()
+    title = f"{settings.target.name} {settings.architecture.constructor.rsplit('.', 1)[-1].lower()}"
+    listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, iterations)]
+    dashboards = []
+    if isinstance(settings.logger, Wandb):
+        folder = Path(settings.paths.results)
+        dashboards = [hydra.utils.get_class(DASHBOARD)(fit, run, settings.words(), folder)]
+    summary: dict[str, Any] = {}
+    try:
+        train(fit, iterations, settings.fit.block, planned.device, [*listeners, *dashboards])
+        recorder.write_curves(iterations)
+        summary = recorder.summary()
+    finally:
+        for dashboard in dashboards:
+            dashboard.close(summary)
+    write_json(run.folder / "summary.json", summary)
+    for leftover in (run.checkpoint, run.folder / "failure.txt"):
+        leftover.unlink(missing_ok=True)
+
+
+def make_fit(planned: Plan) -> Fit:
+    """Composes target, task, architecture and latent on the device, in the precision asked for."""
+    settings, device = planned.settings, planned.device
+    dtype = getattr(torch, settings.precision)
+    target_options = settings.target.model_dump()
+    target = make_target(target_options.pop("name"), torch.from_numpy(planned.image), settings.seeds, **target_options)
+    network = build_replicas(planned.build, settings.seeds).to(device, dtype)
+    latent = make_latent(settings.latent.name, network.latent_shape, settings.latent.scale, settings.seeds)
+    problem = Problem(
+        network=network,
+        latent=latent.to(device, dtype),
+        task=reconstruction(target).to(device, dtype),
+        seeds=settings.seeds,
+        perturbation=settings.latent.perturbation,
+        optimise=settings.latent.optimise,
+        tv_weight=settings.regularizer.weight if isinstance(settings.regularizer, TotalVariation) else 0.0,
+        optimizer=settings.optimizer.model_dump(),
+    )
+    guard = Guard(settings.fit.spike_db, settings.fit.rollbacks, settings.replicas)
+    return Fit(problem, settings.fit.iterations, settings.fit.average_decay, guard)
+
+
+def device_name(device: torch.device) -> str:
+    """What a record calls the device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def read_settings(config: DictConfig) -> Settings:
+    """The composed configuration as checked settings. Raises pydantic's ValidationError or OmegaConf's errors."""
+    words = typing.cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    return Settings.model_validate({name: value for name, value in words.items() if name != "hydra"})
+
+
+def run(config: DictConfig) -> None:
+    """One Hydra job. What became of it is read from the store, so that one failure never stops the others."""
+    planned = plan(read_settings(config))
+    if planned.settings.force or not planned.run.finished:
+        keep_hydra_files(planned.run)
+    carry_out(planned, command=["dip", *sys.argv[1:]])
+
+
+def keep_hydra_files(run: Run) -> None:
+    """Hydra's own account of the composition, in the run's folder."""
+    composed = HydraConfig.get()
+    write_text(run.folder / "hydra" / "overrides.yaml", OmegaConf.to_yaml(composed.overrides.task))
+    write_text(run.folder / "hydra" / "hydra.yaml", OmegaConf.to_yaml(composed))

@@ -1,0 +1,42 @@
+"""Runs a fit with Lightning's Trainer."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.schedule import Blocks, block_ends
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a fit, whose state is saved. Not an Exception, so that a sweep ends as well."""
+
+
+def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
+    """Carries out the iterations that are still to be done. Raises Interrupted at Ctrl-C, and whatever the fit raises."""
+    for name in ("pytorch_lightning", "lightning_utilities"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    trainer = pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        max_epochs=1,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    blocks = DataLoader(Blocks(block_ends(iterations, block), fit.done), batch_size=None)
+    with warnings.catch_warnings():
+        # The data are pairs of integers: loading them in parallel would only cost.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 calls what PyTorch 2.13 deprecates
+        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        try:
+            trainer.fit(fit, blocks)
+        except SystemExit:
+            raise Interrupted from None  # Lightning turns Ctrl-C into an exit of the process

@@ -1,0 +1,102 @@
+"""What was asked for: overrides composed into the settings of every job, and wrong requests put in plain words."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import omegaconf.errors
+import pydantic
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
+"""What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
+LONGEST_MESSAGE = 3
+
+
+def conf_folder() -> Path:
+    """conf/ inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
+    """The configuration of every job that the overrides ask for: one, or the grid of a sweep. Raises as Hydra does."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        fixed = [word.input_line for word in parser.parse_overrides(list(overrides)) if not word.is_sweep_override()]
+        hydra = compose("config", overrides=fixed, return_hydra_config=True).hydra
+        if not (multirun or hydra.mode == RunMode.MULTIRUN):
+            return [compose("config", overrides=list(overrides))]
+        grid = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
+        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*grid, *overrides]), None)
+        return [compose("config", overrides=job) for job in jobs]
+
+
+def in_plain_words(error: Exception) -> str:
+    """What was given, what is wanted and what to do, in at most three lines."""
+    if isinstance(error, pydantic.ValidationError):
+        lines = list(_schema_lines(error))
+    elif isinstance(error, (HydraException, omegaconf.errors.OmegaConfBaseException)):
+        lines = [_hydra_line(str(error))]
+    else:
+        lines = str(error).splitlines()
+    return "\n".join(lines[:LONGEST_MESSAGE])
+
+
+def _schema_lines(error: pydantic.ValidationError) -> Iterator[str]:
+    prefix = [] if error.title == "Settings" else [error.title]
+    for fault in error.errors():
+        # In a choice between models pydantic puts the choice's name into the path: optimizer.adam.lr.
+        path = [str(part) for part in fault["loc"]]
+        chosen = {"optimizer", "target", "regularizer", "logger"}
+        key = ".".join([*prefix, *(path[:1] + path[2:] if path[0] in chosen and len(path) > 2 else path)])
+        if fault["type"] == "extra_forbidden":
+            yield _unknown(key)
+        else:
+            yield f"{key}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _hydra_line(message: str) -> str:
+    if found := re.search(r"Could not override '([^']+)'", message):
+        return _unknown(found[1])
+    if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
+        group, option = found.groups()
+        options = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+        return f"{group}={option}: no such option{_did_you_mean(option, options)}; choose from {', '.join(options)}"
+    if found := re.search(r"Missing mandatory value: (\S+)", message):
+        return f"{found[1]} is needed and has no default; add {found[1]}=..."
+    if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
+        return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
+    return " ".join(message.split())[:300]
+
+
+def _unknown(key: str) -> str:
+    return f"{key}: unknown key{_did_you_mean(key, _known_keys())}; `dip --help` lists all"
+
+
+def _did_you_mean(given: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(given, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _known_keys() -> list[str]:
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        words = OmegaConf.to_container(compose("config"))
+    groups = [path.name for path in conf_folder().iterdir() if path.is_dir()]
+    return [*groups, *_leaves(words, "")]
+
+
+def _leaves(words: object, prefix: str) -> Iterator[str]:
+    if not isinstance(words, dict):
+        return
+    for name, value in words.items():
+        yield f"{prefix}{name}"
+        yield from _leaves(value, f"{prefix}{name}.")

@@ -1,0 +1,8 @@
+"""`python scripts/run.py target=noise` is `dip target=noise`."""
+
+import sys
+
+from dip_experiments.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())
