@@ -1,5 +1,6 @@
 """One run from its settings to its record: the only place that knows every room."""
 
+import importlib
 import inspect
 import logging
 import os
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
@@ -67,7 +67,7 @@ def plan(settings: Settings) -> Plan:
         check_account()
     image = load_image(**settings.image.model_dump())
     build = architecture(settings, image)
-    build(1)
+    make_latent(settings.latent.name, build(1).latent_shape, settings.latent.scale, seeds=[0])
     results = Path(settings.paths.results)
     check_writable(results)
     return Plan(settings, Store(results).run(run_signature(settings, device)), device, image, build)
@@ -99,10 +99,7 @@ def check_account() -> None:
 
 def architecture(settings: Settings, image: Array) -> Callable[[int], Network]:
     """replicas -> network, with the constructor's arguments checked against its own signature."""
-    try:
-        constructor = hydra.utils.get_class(settings.architecture.constructor)
-    except Exception as error:
-        raise ValueError(f"architecture._target_={settings.architecture.constructor}: no such class ({error})") from None
+    constructor = find_class("architecture._target_", settings.architecture.constructor)
     arguments: dict[str, Any] = {
         "input_channels": settings.latent.channels,
         "output_channels": image.shape[0],
@@ -111,6 +108,15 @@ def architecture(settings: Settings, image: Array) -> Callable[[int], Network]:
     }
     check_arguments(constructor, arguments)
     return lambda replicas: constructor(**arguments, replicas=replicas)
+
+
+def find_class(key: str, path: str) -> Any:
+    """The class at a dotted path, imported now. Raises ValueError that names the settings' `key`."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{key}={path}: no such class ({error})") from None
 
 
 def check_arguments(constructor: type, arguments: dict[str, Any]) -> None:
@@ -155,12 +161,12 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     iterations = settings.fit.iterations
     recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every)
     recorder.resume()
-    title = f"{settings.target.name} {settings.architecture.constructor.rsplit('.', 1)[-1].lower()}"
+    title = f"{settings.target.name} {settings.architecture.name}"
     listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, iterations)]
     dashboards = []
     if isinstance(settings.logger, Wandb):
         folder = Path(settings.paths.results)
-        dashboards = [hydra.utils.get_class(DASHBOARD)(fit, run, settings.words(), folder)]
+        dashboards = [find_class("logger", DASHBOARD)(fit, run, settings.words(), folder)]
     summary: dict[str, Any] = {}
     try:
         train(fit, iterations, settings.fit.block, planned.device, [*listeners, *dashboards])

@@ -45,7 +45,7 @@ def in_plain_words(error: Exception) -> str:
     if isinstance(error, pydantic.ValidationError):
         lines = list(_schema_lines(error))
     elif isinstance(error, (HydraException, omegaconf.errors.OmegaConfBaseException)):
-        lines = [_hydra_line(str(error))]
+        lines = [_hydra_line(error)]
     else:
         lines = str(error).splitlines()
     return "\n".join(lines[:LONGEST_MESSAGE])
@@ -64,15 +64,16 @@ def _schema_lines(error: pydantic.ValidationError) -> Iterator[str]:
             yield f"{key}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
-def _hydra_line(message: str) -> str:
+def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException) -> str:
+    message = str(error)
+    if isinstance(error, omegaconf.errors.MissingMandatoryValue):
+        return f"{error.full_key} is needed and has no default; add {error.full_key}=..."
     if found := re.search(r"Could not override '([^']+)'", message):
         return _unknown(found[1])
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
         group, option = found.groups()
         options = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
         return f"{group}={option}: no such option{_did_you_mean(option, options)}; choose from {', '.join(options)}"
-    if found := re.search(r"Missing mandatory value: (\S+)", message):
-        return f"{found[1]} is needed and has no default; add {found[1]}=..."
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
         return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
     return " ".join(message.split())[:300]

@@ -47,6 +47,7 @@ class Architecture(BaseModel):
     """`_target_` and what its constructor takes; checked against the constructor itself when the network is built."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    name: str
     constructor: str = Field(alias="_target_")
 
 

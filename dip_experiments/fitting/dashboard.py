@@ -52,7 +52,6 @@ class Dashboard(pl.Callback):
 
     def _open(self) -> None:
         words = self.settings
-        architecture = words["architecture"]["_target_"].rsplit(".", 1)[-1].lower()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.board = wandb.init(
             mode=words["logger"]["mode"],
@@ -60,7 +59,7 @@ class Dashboard(pl.Callback):
             dir=str(self.folder),
             id=self.run.name,
             resume="allow",
-            name=f"{words['target']['name']}-{architecture}-{self.run.name[:8]}",
+            name=f"{words['target']['name']}-{words['architecture']['name']}-{self.run.name[:8]}",
             group=words["experiment"]["name"],
             job_type="fit",
             tags=[words["scale"]["name"], words["image"]["name"], *words["logger"]["tags"]],

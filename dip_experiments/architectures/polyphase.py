@@ -1,0 +1,275 @@
+"""The hourglass, evaluated faster: upsampling, norm and convolution at the resolution of what is upsampled.
+
+The same parameters and the same numbers as `Skip.side_by_side`, which stays the definition; what is done otherwise:
+
+- conv(pad(norm([skip, up(x)]))) = conv_s(pad(norm(skip))) + conv_d(pad(norm(up(x)))): no concatenation.
+- up(x) = taps * z with z = x between zeros, and convolutions commute, so conv_d(up(x)) = taps * (transposed convolution
+  of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
+- The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
+- Channels last; and on CPUs weight gradients as matrix products, which oneDNN without AVX-512 does not do in this layout.
+- The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
+"""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from dip_experiments.architectures.layers import NEGATIVE_SLOPE, Block, Upsample, concatenated, upsampled
+from dip_experiments.architectures.skip import Scale, Skip
+
+TAPS = {"bilinear": (0.25, 0.75, 0.75, 0.25), "nearest": (1.0, 1.0)}
+"""Interpolation by 2 as a filter of the samples between zeros, one axis."""
+POLYPHASE_KERNELS = (3, 5)
+FEW_CHANNELS = 32
+"""Up to here one product with all shifted copies of a map beats a product per shift (measured, Zen 3)."""
+
+
+def fast_side_by_side(network: Skip, z: Tensor) -> Tensor:
+    """`network.side_by_side(z)`, to rounding."""
+    x, branches = z.contiguous(memory_format=torch.channels_last), []
+    scales = [cast(Scale, network.get_submodule(f"scale{i}")) for i in range(network.scales)]
+    for scale in scales:
+        branches.append(block(scale.skip, x) if scale.skip else None)
+        x = block(scale.down_refine, block(scale.down, x))
+    for scale, skip in zip(reversed(scales), reversed(branches), strict=True):
+        x = joined(scale, skip, x)
+        x = block(scale.up_1x1, x) if scale.up_1x1 else x
+    conv = network.output.conv
+    return torch.sigmoid(convolved(conv, x) + cast(Tensor, conv.bias).view(-1, 1, 1)).contiguous()
+
+
+def block(layer: Block, x: Tensor) -> Tensor:
+    """`layer(x)`."""
+    return activated(layer, convolved(layer.conv, x))
+
+
+def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
+    """`scale.up` of the normalised concatenation of `skip` and the upsampled `deeper`."""
+    conv, norm, groups = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm), scale.replicas
+    if conv.kernel_size[0] not in POLYPHASE_KERNELS:
+        x = upsampled(deeper, scale.upsample)
+        return block(scale.up, norm(x if skip is None else concatenated(skip, x, groups)))
+    parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
+    weights = conv.weight.split(parts, 1)
+    scales, shifts = (p.view(groups, -1).split(parts, 1) for p in (norm.weight, norm.bias))
+    d = upsampled_norm(deeper, scales[1].flatten(), shifts[1].flatten(), norm.eps, scale.upsample)
+    y = convolved_upsampling(d, weights[1], scale.upsample, conv.padding_mode, groups)
+    if skip is not None:
+        s = F.batch_norm(skip, None, None, scales[0].flatten(), shifts[0].flatten(), True, 0.0, norm.eps)
+        y = y.add_(same_convolution(s, weights[0], 1, conv.padding_mode, groups))
+    return activated(scale.up, y)
+
+
+def activated(layer: Block, x: Tensor) -> Tensor:
+    """What follows the convolution in a Block. The norm's shift carries the convolution's bias with weight zero."""
+    norm = layer.norm
+    shift = norm.bias + 0 * cast(Tensor, layer.conv.bias)
+    x = F.batch_norm(layer.pool(x), None, None, norm.weight, shift, True, 0.0, norm.eps)
+    return F.leaky_relu_(x, NEGATIVE_SLOPE)
+
+
+def convolved(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """`conv(x)` without the bias."""
+    return same_convolution(x, conv.weight, conv.stride[0], conv.padding_mode, conv.groups)
+
+
+def same_convolution(x: Tensor, weight: Tensor, stride: int, padding_mode: str, groups: int) -> Tensor:
+    """Convolution with an odd kernel k after padding by k // 2."""
+    padding = weight.shape[-1] // 2
+    if padding and padding_mode != "zeros":
+        x, padding = F.pad(x, [padding] * 4, mode=padding_mode), 0
+    return convolution(x, weight, stride, padding, groups)
+
+
+def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: int) -> Tensor:
+    """conv(pad(up(x))) with kernel k in 3, 5 and pad by k // 2, evaluated on x.
+
+    `x` is extended by its border values, which extends up(x) by its border values; where the padding asks for something
+    else, the difference is a frame of k // 2 pixels, whose convolution is added to the outermost rows and columns.
+    """
+    taps = x.new_tensor(TAPS[mode])
+    pad = weight.shape[-1] // 2
+    margin = pad // 2 + 1 if mode == "bilinear" else 1
+    kernel = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+    extended = F.pad(x, [margin] * 4, mode="replicate")
+    y = convolution(extended, kernel, 2, 2 * margin + pad - len(taps) // 2, groups, transposed=True)
+    y = convolution(y, torch.outer(taps, taps).expand(y.shape[1], 1, -1, -1), groups=y.shape[1])
+    if padding_mode == "reflect" and mode == "nearest" and pad == 1:
+        return y
+    return AddFrame.apply(y, *frame(x, weight, mode, padding_mode, groups))
+
+
+def frame(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: int) -> list[Tensor]:
+    """What the true padding adds to the outermost rows and columns: top, bottom, left, right."""
+    p = weight.shape[-1] // 2
+    x, weight = autocasted(x, weight)
+
+    def difference(strip: Tensor, *sides: int) -> Tensor:
+        u = upsampled(strip, mode)
+        true = F.pad(u, sides, mode="constant" if padding_mode == "zeros" else padding_mode)
+        return true - F.pad(u, sides, mode="replicate")
+
+    inner = p - 1  # rows of zeros on the inner side of the frame that the partial kernels reach
+    top = F.pad(difference(x[..., :2, :], p, p, p, 0)[..., :p, :], (0, 0, 0, inner))
+    bottom = F.pad(difference(x[..., -2:, :], p, p, 0, p)[..., -p:, :], (0, 0, inner, 0))
+    left = F.pad(difference(x[..., :2], p, 0, 0, 0)[..., :p], (0, inner, p, p))
+    right = F.pad(difference(x[..., -2:], 0, p, 0, 0)[..., -p:], (inner, 0, p, p))
+    return [
+        F.conv2d(top, weight[..., :p, :], groups=groups),
+        F.conv2d(bottom, weight[..., -p:, :], groups=groups),
+        F.conv2d(left, weight[..., :p], groups=groups),
+        F.conv2d(right, weight[..., -p:], groups=groups),
+    ]
+
+
+class AddFrame(torch.autograd.Function):
+    """Adds strips to the outermost rows and columns of y in place."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        ctx.p = p = left.shape[-1]
+        for part, strip in zip(AddFrame.parts(y, p), (top, bottom, left, right), strict=True):
+            part.add_(strip)
+        ctx.mark_dirty(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        return g, *AddFrame.parts(g, ctx.p)
+
+    @staticmethod
+    def parts(y: Tensor, p: int) -> tuple[Tensor, ...]:
+        return y[..., :p, :], y[..., -p:, :], y[..., :p], y[..., -p:]
+
+
+def upsampled_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float, mode: Upsample) -> Tensor:
+    """n(x), where n is the affine map per channel with norm(up(x)) = n(up(x)) = up(n(x))."""
+    if mode == "nearest":  # every value four times: the same statistics
+        return F.batch_norm(x, None, None, scale, shift, True, 0.0, eps)
+    return BilinearNorm.apply(x.to(scale.dtype), scale, shift, eps)
+
+
+class BilinearNorm(torch.autograd.Function):
+    """y = scale (x - m) / sqrt(v + eps) + shift with m, v the mean and variance of the bilinearly upsampled x.
+
+    m = mean(x), as every pixel carries the same total weight; and with c = x - m, v = sum(c Bc) / 4 n, where B = U^T U
+    of the upsampling U is the stencil (3, 10, 3) / 8 in each axis after replicating the border.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+        c = x - x.mean((2, 3), keepdim=True)
+        stencil = c.new_tensor([0.375, 1.25, 0.375])
+        kernel = torch.outer(stencil, stencil).expand(c.shape[1], 1, -1, -1)
+        bc = F.conv2d(F.pad(c, [1] * 4, mode="replicate"), kernel, groups=c.shape[1]) / (4 * c[0, 0].numel())
+        r = ((c * bc).sum((2, 3), keepdim=True) + eps).rsqrt()
+        scale = scale.view(-1, 1, 1)
+        ctx.save_for_backward(c, bc, r, scale)
+        return torch.addcmul(shift.view(-1, 1, 1), c, scale * r)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        c, bc, r, scale = ctx.saved_tensors
+        gc = (g * c).sum((2, 3), keepdim=True)
+        total = g.sum((2, 3), keepdim=True)
+        gx = torch.addcmul(-total / c[0, 0].numel(), bc, -gc * r.square()).add_(g).mul_(scale * r)
+        return gx, (gc * r).flatten(), total.flatten(), None
+
+
+def autocasted(*tensors: Tensor) -> list[Tensor]:
+    """In the precision that autocast, if it is on, gives to convolutions."""
+    device = tensors[0].device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
+    return [x.to(dtype) for x in tensors]
+
+
+def convolution(
+    x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1, *, transposed: bool = False
+) -> Tensor:
+    """Convolution or transposed convolution without bias, padded by zeros; the gradients' speed is what differs."""
+    return Convolution.apply(*autocasted(x, weight), stride, padding, groups, transposed)
+
+
+class Convolution(torch.autograd.Function):
+    """Keeps the input only for a weight that is learned."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int, groups: int, transposed: bool
+    ) -> Tensor:
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        ctx.stride, ctx.padding, ctx.groups, ctx.transposed, ctx.shape = stride, padding, groups, transposed, x.shape
+        if transposed:
+            return F.conv_transpose2d(x, weight, None, stride, padding, 0, groups)
+        return F.conv2d(x, weight, None, stride, padding, 1, groups)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        gx = gw = None
+        if ctx.needs_input_grad[0]:
+            gx = Convolution.input_gradient(ctx, g, weight)
+        if ctx.needs_input_grad[1]:
+            pair = (x, g) if ctx.transposed else (g, x)
+            gw = weight_gradient(*pair, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
+        return gx, gw, None, None, None, None
+
+    @staticmethod
+    def input_gradient(ctx: Any, g: Tensor, weight: Tensor) -> Tensor:
+        if ctx.transposed:
+            return F.conv2d(g, weight, None, ctx.stride, ctx.padding, 1, ctx.groups)
+        reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
+        rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
+        return F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
+
+
+def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
+    """G[o, i, k, l] = sum_p small[o, p] large[i, stride p + (k, l) - padding] within each group, as matrix products."""
+    a = pixels(small, groups).transpose(1, 2)
+    if kernel == 1 and stride == 1:
+        return torch.bmm(a, pixels(large, groups)).flatten(0, 1)[..., None, None]
+    if large.shape[1] // groups <= FEW_CHANNELS:
+        columns = F.unfold(large, kernel, 1, padding, stride).view(groups, -1, a.shape[2])
+        return torch.bmm(a, columns.transpose(1, 2)).flatten(0, 1).unflatten(1, (-1, kernel, kernel))
+    return shifted_products(small, large, kernel, stride, padding, groups)
+
+
+def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
+    """One product for each (k, l).
+
+    The maps are flattened to pixels of a common pitch, so that a shift by (k, l) is an offset; the columns that make up
+    the pitch hold zeros in `small`.
+    """
+    reach = (kernel - 1) // stride
+    height, pitch = small.shape[2], small.shape[3] + reach
+    a = pixels(F.pad(small, (0, reach)), groups).transpose(1, 2)
+    count = height * pitch - reach
+    phases = {
+        (i, j): pixels(phase(large, i - padding, j - padding, stride, height + reach, pitch), groups)
+        for i, j in product(range(min(stride, kernel)), repeat=2)
+    }
+    out = small.new_empty(kernel, kernel, groups, small.shape[1] // groups, large.shape[1] // groups)
+    for k, l in product(range(kernel), repeat=2):
+        offset = (k // stride) * pitch + l // stride
+        torch.bmm(a[..., :count], phases[k % stride, l % stride][:, offset : offset + count], out=out[k, l])
+    return out.permute(2, 3, 4, 0, 1).flatten(0, 1)
+
+
+def phase(x: Tensor, top: int, left: int, stride: int, height: int, width: int) -> Tensor:
+    """x[top + stride i, left + stride j] for i < height, j < width; zero outside of x."""
+    before = [max(0, -(start // stride)) for start in (top, left)]
+    x = x[..., top + before[0] * stride :: stride, left + before[1] * stride :: stride]
+    x = x[..., : height - before[0], : width - before[1]]
+    return F.pad(x, (before[1], width - before[1] - x.shape[3], before[0], height - before[0] - x.shape[2]))
+
+
+def pixels(x: Tensor, groups: int) -> Tensor:
+    """ "1 (r c) h w" -> "r (h w) c", a view of a channels-last x."""
+    return x.permute(0, 2, 3, 1).reshape(-1, groups, x.shape[1] // groups).transpose(0, 1)

@@ -1,0 +1,80 @@
+"""How figures and tables look and where they lie: the style, and the door of every drawing script."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from dip_experiments.store import Run, Store, atomic, write_columns, write_json, write_text
+
+COLOURS = {"natural": "#0072B2", "noisy": "#E69F00", "shuffled": "#009E73", "noise": "#CC3311"}
+"""One colour per target signal, told apart by colour-blind readers too."""
+LABELS = {"natural": "image", "noisy": "image + noise", "shuffled": "image shuffled", "noise": "U(0, 1) noise"}
+"""The paper's words for the target signals (Fig. 2)."""
+
+
+def style() -> None:
+    """Settings of every figure; fixed salts and dates, so that the same runs give the same file."""
+    matplotlib.use("Agg")
+    plt.rcParams.update(
+        {
+            "figure.dpi": 150,
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.25,
+            "legend.frameon": False,
+            "svg.hashsalt": "dip_experiments",
+        }
+    )
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Writes name.png and name.pdf, without time stamps."""
+    for ending, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Creator": None})):
+        with atomic(folder / f"{name}.{ending}") as file:
+            figure.savefig(file, format=ending, metadata=metadata)
+
+
+def save_table(columns: Mapping[str, Sequence[Any]], folder: Path, name: str) -> None:
+    """Writes name.csv and name.md."""
+    write_columns(folder / f"{name}.csv", columns)
+    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    write_text(folder / f"{name}.md", "".join("| " + " | ".join(map(str, row)) + " |\n" for row in rows))
+
+
+def save_sources(runs: Sequence[Run], folder: Path, name: str) -> None:
+    """Writes name.json: settings, provenance and time of the runs that a figure or table was made of."""
+    sources = [
+        {
+            "run": run.name,
+            "settings": {key: value for key, value in run.settings.items() if key not in ("paths", "logger")},
+            "provenance": {key: value for key, value in run.provenance.items() if key != "command"},
+            "wall_seconds": run.summary["wall_seconds"],
+            "guard": run.summary["guard"],
+        }
+        for run in runs
+    ]
+    minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
+    write_json(folder / f"{name}.json", {"minutes_of_fitting": round(minutes, 2), "runs": sources})
+
+
+def run_script(experiment: str, draw: Callable[[list[Run], Path], None]) -> int:
+    """Command line of a drawing script: `--scale laptop --results results`. `draw(runs, folder of the scale)`."""
+    parser = argparse.ArgumentParser(description=draw.__doc__)
+    parser.add_argument("--scale", choices=("smoke", "laptop", "paper"), default="laptop")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    arguments = parser.parse_args()
+    style()
+    try:
+        draw(Store(arguments.results).read_grid(experiment, arguments.scale), arguments.results / arguments.scale)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,140 @@
+"""Figure 2 of the paper, "high impedance to noise", with the control without a network."""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dip_experiments.figures import COLOURS, LABELS, run_script, save_figure, save_sources
+from dip_experiments.metrics import iterations_to_explain
+from dip_experiments.store import Run, write_columns
+
+ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}
+STRIP = (10, 30, 100, 300, 1000)
+EXPLAINED = 0.9
+POINTS_PER_DECADE = 60
+
+
+def draw(runs: list[Run], folder: Path) -> None:
+    """Draws fig2.png, .pdf and .csv, and says in fig2.json from which runs."""
+    figure = plt.figure(figsize=(11, 12.5), layout="constrained")
+    plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1])
+    axes = plots.subplots(len(ARCHITECTURES), 2, sharex=True)
+    for row, architecture in zip(axes, ARCHITECTURES, strict=True):
+        of_architecture = select(runs, architecture)
+        draw_errors(row[0], of_architecture)
+        draw_explained(row[1], of_architecture)
+    draw_strip(strip, select(runs, "skip"))
+    plots.suptitle(title(runs[0]), fontsize=9)
+    save_figure(figure, folder / "figures", "fig2")
+    write_columns(folder / "figures" / "fig2.csv", drawn_curves(runs))
+    save_sources(runs, folder / "figures", "fig2")
+
+
+def select(runs: list[Run], architecture: str) -> dict[str, Run]:
+    """target -> run of one architecture, in the paper's order."""
+    chosen = {run.settings["target"]["name"]: run for run in runs if run.settings["architecture"]["name"] == architecture}
+    missing = [name for name in LABELS if name not in chosen]
+    if missing:
+        raise ValueError(f"Figure 2 needs architecture={architecture} for target={','.join(missing)}; run `make reproduce-fig2`")
+    return {name: chosen[name] for name in LABELS}
+
+
+def title(run: Run) -> str:
+    """What was fitted, and how."""
+    words = run.settings
+    size, width = words["image"]["size"], words["scale"]["width"]
+    return (
+        f"{words['image']['name']} {size} x {size}, width {width}, Adam {words['optimizer']['lr']}, "
+        f"mean and range over seeds {', '.join(map(str, run.provenance['seeds']))}; scale {words['scale']['name']}"
+    )
+
+
+def errors(run: Run) -> np.ndarray:
+    """Mean squared error, one row per seed."""
+    return np.stack([curve["loss"] for curve in run.curves])
+
+
+def draw_band(axis: Axes, name: str, values: np.ndarray, label: str) -> None:
+    """Mean over the seeds as a line, their range as a band."""
+    iterations = np.arange(1, values.shape[1] + 1)
+    axis.plot(iterations, values.mean(0), color=COLOURS[name], label=label, linewidth=1.5)
+    axis.fill_between(iterations, values.min(0), values.max(0), color=COLOURS[name], alpha=0.25, linewidth=0)
+
+
+def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
+    """Panel a: the paper's plot. Dotted: where a fit waits that has found the mean colour only, or the image only."""
+    for name, run in runs.items():
+        draw_band(axis, name, errors(run), LABELS[name])
+    sigma = runs["noisy"].settings["target"]["sigma"]
+    plateaus = {
+        "noise": (1 / 12, "1/12: variance of U(0, 1)"),
+        "shuffled": (runs["natural"].summary["target_variance"][0], "variance of the image"),
+        "noisy": ((sigma / 255) ** 2, f"variance of the noise, ({sigma:g}/255)$^2$"),
+    }
+    for name, (height, text) in plateaus.items():
+        axis.axhline(height, color=COLOURS[name], linestyle=":", linewidth=1)
+        axis.annotate(text, (0.99, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7)
+    architecture = runs["natural"].settings["architecture"]["name"]
+    axis.set(xscale="log", ylim=(0, 0.13), xlabel="iteration", ylabel="MSE")
+    axis.set_title(f"(a) {ARCHITECTURES[architecture]}", loc="left")
+    axis.legend(loc="lower left", fontsize=7)
+
+
+def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
+    """Panel b: the same in units of each target's variance; triangles where 90 % is explained (median over seeds)."""
+    for name, run in runs.items():
+        variances = np.array(run.summary["target_variance"])
+        draw_band(axis, name, errors(run) / variances[:, None], LABELS[name])
+        reached = [
+            iterations_to_explain(curve, variance, EXPLAINED)
+            for curve, variance in zip(errors(run), variances, strict=True)
+        ]
+        if None not in reached:
+            axis.plot(np.median(np.array(reached, float)), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
+    axis.axhline(1 - EXPLAINED, color="grey", linestyle="--", linewidth=1)
+    axis.annotate("90 % explained", (1, 1 - EXPLAINED), va="bottom", fontsize=7)
+    axis.set(xscale="log", ylim=(0, 1.6), xlabel="iteration", ylabel="MSE / variance of the target")
+    axis.set_title("(b) normalised by each target's variance", loc="left")
+
+
+def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
+    """Panel c: what the network shows at some iterations, first seed; the target on the left."""
+    shown = [n for n in STRIP if n <= min(run.summary["iterations"] for run in runs.values())]
+    axes = figure.subplots(len(runs), 1 + len(shown), squeeze=False)
+    for row, (name, run) in zip(axes, runs.items(), strict=True):
+        for axis, picture in zip(row, ["target", *(f"iteration-{n:06d}" for n in shown)], strict=True):
+            axis.imshow(np.asarray(Image.open(run.image(picture, 0)).convert("RGB")))
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        row[0].set_ylabel(LABELS[name], fontsize=9)
+    for axis, text in zip(axes[0], ["target", *(f"iteration {n}" for n in shown)], strict=True):
+        axis.set_title(text, fontsize=9)
+    figure.suptitle("(c) output of the paper's network at an iteration (last iterate, first seed)", fontsize=9)
+
+
+def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
+    """The numbers behind the curves, at log-spaced iterations."""
+    columns: dict[str, list[object]] = {
+        name: [] for name in ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
+    }
+    for run in runs:
+        curves = errors(run)
+        decades = np.log10(curves.shape[1])
+        points = np.unique(np.rint(np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)).astype(int))
+        words = run.settings
+        for n in points:
+            at = curves[:, n - 1]
+            row = (words["architecture"]["name"], words["target"]["name"], n, *(f"{v:.6g}" for v in (
+                at.mean(), at.min(), at.max(), np.mean(run.summary["target_variance"]))))  # fmt: skip
+            for column, value in zip(columns.values(), row, strict=True):
+                column.append(value)
+    return columns
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("fig2", draw))
