@@ -68,7 +68,9 @@ def report(runs: Sequence[Run], done_before: set[str]) -> int:
     """One line, or a table for a sweep: what was finished, skipped, failed. Exit code 1 if any run failed."""
     table = Table("run", "outcome", "folder")
     for run in runs:
-        outcome = "failed" if not run.finished else "skipped (finished before)" if run.name in done_before else "finished"
+        outcome = (
+            "failed" if not run.finished else "skipped (finished before)" if run.name in done_before else "finished"
+        )
         table.add_row(run.name, outcome, str(run.folder))
         if not run.finished:
             reason = (run.failure or "no reason recorded").splitlines()[0]

@@ -85,7 +85,9 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device={name}: this PyTorch sees {torch.cuda.device_count()} CUDA devices; use device=cpu or auto")
+        raise ValueError(
+            f"device={name}: this PyTorch sees {torch.cuda.device_count()} CUDA devices; use device=cpu or auto"
+        )
     return device
 
 
@@ -94,11 +96,13 @@ def check_account() -> None:
     netrc = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
     known = "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
     if not known:
-        raise ValueError("logger.mode=online: no W&B key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline")
+        raise ValueError(
+            "logger.mode=online: no W&B key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline"
+        )
 
 
 def architecture(settings: Settings, image: Array) -> Callable[[int], Network]:
-    """replicas -> network, with the constructor's arguments checked against its own signature."""
+    """A builder, replicas -> network, with the constructor's arguments checked against its own signature."""
     constructor = find_class("architecture._target_", settings.architecture.constructor)
     arguments: dict[str, Any] = {
         "input_channels": settings.latent.channels,
@@ -121,7 +125,7 @@ def find_class(key: str, path: str) -> Any:
 
 def check_arguments(constructor: type, arguments: dict[str, Any]) -> None:
     """Raises pydantic's ValidationError unless the constructor takes these arguments, by name and type."""
-    hints = typing.get_type_hints(constructor.__init__)
+    hints = typing.get_type_hints(constructor.__init__)  # type: ignore[misc]
     fields: dict[str, Any] = {
         name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(constructor).parameters.items()

@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 SHIPPED = ("astronaut", "camera", "coffee", "chelsea")
 """Pictures inside the scikit-image package: no download."""
 SMALLEST_SIDE = 16
+LARGEST = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 ORIENTATION = 0x0112
 ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}
 """EXIF orientation -> (mirrored left-right or not, then quarter turns counter-clockwise)."""
@@ -62,18 +63,22 @@ def check_image(image: Array, name: str) -> None:
     """Raises ValueError for NaN, values outside [0, 1], channels other than 1 or 3, or a picture too small to fit."""
     channels, height, width = image.shape
     if min(height, width) < SMALLEST_SIDE:
-        raise ValueError(f"image {name} has {height} x {width} pixels; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} needed")
+        raise ValueError(
+            f"image {name} has {height} x {width} pixels; at least {SMALLEST_SIDE} x {SMALLEST_SIDE} needed"
+        )
     if channels not in (1, 3):
         raise ValueError(f"image {name} has {channels} channels; grey (1) or RGB (3) expected")
     if not np.isfinite(image).all():
         raise ValueError(f"image {name} holds NaN or infinite pixels; repair the file first")
     if image.min() < 0 or image.max() > 1:
-        raise ValueError(f"image {name} has values from {image.min():g} to {image.max():g}; float images must lie in [0, 1]")
+        raise ValueError(
+            f"image {name} has values from {image.min():g} to {image.max():g}; float images must lie in [0, 1]"
+        )
 
 
 def shrink(image: Array, size: int) -> Array:
     """Short side to `size` pixels by Pillow's antialiased Lanczos-3, clipped to [0, 1]."""
-    channels, height, width = image.shape
+    _, height, width = image.shape
     factor = size / min(height, width)
     target = (round(width * factor), round(height * factor))
     planes = [Image.fromarray(plane.astype(np.float32)).resize(target, Image.Resampling.LANCZOS) for plane in image]
@@ -109,11 +114,11 @@ def _read_png16(path: Path) -> NDArray[np.uint16]:
 def _scaled(pixels: NDArray[np.generic], path: Path) -> Array:
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float64)
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels / np.iinfo(pixels.dtype).max
-    if pixels.dtype == np.bool_:
-        return pixels.astype(np.float64)
-    raise ValueError(f"image.path={path}: pixels of type {pixels.dtype}; 8 or 16 bit unsigned, or float in [0, 1] are read")
+    if pixels.dtype in LARGEST:
+        return pixels.astype(np.float64) / LARGEST[pixels.dtype]
+    raise ValueError(
+        f"image.path={path}: pixels of type {pixels.dtype}; 8 or 16 bit unsigned, or float in [0, 1] are read"
+    )
 
 
 def _without_alpha(pixels: Array) -> Array:

@@ -29,7 +29,7 @@ class Identity(Operator):
 
 
 def check_rank(x: Tensor) -> Tensor:
-    """x itself; raises ValueError unless it has the four axes replica, channel, row, column."""
+    """The tensor itself; raises ValueError unless it has the four axes replica, channel, row, column."""
     if x.ndim != 4:
         raise ValueError(f"an operator takes replica, channel, row and column, got a tensor of shape {tuple(x.shape)}")
     return x

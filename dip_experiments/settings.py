@@ -122,7 +122,7 @@ class Experiment(Group):
 
 
 class Settings(Group):
-    """Everything that composes one run; see conf/config.yaml for what each word means and where its value comes from."""
+    """Everything that composes one run; conf/ says what each word means and where its value comes from."""
 
     scale: Scale
     image: Image

@@ -68,7 +68,9 @@ def write_image(path: Path, image: Array) -> None:
 def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
     """Writes columns of equal length as CSV; floats in full, so that what is read is what was written."""
     with atomic(path) as file:
-        rows = zip(*(column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()), strict=True)
+        rows = zip(
+            *(column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()), strict=True
+        )
         lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
         file.write(("\n".join(lines) + "\n").encode())
 
@@ -166,7 +168,7 @@ class Store:
         write_json(self._grid(experiment, scale), names)
 
     def read_grid(self, experiment: str, scale: str) -> list[Run]:
-        """The finished runs of an experiment. Raises ValueError, naming the command, if there are none or some are missing."""
+        """The finished runs of an experiment. Raises ValueError, naming the command, if any is missing."""
         path = self._grid(experiment, scale)
         runs = [self.run(name) for name in json.loads(path.read_text())] if path.exists() else []
         missing = [run.name for run in runs if not run.finished]
@@ -186,7 +188,9 @@ def check_writable(results: Path) -> None:
     """Raises ValueError if runs cannot be written below `results`. Writes nothing."""
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"paths.results={results}: cannot write in {nearest}; choose another folder with paths.results=")
+        raise ValueError(
+            f"paths.results={results}: cannot write in {nearest}; choose another folder with paths.results="
+        )
 
 
 def provenance(seeds: list[int], device: str, threads: int, command: list[str]) -> dict[str, Any]:
@@ -237,7 +241,9 @@ def _git(*words: str) -> str | None:
     if not (root / ".git").exists():
         return None
     try:
-        answer = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True)
+        answer = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

@@ -28,7 +28,10 @@ def natural(image: Image, seeds: Sequence[int]) -> Target:
 
 
 def noisy(image: Image, seeds: Sequence[int], sigma: float, clip: bool) -> Target:
-    """x + N(0, (sigma / 255)^2), clipped to [0, 1] or not, never quantised (PAPER detail 4). `sigma` in grey levels of 255."""
+    """Image + N(0, (sigma / 255)^2), clipped to [0, 1] or not, never quantised (PAPER detail 4).
+
+    `sigma` is in grey levels of 255.
+    """
     noise = torch.stack([torch.randn(image.shape, generator=_draws(seed), dtype=torch.float64) for seed in seeds])
     signal = image + noise.to(image) * (sigma / 255)
     return Target(signal.clamp(0, 1) if clip else signal, reference=natural(image, seeds).signal)

@@ -56,4 +56,3 @@ def total_variation(x: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
     vertical = x[..., 1:, :-1] - x[..., :-1, :-1]
     horizontal = x[..., :-1, 1:] - x[..., :-1, :-1]
     return torch.sqrt(vertical.square() + horizontal.square() + TINY).flatten(1).mean(1)
-

@@ -36,11 +36,15 @@ def draw(runs: list[Run], folder: Path) -> None:
 
 
 def select(runs: list[Run], architecture: str) -> dict[str, Run]:
-    """target -> run of one architecture, in the paper's order."""
-    chosen = {run.settings["target"]["name"]: run for run in runs if run.settings["architecture"]["name"] == architecture}
+    """The run of each target of one architecture, in the paper's order."""
+    chosen = {
+        run.settings["target"]["name"]: run for run in runs if run.settings["architecture"]["name"] == architecture
+    }
     missing = [name for name in LABELS if name not in chosen]
     if missing:
-        raise ValueError(f"Figure 2 needs architecture={architecture} for target={','.join(missing)}; run `make reproduce-fig2`")
+        raise ValueError(
+            f"Figure 2 needs architecture={architecture} for target={','.join(missing)}; run `make reproduce-fig2`"
+        )
     return {name: chosen[name] for name in LABELS}
 
 
@@ -120,7 +124,8 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
 def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
     """The numbers behind the curves, at log-spaced iterations."""
     columns: dict[str, list[object]] = {
-        name: [] for name in ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
+        name: []
+        for name in ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
     }
     for run in runs:
         curves = errors(run)

@@ -34,7 +34,9 @@ def natural_of(run: Run, runs: list[Run]) -> Run:
     for other in runs:
         if other.settings["architecture"]["name"] == architecture and other.settings["target"]["name"] == "natural":
             return other
-    raise ValueError(f"the impedance ratio needs target=natural for architecture={architecture}; run `make reproduce-fig2`")
+    raise ValueError(
+        f"the impedance ratio needs target=natural for architecture={architecture}; run `make reproduce-fig2`"
+    )
 
 
 def iterations90(run: Run) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Layers of the paper's networks for replicas side by side: tensors are "1 (r c) h w", channels are counted per replica."""
+"""Layers of the paper's networks, replicas side by side: tensors are "1 (r c) h w", channels counted per replica."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ Padding = Literal["reflection", "zero"]
 Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
 Upsample = Literal["bilinear", "nearest"]
 
-PADDING_MODES = {"reflection": "reflect", "zero": "zeros"}
+PADDING_MODES: dict[Padding, Literal["reflect", "zeros"]] = {"reflection": "reflect", "zero": "zeros"}
 NEGATIVE_SLOPE = 0.2
 
 
@@ -107,7 +107,7 @@ def upsampled(x: Tensor, mode: Upsample) -> Tensor:
 
 
 def concatenated(first: Tensor, second: Tensor, replicas: int) -> Tensor:
-    """Channels of `first`, then of `second`, within each replica; cropped to the centre of the smaller (PAPER detail 2)."""
+    """Channels of `first`, then `second`, within each replica, cropped to the centre of the smaller one (detail 2)."""
     height = min(first.shape[-2], second.shape[-2])
     width = min(first.shape[-1], second.shape[-1])
     pairs = zip(

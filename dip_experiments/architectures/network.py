@@ -55,15 +55,15 @@ def build_replicas(build: Callable[[int], Network], seeds: Sequence[int]) -> Net
     `build(replicas)` makes the network. PyTorch's own initialisation (PAPER detail 3) reads the global generator,
     which is left as it was found.
     """
-    singles = [_build_seeded(build, derive_seed(seed, "init")) for seed in seeds]
-    network = build(len(seeds))
+    singles = [_seeded(lambda: build(1), derive_seed(seed, "init")) for seed in seeds]
+    network = _seeded(lambda: build(len(seeds)), 0)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.copy_(torch.cat([single.get_parameter(name) for single in singles]))
     return network
 
 
-def _build_seeded(build: Callable[[int], Network], seed: int) -> Network:
+def _seeded(build: Callable[[], Network], seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(1)
+        return build()

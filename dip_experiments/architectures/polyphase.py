@@ -10,7 +10,6 @@ The same parameters and the same numbers as `Skip.side_by_side`, which stays the
 - The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
 """
 
-from collections.abc import Callable
 from itertools import product
 from typing import Any, cast
 
@@ -95,19 +94,49 @@ def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode
     taps = x.new_tensor(TAPS[mode])
     pad = weight.shape[-1] // 2
     margin = pad // 2 + 1 if mode == "bilinear" else 1
-    kernel = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
-    extended = F.pad(x, [margin] * 4, mode="replicate")
-    y = convolution(extended, kernel, 2, 2 * margin + pad - len(taps) // 2, groups, transposed=True)
+    extended, *borders = Extension.apply(x, margin)
+    y = convolution(extended, mirrored(weight, groups), 2, 2 * margin + pad - len(taps) // 2, groups, transposed=True)
     y = convolution(y, torch.outer(taps, taps).expand(y.shape[1], 1, -1, -1), groups=y.shape[1])
     if padding_mode == "reflect" and mode == "nearest" and pad == 1:
         return y
-    return AddFrame.apply(y, *frame(x, weight, mode, padding_mode, groups))
+    return AddFrame.apply(y, *frame(autocasted(*borders, weight), mode, padding_mode, groups))
 
 
-def frame(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: int) -> list[Tensor]:
-    """What the true padding adds to the outermost rows and columns: top, bottom, left, right."""
+def mirrored(weight: Tensor, groups: int) -> Tensor:
+    """The kernel of the adjoint convolution: outputs and inputs exchanged within each group, both axes reversed."""
+    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+
+
+class Extension(torch.autograd.Function):
+    """x extended by `margin` border values, and its two outermost rows and columns: top, bottom, left, right."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, margin: int) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(x)
+        ctx.margin = margin
+        return F.pad(x, [margin] * 4, mode="replicate"), *(part.clone() for part in outermost(x, 2))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor, *strips: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        gx = torch.ops.aten.replication_pad2d_backward(g, *ctx.saved_tensors, [ctx.margin] * 4)
+        for part, strip in zip(outermost(gx, 2), strips, strict=True):
+            part.add_(strip)
+        return gx, None
+
+
+def outermost(x: Tensor, p: int) -> tuple[Tensor, ...]:
+    """Views of the p outermost rows and columns: top, bottom, left, right."""
+    return x[..., :p, :], x[..., -p:, :], x[..., :p], x[..., -p:]
+
+
+def frame(tensors: list[Tensor], mode: Upsample, padding_mode: str, groups: int) -> list[Tensor]:
+    """What the true padding adds to the outermost rows and columns: top, bottom, left, right.
+
+    `tensors`: the two outermost rows and columns of the low resolution, in this order, and the weight.
+    """
+    *borders, weight = tensors
     p = weight.shape[-1] // 2
-    x, weight = autocasted(x, weight)
 
     def difference(strip: Tensor, *sides: int) -> Tensor:
         u = upsampled(strip, mode)
@@ -115,10 +144,10 @@ def frame(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: 
         return true - F.pad(u, sides, mode="replicate")
 
     inner = p - 1  # rows of zeros on the inner side of the frame that the partial kernels reach
-    top = F.pad(difference(x[..., :2, :], p, p, p, 0)[..., :p, :], (0, 0, 0, inner))
-    bottom = F.pad(difference(x[..., -2:, :], p, p, 0, p)[..., -p:, :], (0, 0, inner, 0))
-    left = F.pad(difference(x[..., :2], p, 0, 0, 0)[..., :p], (0, inner, p, p))
-    right = F.pad(difference(x[..., -2:], 0, p, 0, 0)[..., -p:], (inner, 0, p, p))
+    top = F.pad(difference(borders[0], p, p, p, 0)[..., :p, :], (0, 0, 0, inner))
+    bottom = F.pad(difference(borders[1], p, p, 0, p)[..., -p:, :], (0, 0, inner, 0))
+    left = F.pad(difference(borders[2], p, 0, 0, 0)[..., :p], (0, inner, p, p))
+    right = F.pad(difference(borders[3], 0, p, 0, 0)[..., -p:], (inner, 0, p, p))
     return [
         F.conv2d(top, weight[..., :p, :], groups=groups),
         F.conv2d(bottom, weight[..., -p:, :], groups=groups),
@@ -132,19 +161,15 @@ class AddFrame(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        ctx.p = p = left.shape[-1]
-        for part, strip in zip(AddFrame.parts(y, p), (top, bottom, left, right), strict=True):
+        ctx.p = left.shape[-1]
+        for part, strip in zip(outermost(y, ctx.p), (top, bottom, left, right), strict=True):
             part.add_(strip)
         ctx.mark_dirty(y)
         return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        return g, *AddFrame.parts(g, ctx.p)
-
-    @staticmethod
-    def parts(y: Tensor, p: int) -> tuple[Tensor, ...]:
-        return y[..., :p, :], y[..., -p:, :], y[..., :p], y[..., -p:]
+        return g, *outermost(g, ctx.p)
 
 
 def upsampled_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float, mode: Upsample) -> Tensor:
@@ -217,14 +242,25 @@ class Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             gx = Convolution.input_gradient(ctx, g, weight)
         if ctx.needs_input_grad[1]:
-            pair = (x, g) if ctx.transposed else (g, x)
-            gw = weight_gradient(*pair, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
+            gw = Convolution.weight_gradient(ctx, g, x, weight)
         return gx, gw, None, None, None, None
+
+    @staticmethod
+    def weight_gradient(ctx: Any, g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+        kernel, stride, padding = weight.shape[-1], ctx.stride, ctx.padding
+        if kernel == 1 or x.device.type != "cpu":
+            sizes = [stride] * 2, [padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
+            return torch.ops.aten.convolution_backward(g, x, weight, None, *sizes, [False, True, False])[1]
+        small, large = (x, g) if ctx.transposed else (g, x)
+        return weight_gradient(small, large, kernel, stride, padding, ctx.groups)
 
     @staticmethod
     def input_gradient(ctx: Any, g: Tensor, weight: Tensor) -> Tensor:
         if ctx.transposed:
             return F.conv2d(g, weight, None, ctx.stride, ctx.padding, 1, ctx.groups)
+        if ctx.stride == 1:
+            margin = weight.shape[-1] - 1 - ctx.padding
+            return F.conv2d(F.pad(g, [margin] * 4), mirrored(weight, ctx.groups), groups=ctx.groups)
         reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
         rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
         return F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
@@ -233,8 +269,6 @@ class Convolution(torch.autograd.Function):
 def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
     """G[o, i, k, l] = sum_p small[o, p] large[i, stride p + (k, l) - padding] within each group, as matrix products."""
     a = pixels(small, groups).transpose(1, 2)
-    if kernel == 1 and stride == 1:
-        return torch.bmm(a, pixels(large, groups)).flatten(0, 1)[..., None, None]
     if large.shape[1] // groups <= FEW_CHANNELS:
         columns = F.unfold(large, kernel, 1, padding, stride).view(groups, -1, a.shape[2])
         return torch.bmm(a, columns.transpose(1, 2)).flatten(0, 1).unflatten(1, (-1, kernel, kernel))

@@ -43,8 +43,7 @@ class Scale(nn.Module):
         self.skip = Block(inputs, skip, 1, replicas=replicas, padding=padding) if skip else None
         self.down = Block(inputs, down, kernel_down, replicas=replicas, padding=padding, downsample=downsample)
         self.down_refine = Block(down, down, kernel_down, replicas=replicas, padding=padding)
-        self.concat = nn.Module()
-        self.concat.norm = norm(skip + deeper, replicas)
+        self.concat = nn.ModuleDict({"norm": norm(skip + deeper, replicas)})
         self.up = Block(skip + deeper, up, kernel_up, replicas=replicas, padding=padding)
         self.up_1x1 = Block(up, up, 1, replicas=replicas, padding=padding) if up_1x1 else None
 
@@ -57,7 +56,7 @@ class Scale(nn.Module):
         x = upsampled(deeper, self.upsample)
         if skip is not None:
             x = concatenated(skip, x, self.replicas)
-        x = self.up(self.concat.norm(x))
+        x = self.up(self.concat["norm"](x))
         return self.up_1x1(x) if self.up_1x1 else x
 
 
@@ -87,10 +86,12 @@ class Skip(Network):
         scales = len(down)
         super().__init__((input_channels, *size), replicas)
         check_widths(down=down, up=up, skip=skip)
-        kernels_down, kernels_up = per_scale("kernel_down", kernel_down, scales), per_scale("kernel_up", kernel_up, scales)
+        kernels_down = per_scale("kernel_down", kernel_down, scales)
+        kernels_up = per_scale("kernel_up", kernel_up, scales)
         check_kernels(kernel_down=kernels_down, kernel_up=kernels_up)
         check_size(size, scales, smallest=max(kernels_down + kernels_up) // 2 + 1)
-        upsamples, downsamples = per_scale("upsample", upsample, scales), per_scale("downsample", downsample, scales)
+        upsamples: list[Upsample] = per_scale("upsample", upsample, scales)
+        downsamples: list[Downsample] = per_scale("downsample", downsample, scales)
         self.scales = scales
         for i in range(scales):
             scale = Scale(
@@ -125,7 +126,9 @@ def per_scale(name: str, value: T | list[T], scales: int) -> list[T]:
     """One value per scale: a list as it is, a single value repeated."""
     values = value if isinstance(value, list) else [value] * scales
     if len(values) != scales:
-        raise ValueError(f"architecture.{name}={values}: {len(values)} values for {scales} scales; give one, or {scales}")
+        raise ValueError(
+            f"architecture.{name}={values}: {len(values)} values for {scales} scales; give one, or {scales}"
+        )
     return values
 
 
@@ -137,7 +140,9 @@ def check_widths(down: list[int], up: list[int], skip: list[int]) -> None:
             "give one width per scale in each, and at least one scale"
         )
     if min(down + up) < 1 or min(skip) < 0:
-        raise ValueError(f"architecture widths must be positive (skip: 0 or more), got down={down}, up={up}, skip={skip}")
+        raise ValueError(
+            f"architecture widths must be positive (skip: 0 or more), got down={down}, up={up}, skip={skip}"
+        )
 
 
 def check_kernels(**kernels: list[int]) -> None:

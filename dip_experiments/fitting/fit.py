@@ -23,6 +23,8 @@ class Fit(pl.LightningModule):
     """
 
     output: Float[Tensor, "r c h w"]
+    average: Float[Tensor, "r c h w"]
+    curves: Float[Tensor, "n k r"]
 
     def __init__(self, problem: Problem, iterations: int, average_decay: float, guard: Guard) -> None:
         super().__init__()
@@ -77,7 +79,7 @@ class Fit(pl.LightningModule):
             first.append((x_hat.detach(), energy.detach(), loss.detach()))
             return loss.sum()
 
-        self.optimizer.step(closure)
+        self.optimizer.step(closure)  # type: ignore[arg-type]
         self.output, energy, loss = first[0]
         self.record(index, energy, loss)
 
@@ -123,18 +125,17 @@ class Fit(pl.LightningModule):
 
     def state(self) -> State:
         """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
-        return copied(
-            {
-                "done": self.done,
-                "network": self.network.state_dict(),
-                "latent": self.latent.detach(),
-                "average": self.average,
-                "optimizer": self.optimizer.state_dict(),
-                "noise": [draw.get_state() for draw in self.noise],
-                "guard": self.guard.state(),
-                "curves": self.curves[: self.done],
-            }
-        )
+        live: State = {
+            "done": self.done,
+            "network": self.network.state_dict(),
+            "latent": self.latent.detach(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "noise": [draw.get_state() for draw in self.noise],
+            "guard": self.guard.state(),
+            "curves": self.curves[: self.done],
+        }
+        return {name: copied(value) for name, value in live.items()}
 
     def load_state(self, state: State) -> None:
         """Continues from a state as if nothing had happened."""

@@ -19,7 +19,7 @@ class Guard:
 
     A loss that is not finite, or more than `spike_db` above that of the last good block, is a spike: the replica's
     weights, optimizer state and average go back to where the block began. Perturbations stay fresh. What returns
-    `rollbacks` times in a row is not an accident: NaN then ends the run, a finite spike is let pass. All is in `events`.
+    `rollbacks` times in a row is not an accident: NaN then ends the run, a finite spike is let pass. See `events`.
     """
 
     def __init__(self, spike_db: float, rollbacks: int, replicas: int) -> None:
@@ -64,6 +64,12 @@ class Guard:
         self.good_loss[replica], self.repeats[replica] = loss, 0
 
     def _log(self, iteration: int, replica: int, what: str, loss: float) -> None:
-        event = {"iteration": iteration, "replica": replica, "event": what, "loss": loss, "good": self.good_loss[replica]}
+        event = {
+            "iteration": iteration,
+            "replica": replica,
+            "event": what,
+            "loss": loss,
+            "good": self.good_loss[replica],
+        }
         self.events.append(event)
         log.info("iteration %d, replica %d: loss %.3g after %.3g, %s", iteration, replica, loss, event["good"], what)

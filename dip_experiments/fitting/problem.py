@@ -12,7 +12,7 @@ from dip_experiments.architectures import Network
 from dip_experiments.tasks import Task
 from dip_experiments.tensors import generator, total_variation
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "lbfgs": torch.optim.LBFGS}
+OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD, "lbfgs": torch.optim.LBFGS}
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ class Problem:
         return energy + self.tv_weight * total_variation(x_hat) if self.tv_weight else energy
 
 
-def make_latent(name: str, shape: tuple[int, int, int], scale: float, seeds: Sequence[int]) -> Float[Tensor, "r cz hz wz"]:
-    """z of each replica, float64: U(0, scale) drawn once, or the pixels' coordinates in [0, scale] (PAPER detail 1).
+def make_latent(
+    name: str, shape: tuple[int, int, int], scale: float, seeds: Sequence[int]
+) -> Float[Tensor, "r cz hz wz"]:
+    """Latent z of each replica, float64: U(0, scale) drawn once, or the pixels' coordinates (PAPER detail 1).
 
     `shape` is (channels, rows, columns). Raises ValueError for a meshgrid that has not two channels.
     """
@@ -58,4 +60,5 @@ def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> tor
         options["betas"] = tuple(options["betas"])
     if words["name"] == "lbfgs":
         options = {"lr": words["lr"], "history_size": words["history"], "max_iter": 1, "line_search_fn": "strong_wolfe"}
-    return OPTIMIZERS[words["name"]](parameters, **options)
+    optimizer: torch.optim.Optimizer = OPTIMIZERS[words["name"]](parameters, **options)
+    return optimizer

@@ -14,7 +14,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressBar(pl.Callback):
-    """Iterations, iterations/s, time left, loss and PSNR (mean over the replicas) of a running fit, on standard error."""
+    """Iterations, iterations/s, time left, loss and PSNR (mean over replicas) of a fit, on standard error."""
 
     def __init__(self, title: str, fit: Fit, iterations: int) -> None:
         self.title, self.fit, self.iterations = title, fit, iterations

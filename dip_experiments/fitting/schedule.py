@@ -1,4 +1,4 @@
-"""Which iterations end a block, keep an image, or are logged. Pure functions of the settings, so a resumed run agrees."""
+"""Which iterations end a block, keep an image or are logged: functions of the settings, so a resumed run agrees."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,7 @@
 """Runs a fit with Lightning's Trainer."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Sequence
 
@@ -17,7 +18,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
-    """Carries out the iterations that are still to be done. Raises Interrupted at Ctrl-C, and whatever the fit raises."""
+    """Carries out the iterations still to be done. Raises Interrupted at Ctrl-C, and whatever the fit raises."""
     for name in ("pytorch_lightning", "lightning_utilities"):
         logging.getLogger(name).setLevel(logging.WARNING)
     trainer = pl.Trainer(
@@ -36,7 +37,9 @@ def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 calls what PyTorch 2.13 deprecates
         warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        at_ctrl_c = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit(fit, blocks)
-        except SystemExit:
-            raise Interrupted from None  # Lightning turns Ctrl-C into an exit of the process
+        except SystemExit:  # Lightning turns Ctrl-C into an exit of the process, deaf to the next one
+            signal.signal(signal.SIGINT, at_ctrl_c)
+            raise Interrupted from None

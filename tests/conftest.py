@@ -1,0 +1,32 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dip_experiments.command import main
+
+SHARED = Path(__file__).parents[2] / "shared"
+SMALL = [
+    "scale=smoke",
+    "logger=none",
+    "image.size=32",
+    "architecture.down=[8,8,8]",
+    "architecture.skip=[4,4,4]",
+    "fit.iterations=40",
+    "fit.block=10",
+]
+"""A fit of a second."""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared with the golden files is not here")
+    return SHARED
+
+
+@pytest.fixture
+def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `dip` in this process with a results folder of its own; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: main([*words, f"paths.results={tmp_path / 'results'}"])

@@ -1,0 +1,176 @@
+"""The networks are the authors' networks, and replicas are independent."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from golden import build_skip, load_by_role
+from torch import nn
+
+from dip_experiments.architectures import DeepDecoder, Network, Pixels, ResNet, Skip, UNet, build_replicas
+from dip_experiments.architectures.layers import Lanczos, centre, concatenated, pooling
+
+GOLDEN: dict[str, dict[str, Any]] = {
+    "skip_bilinear_d3": {
+        "input_channels": 8,
+        "output_channels": 3,
+        "down": [6, 8, 8],
+        "up": [6, 8, 8],
+        "skip": [2, 2, 2],
+        "kernel_down": 3,
+        "kernel_up": 3,
+        "upsample": "bilinear",
+        "downsample": "stride",
+        "up_1x1": True,
+        "padding": "reflection",
+    },
+    "skip_nearest_noskip_k5_no1x1": {
+        "input_channels": 1,
+        "output_channels": 3,
+        "down": [4, 8, 8, 8],
+        "up": [4, 8, 8, 8],
+        "skip": [0, 0, 0, 0],
+        "kernel_down": 5,
+        "kernel_up": 3,
+        "upsample": "nearest",
+        "downsample": "stride",
+        "up_1x1": False,
+        "padding": "reflection",
+    },
+}
+BUILDERS: dict[str, Callable[[int], Network]] = {
+    "skip": lambda r: Skip(2, 3, (16, 16), [4, 5], [5, 4], [3, 0], upsample=["bilinear", "nearest"], replicas=r),
+    "pooled": lambda r: Skip(2, 3, (16, 16), [4, 4], [4, 4], [2, 2], downsample=["lanczos2", "average"], replicas=r),
+    "unet": lambda r: UNet(2, 3, (16, 16), [4, 4, 8], replicas=r),
+    "resnet": lambda r: ResNet(2, 1, (16, 16), [4, 4], padding="zero", replicas=r),
+    "deep_decoder": lambda r: DeepDecoder(2, 3, (16, 16), [6, 6, 5], replicas=r),
+    "pixels": lambda r: Pixels(2, 3, (16, 16), replicas=r),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_outputs_and_gradients_are_those_of_the_authors_network(name: str, shared: Path) -> None:
+    arrays = np.load(shared / "golden" / f"{name}.npz")
+    network = build_skip(**GOLDEN[name])
+    roles = load_by_role(network, arrays)
+    output = network(torch.from_numpy(arrays["input"]))
+    assert (output - torch.from_numpy(arrays["output"])).abs().max() < 1e-5
+    output.square().mean().backward()
+    expected = {role: float(arrays[f"grad_norm/{role}"]) for role in roles}
+    # A bias before a norm has no gradient; what the files hold there is rounding, below 1e-6 of the largest.
+    rounding = 1e-6 * max(expected.values())
+    for role, parameter in roles.items():
+        assert parameter.grad is not None
+        assert parameter.grad.norm().item() == pytest.approx(expected[role], rel=1e-4, abs=rounding), role
+
+
+@pytest.mark.parametrize("lobes", [2, 3])
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_lanczos_downsampling_is_that_of_the_authors(lobes: int, factor: int, shared: Path) -> None:
+    arrays = np.load(shared / "golden" / "downsampler.npz")
+    ours = Lanczos(factor, lobes)(torch.from_numpy(arrays["x"]))
+    assert np.abs(ours.numpy() - arrays[f"lanczos{lobes}_x{factor}"]).max() < 1e-5
+
+
+def test_average_and_maximum_pooling_follow_a_convolution_at_stride_one() -> None:
+    x = torch.arange(16.0).view(1, 1, 4, 4)
+    assert pooling("average")(x).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert pooling("maximum")(x).flatten().tolist() == [5.0, 7.0, 13.0, 15.0]
+    network = build_skip(**{**GOLDEN["skip_bilinear_d3"], "downsample": "avg"})
+    assert network.get_submodule("scale0.down.conv").stride == (1, 1)
+
+
+def test_a_concatenation_crops_to_the_centre_of_the_smaller_and_keeps_replicas_together() -> None:
+    skip, deeper = torch.rand(1, 2 * 2, 5, 7), torch.rand(1, 3 * 2, 6, 8)
+    joined = concatenated(skip, deeper, replicas=2)
+    assert joined.shape == (1, 10, 5, 7)
+    assert torch.equal(joined[:, 5:7], skip[:, 2:])
+    assert torch.equal(joined[:, 7:], centre(deeper, 5, 7)[:, 3:])
+
+
+def library(scales: int) -> Network:
+    widths = [16, 32, 64, 128, 128, 128][:scales]
+    return Skip(1, 3, (704, 448), widths, widths, [0] * scales, kernel_down=5, upsample="nearest", up_1x1=False)
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        (lambda: Skip(32, 3, (512, 512), [128] * 5, [128] * 5, [4] * 5), 2_217_831),
+        (lambda: Skip(3, 3, (384, 256), [8, 16, 32, 64, 128], [8, 16, 32, 64, 128], [0, 0, 0, 4, 4]), 572_827),
+        (lambda: Skip(32, 3, (512, 512), [128] * 5, [128] * 5, [128] * 5), 3_002_627),
+        (lambda: Skip(2, 3, (320, 320), [128] * 5, [128] * 5, [0] * 5), 2_157_955),
+        (lambda: library(6), 2_996_467),
+        (lambda: library(4), 1_060_339),
+        (lambda: library(2), 59_635),
+        (lambda: UNet(1, 3, (704, 448), [8, 16, 32, 64, 128, 128]), 1_616_315),
+        (lambda: ResNet(1, 3, (704, 448), [32] * 8), 158_979),
+        (lambda: Skip(32, 1, (512, 512), [128] * 5, [128] * 5, [4] * 5), 2_217_573),
+        (lambda: Skip(32, 3, (512, 512), [16, 32, 64, 128, 128], [16, 32, 64, 128, 128], [0] * 5), 1_027_379),
+        (lambda: Skip(3, 3, (768, 704), [128] * 5, [128] * 5, [4] * 5), 2_184_307),
+    ],
+)
+def test_parameter_counts_are_the_papers(network: Callable[[], Network], count: int) -> None:
+    assert sum(parameter.numel() for parameter in network().parameters()) == count
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_replica_gives_the_output_and_gradient_of_the_single_network_with_its_seed(name: str) -> None:
+    build, seeds = BUILDERS[name], [3, 4, 5]
+    folded = build_replicas(build, seeds).double()
+    latent = torch.rand(3, *folded.latent_shape, dtype=torch.float64)
+    images = folded(latent)
+    images.square().flatten(1).mean(1).sum().backward()
+    for r, seed in enumerate(seeds):
+        single = build_replicas(build, [seed]).double()
+        image = single(latent[r : r + 1])
+        torch.testing.assert_close(images[r : r + 1], image, rtol=1e-10, atol=1e-12)
+        image.square().mean().backward()
+        for (_, ours), (_, theirs) in zip(folded.named_parameters(), single.named_parameters(), strict=True):
+            assert ours.grad is not None
+            part = ours.grad.view(3, -1)[r]
+            torch.testing.assert_close(part, theirs.grad.flatten(), rtol=1e-8, atol=1e-12)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_every_architecture_maps_its_latent_to_images_in_the_unit_range(name: str) -> None:
+    network = build_replicas(BUILDERS[name], [0])
+    image = network(torch.rand(1, *network.latent_shape))
+    assert image.shape[-2:] == (16, 16)
+    assert 0 <= image.min() <= image.max() <= 1
+
+
+def test_building_a_network_leaves_the_global_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    build_replicas(BUILDERS["skip"], [1, 2])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_the_norm_uses_the_image_at_hand_also_in_eval_mode() -> None:
+    network = build_replicas(BUILDERS["skip"], [0])
+    latent = torch.rand(1, *network.latent_shape)
+    assert torch.equal(network(latent), network.eval()(latent))
+    assert not [name for name, _ in network.named_buffers() if "running" in name]
+
+
+@pytest.mark.parametrize(
+    ("build", "wanted"),
+    [
+        (lambda: Skip(2, 3, (100, 64), [4] * 5, [4] * 5, [4] * 5), "divisible by 32"),
+        (lambda: Skip(2, 3, (32, 32), [4] * 5, [4] * 5, [4] * 5), "at least 64"),
+        (lambda: Skip(2, 3, (64, 64), [4] * 5, [4] * 4, [4] * 5), "one width per scale"),
+        (lambda: Skip(2, 3, (64, 64), [4, -4], [4, 4], [4, 4]), "positive"),
+        (lambda: Skip(2, 3, (64, 64), [4, 4], [4, 4], [4, 4], kernel_down=4), "odd"),
+        (lambda: Skip(2, 3, (64, 64), [4, 4], [4, 4], [4, 4], kernel_up=[3]), "2 scales"),
+        (lambda: UNet(2, 3, (24, 24), [4, 4, 4, 4, 4]), "divisible by 16"),
+        (lambda: ResNet(2, 3, (16, 16), [4, 5]), "equal"),
+        (lambda: DeepDecoder(2, 3, (20, 20), [4, 4, 4, 4]), "divisible by 8"),
+        (lambda: Pixels(2, 3, (16, 16), replicas=0), "at least 1"),
+    ],
+)
+def test_a_network_that_cannot_be_built_says_what_would_fit(build: Callable[[], nn.Module], wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        build()
