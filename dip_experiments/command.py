@@ -24,8 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code of `dip` with the given words (default: those of the command line): 0, 1 failed, 2 wrong request."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
+
     # The word `resume` says what asking again does anyway.
     words = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "resume"]
+    # Hydra wants flags first; users do not care.
+    words.sort(key=lambda word: not word.startswith("-"))
     sys.argv = [sys.argv[0], *words]
     if any(word.split("=")[0] in QUESTIONS for word in words):
         launch(lambda config: None)

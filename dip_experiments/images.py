@@ -41,8 +41,9 @@ def read_image(path: Path) -> Array:
     """Reads PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; alpha is dropped, EXIF orientation applied."""
     try:
         with Image.open(path) as opened:
-            if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":  # MPO: a phone's JPEG with a preview
-                raise ValueError(f"image.path={path}: an animation of {opened.n_frames} frames; give a still picture")
+            frames: int = getattr(opened, "n_frames", 1)
+            if frames > 1 and opened.format != "MPO":  # MPO: a phone's JPEG with a preview
+                raise ValueError(f"image.path={path}: an animation of {frames} frames; give a still picture")
             if opened.format == "TIFF":
                 pixels = tifffile.imread(path)
             elif opened.format == "PNG" and _bits(path) == 16:
@@ -101,14 +102,16 @@ def _from_8_bit(opened: Image.Image) -> Array:
 
 
 def _bits(path: Path) -> int:
-    reader = png.Reader(filename=str(path))
-    reader.preamble()
-    return int(reader.bitdepth)
+    with path.open("rb") as file:
+        reader = png.Reader(file=file)
+        reader.preamble()
+        return int(reader.bitdepth)
 
 
 def _read_png16(path: Path) -> NDArray[np.uint16]:
-    width, height, rows, info = png.Reader(filename=str(path)).asDirect()
-    return np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, info["planes"])
+    with path.open("rb") as file:
+        width, height, rows, info = png.Reader(file=file).asDirect()
+        return np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, info["planes"])
 
 
 def _scaled(pixels: NDArray[np.generic], path: Path) -> Array:

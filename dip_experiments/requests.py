@@ -31,7 +31,8 @@ def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
     """The configuration of every job that the overrides ask for: one, or the grid of a sweep. Raises as Hydra does."""
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        fixed = [word.input_line for word in parser.parse_overrides(list(overrides)) if not word.is_sweep_override()]
+        parsed = zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
+        fixed = [word for word, override in parsed if not override.is_sweep_override()]
         hydra = compose("config", overrides=fixed, return_hydra_config=True).hydra
         if not (multirun or hydra.mode == RunMode.MULTIRUN):
             return [compose("config", overrides=list(overrides))]

@@ -68,8 +68,24 @@ def activated(layer: Block, x: Tensor) -> Tensor:
     """What follows the convolution in a Block. The norm's shift carries the convolution's bias with weight zero."""
     norm = layer.norm
     shift = norm.bias + 0 * cast(Tensor, layer.conv.bias)
-    x = F.batch_norm(layer.pool(x), None, None, norm.weight, shift, True, 0.0, norm.eps)
-    return F.leaky_relu_(x, NEGATIVE_SLOPE)
+    return Activation.apply(F.batch_norm(layer.pool(x), None, None, norm.weight, shift, True, 0.0, norm.eps))
+
+
+class Activation(torch.autograd.Function):
+    """LeakyReLU in place, its gradient too: the arriving gradient is a tensor of its own, made by what follows here."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = F.leaky_relu_(x, NEGATIVE_SLOPE)
+        ctx.mark_dirty(y)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+        (y,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward.grad_input(g, y, NEGATIVE_SLOPE, True, grad_input=g)
 
 
 def convolved(conv: nn.Conv2d, x: Tensor) -> Tensor:
@@ -239,6 +255,7 @@ class Convolution(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, weight = ctx.saved_tensors
         gx = gw = None
+        g = g.contiguous(memory_format=torch.channels_last)  # a loss hands in any layout, which would spread from here
         if ctx.needs_input_grad[0]:
             gx = Convolution.input_gradient(ctx, g, weight)
         if ctx.needs_input_grad[1]:
@@ -260,7 +277,7 @@ class Convolution(torch.autograd.Function):
             return F.conv2d(g, weight, None, ctx.stride, ctx.padding, 1, ctx.groups)
         if ctx.stride == 1:
             margin = weight.shape[-1] - 1 - ctx.padding
-            return F.conv2d(F.pad(g, [margin] * 4), mirrored(weight, ctx.groups), groups=ctx.groups)
+            return F.conv2d(g, mirrored(weight, ctx.groups), None, 1, margin, 1, ctx.groups)
         reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
         rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
         return F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)

@@ -31,7 +31,7 @@ def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    blocks = DataLoader(Blocks(block_ends(iterations, block), fit.done), batch_size=None)
+    blocks = DataLoader(Blocks(block_ends(iterations, block), fit.done), batch_size=None, collate_fn=tuple)
     with warnings.catch_warnings():
         # The data are pairs of integers: loading them in parallel would only cost.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

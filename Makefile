@@ -1,0 +1,63 @@
+# Deep Image Prior experiments. `make help` lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+SCALE ?= laptop
+DEVICE ?= auto
+RESULTS ?= results
+# Extra package index for PyTorch, such as the one that holds its small CPU builds.
+TORCH_INDEX ?=
+# Further words for `dip`, such as ARGS="logger=none replicas=5".
+ARGS ?=
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.dip_experiments
+OURS := $(VENV)/.made_by_make
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance dashboard clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+	@echo
+	@echo "Settings: SCALE=smoke|laptop|paper DEVICE=auto|cpu|cuda RESULTS=folder PYTHON=python3.12 VENV=folder"
+	@echo "          TORCH_INDEX=index with PyTorch builds, ARGS=\"words for dip\""
+
+setup: $(STAMP) ## make .venv (or VENV=folder), or add what is missing to the environment that is there
+
+# In an environment that make has made, exactly the versions of constraints.txt; in one brought along (VENV=path),
+# what is there stays, its PyTorch above all.
+$(STAMP): pyproject.toml constraints.txt
+	@if [ ! -x $(BIN)/python ]; then mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(INDEX) $$([ -e $(OURS) ] && echo -c constraints.txt) -e '.[dev]'
+	@touch $@
+
+test: setup ## run the tests (slow and gpu ones aside)
+	$(BIN)/python -m pytest
+
+test-slow: setup ## run the slow tests too
+	$(BIN)/python -m pytest -m 'not gpu'
+
+lint: setup ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+smoke: ## the whole of Figure 2 in half a minute, at a size where numbers mean nothing
+	$(MAKE) reproduce-fig2 SCALE=smoke
+
+reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
+	$(BIN)/dip -m experiment=fig2 scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
+	$(BIN)/python scripts/figure_fig2.py --scale $(SCALE) --results $(RESULTS)
+	$(BIN)/python scripts/table_impedance.py --scale $(SCALE) --results $(RESULTS)
+	@echo "See $(RESULTS)/$(SCALE)/figures/fig2.png and $(RESULTS)/$(SCALE)/tables/impedance.md"
+
+table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
+
+dashboard: setup ## open the offline W&B runs in the terminal
+	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }
+	@echo "To put them on a server: $(BIN)/wandb login, then $(BIN)/wandb sync $(RESULTS)/wandb/offline-run-*"
+	$(BIN)/wandb leet $(RESULTS)/wandb
+
+clean: ## remove runs, trials and caches; what is tracked in git stays
+	rm -rf $(RESULTS)/runs $(RESULTS)/smoke $(RESULTS)/wandb .pytest_cache .mypy_cache .ruff_cache build dist

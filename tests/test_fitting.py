@@ -1,0 +1,308 @@
+"""A fit is what it says: seeded, resumable, replicas independent, averages and guard as defined."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL
+
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.guard import DivergenceError, Guard
+from dip_experiments.fitting.problem import make_latent
+from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
+from dip_experiments.store import Run, read_columns
+
+Dip = Callable[..., int]
+COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
+
+
+def only_run(tmp_path: Path) -> Run:
+    (folder,) = [path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
+    return Run(folder)
+
+
+def fresh(tmp_path: Path, dip: Dip, *words: str) -> Run:
+    """The run of a fit in an empty results folder."""
+    for path in sorted((tmp_path / "results").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert dip(*SMALL, *words) == 0
+    return only_run(tmp_path)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, index: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+    plain = Fit.iterate
+
+    def iterate(self: Fit, at: int) -> None:
+        if at == index:
+            raise error("cut off")
+        plain(self, at)
+
+    monkeypatch.setattr(Fit, "iterate", iterate)
+
+
+def test_the_same_seed_gives_the_same_curves_bit_for_bit_and_another_seed_others(dip: Dip, tmp_path: Path) -> None:
+    first = (fresh(tmp_path, dip).folder / "curves.csv").read_bytes()
+    assert (fresh(tmp_path, dip).folder / "curves.csv").read_bytes() == first
+    assert (fresh(tmp_path, dip, "seed=1").folder / "curves.csv").read_bytes() != first
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "lbfgs"])
+def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
+    optimizer: str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"optimizer={optimizer}", "latent.optimise=both", "fit.iterations=24"]
+    whole = fresh(tmp_path, dip, *words)
+    curves, average = (whole.folder / "curves.csv").read_bytes(), whole.image("average", 0).read_bytes()
+    for path in whole.folder.rglob("*.*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 17)
+        assert dip(*SMALL, *words) == 130
+    assert "Ask again" in capfd.readouterr().err
+    assert not whole.finished
+    assert torch.load(whole.checkpoint, weights_only=True)["fit"]["done"] == 10
+    assert dip(*SMALL, *words, "resume") == 0
+    assert (whole.folder / "curves.csv").read_bytes() == curves
+    assert whole.image("average", 0).read_bytes() == average
+    assert not whole.checkpoint.exists()
+
+
+def test_a_checkpoint_is_written_on_the_way(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = (fresh(tmp_path, dip).folder / "curves.csv").read_bytes()
+    run = only_run(tmp_path)
+    (run.folder / "summary.json").unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 35)
+        patched.setattr("dip_experiments.fitting.recorder.Recorder.on_exception", lambda *_: None)  # as if killed
+        assert dip(*SMALL, "fit.checkpoint_every=20") == 130
+    assert torch.load(run.checkpoint, weights_only=True)["fit"]["done"] == 20
+    assert dip(*SMALL) == 0
+    assert (run.folder / "curves.csv").read_bytes() == whole
+
+
+def test_asking_twice_runs_once_and_force_runs_again(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = fresh(tmp_path, dip)
+    before = (run.folder / "summary.json").stat().st_mtime_ns
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 0, AssertionError)
+        assert dip(*SMALL) == 0
+    assert "skipped" in capfd.readouterr().out
+    assert (run.folder / "summary.json").stat().st_mtime_ns == before
+    assert dip(*SMALL, "force=true") == 0
+    assert (run.folder / "summary.json").stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("architecture", ["skip", "unet", "resnet", "deep_decoder", "pixels"])
+def test_a_replica_fits_exactly_as_the_single_network_with_its_seed(
+    architecture: str, dip: Dip, tmp_path: Path
+) -> None:
+    widths = {
+        "skip": [],
+        "pixels": [],
+        "unet": ["architecture.widths=[4,4,8]"],
+        "resnet": ["architecture.widths=[6,6]"],
+    }
+    words = ["scale=smoke", "logger=none", "image.size=32", "fit.iterations=20", "precision=float64", "fit.block=10"]
+    words += [f"architecture={architecture}", *widths.get(architecture, ["architecture.widths=[8,8,8]"])]
+    words += SMALL[3:5] if architecture == "skip" else []
+    assert dip(*words, "replicas=3") == 0
+    folded = only_run(tmp_path).curves
+    for path in (tmp_path / "results" / "runs").glob("*/*.*"):
+        path.unlink()
+    assert dip(*words, "seed=2", "replicas=1") == 0
+    (single,) = [run for path in (tmp_path / "results" / "runs").iterdir() if (run := Run(path)).finished]
+    for column in COLUMNS:
+        np.testing.assert_allclose(folded[2][column], single.curves[0][column], rtol=0, atol=1e-8)
+    assert np.abs(folded[0]["loss"] - folded[2]["loss"]).max() > 1e-4
+
+
+def test_a_run_keeps_settings_provenance_curves_images_and_summary(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, "replicas=2", "seed=4")
+    assert run.settings["fit"]["iterations"] == 40
+    assert run.provenance["seeds"] == [4, 5]
+    assert run.provenance["versions"]["torch"] == torch.__version__
+    assert run.provenance["command"][0] == "dip"
+    columns = read_columns(run.folder / "curves.csv")
+    assert list(columns) == ["replica", "seed", "iteration", *COLUMNS]
+    assert columns["iteration"].tolist() == [*range(1, 41)] * 2
+    peaks = [float(curve["psnr_reference"].max()) for curve in run.curves]
+    assert run.summary["oracle_peak"]["psnr_reference"] == peaks
+    assert all(run.image(f"iteration-{n:06d}", 1).exists() for n in (1, 3, 10, 30, 40))
+    assert (run.folder / "hydra" / "overrides.yaml").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+    assert not list((tmp_path / "results" / "runs").glob("*.yaml"))
+
+
+def test_a_target_without_a_clean_image_has_no_column_for_it(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, "target=noise")
+    assert list(run.curves[0]) == ["replica", "seed", "iteration", "loss", "psnr_measurement"]
+    assert not run.image("reference", 0).exists()
+
+
+def test_one_failing_job_does_not_stop_the_others(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain = Fit.iterate
+
+    def iterate(self: Fit, at: int) -> None:
+        if self.problem.task.reference is None:
+            raise RuntimeError("out of luck")
+        plain(self, at)
+
+    monkeypatch.setattr(Fit, "iterate", iterate)
+    assert dip(*SMALL, "-m", "target=noise,natural") == 1
+    told = capfd.readouterr()
+    assert "out of luck" in told.err
+    assert "finished" in told.out
+    assert "failed" in told.out
+
+
+def look(guard: Guard, iteration: int, *losses: list[float]) -> list[int]:
+    restored: list[int] = []
+    guard.look(iteration, torch.tensor(losses), restored.append)
+    return restored
+
+
+def test_the_guard_takes_back_the_replica_that_spiked_and_no_other() -> None:
+    guard = Guard(spike_db=5.0, rollbacks=3, replicas=2)
+    assert look(guard, 10, [1.0, 0.5], [1.0, 0.5]) == []
+    assert look(guard, 20, [0.5, 1.7], [0.5, 1.5]) == [0]  # 5 dB are a factor 3.16
+    assert [(event["replica"], event["event"]) for event in guard.events] == [(0, "rolled back")]
+
+
+def test_nan_that_survives_three_rollbacks_ends_the_run_and_a_finite_spike_is_let_pass() -> None:
+    nan = float("nan")
+    guard = Guard(spike_db=5.0, rollbacks=3, replicas=1)
+    look(guard, 10, [1.0, 0.1])
+    for _ in range(3):
+        assert look(guard, 20, [nan, 0.1]) == [0]
+    with pytest.raises(DivergenceError, match=r"lower optimizer\.lr"):
+        look(guard, 20, [nan, nan])
+    guard = Guard(spike_db=5.0, rollbacks=3, replicas=1)
+    look(guard, 10, [1.0, 0.1])
+    assert [look(guard, 20, [0.1, 1.0]) for _ in range(4)] == [[0], [0], [0], []]
+    assert guard.events[-1]["event"] == "let pass"
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool], replica: int) -> None:
+    """NaN into one replica's weights right after an iteration's update."""
+    plain = Fit.iterate
+
+    def iterate(self: Fit, at: int) -> None:
+        plain(self, at)
+        if when(at):
+            with torch.no_grad():
+                for parameter in self.network.parameters():
+                    parameter.view(self.network.replicas, -1)[replica] = torch.nan
+
+    monkeypatch.setattr(Fit, "iterate", iterate)
+
+
+def test_a_rollback_restores_weights_average_and_moments_and_leaves_other_replicas_alone(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = fresh(tmp_path, dip, "replicas=2", "latent.perturbation=0.0").curves
+    with monkeypatch.context() as patched:
+        poison(patched, lambda at: at == 19, replica=1)  # the last update of the block that ends at 20
+        run = fresh(tmp_path, dip, "replicas=2", "latent.perturbation=0.0")
+    np.testing.assert_array_equal(run.curves[0]["loss"], plain[0]["loss"])
+    # Taken back to iteration 10, replica 1 repeats the iterations from 11 on; only Adam's counter has moved on.
+    np.testing.assert_allclose(run.curves[1]["loss"][20], plain[1]["loss"][10], rtol=1e-6)
+    np.testing.assert_allclose(run.curves[1]["psnr_average"][20], plain[1]["psnr_average"][10], rtol=1e-5)
+    assert np.isfinite(run.curves[1]["loss"]).all()
+    assert [event["replica"] for event in run.summary["guard"]] == [1]
+
+
+def test_a_fit_that_stays_nan_fails_with_a_reason_and_keeps_its_curves(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    poison(monkeypatch, lambda at: at >= 12, replica=0)
+    assert dip(*SMALL, "fit.iterations=60") == 1
+    told = capfd.readouterr().err
+    assert "after 3 rollbacks" in told
+    assert "Traceback" not in told
+    run = only_run(tmp_path)
+    assert len(run.curves[0]["loss"]) >= 30
+    assert run.failure is not None
+    assert not run.finished
+
+
+def test_the_average_is_the_running_mean_of_all_outputs(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, outputs, averages = Fit.iterate, [], []
+
+    def iterate(self: Fit, at: int) -> None:
+        plain(self, at)
+        outputs.append(self.output.clone())
+        averages.append(self.average.clone())
+
+    monkeypatch.setattr(Fit, "iterate", iterate)
+    assert dip(*SMALL, "fit.average_decay=0.9", "fit.iterations=12") == 0
+    expected = outputs[0]
+    for output, average in zip(outputs, averages, strict=True):
+        expected = 0.9 * expected + 0.1 * output
+        torch.testing.assert_close(average, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_perturbation_is_fresh_every_iteration_and_never_accumulates(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, seen = Fit.perturbed, []
+
+    def perturbed(self: Fit) -> torch.Tensor:
+        seen.append((plain(self) - self.latent).clone())
+        return self.latent + seen[-1]
+
+    monkeypatch.setattr(Fit, "perturbed", perturbed)
+    assert dip(*SMALL, "latent.perturbation=0.05") == 0
+    assert torch.stack(seen).std().item() == pytest.approx(0.05, rel=0.01)
+    assert seen[-1].std().item() == pytest.approx(0.05, rel=0.05)
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_optimising_z_leaves_the_weights_alone(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(Fit, "on_train_end", lambda self: kept.update(fit=self), raising=False)
+    for choice, moved in (("theta", (True, False)), ("z", (False, True)), ("both", (True, True))):
+        fresh(tmp_path, dip, f"latent.optimise={choice}", "fit.iterations=3")
+        free = [parameter.requires_grad for parameter in kept["fit"].network.parameters()]
+        assert (all(free), kept["fit"].latent.requires_grad) == moved
+
+
+def test_the_explicit_prior_tv_denoises_where_there_is_no_network(dip: Dip, tmp_path: Path) -> None:
+    words = ["architecture=pixels", "scale=smoke", "logger=none", "image.size=32", "fit.iterations=200"]
+    assert dip(*words, "-m", "regularizer=none,tv") == 0
+    runs = [Run(path) for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
+    final = {run.settings["regularizer"]["name"]: run.summary["final"]["psnr_reference"][0] for run in runs}
+    assert final["tv"] > final["none"] + 1
+
+
+def test_latents_follow_their_law() -> None:
+    noise = make_latent("noise", (4, 32, 32), 0.1, [0, 1])
+    assert 0 <= noise.min() < 0.001
+    assert 0.099 < noise.max() <= 0.1
+    assert not torch.equal(noise[0], noise[1])
+    grid = make_latent("meshgrid", (2, 3, 5), 1.0, [0])
+    assert grid[0, 0, 0].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert grid[0, 1, :, 0].tolist() == [0, 0.5, 1]
+
+
+def test_images_are_kept_on_a_logarithmic_grid_and_blocks_end_there() -> None:
+    assert image_iterations(1000) == [1, 3, 10, 30, 100, 300, 1000]
+    assert image_iterations(25) == [1, 3, 10, 25]
+    assert set(image_iterations(120)) <= set(block_ends(120, 50))
+    assert block_ends(120, 50)[-3:] == [50, 100, 120]
+    assert logged_iterations(1000)[-1] == 1000
+    assert len(logged_iterations(100000)) < 110
+
+
+def test_a_summary_is_valid_json_without_nan(dip: Dip, tmp_path: Path) -> None:
+    text = (fresh(tmp_path, dip).folder / "summary.json").read_text()
+    json.loads(text, parse_constant=lambda constant: pytest.fail(constant))
