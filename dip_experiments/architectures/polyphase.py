@@ -24,7 +24,8 @@ from dip_experiments.architectures.skip import Scale, Skip
 TAPS = {"bilinear": (0.25, 0.75, 0.75, 0.25), "nearest": (1.0, 1.0)}
 """Interpolation by 2 as a filter of the samples between zeros, one axis."""
 POLYPHASE_KERNELS = (3, 5)
-FEW_CHANNELS = 32
+SMALLEST = 1024
+FEW_CHANNELS = 8
 """Up to here one product with all shifted copies of a map beats a product per shift (measured, Zen 3)."""
 
 
@@ -50,7 +51,7 @@ def block(layer: Block, x: Tensor) -> Tensor:
 def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
     """`scale.up` of the normalised concatenation of `skip` and the upsampled `deeper`."""
     conv, norm, groups = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm), scale.replicas
-    if conv.kernel_size[0] not in POLYPHASE_KERNELS:
+    if conv.kernel_size[0] not in POLYPHASE_KERNELS or deeper.shape[-2] * deeper.shape[-1] < SMALLEST:
         x = upsampled(deeper, scale.upsample)
         return block(scale.up, norm(x if skip is None else concatenated(skip, x, groups)))
     parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
