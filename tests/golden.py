@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from dip_experiments.architectures import Network, Skip
+from dip_experiments.architectures import FastSkip, Network, Skip
 
 WORDS = {"avg": "average", "max": "maximum", "reflect": "reflection", "zeros": "zero"}
 """Words of the authors' code for ours."""
 
 
-def build_skip(**settings: Any) -> Network:
+def build_skip(network: type[Skip] = FastSkip, **settings: Any) -> Network:
     """A skip network from plain lists: input_channels, output_channels, down, up, skip, kernel_down, kernel_up,
-    upsample, downsample, up_1x1, padding. Its size law is left to the input that it is given."""
+    upsample, downsample, up_1x1, padding; evaluated fast, or plain with `network=Skip`. Its size law is left to the input that it is given."""
     words = {name: _ours(value) for name, value in settings.items()}
     side = 8 * 2 ** len(settings["down"])
-    return Skip(size=(side, side), **words)
+    return network(size=(side, side), **words)
 
 
 def _ours(value: Any) -> Any:

@@ -6,8 +6,11 @@ The same parameters and the same numbers as `Skip.side_by_side`, which stays the
 - up(x) = taps * z with z = x between zeros, and convolutions commute, so conv_d(up(x)) = taps * (transposed convolution
   of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
 - The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
-- Channels last; and on CPUs weight gradients as matrix products, which oneDNN without AVX-512 does not do in this layout.
-- The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
+- Channels last; on CPUs weight gradients as matrix products, as oneDNN without AVX-512 is slow at them in this layout.
+- The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero, where the
+  plain one is rounding noise.
+
+Modules are read, not called (no forward hooks), and gradients cannot be differentiated again.
 """
 
 from itertools import product
@@ -21,12 +24,11 @@ from torch.autograd.function import once_differentiable
 from dip_experiments.architectures.layers import NEGATIVE_SLOPE, Block, Upsample, concatenated, upsampled
 from dip_experiments.architectures.skip import Scale, Skip
 
-TAPS = {"bilinear": (0.25, 0.75, 0.75, 0.25), "nearest": (1.0, 1.0)}
-"""Interpolation by 2 as a filter of the samples between zeros, one axis."""
 POLYPHASE_KERNELS = (3, 5)
-SMALLEST = 1024
+FEW_PIXELS = 1024
+"""Below this, calls cost more than multiplications (measured on 2 Zen 3 cores): upsampled and concatenated as written."""
 FEW_CHANNELS = 8
-"""Up to here one product with all shifted copies of a map beats a product per shift (measured, Zen 3)."""
+"""Up to here one product with all shifted copies of a map beats a product per shift (measured on the same)."""
 
 
 def fast_side_by_side(network: Skip, z: Tensor) -> Tensor:
@@ -51,7 +53,7 @@ def block(layer: Block, x: Tensor) -> Tensor:
 def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
     """`scale.up` of the normalised concatenation of `skip` and the upsampled `deeper`."""
     conv, norm, groups = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm), scale.replicas
-    if conv.kernel_size[0] not in POLYPHASE_KERNELS or deeper.shape[-2] * deeper.shape[-1] < SMALLEST:
+    if conv.kernel_size[0] not in POLYPHASE_KERNELS or deeper[0, 0].numel() < FEW_PIXELS:
         x = upsampled(deeper, scale.upsample)
         return block(scale.up, norm(x if skip is None else concatenated(skip, x, groups)))
     parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
@@ -84,7 +86,7 @@ class Activation(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
         return torch.ops.aten.leaky_relu_backward.grad_input(g, y, NEGATIVE_SLOPE, True, grad_input=g)
 
@@ -108,7 +110,7 @@ def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode
     `x` is extended by its border values, which extends up(x) by its border values; where the padding asks for something
     else, the difference is a frame of k // 2 pixels, whose convolution is added to the outermost rows and columns.
     """
-    taps = x.new_tensor(TAPS[mode])
+    taps = interpolation(mode, x)
     pad = weight.shape[-1] // 2
     margin = pad // 2 + 1 if mode == "bilinear" else 1
     extended, *borders = Extension.apply(x, margin)
@@ -117,6 +119,13 @@ def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode
     if padding_mode == "reflect" and mode == "nearest" and pad == 1:
         return y
     return AddFrame.apply(y, *frame(autocasted(*borders, weight), mode, padding_mode, groups))
+
+
+def interpolation(mode: Upsample, like: Tensor) -> Tensor:
+    """Upsampling by 2 as a filter of the samples between zeros, one axis: (1, 3, 3, 1) / 4 or (1, 1)."""
+    if mode == "nearest":
+        return like.new_ones(2)
+    return 1 - (torch.arange(4, device=like.device, dtype=like.dtype) - 1.5).abs() / 2
 
 
 def mirrored(weight: Tensor, groups: int) -> Tensor:
@@ -135,7 +144,7 @@ class Extension(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor, *strips: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor, *strips: Tensor) -> tuple[Tensor | None, ...]:
         gx = torch.ops.aten.replication_pad2d_backward(g, *ctx.saved_tensors, [ctx.margin] * 4)
         for part, strip in zip(outermost(gx, 2), strips, strict=True):
             part.add_(strip)
@@ -150,27 +159,27 @@ def outermost(x: Tensor, p: int) -> tuple[Tensor, ...]:
 def frame(tensors: list[Tensor], mode: Upsample, padding_mode: str, groups: int) -> list[Tensor]:
     """What the true padding adds to the outermost rows and columns: top, bottom, left, right.
 
-    `tensors`: the two outermost rows and columns of the low resolution, in this order, and the weight.
+    `tensors`: the two outermost rows and columns of the low resolution, in this order, and the weight. The corners
+    belong to the rows. Only the outer k // 2 rows or columns of the kernel reach the frame.
     """
-    *borders, weight = tensors
+    top, bottom, left, right, weight = tensors
     p = weight.shape[-1] // 2
-
-    def difference(strip: Tensor, *sides: int) -> Tensor:
-        u = upsampled(strip, mode)
-        true = F.pad(u, sides, mode="constant" if padding_mode == "zeros" else padding_mode)
-        return true - F.pad(u, sides, mode="replicate")
-
-    inner = p - 1  # rows of zeros on the inner side of the frame that the partial kernels reach
-    top = F.pad(difference(borders[0], p, p, p, 0)[..., :p, :], (0, 0, 0, inner))
-    bottom = F.pad(difference(borders[1], p, p, 0, p)[..., -p:, :], (0, 0, inner, 0))
-    left = F.pad(difference(borders[2], p, 0, 0, 0)[..., :p], (0, inner, p, p))
-    right = F.pad(difference(borders[3], 0, p, 0, 0)[..., -p:], (inner, 0, p, p))
+    rows = [frame_difference(top, mode, padding_mode, (p, p, p, 0))[..., :p, :]]
+    rows += [frame_difference(bottom, mode, padding_mode, (p, p, 0, p))[..., -p:, :]]
+    columns = [frame_difference(left, mode, padding_mode, (p, 0, 0, 0))[..., :p]]
+    columns += [frame_difference(right, mode, padding_mode, (0, p, 0, 0))[..., -p:]]
     return [
-        F.conv2d(top, weight[..., :p, :], groups=groups),
-        F.conv2d(bottom, weight[..., -p:, :], groups=groups),
-        F.conv2d(left, weight[..., :p], groups=groups),
-        F.conv2d(right, weight[..., -p:], groups=groups),
+        F.conv2d(F.pad(rows[0], (0, 0, 0, p - 1)), weight[..., :p, :], groups=groups),
+        F.conv2d(F.pad(rows[1], (0, 0, p - 1, 0)), weight[..., -p:, :], groups=groups),
+        F.conv2d(F.pad(columns[0], (0, p - 1, p, p)), weight[..., :p], groups=groups),
+        F.conv2d(F.pad(columns[1], (p - 1, 0, p, p)), weight[..., -p:], groups=groups),
     ]
+
+
+def frame_difference(strip: Tensor, mode: Upsample, padding_mode: str, sides: tuple[int, ...]) -> Tensor:
+    """The upsampled strip padded as it should be, minus the same extended by its border values."""
+    u = upsampled(strip, mode)
+    return F.pad(u, sides, "constant" if padding_mode == "zeros" else padding_mode) - F.pad(u, sides, "replicate")
 
 
 class AddFrame(torch.autograd.Function):
@@ -185,7 +194,7 @@ class AddFrame(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:
         return g, *outermost(g, ctx.p)
 
 
@@ -206,7 +215,7 @@ class BilinearNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
         c = x - x.mean((2, 3), keepdim=True)
-        stencil = c.new_tensor([0.375, 1.25, 0.375])
+        stencil = 1.25 - 0.875 * (torch.arange(3, device=c.device, dtype=c.dtype) - 1).abs()
         kernel = torch.outer(stencil, stencil).expand(c.shape[1], 1, -1, -1)
         bc = F.conv2d(F.pad(c, [1] * 4, mode="replicate"), kernel, groups=c.shape[1]) / (4 * c[0, 0].numel())
         r = ((c * bc).sum((2, 3), keepdim=True) + eps).rsqrt()
@@ -216,7 +225,7 @@ class BilinearNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         c, bc, r, scale = ctx.saved_tensors
         gc = (g * c).sum((2, 3), keepdim=True)
         total = g.sum((2, 3), keepdim=True)
@@ -234,12 +243,12 @@ def autocasted(*tensors: Tensor) -> list[Tensor]:
 def convolution(
     x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1, *, transposed: bool = False
 ) -> Tensor:
-    """Convolution or transposed convolution without bias, padded by zeros; the gradients' speed is what differs."""
+    """Convolution or transposed convolution without bias, padded by zeros."""
     return Convolution.apply(*autocasted(x, weight), stride, padding, groups, transposed)
 
 
 class Convolution(torch.autograd.Function):
-    """Keeps the input only for a weight that is learned."""
+    """Keeps the input only if the weight is learned; its gradient's kernels are chosen for channels last."""
 
     @staticmethod
     def forward(
@@ -253,7 +262,7 @@ class Convolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         gx = gw = None
         g = g.contiguous(memory_format=torch.channels_last)  # a loss hands in any layout, which would spread from here
@@ -294,9 +303,9 @@ def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padd
 
 
 def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
-    """One product for each (k, l).
+    """One product for each (i, j).
 
-    The maps are flattened to pixels of a common pitch, so that a shift by (k, l) is an offset; the columns that make up
+    The maps are flattened to pixels of a common pitch, so that a shift by (i, j) is an offset; the columns that make up
     the pitch hold zeros in `small`.
     """
     reach = (kernel - 1) // stride
@@ -308,9 +317,9 @@ def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, pad
         for i, j in product(range(min(stride, kernel)), repeat=2)
     }
     out = small.new_empty(kernel, kernel, groups, small.shape[1] // groups, large.shape[1] // groups)
-    for k, l in product(range(kernel), repeat=2):
-        offset = (k // stride) * pitch + l // stride
-        torch.bmm(a[..., :count], phases[k % stride, l % stride][:, offset : offset + count], out=out[k, l])
+    for i, j in product(range(kernel), repeat=2):
+        offset = (i // stride) * pitch + j // stride
+        torch.bmm(a[..., :count], phases[i % stride, j % stride][:, offset : offset + count], out=out[i, j])
     return out.permute(2, 3, 4, 0, 1).flatten(0, 1)
 
 

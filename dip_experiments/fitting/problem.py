@@ -57,7 +57,7 @@ def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> tor
     """The optimizer of conf/optimizer over the given parameters."""
     options = {name: value for name, value in words.items() if name != "name"}
     if words["name"] == "adam":
-        options["betas"] = tuple(options["betas"])
+        options |= {"betas": tuple(options["betas"]), "fused": True}
     if words["name"] == "lbfgs":
         options = {"lr": words["lr"], "history_size": words["history"], "max_iter": 1, "line_search_fn": "strong_wolfe"}
     optimizer: torch.optim.Optimizer = OPTIMIZERS[words["name"]](parameters, **options)
