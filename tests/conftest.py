@@ -2,9 +2,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from dip_experiments.command import main
 
+torch.set_num_threads(1)  # the networks of the tests are too small to share
 SHARED = Path(__file__).parents[2] / "shared"
 SMALL = [
     "scale=smoke",

@@ -30,12 +30,12 @@ def runs(results: Path) -> dict[str, list[np.ndarray]]:
 
 
 def test_a_network_fits_natural_before_shuffled_before_noise(dip: Callable[..., int], tmp_path: Path) -> None:
-    assert dip(*WORDS, "architecture=skip", "fit.iterations=150") == 0
+    assert dip(*WORDS, "architecture=skip", "fit.iterations=40") == 0
     explained = {name: np.stack(curves) for name, curves in runs(tmp_path / "results").items()}
-    at = {name: curves[:, 79] for name, curves in explained.items()}
+    at = {name: curves[:, -1] for name, curves in explained.items()}
     assert at["natural"].min() > at["noisy"].max() > at["noisy"].min() > at["shuffled"].max()
     assert at["shuffled"].min() > at["noise"].max()
-    assert at["natural"].mean() - at["noise"].mean() > 0.15
+    assert at["natural"].mean() - at["noise"].mean() > 0.3
 
 
 def test_pixels_without_a_network_fit_noise_as_fast_as_an_image(dip: Callable[..., int], tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_stopped_early_a_network_denoises_and_fitted_to_the_end_it_does_not(
     dip: Callable[..., int], tmp_path: Path
 ) -> None:
     words = ["scale=smoke", "logger=none", "architecture.down=[32,32,32]", "architecture.skip=[4,4,4]"]
-    words += ["fit.iterations=400", "latent.perturbation=0.0", "target.sigma=50", "experiment={name:peak}"]
+    words += ["fit.iterations=300", "latent.perturbation=0.0", "target.sigma=50", "experiment={name:peak}"]
     assert dip(*words) == 0
     (run,) = Store(tmp_path / "results").read_grid("peak", "smoke")
     quality = run.curves[0]["psnr_reference"]
