@@ -57,8 +57,10 @@ def fit_all(words: Sequence[str]) -> int:
     if settings.experiment.name != "single":
         store = Store(Path(settings.paths.results))
         store.write_grid(settings.experiment.name, settings.scale.name, [run.name for run in runs])
-    launch(experiment.run)
-    (Path(settings.paths.results) / "runs" / "multirun.yaml").unlink(missing_ok=True)  # each run keeps its own
+    try:
+        launch(experiment.run)
+    finally:
+        (Path(settings.paths.results) / "runs" / "multirun.yaml").unlink(missing_ok=True)  # each run keeps its own
     return report(runs, done_before)
 
 

@@ -4,7 +4,6 @@ import importlib
 import inspect
 import logging
 import os
-import sys
 import traceback
 import typing
 from collections.abc import Callable
@@ -222,7 +221,7 @@ def run(config: DictConfig) -> None:
     planned = plan(read_settings(config))
     if planned.settings.force or not planned.run.finished:
         keep_hydra_files(planned.run)
-    carry_out(planned, command=["dip", *sys.argv[1:]])
+    carry_out(planned, command=["dip", *HydraConfig.get().overrides.task])
 
 
 def keep_hydra_files(run: Run) -> None:

@@ -13,6 +13,7 @@ WORDS = [
     "scale=smoke",
     "logger=none",
     "experiment=fig2",
+    "hydra/launcher=basic",
     "image.size=32",
     "architecture.down=[16,16,16]",
     "architecture.skip=[4,4,4]",

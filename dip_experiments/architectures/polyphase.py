@@ -7,8 +7,7 @@ The same parameters and the same numbers as `Skip.side_by_side`, which stays the
   of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
 - The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
 - Channels last; on CPUs weight gradients as matrix products, as oneDNN without AVX-512 is slow at them in this layout.
-- The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero, where the
-  plain one is rounding noise.
+- The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
 
 Modules are read, not called (no forward hooks), and gradients cannot be differentiated again.
 """
@@ -26,7 +25,7 @@ from dip_experiments.architectures.skip import Scale, Skip
 
 POLYPHASE_KERNELS = (3, 5)
 FEW_PIXELS = 1024
-"""Below this, calls cost more than multiplications (measured on 2 Zen 3 cores): upsampled and concatenated as written."""
+"""Below this, calls cost more than multiplications (measured on 2 Zen 3 cores): the plain order of operations."""
 FEW_CHANNELS = 8
 """Up to here one product with all shifted copies of a map beats a product per shift (measured on the same)."""
 
@@ -59,11 +58,14 @@ def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
     parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
     weights = conv.weight.split(parts, 1)
     scales, shifts = (p.view(groups, -1).split(parts, 1) for p in (norm.weight, norm.bias))
-    d = upsampled_norm(deeper, scales[1].flatten(), shifts[1].flatten(), norm.eps, scale.upsample)
+    if scale.upsample == "nearest":  # every value four times: the same statistics
+        d = F.batch_norm(deeper, None, None, scales[1].flatten(), shifts[1].flatten(), True, 0.0, norm.eps)
+    else:
+        d = BilinearNorm.apply(deeper.to(norm.weight.dtype), scales[1].flatten(), shifts[1].flatten(), norm.eps)
     y = convolved_upsampling(d, weights[1], scale.upsample, conv.padding_mode, groups)
     if skip is not None:
         s = F.batch_norm(skip, None, None, scales[0].flatten(), shifts[0].flatten(), True, 0.0, norm.eps)
-        y = y.add_(same_convolution(s, weights[0], 1, conv.padding_mode, groups))
+        y = y.add_(convolved(conv, s, weights[0]))
     return activated(scale.up, y)
 
 
@@ -79,29 +81,22 @@ class Activation(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        y = F.leaky_relu_(x, NEGATIVE_SLOPE)
-        ctx.mark_dirty(y)
-        ctx.save_for_backward(y)
-        return y
+        ctx.mark_dirty(F.leaky_relu_(x, NEGATIVE_SLOPE))
+        ctx.save_for_backward(x)
+        return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> Tensor:
-        (y,) = ctx.saved_tensors
-        return torch.ops.aten.leaky_relu_backward.grad_input(g, y, NEGATIVE_SLOPE, True, grad_input=g)
+        return torch.ops.aten.leaky_relu_backward.grad_input(g, *ctx.saved_tensors, NEGATIVE_SLOPE, True, grad_input=g)
 
 
-def convolved(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """`conv(x)` without the bias."""
-    return same_convolution(x, conv.weight, conv.stride[0], conv.padding_mode, conv.groups)
-
-
-def same_convolution(x: Tensor, weight: Tensor, stride: int, padding_mode: str, groups: int) -> Tensor:
-    """Convolution with an odd kernel k after padding by k // 2."""
-    padding = weight.shape[-1] // 2
-    if padding and padding_mode != "zeros":
-        x, padding = F.pad(x, [padding] * 4, mode=padding_mode), 0
-    return convolution(x, weight, stride, padding, groups)
+def convolved(conv: nn.Conv2d, x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """`conv(x)` without the bias; with part of its `weight` if given."""
+    weight, padding = conv.weight if weight is None else weight, conv.kernel_size[0] // 2
+    if padding and conv.padding_mode != "zeros":
+        x, padding = F.pad(x, [padding] * 4, mode=conv.padding_mode), 0
+    return convolution(x, weight, conv.stride[0], padding, conv.groups)
 
 
 def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: int) -> Tensor:
@@ -110,27 +105,16 @@ def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode
     `x` is extended by its border values, which extends up(x) by its border values; where the padding asks for something
     else, the difference is a frame of k // 2 pixels, whose convolution is added to the outermost rows and columns.
     """
-    taps = interpolation(mode, x)
+    taps = x.new_ones(2) if mode == "nearest" else 1 - (torch.arange(4, device=x.device) - 1.5).to(x.dtype).abs() / 2
     pad = weight.shape[-1] // 2
     margin = pad // 2 + 1 if mode == "bilinear" else 1
     extended, *borders = Extension.apply(x, margin)
-    y = convolution(extended, mirrored(weight, groups), 2, 2 * margin + pad - len(taps) // 2, groups, transposed=True)
+    kernel = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
+    y = convolution(extended, kernel, 2, 2 * margin + pad - len(taps) // 2, groups, transposed=True)
     y = convolution(y, torch.outer(taps, taps).expand(y.shape[1], 1, -1, -1), groups=y.shape[1])
     if padding_mode == "reflect" and mode == "nearest" and pad == 1:
         return y
     return AddFrame.apply(y, *frame(autocasted(*borders, weight), mode, padding_mode, groups))
-
-
-def interpolation(mode: Upsample, like: Tensor) -> Tensor:
-    """Upsampling by 2 as a filter of the samples between zeros, one axis: (1, 3, 3, 1) / 4 or (1, 1)."""
-    if mode == "nearest":
-        return like.new_ones(2)
-    return 1 - (torch.arange(4, device=like.device, dtype=like.dtype) - 1.5).abs() / 2
-
-
-def mirrored(weight: Tensor, groups: int) -> Tensor:
-    """The kernel of the adjoint convolution: outputs and inputs exchanged within each group, both axes reversed."""
-    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).flip(2, 3)
 
 
 class Extension(torch.autograd.Function):
@@ -159,27 +143,25 @@ def outermost(x: Tensor, p: int) -> tuple[Tensor, ...]:
 def frame(tensors: list[Tensor], mode: Upsample, padding_mode: str, groups: int) -> list[Tensor]:
     """What the true padding adds to the outermost rows and columns: top, bottom, left, right.
 
-    `tensors`: the two outermost rows and columns of the low resolution, in this order, and the weight. The corners
-    belong to the rows. Only the outer k // 2 rows or columns of the kernel reach the frame.
+    `tensors`: the two outermost rows and columns of the low resolution, in this order, and the weight, of which only
+    the outer part reaches. Flips and transposes make every edge a top edge; the corners belong to the rows.
     """
-    top, bottom, left, right, weight = tensors
-    p = weight.shape[-1] // 2
-    rows = [frame_difference(top, mode, padding_mode, (p, p, p, 0))[..., :p, :]]
-    rows += [frame_difference(bottom, mode, padding_mode, (p, p, 0, p))[..., -p:, :]]
-    columns = [frame_difference(left, mode, padding_mode, (p, 0, 0, 0))[..., :p]]
-    columns += [frame_difference(right, mode, padding_mode, (0, p, 0, 0))[..., -p:]]
+    top, bottom, left, right, w = tensors
+    p = w.shape[-1] // 2
     return [
-        F.conv2d(F.pad(rows[0], (0, 0, 0, p - 1)), weight[..., :p, :], groups=groups),
-        F.conv2d(F.pad(rows[1], (0, 0, p - 1, 0)), weight[..., -p:, :], groups=groups),
-        F.conv2d(F.pad(columns[0], (0, p - 1, p, p)), weight[..., :p], groups=groups),
-        F.conv2d(F.pad(columns[1], (p - 1, 0, p, p)), weight[..., -p:], groups=groups),
+        edge(top, w[..., :p, :], p, mode, padding_mode, groups),
+        edge(bottom.flip(2), w[..., -p:, :].flip(2), p, mode, padding_mode, groups).flip(2),
+        edge(left.mT, w[..., :p].mT, 0, mode, padding_mode, groups).mT,
+        edge(right.mT.flip(2), w[..., -p:].mT.flip(2), 0, mode, padding_mode, groups).flip(2).mT,
     ]
 
 
-def frame_difference(strip: Tensor, mode: Upsample, padding_mode: str, sides: tuple[int, ...]) -> Tensor:
-    """The upsampled strip padded as it should be, minus the same extended by its border values."""
-    u = upsampled(strip, mode)
-    return F.pad(u, sides, "constant" if padding_mode == "zeros" else padding_mode) - F.pad(u, sides, "replicate")
+def edge(strip: Tensor, kernel: Tensor, corner: int, mode: Upsample, padding_mode: str, groups: int) -> Tensor:
+    """What the padding of the top, minus its replacement by border values, adds to the first p rows."""
+    p, u, sides = kernel.shape[2], upsampled(strip, mode), (corner, corner, kernel.shape[2], 0)
+    true = F.pad(u, sides, "constant" if padding_mode == "zeros" else padding_mode)
+    difference = (true - F.pad(u, sides, "replicate"))[..., :p, :]
+    return F.conv2d(F.pad(difference, (p - corner, p - corner, 0, p - 1)), kernel, groups=groups)
 
 
 class AddFrame(torch.autograd.Function):
@@ -198,15 +180,8 @@ class AddFrame(torch.autograd.Function):
         return g, *outermost(g, ctx.p)
 
 
-def upsampled_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float, mode: Upsample) -> Tensor:
-    """n(x), where n is the affine map per channel with norm(up(x)) = n(up(x)) = up(n(x))."""
-    if mode == "nearest":  # every value four times: the same statistics
-        return F.batch_norm(x, None, None, scale, shift, True, 0.0, eps)
-    return BilinearNorm.apply(x.to(scale.dtype), scale, shift, eps)
-
-
 class BilinearNorm(torch.autograd.Function):
-    """y = scale (x - m) / sqrt(v + eps) + shift with m, v the mean and variance of the bilinearly upsampled x.
+    """y = scale (x - m) / sqrt(v + eps) + shift with m, v the mean and variance of up(x): norm(up(x)) = up(y).
 
     m = mean(x), as every pixel carries the same total weight; and with c = x - m, v = sum(c Bc) / 4 n, where B = U^T U
     of the upsampling U is the stencil (3, 10, 3) / 8 in each axis after replicating the border.
@@ -219,9 +194,8 @@ class BilinearNorm(torch.autograd.Function):
         kernel = torch.outer(stencil, stencil).expand(c.shape[1], 1, -1, -1)
         bc = F.conv2d(F.pad(c, [1] * 4, mode="replicate"), kernel, groups=c.shape[1]) / (4 * c[0, 0].numel())
         r = ((c * bc).sum((2, 3), keepdim=True) + eps).rsqrt()
-        scale = scale.view(-1, 1, 1)
         ctx.save_for_backward(c, bc, r, scale)
-        return torch.addcmul(shift.view(-1, 1, 1), c, scale * r)
+        return torch.addcmul(shift.view(-1, 1, 1), c, scale.view(-1, 1, 1) * r)
 
     @staticmethod
     @once_differentiable
@@ -229,7 +203,7 @@ class BilinearNorm(torch.autograd.Function):
         c, bc, r, scale = ctx.saved_tensors
         gc = (g * c).sum((2, 3), keepdim=True)
         total = g.sum((2, 3), keepdim=True)
-        gx = torch.addcmul(-total / c[0, 0].numel(), bc, -gc * r.square()).add_(g).mul_(scale * r)
+        gx = torch.addcmul(-total / c[0, 0].numel(), bc, -gc * r.square()).add_(g).mul_(scale.view(-1, 1, 1) * r)
         return gx, (gc * r).flatten(), total.flatten(), None
 
 
@@ -266,31 +240,19 @@ class Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         gx = gw = None
         g = g.contiguous(memory_format=torch.channels_last)  # a loss hands in any layout, which would spread from here
-        if ctx.needs_input_grad[0]:
-            gx = Convolution.input_gradient(ctx, g, weight)
-        if ctx.needs_input_grad[1]:
-            gw = Convolution.weight_gradient(ctx, g, x, weight)
+        if ctx.needs_input_grad[0] and ctx.transposed:
+            gx = F.conv2d(g, weight, None, ctx.stride, ctx.padding, 1, ctx.groups)
+        elif ctx.needs_input_grad[0]:
+            reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
+            rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
+            gx = F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
+        if ctx.needs_input_grad[1] and (weight.shape[-1] == 1 or g.device.type != "cpu"):
+            lists = [ctx.stride] * 2, [ctx.padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
+            gw = torch.ops.aten.convolution_backward(g, x, weight, None, *lists, [False, True, False])[1]
+        elif ctx.needs_input_grad[1]:
+            small, large = (x, g) if ctx.transposed else (g, x)
+            gw = weight_gradient(small, large, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
         return gx, gw, None, None, None, None
-
-    @staticmethod
-    def weight_gradient(ctx: Any, g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-        kernel, stride, padding = weight.shape[-1], ctx.stride, ctx.padding
-        if kernel == 1 or x.device.type != "cpu":
-            sizes = [stride] * 2, [padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
-            return torch.ops.aten.convolution_backward(g, x, weight, None, *sizes, [False, True, False])[1]
-        small, large = (x, g) if ctx.transposed else (g, x)
-        return weight_gradient(small, large, kernel, stride, padding, ctx.groups)
-
-    @staticmethod
-    def input_gradient(ctx: Any, g: Tensor, weight: Tensor) -> Tensor:
-        if ctx.transposed:
-            return F.conv2d(g, weight, None, ctx.stride, ctx.padding, 1, ctx.groups)
-        if ctx.stride == 1:
-            margin = weight.shape[-1] - 1 - ctx.padding
-            return F.conv2d(g, mirrored(weight, ctx.groups), None, 1, margin, 1, ctx.groups)
-        reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
-        rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
-        return F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
 
 
 def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Progress of one fit: a bar in a terminal, a line now and then elsewhere."""
 
+import multiprocessing
 import sys
 import time
 from typing import Any
@@ -19,6 +20,8 @@ class ProgressBar(pl.Callback):
     def __init__(self, title: str, fit: Fit, iterations: int) -> None:
         self.title, self.fit, self.iterations = title, fit, iterations
         self.console = Console(stderr=True)
+        # Two bars of jobs that run side by side would overwrite each other.
+        self.drawn = self.console.is_terminal and multiprocessing.current_process().name == "MainProcess"
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -28,7 +31,7 @@ class ProgressBar(pl.Callback):
             TimeRemainingColumn(),
             TextColumn("{task.fields[text]}"),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=not self.drawn,
         )
 
     def on_train_start(self, *_: Any) -> None:
@@ -40,7 +43,7 @@ class ProgressBar(pl.Callback):
         done, now = self.fit.done, time.monotonic()
         rate = (done - self.started_with) / max(now - self.started_at, 1e-9)
         text = f"{rate:.1f} it/s  {latest(self.fit)}"
-        if self.console.is_terminal:
+        if self.drawn:
             self.progress.update(self.task, completed=done, text=text)
         elif done == self.iterations or now - self.last_line > SECONDS_BETWEEN_LINES:
             self.last_line = now
