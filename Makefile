@@ -29,7 +29,8 @@ setup: $(STAMP) ## make .venv (or VENV=folder), or add what is missing to the en
 $(STAMP): pyproject.toml constraints.txt
 	@if [ ! -x $(BIN)/python ]; then mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(INDEX) $$([ -e $(OURS) ] && echo -c constraints.txt) -e '.[dev]'
+	@echo "Installing into $(VENV): some minutes the first time, nothing the next"
+	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c constraints.txt) -e '.[dev]'
 	@touch $@
 
 test: setup ## run the tests (slow and gpu ones aside)

@@ -82,9 +82,11 @@ def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
     }
     for name, (height, text) in plateaus.items():
         axis.axhline(height, color=COLOURS[name], linestyle=":", linewidth=1)
-        axis.annotate(text, (0.99, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7)
+        below = "top" if name == "noise" else "bottom"  # 1/12 lies just under the image's variance
+        axis.annotate(text, (0.99, height), xycoords=("axes fraction", "data"), ha="right", va=below, fontsize=7)
     architecture = runs["natural"].settings["architecture"]["name"]
-    axis.set(xscale="log", ylim=(0, 0.13), xlabel="iteration", ylabel="MSE")
+    axis.set(xscale="log", xlabel="iteration", ylabel="MSE")
+    axis.set_ylim(bottom=0)
     axis.set_title(f"(a) {ARCHITECTURES[architecture]}", loc="left")
     axis.legend(loc="lower left", fontsize=7)
 
@@ -102,7 +104,8 @@ def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
             axis.plot(np.median(np.array(reached, float)), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
     axis.axhline(1 - EXPLAINED, color="grey", linestyle="--", linewidth=1)
     axis.annotate("90 % explained", (1, 1 - EXPLAINED), va="bottom", fontsize=7)
-    axis.set(xscale="log", ylim=(0, 1.6), xlabel="iteration", ylabel="MSE / variance of the target")
+    axis.set(xscale="log", xlabel="iteration", ylabel="MSE / variance of the target")
+    axis.set_ylim(bottom=0)
     axis.set_title("(b) normalised by each target's variance", loc="left")
 
 

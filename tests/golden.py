@@ -14,8 +14,11 @@ WORDS = {"avg": "average", "max": "maximum", "reflect": "reflection", "zeros": "
 
 
 def build_skip(network: type[Skip] = FastSkip, **settings: Any) -> Network:
-    """A skip network from plain lists: input_channels, output_channels, down, up, skip, kernel_down, kernel_up,
-    upsample, downsample, up_1x1, padding; evaluated fast, or plain with `network=Skip`. Its size law is left to the input that it is given."""
+    """A skip network from plain lists, evaluated fast, or plain with `network=Skip`.
+
+    Settings: input_channels, output_channels, down, up, skip, kernel_down, kernel_up, upsample, downsample, up_1x1,
+    padding. Its size law is left to the input that it is given.
+    """
     words = {name: _ours(value) for name, value in settings.items()}
     side = 8 * 2 ** len(settings["down"])
     return network(size=(side, side), **words)
