@@ -1,7 +1,6 @@
 """The door: `dip` and scripts/run.py. Checks the whole request, runs it through Hydra, says what became of it."""
 
 import importlib
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,8 +21,6 @@ QUESTIONS = ("-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "-i", "
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code of `dip` with the given words (default: those of the command line): 0, 1 failed, 2 wrong request."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("dip_experiments").setLevel(logging.INFO)
 
     # The word `resume` says what asking again does anyway.
     words = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "resume"]

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import logging
 import os
+import sys
 import traceback
 import typing
 from collections.abc import Callable
@@ -39,7 +40,6 @@ from dip_experiments.store import (
 from dip_experiments.targets import make_target
 from dip_experiments.tasks import reconstruction
 
-log = logging.getLogger(__name__)
 DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
 
 
@@ -218,6 +218,8 @@ def read_settings(config: DictConfig) -> Settings:
 
 def run(config: DictConfig) -> None:
     """One Hydra job. What became of it is read from the store, so that one failure never stops the others."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("dip_experiments").setLevel(logging.INFO)
     planned = plan(read_settings(config))
     if planned.settings.force or not planned.run.finished:
         keep_hydra_files(planned.run)

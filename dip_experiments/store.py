@@ -185,12 +185,17 @@ class Store:
 
 
 def check_writable(results: Path) -> None:
-    """Raises ValueError if runs cannot be written below `results`. Writes nothing."""
+    """Raises ValueError if runs cannot be written below `results`. Leaves nothing behind."""
     nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+    try:
+        # Asked in earnest: permissions say nothing of read-only, full or special file systems.
+        with tempfile.TemporaryDirectory(dir=nearest):
+            pass
+    except OSError as error:
         raise ValueError(
-            f"paths.results={results}: cannot write in {nearest}; choose another folder with paths.results="
-        )
+            f"paths.results={results}: cannot write in {nearest} ({error.strerror}); "
+            "choose another folder with paths.results="
+        ) from None
 
 
 def provenance(seeds: list[int], device: str, threads: int, command: list[str]) -> dict[str, Any]:

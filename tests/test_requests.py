@@ -68,9 +68,12 @@ def test_damaged_pictures_are_refused_at_the_door(
     assert not (tmp_path / "results").exists()
 
 
-def test_a_results_folder_that_cannot_be_one_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("folder", ["{here}/file/results", "/proc/results"])
+def test_a_results_folder_that_cannot_be_one_is_refused(
+    folder: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
-    assert main([*SMALL, f"paths.results={tmp_path / 'file' / 'results'}"]) == 2
+    assert main([*SMALL, f"paths.results={folder.format(here=tmp_path)}"]) == 2
     assert "choose another folder" in capfd.readouterr().err
 
 

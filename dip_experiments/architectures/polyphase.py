@@ -124,7 +124,9 @@ class Extension(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, margin: int) -> tuple[Tensor, ...]:
         ctx.save_for_backward(x)
         ctx.margin = margin
-        return F.pad(x, [margin] * 4, mode="replicate"), *(part.clone() for part in outermost(x, 2))
+        with torch.autocast(x.device.type, enabled=False):  # which would pad in float32
+            extended = F.pad(x, [margin] * 4, mode="replicate")
+        return extended, *(part.clone() for part in outermost(x, 2))
 
     @staticmethod
     @once_differentiable
@@ -265,10 +267,9 @@ def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padd
 
 
 def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
-    """One product for each (i, j).
+    """One product for each shift (i, j), an offset in maps that are flattened to pixels of a common pitch.
 
-    The maps are flattened to pixels of a common pitch, so that a shift by (i, j) is an offset; the columns that make up
-    the pitch hold zeros in `small`.
+    The columns that make up the pitch hold zeros in `small`.
     """
     reach = (kernel - 1) // stride
     height, pitch = small.shape[2], small.shape[3] + reach
