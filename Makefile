@@ -14,7 +14,7 @@ STAMP := $(VENV)/.dip_experiments
 OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance dashboard clean
+.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance bench dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -54,6 +54,9 @@ reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
 	@echo "See $(RESULTS)/$(SCALE)/figures/fig2.png and $(RESULTS)/$(SCALE)/tables/impedance.md"
 
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
+
+bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
+	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
 
 dashboard: setup ## open the offline W&B runs in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }

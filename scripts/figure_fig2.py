@@ -15,13 +15,15 @@ from dip_experiments.store import Run, write_columns
 
 ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}
 STRIP = (10, 30, 100, 300, 1000)
+ENLARGED = ("shuffled", "noise")
+"""Targets that look the same everywhere: the strip shows their central quarter."""
 EXPLAINED = 0.9
 POINTS_PER_DECADE = 60
 
 
 def draw(runs: list[Run], folder: Path) -> None:
     """Draws fig2.png, .pdf and .csv, and says in fig2.json from which runs."""
-    figure = plt.figure(figsize=(11, 12.5), layout="constrained")
+    figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
     plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1])
     axes = plots.subplots(len(ARCHITECTURES), 2, sharex=True)
     for row, architecture in zip(axes, ARCHITECTURES, strict=True):
@@ -82,13 +84,15 @@ def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
     }
     for name, (height, text) in plateaus.items():
         axis.axhline(height, color=COLOURS[name], linestyle=":", linewidth=1)
-        below = "top" if name == "noise" else "bottom"  # 1/12 lies just under the image's variance
-        axis.annotate(text, (0.99, height), xycoords=("axes fraction", "data"), ha="right", va=below, fontsize=7)
+        # 1/12 lies just under the image's variance; the noise's variance is clear of curves on the left only.
+        place = {"x": 0.01, "ha": "left"} if name == "noisy" else {"x": 0.99, "ha": "right"}
+        across = axis.get_yaxis_transform()
+        axis.text(y=height, s=text, transform=across, va="top" if name == "noise" else "bottom", fontsize=7, **place)
     architecture = runs["natural"].settings["architecture"]["name"]
     axis.set(xscale="log", xlabel="iteration", ylabel="MSE")
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.2 * axis.get_ylim()[1])  # room for the legend
     axis.set_title(f"(a) {ARCHITECTURES[architecture]}", loc="left")
-    axis.legend(loc="lower left", fontsize=7)
+    axis.legend(loc="upper right", ncols=2, fontsize=7)
 
 
 def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
@@ -115,13 +119,23 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     axes = figure.subplots(len(runs), 1 + len(shown), squeeze=False)
     for row, (name, run) in zip(axes, runs.items(), strict=True):
         for axis, picture in zip(row, ["target", *(f"iteration-{n:06d}" for n in shown)], strict=True):
-            axis.imshow(np.asarray(Image.open(run.image(picture, 0)).convert("RGB")))
+            enlarged = name in ENLARGED
+            part = shown_part(run.image(picture, 0), enlarged)
+            axis.imshow(part, interpolation="nearest" if enlarged else "antialiased")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(LABELS[name], fontsize=9)
     for axis, text in zip(axes[0], ["target", *(f"iteration {n}" for n in shown)], strict=True):
         axis.set_title(text, fontsize=9)
-    figure.suptitle("(c) output of the paper's network at an iteration (last iterate, first seed)", fontsize=9)
+    note = "(c) output of the paper's network (last iterate, first seed; lower rows: central quarter, enlarged)"
+    figure.suptitle(note, fontsize=9)
+
+
+def shown_part(path: Path, enlarged: bool) -> np.ndarray:
+    """The picture, or its central quarter."""
+    picture = Image.open(path).convert("RGB")
+    margin = picture.width // 4 if enlarged else 0
+    return np.asarray(picture.crop((margin, margin, picture.width - margin, picture.height - margin)))
 
 
 def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:

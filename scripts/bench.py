@@ -1,0 +1,224 @@
+"""The fits as they run here against the method as written, alternately in one process: `make bench`."""
+
+import argparse
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.profiler import profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from dip_experiments.architectures import FastSkip, Network, Skip
+from dip_experiments.figures import save_table
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.problem import Problem
+from dip_experiments.fitting.training import train
+from dip_experiments.operators import Identity
+from dip_experiments.store import provenance, write_json
+from dip_experiments.tasks import Task
+
+CONVOLUTIONS = ("conv", "mm", "im2col", "Convolution")
+"""Parts of the names of the operations that a convolution consists of."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network of the paper's kind: five scales of `width` channels, skip 4, bilinear, reflection."""
+
+    network: str
+    width: int
+    size: int
+    replicas: int
+    repeats: int
+
+    def build(self, kind: type[Skip], replicas: int) -> Network:
+        size = (self.size, self.size)
+        return kind(32, 3, size, [self.width] * 5, [self.width] * 5, [4] * 5, replicas=replicas)
+
+
+CASES = {
+    "smoke": [Case("laptop", 8, 64, 1, 2), Case("laptop", 8, 64, 3, 2)],
+    "all": [
+        Case("paper", 128, 128, 1, 5),
+        Case("paper", 128, 256, 1, 5),
+        Case("paper", 128, 512, 1, 3),
+        Case("laptop", 32, 128, 1, 15),
+        Case("laptop", 32, 128, 3, 9),
+        Case("laptop", 32, 128, 8, 5),
+    ],
+}
+
+
+def plain_iteration(case: Case, device: torch.device) -> Callable[[], None]:
+    """One iteration as the authors' code does it: eager, one network at a time, three PSNRs on the host."""
+    fits = []
+    for _ in range(case.replicas):
+        network = case.build(Skip, 1).to(device)
+        fits.append((network, torch.optim.Adam(network.parameters(), lr=0.01), *data(case, 1, device)))
+    averages = [fit[3] for fit in fits]
+
+    def iterate() -> None:
+        for index, (network, optimizer, z, y) in enumerate(fits):
+            optimizer.zero_grad()
+            x = network(z + torch.randn_like(z) / 30)
+            averages[index] = averages[index] * 0.99 + x.detach() * 0.01
+            loss = torch.nn.functional.mse_loss(x, y)
+            loss.backward()
+            for image in (x.detach(), x.detach(), averages[index]):
+                -10 * np.log10(np.mean((image.cpu().numpy() - y.cpu().numpy()) ** 2))
+            optimizer.step()
+
+    return iterate
+
+
+def fast_iteration(case: Case, device: torch.device) -> Callable[[], None]:
+    """One iteration of a fit of this framework, replicas side by side."""
+    fit = make_fit(case, device, iterations=1)
+    fit.optimizer = fit.configure_optimizers()
+    fit.noise = [torch.Generator(device).manual_seed(seed) for seed in range(case.replicas)]
+    return lambda: fit.iterate(0)
+
+
+def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
+    """A fit with the paper's settings for denoising."""
+    z, y = data(case, case.replicas, device)
+    adam = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
+    network, seeds = case.build(FastSkip, case.replicas).to(device), range(case.replicas)
+    problem = Problem(network, z, Task(y, Identity(), y), seeds, 1 / 30, "theta", 0.0, adam)
+    return Fit(problem, iterations, 0.99, Guard(5.0, 3, case.replicas)).to(device)
+
+
+def data(case: Case, replicas: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Latent and target."""
+    size = (case.size, case.size)
+    return torch.rand(replicas, 32, *size, device=device) * 0.1, torch.rand(replicas, 3, *size, device=device)
+
+
+def seconds(act: Callable[[], object], device: torch.device) -> float:
+    """Wall time of one call, the device's work included."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    act()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def peak_memory(device: torch.device, found: list[float]) -> Iterator[None]:
+    """Appends by how many MB memory rose at most: the allocator's count on a GPU, sampled resident memory on a CPU."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield
+        found.append((torch.cuda.max_memory_allocated(device) - before) / 1e6)
+        return
+    before, highest, running = resident(), [0.0], [True]
+
+    def watch() -> None:
+        while running:
+            highest[0] = max(highest[0], resident())
+            time.sleep(0.002)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield
+    running.clear()
+    watcher.join()
+    found.append(highest[0] - before)
+
+
+def resident() -> float:
+    """Resident memory of this process in MB (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+def outside_convolutions(act: Callable[[], None]) -> float:
+    """Share of an iteration's time that is not spent in convolutions."""
+    with profile() as profiled:
+        act()
+    spent = {event.key: event.self_device_time_total or event.self_cpu_time_total for event in profiled.key_averages()}
+    inside = sum(time for key, time in spent.items() if any(word in key for word in CONVOLUTIONS))
+    return 1 - inside / sum(spent.values())
+
+
+def matrix_product_gflops(device: torch.device) -> float:
+    """What a large float32 matrix product reaches in this run: the ceiling of any convolution."""
+    side = 8192 if device.type == "cuda" else 2048
+    a = torch.rand(side, side, device=device)
+    return 2 * side**3 / statistics.median(seconds(lambda: a @ a, device) for _ in range(5)) / 1e9
+
+
+def lightning_overhead(case: Case, device: torch.device, bare: float) -> float:
+    """Time of an iteration inside Lightning, with guard and curves, over that of the bare one, minus 1."""
+    iterations = 4 * case.repeats
+    fit = make_fit(case, device, iterations)
+    return seconds(lambda: train(fit, iterations, 50, device, []), device) / iterations / bare - 1
+
+
+def measure(case: Case, device: torch.device, ceiling: float) -> dict[str, Any]:
+    """One row of the table."""
+    acts, memory = {}, []
+    for name, make in (("plain", plain_iteration), ("fast", fast_iteration)):
+        acts[name] = make(case, device)
+        with peak_memory(device, memory):
+            acts[name]()
+    times: dict[str, list[float]] = {"plain": [], "fast": []}
+    for _ in range(case.repeats):
+        for name, act in acts.items():
+            times[name].append(seconds(act, device))
+    with FlopCounterMode(display=False) as flops:
+        acts["plain"]()
+    plain, fast = (statistics.median(times[name]) for name in ("plain", "fast"))
+    gflop = flops.get_total_flops() / 1e9
+    values = {
+        "plain_s": plain,
+        "fast_s": fast,
+        "ratio": plain / fast,
+        "plain_spread_s": max(times["plain"]) - min(times["plain"]),
+        "fast_spread_s": max(times["fast"]) - min(times["fast"]),
+        "plain_peak_mb": memory[0],
+        "fast_peak_mb": memory[1],
+        "gflop_as_written": gflop,
+        "fast_gflop_per_s": gflop / fast,
+        "matrix_product_gflop_per_s": ceiling,
+        "outside_convolutions": outside_convolutions(acts["fast"]),
+        "lightning_overhead": lightning_overhead(case, device, fast),
+    }
+    row = {"network": case.network, "size": case.size, "replicas": case.replicas, "precision": "float32"}
+    return {**row, "device": device.type, **{name: f"{value:.4g}" for name, value in values.items()}}
+
+
+def main() -> int:
+    """Writes results/bench/<device>.csv, .md and .json; times are seconds per iteration of all replicas."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--smoke", action="store_true", help="tiny networks, to see that it runs")
+    arguments = parser.parse_args()
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(found if arguments.device == "auto" else arguments.device)
+    ceiling = matrix_product_gflops(device)
+    rows = []
+    for case in CASES["smoke" if arguments.smoke else "all"]:
+        rows.append(measure(case, device, ceiling))
+        print("  ".join(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
+    folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
+    name = torch.cuda.get_device_name(device).replace(" ", "-").lower() if device.type == "cuda" else "cpu"
+    save_table({column: [row[column] for row in rows] for column in rows[0]}, folder, name)
+    write_json(folder / f"{name}.json", provenance([], name, torch.get_num_threads(), sys.argv[:1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
