@@ -55,7 +55,8 @@ def fit_all(words: Sequence[str]) -> int:
         store = Store(Path(settings.paths.results))
         store.write_grid(settings.experiment.name, settings.scale.name, [run.name for run in runs])
     try:
-        launch(experiment.run)
+        if len(done_before) < len(runs):
+            launch(experiment.run)
     finally:
         (Path(settings.paths.results) / "runs" / "multirun.yaml").unlink(missing_ok=True)  # each run keeps its own
     return report(runs, done_before)
