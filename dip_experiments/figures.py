@@ -23,7 +23,7 @@ def style() -> None:
     matplotlib.use("Agg")
     plt.rcParams.update(
         {
-            "figure.dpi": 94,
+            "figure.dpi": 90,
             "font.size": 9,
             "axes.spines.top": False,
             "axes.spines.right": False,

@@ -1,6 +1,7 @@
 """The fits as they run here against the method as written, alternately in one process: `make bench`."""
 
 import argparse
+import ctypes
 import statistics
 import sys
 import threading
@@ -26,6 +27,7 @@ from dip_experiments.operators import Identity
 from dip_experiments.store import provenance, write_json
 from dip_experiments.tasks import Task
 
+C_LIBRARY = ctypes.CDLL(None)
 CONVOLUTIONS = ("conv", "mm", "im2col", "Convolution")
 """Parts of the names of the operations that a convolution consists of."""
 
@@ -123,6 +125,7 @@ def peak_memory(device: torch.device, found: list[float]) -> Iterator[None]:
         yield
         found.append((torch.cuda.max_memory_allocated(device) - before) / 1e6)
         return
+    C_LIBRARY.malloc_trim(0)  # what earlier work has freed must not hide what is taken now
     before, highest, running = resident(), [0.0], [True]
 
     def watch() -> None:
