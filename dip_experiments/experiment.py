@@ -62,6 +62,10 @@ def plan(settings: Settings) -> Plan:
             f"optimizer=lbfgs with replicas={settings.replicas}: L-BFGS couples all parameters; "
             "use replicas=1 and sweep the seed: -m seed=0,1,2"
         )
+    if settings.architecture.name == "pixels" and settings.latent.optimise == "z":
+        raise ValueError(
+            "latent.optimise=z with architecture=pixels: pixels look at no latent; use latent.optimise=theta"
+        )
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     image = load_image(**settings.image.model_dump())

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dip_experiments.command import main
+from dip_experiments.store import Run
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
 SHARED = Path(__file__).parents[2] / "shared"
@@ -18,6 +19,7 @@ SMALL = [
     "fit.block=10",
 ]
 """A fit of a second."""
+Dip = Callable[..., int]
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,16 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `dip` in this process with a results folder of its own; returns the exit code."""
     monkeypatch.chdir(tmp_path)
     return lambda *words: main([*words, f"paths.results={tmp_path / 'results'}"])
+
+
+def only_run(tmp_path: Path) -> Run:
+    (folder,) = [path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
+    return Run(folder)
+
+
+def fresh(tmp_path: Path, dip: Dip, *words: str) -> Run:
+    """The run of a fit in an empty results folder."""
+    for path in sorted((tmp_path / "results").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert dip(*SMALL, *words) == 0
+    return only_run(tmp_path)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import wandb
-from conftest import SMALL
+from conftest import SMALL, only_run
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.store import Run
 
 WORDS = [*[word for word in SMALL if word != "logger=none"], "logger=wandb"]
 
@@ -35,10 +34,6 @@ class Board:
 
     def finish(self) -> None:
         self.finished += 1
-
-
-def only_run(tmp_path: Path) -> Run:
-    return Run(next(path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()))
 
 
 def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(

@@ -77,6 +77,14 @@ def test_a_results_folder_that_cannot_be_one_is_refused(
     assert "choose another folder" in capfd.readouterr().err
 
 
+def test_pixels_with_only_a_latent_to_optimise_are_refused(
+    dip: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert dip("architecture=pixels", "latent.optimise=z", "scale=smoke") == 2
+    assert "use latent.optimise=theta" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_experiment_brings_its_grid_and_the_command_line_wins() -> None:
     jobs = compose_jobs(["experiment=fig2", "scale=smoke", "target=noise", "architecture=skip,unet"], multirun=False)
     assert [(job.target.name, job.architecture.name) for job in jobs] == [("noise", "skip"), ("noise", "unet")]
