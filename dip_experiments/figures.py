@@ -8,14 +8,19 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from dip_experiments.metrics import iterations_to_explain
 from dip_experiments.store import Run, Store, atomic, write_columns, write_json, write_text
 
 COLOURS = {"natural": "#0072B2", "noisy": "#E69F00", "shuffled": "#009E73", "noise": "#CC3311"}
 """One colour per target signal, told apart by colour-blind readers too."""
 LABELS = {"natural": "image", "noisy": "image + noise", "shuffled": "image shuffled", "noise": "U(0, 1) noise"}
 """The paper's words for the target signals (Fig. 2)."""
+EXPLAINED = 0.9
+"""Share of a target's variance at which the impedance is read (ours)."""
 
 
 def style() -> None:
@@ -63,6 +68,13 @@ def save_sources(runs: Sequence[Run], folder: Path, name: str) -> None:
     ]
     minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
     write_json(folder / f"{name}.json", {"minutes_of_fitting": round(minutes, 2), "runs": sources})
+
+
+def iterations_explained(run: Run) -> NDArray[np.float64]:
+    """Iterations to EXPLAINED of the target's variance, one per seed; infinite where it was not reached."""
+    pairs = zip(run.curves, run.summary["target_variance"], strict=True)
+    reached = [iterations_to_explain(curve["loss"], variance, EXPLAINED) for curve, variance in pairs]
+    return np.array([np.inf if n is None else n for n in reached])
 
 
 def run_script(experiment: str, draw: Callable[[list[Run], Path], None]) -> int:

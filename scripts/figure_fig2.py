@@ -9,15 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dip_experiments.figures import COLOURS, LABELS, run_script, save_figure, save_sources
-from dip_experiments.metrics import iterations_to_explain
+from dip_experiments.figures import (
+    COLOURS,
+    EXPLAINED,
+    LABELS,
+    iterations_explained,
+    run_script,
+    save_figure,
+    save_sources,
+)
 from dip_experiments.store import Run, write_columns
 
 ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}
 STRIP = (10, 30, 100, 300, 1000)
 ENLARGED = ("shuffled", "noise")
 """Targets that look the same everywhere: the strip shows their central quarter."""
-EXPLAINED = 0.9
 POINTS_PER_DECADE = 60
 
 
@@ -100,12 +106,9 @@ def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
     for name, run in runs.items():
         variances = np.array(run.summary["target_variance"])
         draw_band(axis, name, errors(run) / variances[:, None], LABELS[name])
-        reached = [
-            iterations_to_explain(curve, variance, EXPLAINED)
-            for curve, variance in zip(errors(run), variances, strict=True)
-        ]
-        if None not in reached:
-            axis.plot(np.median(np.array(reached, float)), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
+        reached = iterations_explained(run)
+        if np.isfinite(reached).all():
+            axis.plot(np.median(reached), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
     axis.axhline(1 - EXPLAINED, color="grey", linestyle="--", linewidth=1)
     axis.annotate("90 % explained", (1, 1 - EXPLAINED), va="bottom", fontsize=7)
     axis.set(xscale="log", xlabel="iteration", ylabel="MSE / variance of the target")

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dip_experiments.figures import run_script, save_sources, save_table
-from dip_experiments.metrics import iterations_to_explain
+from dip_experiments.figures import iterations_explained, run_script, save_sources, save_table
 from dip_experiments.store import Run
 
-EXPLAINED = 0.9
 COLUMNS = (
     "architecture",
     "target",
@@ -39,18 +37,13 @@ def natural_of(run: Run, runs: list[Run]) -> Run:
     )
 
 
-def iterations90(run: Run) -> np.ndarray:
-    """Iterations to 90 % of each seed, infinite where it was not reached."""
-    reached = [
-        iterations_to_explain(curve["loss"], variance, EXPLAINED)
-        for curve, variance in zip(run.curves, run.summary["target_variance"], strict=True)
-    ]
-    return np.array([np.inf if n is None else n for n in reached])
-
-
 def table_row(run: Run, natural: Run) -> tuple[str, ...]:
     """One line of the table; `>N` where 90 % was not reached in N iterations."""
-    iterations, ours, basis = run.summary["iterations"], iterations90(run), np.median(iterations90(natural))
+    iterations, ours, basis = (
+        run.summary["iterations"],
+        iterations_explained(run),
+        np.median(iterations_explained(natural)),
+    )
     median = np.median(ours)
     if np.isinf(basis):
         ratio = "natural not reached"
