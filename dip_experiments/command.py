@@ -1,21 +1,26 @@
 """The door: `dip` and scripts/run.py. Checks the whole request, runs it through Hydra, says what became of it."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hydra
 import rich
 from omegaconf import DictConfig
 from rich.table import Table
 
-from dip_experiments.requests import WRONG_REQUEST, compose_jobs, conf_folder, in_plain_words
-from dip_experiments.store import Run, Store
+from dip_experiments.requests import WRONG_REQUEST, compose_jobs, conf_folder, help_text, in_plain_words
+
+if TYPE_CHECKING:
+    from dip_experiments.store import Run
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 SWEEP_FLAGS = ("-m", "--multirun")
-QUESTIONS = ("-h", "--help", "--hydra-help", "--version", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
+HELP = ("-h", "--help")
+QUESTIONS = ("--hydra-help", "--version", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
 """Flags to which Hydra answers without running anything."""
 
 
@@ -27,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Hydra wants flags first; users do not care.
     words.sort(key=lambda word: not word.startswith("-"))
     sys.argv = [sys.argv[0], *words]
+    if any(word in HELP for word in words):
+        print(help_text())
+        return 0
     if any(word.split("=")[0] in QUESTIONS for word in words):
         launch(lambda config: None)
         return 0
@@ -46,14 +54,13 @@ def fit_all(words: Sequence[str]) -> int:
     if flags := [word for word in overrides if word.startswith("-")]:
         raise ValueError(f"{flags[0]}: unknown flag; use key=value words, -m for a sweep, --help for a list")
     jobs = compose_jobs(overrides, multirun=len(overrides) < len(words))
-    experiment = importlib.import_module("dip_experiments.experiment")  # PyTorch: only when something is to be fitted
+    experiment = imported("dip_experiments.experiment")  # PyTorch: only when something is to be fitted
     plans = [experiment.plan(experiment.read_settings(job)) for job in jobs]
     runs = list({planned.run.name: planned.run for planned in plans}.values())
     settings = plans[0].settings
     done_before = set() if settings.force else {run.name for run in runs if run.finished}
     if settings.experiment.name != "single":
-        store = Store(Path(settings.paths.results))
-        store.write_grid(settings.experiment.name, settings.scale.name, [run.name for run in runs])
+        experiment.keep_grid(plans)
     try:
         if len(done_before) < len(runs):
             launch(experiment.run)
@@ -62,12 +69,22 @@ def fit_all(words: Sequence[str]) -> int:
     return report(runs, done_before)
 
 
+def imported(module: str) -> Any:
+    """The module, its objects set aside for good: searching PyTorch's and Lightning's for garbage slows every start."""
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def launch(task: Callable[[DictConfig], None]) -> None:
     """Hands the command line to Hydra: one job or a sweep, by whichever launcher is configured."""
     hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
 
 
-def report(runs: Sequence[Run], done_before: set[str]) -> int:
+def report(runs: Sequence["Run"], done_before: set[str]) -> int:
     """One line, or a table for a sweep: what was finished, skipped, failed. Exit code 1 if any run failed."""
     table = Table("run", "outcome", "folder")
     for run in runs:

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,14 +137,14 @@ def check_arguments(constructor: type, arguments: dict[str, Any]) -> None:
     create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields).model_validate(arguments)
 
 
-def carry_out(planned: Plan, command: list[str]) -> str:
-    """Fits what was planned unless that is done already. Returns `finished`, `skipped` or `failed`.
+def carry_out(planned: Plan, command: list[str]) -> None:
+    """Fits what was planned unless that is done already.
 
     A failure is told in the run's failure.txt; the run's curves and checkpoint stay. Raises Interrupted at Ctrl-C.
     """
     run, settings = planned.run, planned.settings
     if run.finished and not settings.force:
-        return "skipped"
+        return
     with run.locked():
         if settings.force:
             run.clear()
@@ -154,8 +154,6 @@ def carry_out(planned: Plan, command: list[str]) -> str:
             raise
         except Exception as error:
             write_text(run.folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
-            return "failed"
-    return "finished"
 
 
 def fit_and_record(planned: Plan, command: list[str]) -> None:
@@ -228,6 +226,13 @@ def run(config: DictConfig) -> None:
     if planned.settings.force or not planned.run.finished:
         keep_hydra_files(planned.run)
     carry_out(planned, command=["dip", *HydraConfig.get().overrides.task])
+
+
+def keep_grid(plans: Sequence[Plan]) -> None:
+    """The names of an experiment's runs, for its figures and tables."""
+    settings = plans[0].settings
+    names = list(dict.fromkeys(planned.run.name for planned in plans))
+    Store(Path(settings.paths.results)).write_grid(settings.experiment.name, settings.scale.name, names)
 
 
 def keep_hydra_files(run: Run) -> None:

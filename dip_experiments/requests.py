@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
 """What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
@@ -39,6 +40,30 @@ def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
         grid = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
         (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*grid, *overrides]), None)
         return [compose("config", overrides=job) for job in jobs]
+
+
+def help_text() -> str:
+    """What `dip --help` says: hydra.help of conf/config.yaml, with the groups and the composed settings filled in.
+
+    Hydra's own answer composes every group of every plugin first, which takes longer than all the rest together.
+    """
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        config = compose("config", return_hydra_config=True)
+    template = string.Template(config.hydra.help.template)
+    with open_dict(config):
+        del config["hydra"]
+    groups = "\n".join(f"{group}: {', '.join(options(group))}" for group in group_names())
+    return template.safe_substitute(APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(config))
+
+
+def group_names() -> list[str]:
+    """The groups of conf/; Hydra's own are not shown."""
+    return sorted(path.name for path in conf_folder().iterdir() if path.is_dir() and path.name != "hydra")
+
+
+def options(group: str) -> list[str]:
+    """What can be chosen in a group."""
+    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
 
 
 def in_plain_words(error: Exception) -> str:
@@ -73,8 +98,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
         return _unknown(found[1])
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
         group, option = found.groups()
-        options = sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
-        return f"{group}={option}: no such option{_did_you_mean(option, options)}; choose from {', '.join(options)}"
+        known = options(group)
+        return f"{group}={option}: no such option{_did_you_mean(option, known)}; choose from {', '.join(known)}"
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
         return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
     return " ".join(message.split())[:300]
@@ -92,8 +117,7 @@ def _did_you_mean(given: str, known: Sequence[str]) -> str:
 def _known_keys() -> list[str]:
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         words = OmegaConf.to_container(compose("config"))
-    groups = [path.name for path in conf_folder().iterdir() if path.is_dir()]
-    return [*groups, *_leaves(words, "")]
+    return [*group_names(), *_leaves(words, "")]
 
 
 def _leaves(words: object, prefix: str) -> Iterator[str]:
