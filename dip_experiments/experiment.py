@@ -57,6 +57,7 @@ class Plan:
 def plan(settings: Settings) -> Plan:
     """Checks a request as a whole. Raises ValueError that says what was given, what is wanted and what to do."""
     device = find_device(settings.device)
+    check_precision(settings.precision, device)
     if settings.optimizer.name == "lbfgs" and settings.replicas > 1:
         raise ValueError(
             f"optimizer=lbfgs with replicas={settings.replicas}: L-BFGS couples all parameters; "
@@ -92,6 +93,25 @@ def find_device(name: str) -> torch.device:
             f"device={name}: this PyTorch sees {torch.cuda.device_count()} CUDA devices; use device=cpu or auto"
         )
     return device
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raises ValueError for products that the device has no hardware for: in software they cost more than float32."""
+    if precision == "tf32" and device.type != "cuda":
+        raise ValueError("precision=tf32: only NVIDIA GPUs multiply in TF32; use precision=float32 or device=cuda")
+    if precision == "bf16" and not multiplies_bfloat16(device):
+        raise ValueError(
+            "precision=bf16: this processor has no bfloat16 products in hardware, it would be slower than float32; "
+            "use precision=float32"
+        )
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware has bfloat16 products; a PyTorch too old to say counts as no."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def check_account() -> None:
@@ -188,7 +208,7 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
 def make_fit(planned: Plan) -> Fit:
     """Composes target, task, architecture and latent on the device, in the precision asked for."""
     settings, device = planned.settings, planned.device
-    dtype = getattr(torch, settings.precision)
+    dtype = torch.float64 if settings.precision == "float64" else torch.float32
     target_options = settings.target.model_dump()
     target = make_target(target_options.pop("name"), torch.from_numpy(planned.image), settings.seeds, **target_options)
     network = build_replicas(planned.build, settings.seeds).to(device, dtype)
@@ -202,6 +222,7 @@ def make_fit(planned: Plan) -> Fit:
         optimise=settings.latent.optimise,
         tv_weight=settings.regularizer.weight if isinstance(settings.regularizer, TotalVariation) else 0.0,
         optimizer=settings.optimizer.model_dump(),
+        precision=settings.precision,
     )
     guard = Guard(settings.fit.spike_db, settings.fit.rollbacks, settings.replicas)
     return Fit(problem, settings.fit.iterations, settings.fit.average_decay, guard)

@@ -138,7 +138,7 @@ class Settings(Group):
     seed: NonNegativeInt
     replicas: PositiveInt
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-    precision: Literal["float32", "float64"]
+    precision: Literal["float64", "float32", "tf32", "bf16"]
     force: bool
     fit: Fit
     paths: Paths

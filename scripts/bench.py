@@ -87,7 +87,7 @@ def fast_iteration(case: Case, device: torch.device) -> Callable[[], None]:
     fit = make_fit(case, device, iterations=1)
     fit.optimizer = fit.configure_optimizers()
     fit.noise = [torch.Generator(device).manual_seed(seed) for seed in range(case.replicas)]
-    return lambda: fit.iterate(0)
+    return fit.iterate
 
 
 def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
@@ -95,7 +95,7 @@ def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
     z, y = data(case, case.replicas, device)
     adam = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
     network, seeds = case.build(FastSkip, case.replicas).to(device), range(case.replicas)
-    problem = Problem(network, z, Task(y, Identity(), y), seeds, 1 / 30, "theta", 0.0, adam)
+    problem = Problem(network, z, Task(y, Identity(), y), seeds, 1 / 30, "theta", 0.0, adam, "float32")
     return Fit(problem, iterations, 0.99, Guard(5.0, 3, case.replicas)).to(device)
 
 

@@ -92,14 +92,15 @@ def test_killing_the_service_of_wandb_stops_no_fit_and_loses_no_curve(
 ) -> None:
     plain = Fit.iterate
 
-    def iterate(self: Fit, at: int) -> None:
+    def iterate(self: Fit) -> None:
+        at = int(self.row)
         if at == 15:
             found = subprocess.run(["pgrep", "-f", "wandb-core"], capture_output=True, text=True, check=False).stdout
             services = [int(word) for word in found.split()]
             assert services
             for service in services:
                 os.kill(service, signal.SIGKILL)
-        plain(self, at)
+        plain(self)
 
     monkeypatch.setattr(Fit, "iterate", iterate)
     assert dip(*WORDS) == 0

@@ -20,10 +20,11 @@ COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, index: int, error: type[BaseException] = KeyboardInterrupt) -> None:
     plain = Fit.iterate
 
-    def iterate(self: Fit, at: int) -> None:
+    def iterate(self: Fit) -> None:
+        at = int(self.row)
         if at == index:
             raise error("cut off")
-        plain(self, at)
+        plain(self)
 
     monkeypatch.setattr(Fit, "iterate", iterate)
 
@@ -134,10 +135,11 @@ def test_one_failing_job_does_not_stop_the_others(
 ) -> None:
     plain = Fit.iterate
 
-    def iterate(self: Fit, at: int) -> None:
+    def iterate(self: Fit) -> None:
+        int(self.row)
         if self.problem.task.reference is None:
             raise RuntimeError("out of luck")
-        plain(self, at)
+        plain(self)
 
     monkeypatch.setattr(Fit, "iterate", iterate)
     assert dip(*SMALL, "-m", "target=noise,natural") == 1
@@ -152,8 +154,9 @@ def test_the_average_is_the_running_mean_of_all_outputs(
 ) -> None:
     plain, outputs, averages = Fit.iterate, [], []
 
-    def iterate(self: Fit, at: int) -> None:
-        plain(self, at)
+    def iterate(self: Fit) -> None:
+        int(self.row)
+        plain(self)
         outputs.append(self.output.clone())
         averages.append(self.average.clone())
 

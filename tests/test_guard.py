@@ -43,8 +43,9 @@ def poison(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool], replica
     """NaN into one replica's weights right after an iteration's update."""
     plain = Fit.iterate
 
-    def iterate(self: Fit, at: int) -> None:
-        plain(self, at)
+    def iterate(self: Fit) -> None:
+        at = int(self.row)
+        plain(self)
         if when(at):
             with torch.no_grad():
                 for parameter in self.network.parameters():

@@ -15,10 +15,11 @@ EXACT = 1e-11
 """Relative, float64: rounding of sums in another order."""
 
 
-@pytest.fixture(autouse=True)
-def double(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Float64, and the polyphase evaluation at every size."""
+@pytest.fixture(autouse=True, params=["AVX-512", "matrix products"])
+def double(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+    """Float64, the polyphase evaluation at every size, and either way to weight gradients."""
     monkeypatch.setattr(polyphase, "FEW_PIXELS", 0)
+    monkeypatch.setattr(polyphase, "FAST_WEIGHT_GRADIENTS", request.param == "AVX-512")
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)

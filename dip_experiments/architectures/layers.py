@@ -98,7 +98,7 @@ class Output(nn.Module):
         self.conv = convolution(inputs, outputs, kernel, replicas=replicas, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(self.conv(x))
+        return torch.sigmoid(self.conv(x).to(self.conv.weight.dtype))
 
 
 def upsampled(x: Tensor, mode: Upsample) -> Tensor:

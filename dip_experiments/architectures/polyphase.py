@@ -6,7 +6,7 @@ The same parameters and the same numbers as `Skip.side_by_side`, which stays the
 - up(x) = taps * z with z = x between zeros, and convolutions commute, so conv_d(up(x)) = taps * (transposed convolution
   of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
 - The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
-- Channels last; on CPUs weight gradients as matrix products, as oneDNN without AVX-512 is slow at them in this layout.
+- Channels last; weight gradients as matrix products where oneDNN is slow at them in this layout: without AVX-512.
 - The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
 
 Modules are read, not called (no forward hooks), and gradients cannot be differentiated again.
@@ -23,11 +23,12 @@ from torch.autograd.function import once_differentiable
 from dip_experiments.architectures.layers import NEGATIVE_SLOPE, Block, Upsample, concatenated, upsampled
 from dip_experiments.architectures.skip import Scale, Skip
 
-POLYPHASE_KERNELS = (3, 5)
 FEW_PIXELS = 1024
 """Below this, calls cost more than multiplications (measured on 2 Zen 3 cores): the plain order of operations."""
 FEW_CHANNELS = 8
 """Up to here one product with all shifted copies of a map beats a product per shift (measured on the same)."""
+FAST_WEIGHT_GRADIENTS = torch.backends.cpu.get_cpu_capability() == "AVX512"
+"""Whether oneDNN's weight gradients of channels-last maps are the faster ones: 3 to 5 times slower on AVX2."""
 
 
 def fast_side_by_side(network: Skip, z: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ def block(layer: Block, x: Tensor) -> Tensor:
 def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
     """`scale.up` of the normalised concatenation of `skip` and the upsampled `deeper`."""
     conv, norm, groups = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm), scale.replicas
-    if conv.kernel_size[0] not in POLYPHASE_KERNELS or deeper[0, 0].numel() < FEW_PIXELS:
+    if conv.kernel_size[0] not in (3, 5) or deeper[0, 0].numel() < FEW_PIXELS:
         x = upsampled(deeper, scale.upsample)
         return block(scale.up, norm(x if skip is None else concatenated(skip, x, groups)))
     parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
@@ -212,8 +213,8 @@ class BilinearNorm(torch.autograd.Function):
 def autocasted(*tensors: Tensor) -> list[Tensor]:
     """In the precision that autocast, if it is on, gives to convolutions."""
     device = tensors[0].device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
-    return [x.to(dtype) for x in tensors]
+    lower = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
+    return [x.to(lower) for x in tensors]
 
 
 def convolution(
@@ -248,7 +249,7 @@ class Convolution(torch.autograd.Function):
             reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
             rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
             gx = F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
-        if ctx.needs_input_grad[1] and (weight.shape[-1] == 1 or g.device.type != "cpu"):
+        if ctx.needs_input_grad[1] and (weight.shape[-1] == 1 or FAST_WEIGHT_GRADIENTS or g.device.type != "cpu"):
             lists = [ctx.stride] * 2, [ctx.padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
             gw = torch.ops.aten.convolution_backward(g, x, weight, None, *lists, [False, True, False])[1]
         elif ctx.needs_input_grad[1]:

@@ -1,14 +1,16 @@
 """The Lightning module: one fit of R replicas, a block of iterations at a time."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_optimizer
+from dip_experiments.fitting.recorded import Recorded
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
 State = dict[str, Any]
@@ -25,6 +27,7 @@ class Fit(pl.LightningModule):
     output: Float[Tensor, "r c h w"]
     average: Float[Tensor, "r c h w"]
     curves: Float[Tensor, "n k r"]
+    row: Int[Tensor, "1"]
 
     def __init__(self, problem: Problem, iterations: int, average_decay: float, guard: Guard) -> None:
         super().__init__()
@@ -38,6 +41,7 @@ class Fit(pl.LightningModule):
         self.columns = ["loss", "psnr_measurement", *([] if reference is None else ["psnr_reference", "psnr_average"])]
         shape = (iterations, len(self.columns), self.network.replicas)
         self.register_buffer("curves", torch.full(shape, torch.nan, dtype=problem.latent.dtype))
+        self.register_buffer("row", torch.zeros(1, dtype=torch.long))
         self.register_buffer("average", torch.zeros_like(problem.task.measurement if reference is None else reference))
         self.done = 0
         self.resume_from: State | None = None
@@ -53,26 +57,33 @@ class Fit(pl.LightningModule):
         self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.seeds]
         if self.resume_from is not None:
             self.load_state(self.resume_from)
+        self.row.fill_(self.done)
         self.good = self.state()
+        self.advance: Callable[[], None] = self.iterate
+        if self.device.type == "cuda" and not isinstance(self.optimizer, torch.optim.LBFGS):
+            self.advance = Recorded(self.iterate, self.noise if self.problem.perturbation else [], self.device)
 
     def training_step(self, block: tuple[int, int], batch_index: int) -> None:
         """The iterations after block[0] up to block[1], then the guard's look at their losses."""
         after, last = block
-        for index in range(after, last):
-            self.iterate(index)
+        for _ in range(after, last):
+            self.advance()
         self.done = last
         losses = torch.cat([self.curves[after:last, 0].T, self.closing_loss().unsqueeze(1)], dim=1)
         self.guard.look(last, losses, self.restore)
         self.good = self.state()
 
-    def iterate(self, index: int) -> None:
-        """One iteration: x_hat = f_theta(z_t), curves, one update of the optimizer, running average."""
+    def iterate(self) -> None:
+        """One iteration: x_hat = f_theta(z_t), curves, one update of the optimizer, running average.
+
+        Always the same operations with the same arguments, and nothing leaves the device: it can be recorded.
+        """
         z = self.perturbed()
         first: list[tuple[Tensor, ...]] = []
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            x_hat = self.network(z)
+            x_hat = self.image(z)
             energy = self.problem.task.loss(x_hat)
             loss = self.problem.loss(x_hat, energy)
             loss.sum().backward()
@@ -81,30 +92,39 @@ class Fit(pl.LightningModule):
 
         self.optimizer.step(closure)  # type: ignore[arg-type]
         self.output, energy, loss = first[0]
-        self.record(index, energy, loss)
+        self.record(energy, loss)
+
+    def image(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
+        """x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights, statistics and the image are not."""
+        with torch.autocast(self.device.type, torch.bfloat16, self.problem.precision == "bf16", cache_enabled=False):
+            x_hat: Tensor = self.network(z)
+        return x_hat
 
     def perturbed(self) -> Float[Tensor, "r cz hz wz"]:
         """z_t = z + N(0, sigma_p^2), fresh for each replica and iteration, never accumulated (PAPER detail 1)."""
         if not self.problem.perturbation:
             return self.latent
-        shape = self.latent.shape[1:]
-        draws = [torch.randn(shape, generator=draw, device=self.device, dtype=self.latent.dtype) for draw in self.noise]
-        return self.latent + self.problem.perturbation * torch.stack(draws)
+        draws = torch.empty_like(self.latent, requires_grad=False)
+        for replica, draw in zip(draws, self.noise, strict=True):
+            replica.normal_(0, self.problem.perturbation, generator=draw)
+        return self.latent + draws
 
     @torch.no_grad()
-    def record(self, index: int, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"]) -> None:
-        """Writes one row of the curves and moves the average. Nothing leaves the device."""
-        self.average.lerp_(self.output, 1 - self.average_decay if index else 1.0)
+    def record(self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"]) -> None:
+        """Writes one row of the curves and moves the average, which is x_hat at first."""
+        decay = self.average_decay * (self.row > 0)
+        self.average.lerp_(self.output, 1 - decay.to(self.average))
         row = [loss, psnr_from_mse(energy)]
         reference = self.problem.task.reference
         if reference is not None:
             row += [psnr_from_mse(mean_squared_error(image, reference)) for image in (self.output, self.average)]
-        self.curves[index] = torch.stack(row)
+        self.curves.index_copy_(0, self.row, torch.stack(row).unsqueeze(0))
+        self.row.add_(1)
 
     @torch.no_grad()
     def closing_loss(self) -> Float[Tensor, " r"]:
         """The loss of the weights as they are, at the unperturbed latent: no bad state ever counts as a good one."""
-        x_hat = self.network(self.latent)
+        x_hat = self.image(self.latent)
         return self.problem.loss(x_hat, self.problem.task.loss(x_hat))
 
     @torch.no_grad()

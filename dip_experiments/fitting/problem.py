@@ -20,6 +20,7 @@ class Problem:
     """min over theta, z or both of E(f_theta(z_t); x0) + weight R(f_theta(z_t)) (Ulyanov et al. 2018, Eq. 1 and 2).
 
     `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2). `optimise` is theta, z or both.
+    `precision` is float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see `Fit.image`.
     """
 
     network: Network
@@ -30,6 +31,7 @@ class Problem:
     optimise: str
     tv_weight: float
     optimizer: dict[str, Any]
+    precision: str
 
     def loss(self, x_hat: Float[Tensor, "r c h w"], energy: Float[Tensor, " r"]) -> Float[Tensor, " r"]:
         """Energy plus the explicit prior, per replica."""
@@ -57,7 +59,8 @@ def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> tor
     """The optimizer of conf/optimizer over the given parameters."""
     options = {name: value for name, value in words.items() if name != "name"}
     if words["name"] == "adam":
-        options |= {"betas": tuple(options["betas"]), "fused": True}
+        on_gpu = parameters[0].device.type == "cuda"
+        options |= {"betas": tuple(options["betas"]), "fused": True, "capturable": on_gpu}
     if words["name"] == "lbfgs":
         options = {"lr": words["lr"], "history_size": words["history"], "max_iter": 1, "line_search_fn": "strong_wolfe"}
     optimizer: torch.optim.Optimizer = OPTIMIZERS[words["name"]](parameters, **options)

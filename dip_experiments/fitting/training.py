@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.memory import keep_freed_memory
 from dip_experiments.fitting.schedule import Blocks, block_ends
 
 
@@ -19,6 +20,10 @@ class Interrupted(KeyboardInterrupt):
 
 def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
     """Carries out the iterations still to be done. Raises Interrupted at Ctrl-C, and whatever the fit raises."""
+    keep_freed_memory()
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = fit.problem.precision == "tf32"
+        torch.backends.cudnn.benchmark = True  # one size for the whole fit: the fastest kernels are looked for once
     for name in ("pytorch_lightning", "lightning_utilities"):
         logging.getLogger(name).setLevel(logging.WARNING)
     trainer = pl.Trainer(
