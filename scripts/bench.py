@@ -8,21 +8,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.profiler import profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from dip_experiments.architectures import FastSkip, Network, Skip
+from dip_experiments.experiment import device_name, find_device, multiplies_bfloat16
 from dip_experiments.figures import save_table
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from dip_experiments.fitting.problem import Problem
-from dip_experiments.fitting.training import train
+from dip_experiments.fitting.recorded import WARM_UP, Recorded
+from dip_experiments.fitting.training import set_precision, train
 from dip_experiments.operators import Identity
 from dip_experiments.store import provenance, write_json
 from dip_experiments.tasks import Task
@@ -40,24 +45,34 @@ class Case:
     width: int
     size: int
     replicas: int
-    repeats: int
+    rounds: int
+    precision: str = "float32"
 
     def build(self, kind: type[Skip], replicas: int) -> Network:
         size = (self.size, self.size)
         return kind(32, 3, size, [self.width] * 5, [self.width] * 5, [4] * 5, replicas=replicas)
 
 
-CASES = {
-    "smoke": [Case("laptop", 8, 64, 1, 2), Case("laptop", 8, 64, 3, 2)],
-    "all": [
-        Case("paper", 128, 128, 1, 5),
-        Case("paper", 128, 256, 1, 5),
-        Case("paper", 128, 512, 1, 3),
-        Case("laptop", 32, 128, 1, 15),
-        Case("laptop", 32, 128, 3, 9),
-        Case("laptop", 32, 128, 8, 5),
-    ],
-}
+SMOKE = [Case("laptop", 8, 64, 1, 2), Case("laptop", 8, 64, 3, 2)]
+CASES = [
+    Case("paper", 128, 128, 1, 5),
+    Case("paper", 128, 256, 1, 5),
+    Case("paper", 128, 512, 1, 2),
+    Case("laptop", 32, 128, 1, 7),
+    Case("laptop", 32, 128, 3, 7),
+    Case("laptop", 32, 128, 8, 5),
+]
+ON_GPU = [Case("paper", 128, 128, 16, 5)]
+ITERATIONS_PER_ROUND = 3
+
+
+def cases(device: torch.device, smoke: bool) -> list[Case]:
+    """Every network in every precision that the device has hardware for."""
+    precisions = ["float32", *(["tf32"] if device.type == "cuda" else [])]
+    if multiplies_bfloat16(device) or smoke:
+        precisions.append("bf16")
+    networks = SMOKE if smoke else [*CASES, *(ON_GPU if device.type == "cuda" else [])]
+    return [replace(case, precision=precision) for case in networks for precision in precisions]
 
 
 def plain_iteration(case: Case, device: torch.device) -> Callable[[], None]:
@@ -84,10 +99,10 @@ def plain_iteration(case: Case, device: torch.device) -> Callable[[], None]:
 
 def fast_iteration(case: Case, device: torch.device) -> Callable[[], None]:
     """One iteration of a fit of this framework, replicas side by side."""
-    fit = make_fit(case, device, iterations=1)
+    fit = make_fit(case, device, iterations=1000)
     fit.optimizer = fit.configure_optimizers()
     fit.noise = [torch.Generator(device).manual_seed(seed) for seed in range(case.replicas)]
-    return fit.iterate
+    return Recorded(fit.iterate, fit.noise, device) if device.type == "cuda" else fit.iterate
 
 
 def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
@@ -95,7 +110,7 @@ def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
     z, y = data(case, case.replicas, device)
     adam = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
     network, seeds = case.build(FastSkip, case.replicas).to(device), range(case.replicas)
-    problem = Problem(network, z, Task(y, Identity(), y), seeds, 1 / 30, "theta", 0.0, adam, "float32")
+    problem = Problem(network, z, Task(y, Identity(), y), seeds, 1 / 30, "theta", 0.0, adam, case.precision)
     return Fit(problem, iterations, 0.99, Guard(5.0, 3, case.replicas)).to(device)
 
 
@@ -155,50 +170,98 @@ def outside_convolutions(act: Callable[[], None]) -> float:
     return 1 - inside / sum(spent.values())
 
 
-def matrix_product_gflops(device: torch.device) -> float:
-    """What a large float32 matrix product reaches in this run: the ceiling of any convolution."""
+class Traffic(TorchDispatchMode):
+    """Counts the bytes of all tensors that operations read and write, views aside."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        made = operation(*given, **(named or {}))
+        if not operation.is_view:
+            tensors = [leaf for leaf in tree_leaves((given, named, made)) if isinstance(leaf, torch.Tensor)]
+            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return made
+
+
+def matrix_product_gflops(precision: str, device: torch.device) -> float:
+    """What a large matrix product reaches in this run: the ceiling of any convolution."""
     side = 8192 if device.type == "cuda" else 2048
-    a = torch.rand(side, side, device=device)
-    return 2 * side**3 / statistics.median(seconds(lambda: a @ a, device) for _ in range(5)) / 1e9
+    a = torch.rand(side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    return 2 * side**3 / min(seconds(lambda: a @ a, device) for _ in range(8)) / 1e9
+
+
+def copy_gigabytes(device: torch.device) -> float:
+    """GB per second that a large copy reads and writes in this run."""
+    a = torch.rand(2**28 if device.type == "cuda" else 2**25, device=device)
+    b = torch.empty_like(a)
+    return 2 * a.nbytes / min(seconds(lambda: b.copy_(a), device) for _ in range(5)) / 1e9
+
+
+def roofline(act: Callable[[], None], gflops: float, gigabytes: float) -> float:
+    """Seconds that the counted multiplications, or the counted bytes if they take longer, need at least."""
+    with FlopCounterMode(display=False) as counted, Traffic() as traffic:
+        act()
+    return max(counted.get_total_flops() / gflops, traffic.bytes / gigabytes) / 1e9
 
 
 def lightning_overhead(case: Case, device: torch.device, bare: float) -> float:
     """Time of an iteration inside Lightning, with guard and curves, over that of the bare one, minus 1."""
-    iterations = 4 * case.repeats
+    iterations = 10 * case.rounds
     fit = make_fit(case, device, iterations)
     return seconds(lambda: train(fit, iterations, 50, device, []), device) / iterations / bare - 1
 
 
-def measure(case: Case, device: torch.device, ceiling: float) -> dict[str, Any]:
-    """One row of the table."""
-    acts, memory = {}, []
-    for name, make in (("plain", plain_iteration), ("fast", fast_iteration)):
-        acts[name] = make(case, device)
-        with peak_memory(device, memory):
-            acts[name]()
+def stock_memory() -> None:
+    """glibc as a plain script has it, with the thresholds that it arrives at by itself after large maps were freed."""
+    C_LIBRARY.mallopt(M_MMAP_MAX, 65536)
+    C_LIBRARY.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
+    C_LIBRARY.malloc_trim(0)
+
+
+def alternate(case: Case, device: torch.device) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds per iteration of `plain` and `fast`, by turns, and by how many MB memory rises at most."""
+    acts = {"plain": plain_iteration(case, device), "fast": fast_iteration(case, device)}
     times: dict[str, list[float]] = {"plain": [], "fast": []}
-    for _ in range(case.repeats):
+    memory: dict[str, list[float]] = {"plain": [], "fast": []}
+    for _ in range(case.rounds):
         for name, act in acts.items():
-            times[name].append(seconds(act, device))
-    with FlopCounterMode(display=False) as flops:
-        acts["plain"]()
+            stock_memory()
+            with peak_memory(device, memory[name]):
+                if name == "fast":
+                    keep_freed_memory()
+                set_precision(case.precision if name == "fast" else "float32", device)
+                for _ in range(WARM_UP + 1 if device.type == "cuda" else 1):
+                    act()
+            times[name] += [seconds(act, device) for _ in range(ITERATIONS_PER_ROUND)]
+    return times, {name: max(values) for name, values in memory.items()}
+
+
+def measure(case: Case, device: torch.device) -> dict[str, Any]:
+    """One row of the table."""
+    times, memory = alternate(case, device)
     plain, fast = (statistics.median(times[name]) for name in ("plain", "fast"))
-    gflop = flops.get_total_flops() / 1e9
+    ceiling = matrix_product_gflops(case.precision, device)
+    with FlopCounterMode(display=False) as flops:
+        plain_iteration(case, device)()
+    eager = make_fit(case, device, iterations=1000)
+    eager.optimizer, eager.noise = eager.configure_optimizers(), [torch.Generator(device) for _ in range(case.replicas)]
+    eager.iterate()
     values = {
         "plain_s": plain,
         "fast_s": fast,
         "ratio": plain / fast,
         "plain_spread_s": max(times["plain"]) - min(times["plain"]),
         "fast_spread_s": max(times["fast"]) - min(times["fast"]),
-        "plain_peak_mb": memory[0],
-        "fast_peak_mb": memory[1],
-        "gflop_as_written": gflop,
-        "fast_gflop_per_s": gflop / fast,
+        "plain_peak_mb": memory["plain"],
+        "fast_peak_mb": memory["fast"],
+        "gflop_as_written": flops.get_total_flops() / 1e9,
+        "fast_gflop_per_s": flops.get_total_flops() / 1e9 / fast,
         "matrix_product_gflop_per_s": ceiling,
-        "outside_convolutions": outside_convolutions(acts["fast"]),
+        "roofline_s": roofline(eager.iterate, ceiling, copy_gigabytes(device)),
+        "outside_convolutions": outside_convolutions(eager.iterate),
         "lightning_overhead": lightning_overhead(case, device, fast),
     }
-    row = {"network": case.network, "size": case.size, "replicas": case.replicas, "precision": "float32"}
+    row = {"network": case.network, "size": case.size, "replicas": case.replicas, "precision": case.precision}
     return {**row, "device": device.type, **{name: f"{value:.4g}" for name, value in values.items()}}
 
 
@@ -209,15 +272,13 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--smoke", action="store_true", help="tiny networks, to see that it runs")
     arguments = parser.parse_args()
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(found if arguments.device == "auto" else arguments.device)
-    ceiling = matrix_product_gflops(device)
+    device = find_device(arguments.device)
     rows = []
-    for case in CASES["smoke" if arguments.smoke else "all"]:
-        rows.append(measure(case, device, ceiling))
+    for case in cases(device, arguments.smoke):
+        rows.append(measure(case, device))
         print("  ".join(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
     folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
-    name = torch.cuda.get_device_name(device).replace(" ", "-").lower() if device.type == "cuda" else "cpu"
+    name = device_name(device).replace(" ", "-").lower()
     save_table({column: [row[column] for row in rows] for column in rows[0]}, folder, name)
     write_json(folder / f"{name}.json", provenance([], name, torch.get_num_threads(), sys.argv[:1]))
     return 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dip_experiments.architectures import polyphase
+from dip_experiments.architectures import convolution, polyphase
 from dip_experiments.architectures.polyphase import fast_side_by_side
 from dip_experiments.architectures.skip import Skip
 
@@ -19,7 +19,7 @@ EXACT = 1e-11
 def double(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
     """Float64, the polyphase evaluation at every size, and either way to weight gradients."""
     monkeypatch.setattr(polyphase, "FEW_PIXELS", 0)
-    monkeypatch.setattr(polyphase, "FAST_WEIGHT_GRADIENTS", request.param == "AVX-512")
+    monkeypatch.setattr(convolution, "FAST_WEIGHT_GRADIENTS", request.param == "AVX-512")
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
@@ -116,9 +116,10 @@ def test_replicas_do_not_see_each_other() -> None:
     assert not same[:, 6:].all()
 
 
-def test_float32_differs_by_rounding_only() -> None:
+@pytest.mark.parametrize("options", [{}, {"replicas": 3}, {"replicas": 3, "kernel_down": 1}])
+def test_float32_differs_by_rounding_only(options: dict[str, Any]) -> None:
     torch.set_default_dtype(torch.float32)
-    assert_same(skip((32, 48)), tolerance=1e-4)
+    assert_same(skip((32, 48), **options), tolerance=1e-4)
 
 
 @pytest.mark.parametrize("upsample", ["bilinear", "nearest"])

@@ -6,13 +6,12 @@ The same parameters and the same numbers as `Skip.side_by_side`, which stays the
 - up(x) = taps * z with z = x between zeros, and convolutions commute, so conv_d(up(x)) = taps * (transposed convolution
   of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
 - The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
-- Channels last; weight gradients as matrix products where oneDNN is slow at them in this layout: without AVX-512.
+- Channels last, by the faster of several kernels: see `convolution`.
 - The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
 
 Modules are read, not called (no forward hooks), and gradients cannot be differentiated again.
 """
 
-from itertools import product
 from typing import Any, cast
 
 import torch
@@ -20,15 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from dip_experiments.architectures.convolution import autocasted, convolution
 from dip_experiments.architectures.layers import NEGATIVE_SLOPE, Block, Upsample, concatenated, upsampled
 from dip_experiments.architectures.skip import Scale, Skip
 
 FEW_PIXELS = 1024
 """Below this, calls cost more than multiplications (measured on 2 Zen 3 cores): the plain order of operations."""
-FEW_CHANNELS = 8
-"""Up to here one product with all shifted copies of a map beats a product per shift (measured on the same)."""
-FAST_WEIGHT_GRADIENTS = torch.backends.cpu.get_cpu_capability() == "AVX512"
-"""Whether oneDNN's weight gradients of channels-last maps are the faster ones: 3 to 5 times slower on AVX2."""
 
 
 def fast_side_by_side(network: Skip, z: Tensor) -> Tensor:
@@ -208,93 +204,3 @@ class BilinearNorm(torch.autograd.Function):
         total = g.sum((2, 3), keepdim=True)
         gx = torch.addcmul(-total / c[0, 0].numel(), bc, -gc * r.square()).add_(g).mul_(scale.view(-1, 1, 1) * r)
         return gx, (gc * r).flatten(), total.flatten(), None
-
-
-def autocasted(*tensors: Tensor) -> list[Tensor]:
-    """In the precision that autocast, if it is on, gives to convolutions."""
-    device = tensors[0].device.type
-    lower = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
-    return [x.to(lower) for x in tensors]
-
-
-def convolution(
-    x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1, *, transposed: bool = False
-) -> Tensor:
-    """Convolution or transposed convolution without bias, padded by zeros."""
-    return Convolution.apply(*autocasted(x, weight), stride, padding, groups, transposed)
-
-
-class Convolution(torch.autograd.Function):
-    """Keeps the input only if the weight is learned; its gradient's kernels are chosen for channels last."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int, groups: int, transposed: bool
-    ) -> Tensor:
-        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
-        ctx.stride, ctx.padding, ctx.groups, ctx.transposed, ctx.shape = stride, padding, groups, transposed, x.shape
-        if transposed:
-            return F.conv_transpose2d(x, weight, None, stride, padding, 0, groups)
-        return F.conv2d(x, weight, None, stride, padding, 1, groups)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        gx = gw = None
-        g = g.contiguous(memory_format=torch.channels_last)  # a loss hands in any layout, which would spread from here
-        if ctx.needs_input_grad[0] and ctx.transposed:
-            gx = F.conv2d(g, weight, None, ctx.stride, ctx.padding, 1, ctx.groups)
-        elif ctx.needs_input_grad[0]:
-            reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
-            rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
-            gx = F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
-        if ctx.needs_input_grad[1] and (weight.shape[-1] == 1 or FAST_WEIGHT_GRADIENTS or g.device.type != "cpu"):
-            lists = [ctx.stride] * 2, [ctx.padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
-            gw = torch.ops.aten.convolution_backward(g, x, weight, None, *lists, [False, True, False])[1]
-        elif ctx.needs_input_grad[1]:
-            small, large = (x, g) if ctx.transposed else (g, x)
-            gw = weight_gradient(small, large, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
-        return gx, gw, None, None, None, None
-
-
-def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
-    """G[o, i, k, l] = sum_p small[o, p] large[i, stride p + (k, l) - padding] within each group, as matrix products."""
-    a = pixels(small, groups).transpose(1, 2)
-    if large.shape[1] // groups <= FEW_CHANNELS:
-        columns = F.unfold(large, kernel, 1, padding, stride).view(groups, -1, a.shape[2])
-        return torch.bmm(a, columns.transpose(1, 2)).flatten(0, 1).unflatten(1, (-1, kernel, kernel))
-    return shifted_products(small, large, kernel, stride, padding, groups)
-
-
-def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
-    """One product for each shift (i, j), an offset in maps that are flattened to pixels of a common pitch.
-
-    The columns that make up the pitch hold zeros in `small`.
-    """
-    reach = (kernel - 1) // stride
-    height, pitch = small.shape[2], small.shape[3] + reach
-    a = pixels(F.pad(small, (0, reach)), groups).transpose(1, 2)
-    count = height * pitch - reach
-    phases = {
-        (i, j): pixels(phase(large, i - padding, j - padding, stride, height + reach, pitch), groups)
-        for i, j in product(range(min(stride, kernel)), repeat=2)
-    }
-    out = small.new_empty(kernel, kernel, groups, small.shape[1] // groups, large.shape[1] // groups)
-    for i, j in product(range(kernel), repeat=2):
-        offset = (i // stride) * pitch + j // stride
-        torch.bmm(a[..., :count], phases[i % stride, j % stride][:, offset : offset + count], out=out[i, j])
-    return out.permute(2, 3, 4, 0, 1).flatten(0, 1)
-
-
-def phase(x: Tensor, top: int, left: int, stride: int, height: int, width: int) -> Tensor:
-    """x[top + stride i, left + stride j] for i < height, j < width; zero outside of x."""
-    before = [max(0, -(start // stride)) for start in (top, left)]
-    x = x[..., top + before[0] * stride :: stride, left + before[1] * stride :: stride]
-    x = x[..., : height - before[0], : width - before[1]]
-    return F.pad(x, (before[1], width - before[1] - x.shape[3], before[0], height - before[0] - x.shape[2]))
-
-
-def pixels(x: Tensor, groups: int) -> Tensor:
-    """ "1 (r c) h w" -> "r (h w) c", a view of a channels-last x."""
-    return x.permute(0, 2, 3, 1).reshape(-1, groups, x.shape[1] // groups).transpose(0, 1)

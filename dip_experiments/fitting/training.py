@@ -21,9 +21,7 @@ class Interrupted(KeyboardInterrupt):
 def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
     """Carries out the iterations still to be done. Raises Interrupted at Ctrl-C, and whatever the fit raises."""
     keep_freed_memory()
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = fit.problem.precision == "tf32"
-        torch.backends.cudnn.benchmark = True  # one size for the whole fit: the fastest kernels are looked for once
+    set_precision(fit.problem.precision, device)
     for name in ("pytorch_lightning", "lightning_utilities"):
         logging.getLogger(name).setLevel(logging.WARNING)
     trainer = pl.Trainer(
@@ -48,3 +46,10 @@ def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks
         except SystemExit:  # Lightning turns Ctrl-C into an exit of the process, deaf to the next one
             signal.signal(signal.SIGINT, at_ctrl_c)
             raise Interrupted from None
+
+
+def set_precision(precision: str, device: torch.device) -> None:
+    """Lets a GPU multiply in TF32 if that is asked for, and only then: PyTorch's own convolutions do it unasked."""
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.benchmark = True  # one size for the whole fit: the fastest kernels are looked for once

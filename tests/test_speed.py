@@ -1,0 +1,164 @@
+"""What makes fits fast leaves their numbers as they are."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import SMALL, Dip, fresh, only_run
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from dip_experiments.architectures import FastSkip, build_replicas
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.training import train
+from dip_experiments.store import read_columns
+from dip_experiments.targets import make_target
+from dip_experiments.tasks import reconstruction
+
+ADAM = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
+TO_THE_HOST = ("_local_scalar_dense", "nonzero", "aten.equal")
+"""Operations that wait for the device."""
+
+
+def small_fit(precision: str = "float32", iterations: int = 40, device: str = "cpu") -> Fit:
+    """Three replicas of a small hourglass, a smooth picture with noise, perturbation and averages."""
+    size, seeds = (32, 32), [0, 1, 2]
+    rows = torch.linspace(0, 3, 32, dtype=torch.float64)
+    image = torch.stack([(rows[:, None] * (k + 1) + rows).sin() / 2 + 0.5 for k in range(3)])
+    target = make_target("noisy", image, seeds, sigma=25.0, clip=True)
+    network = build_replicas(lambda r: FastSkip(8, 3, size, [8, 8], [8, 8], [4, 4], replicas=r), seeds)
+    latent = make_latent("noise", network.latent_shape, 0.1, seeds)
+    task = reconstruction(target).to(torch.device(device), torch.float32)
+    problem = Problem(network.float(), latent.float(), task, seeds, 1 / 30, "theta", 0.0, ADAM, precision)
+    return Fit(problem, iterations, 0.99, Guard(5.0, 3, 3)).to(device)
+
+
+def started(fit: Fit) -> Fit:
+    """As Lightning leaves it before the first iteration."""
+    fit.optimizer = fit.configure_optimizers()
+    fit.noise = [torch.Generator(fit.device).manual_seed(seed) for seed in range(3)]
+    return fit
+
+
+class Operations(TorchDispatchMode):
+    """Every operation with what is not a tensor among its arguments, and with the shapes of what is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, str]] = []
+
+    def __torch_dispatch__(self, operation: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        leaves = tree_leaves((given, named or {}))
+        plain = [tuple(x.shape) if isinstance(x, torch.Tensor) else x for x in leaves]
+        if not str(operation).startswith("profiler"):
+            self.seen.append((str(operation), str([x for x in plain if not isinstance(x, torch.Generator)])))
+        return operation(*given, **(named or {}))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_an_iteration_is_always_the_same_operations_so_that_a_recorded_one_can_be_replayed(precision: str) -> None:
+    fit = started(small_fit(precision))
+    fit.iterate()
+    seen = []
+    for _ in range(2):
+        with Operations() as operations:
+            fit.iterate()
+        seen.append(operations.seen)
+    assert len(seen[0]) > 100
+    assert seen[0] == seen[1]
+    assert not [name for name, _ in seen[0] if any(word in name for word in TO_THE_HOST)]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_a_replayed_iteration_gives_the_curves_of_the_plain_one(precision: str) -> None:
+    replayed = small_fit(precision, device="cuda")
+    train(replayed, 40, 10, torch.device("cuda", 0), [])
+    plain = small_fit(precision, device="cuda")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dip_experiments.fitting.fit.Recorded", lambda iterate, *_: iterate)
+        train(plain, 40, 10, torch.device("cuda", 0), [])
+    torch.testing.assert_close(replayed.curves, plain.curves, rtol=1e-2, atol=1e-2)
+
+
+def test_bf16_keeps_weights_image_average_and_loss_in_float32() -> None:
+    fit = started(small_fit("bf16"))
+    maps: set[torch.dtype] = set()
+    with watched_convolutions(maps):
+        fit.iterate()
+    assert maps == {torch.bfloat16}
+    moments = [x for kept in fit.optimizer.state.values() for x in kept.values()]
+    kept = [*fit.network.parameters(), *moments, fit.output, fit.average, fit.curves]
+    assert {x.dtype for x in kept} == {torch.float32}
+
+
+@contextmanager
+def watched_convolutions(maps: set[torch.dtype]) -> Iterator[None]:
+    """Adds the precision of what is convolved to `maps`."""
+    plain: Callable[..., Any] = torch.nn.functional.conv2d
+
+    def conv2d(x: torch.Tensor, *rest: Any, **named: Any) -> Any:
+        maps.add(x.dtype)
+        return plain(x, *rest, **named)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(torch.nn.functional, "conv2d", conv2d)
+        yield
+
+
+def test_bf16_fits_as_float32_does() -> None:
+    curves = {}
+    for precision in ("float32", "bf16"):
+        fit = small_fit(precision, iterations=150)
+        train(fit, 150, 50, torch.device("cpu"), [])
+        curves[precision] = dict(zip(fit.columns, fit.curves.permute(1, 2, 0), strict=True))
+    plain, lower = (curves[precision]["psnr_average"].amax(1) for precision in ("float32", "bf16"))
+    assert float((plain - lower).abs().max()) < 0.5
+    assert float((plain - lower).mean().abs()) < 0.2
+    assert not torch.equal(plain, lower)
+
+
+def test_precisions_without_hardware_are_refused(
+    dip: Dip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dip_experiments.experiment.multiplies_bfloat16", lambda device: False)
+    for words in (["precision=bf16"], ["precision=tf32", "device=cpu"]):
+        assert dip(*SMALL, *words) == 2
+        assert f"{words[0]}: " in capsys.readouterr().err
+
+
+def test_a_fit_in_bf16_is_a_run_of_its_own(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = read_columns(fresh(tmp_path, dip, "device=cpu").folder / "curves.csv")
+    monkeypatch.setattr("dip_experiments.experiment.multiplies_bfloat16", lambda device: True)
+    lower = read_columns(fresh(tmp_path, dip, "device=cpu", "precision=bf16").folder / "curves.csv")
+    assert only_run(tmp_path).finished
+    assert 0 < abs(plain["loss"] - lower["loss"]).max() < 0.02
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told to keep memory")
+def test_freed_memory_is_kept() -> None:
+    measure = (
+        "import resource, torch\n"
+        "from dip_experiments.fitting.memory import keep_freed_memory\n"
+        "{tell}\n"
+        "network = torch.nn.Sequential(*[torch.nn.Conv2d(32, 32, 1) for _ in range(4)])\n"
+        "z = torch.rand(1, 32, 512, 512)\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    network(z).square().mean().backward()\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "faults(), faults()\n"
+        "print(sum(faults() for _ in range(3)))\n"
+    )
+    found = [
+        int(subprocess.run([sys.executable, "-c", measure.format(tell=tell)], capture_output=True, check=True).stdout)
+        for tell in ("", "keep_freed_memory()")
+    ]
+    assert found[0] > 4 * found[1], f"pages cleared by the system in 3 iterations: {found}"
