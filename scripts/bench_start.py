@@ -75,7 +75,7 @@ def main() -> int:
     commands = COMMANDS | (ON_GPU if device.type == "cuda" else {})
     found = [(name, command_seconds(words, device)) for name, words in commands.items()]
     keep_freed_memory()
-    found += compilation(4, 32, device) if arguments.smoke else compilation(32, 128, device)
+    found += compilation(4, 64, device) if arguments.smoke else compilation(32, 128, device)
     for what, value in found:
         print(f"{what}: {value:.3g}", flush=True)
     folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
