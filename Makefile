@@ -14,7 +14,7 @@ STAMP := $(VENV)/.dip_experiments
 OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance bench dashboard clean
+.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance table-precision table-acceleration bench dashboard clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -58,8 +58,16 @@ reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
 
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
 
+# Speed is measured, so one run at a time.
+table-precision: reproduce-fig2 ## what bfloat16 costs and saves (needs hardware for it): denoising, Figure 2
+	$(BIN)/dip -m experiment=precision scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
+	$(BIN)/dip -m experiment=precision_fig2 scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/python scripts/table_precision.py --scale $(SCALE) --results $(RESULTS)
+	@echo "See $(RESULTS)/$(SCALE)/tables/precision.md and precision_fig2.md"
+
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/bench_start.py --device $(DEVICE) --results $(RESULTS)
 
 dashboard: setup ## open the offline W&B runs in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }

@@ -77,6 +77,18 @@ def iterations_explained(run: Run) -> NDArray[np.float64]:
     return np.array([np.inf if n is None else n for n in reached])
 
 
+def impedance(run: Run, natural: Run) -> tuple[str, ...]:
+    """Median, least and most iterations to EXPLAINED over the seeds, and the ratio of the medians to `natural`'s.
+
+    `>N` stands where it was not reached in N iterations.
+    """
+    limit, ours, basis = run.summary["iterations"], iterations_explained(run), np.median(iterations_explained(natural))
+    counts = [f"{n:g}" if np.isfinite(n) else f">{limit}" for n in (np.median(ours), ours.min(), ours.max())]
+    if np.isinf(basis):
+        return (*counts, "natural not reached")
+    return (*counts, f"{np.median(ours) / basis:.2f}" if np.isfinite(np.median(ours)) else f">{limit / basis:.2f}")
+
+
 def run_script(experiment: str, draw: Callable[[list[Run], Path], None]) -> int:
     """Command line of a drawing script: `--scale laptop --results results`. `draw(runs, folder of the scale)`."""
     parser = argparse.ArgumentParser(description=draw.__doc__)

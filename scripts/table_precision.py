@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from dip_experiments.figures import iterations_explained, run_script, save_sources, save_table
+from dip_experiments.figures import impedance, run_script, save_sources, save_table
 from dip_experiments.store import Run
 
 QUALITY = (
@@ -31,7 +31,7 @@ def draw_quality(runs: list[Run], folder: Path) -> None:
 
 def draw_impedance(runs: list[Run], folder: Path) -> None:
     """Writes tables/precision_fig2.csv and .md; `>N` where 90 % was not reached in N iterations."""
-    rows = [impedance(run, natural_of(run, runs)) for run in runs]
+    rows = [(*words(run), str(len(run.curves)), *impedance(run, natural_of(run, runs))) for run in runs]
     save_table(dict(zip(IMPEDANCE, zip(*rows, strict=True), strict=True)), folder / "tables", "precision_fig2")
     save_sources(runs, folder / "tables", "precision_fig2")
 
@@ -52,16 +52,6 @@ def quality(run: Run, plain: Run) -> tuple[str, ...]:
     )
 
 
-def impedance(run: Run, natural: Run) -> tuple[str, ...]:
-    """One line of the second table, with the ratio to the natural image in the same precision."""
-    iterations, ours, basis = run.summary["iterations"], iterations_explained(run), iterations_explained(natural)
-    counts = [f"{n:g}" if np.isfinite(n) else f">{iterations}" for n in (np.median(ours), ours.min(), ours.max())]
-    ratio = np.median(ours) / np.median(basis)
-    words = run.settings
-    told = f"{ratio:.2f}" if np.isfinite(ratio) else f">{iterations / np.median(basis):.2f}"
-    return (words["target"]["name"], words["precision"], str(len(ours)), *counts, told)
-
-
 def in_float32(run: Run, runs: list[Run]) -> Run:
     """The float32 run of the same image."""
     return next(
@@ -71,13 +61,14 @@ def in_float32(run: Run, runs: list[Run]) -> Run:
     )
 
 
+def words(run: Run) -> tuple[str, str]:
+    """Target and precision."""
+    return run.settings["target"]["name"], run.settings["precision"]
+
+
 def natural_of(run: Run, runs: list[Run]) -> Run:
     """The run that fits the natural image in the same precision."""
-    return next(
-        other
-        for other in runs
-        if other.settings["target"]["name"] == "natural" and other.settings["precision"] == run.settings["precision"]
-    )
+    return next(other for other in runs if words(other) == ("natural", run.settings["precision"]))
 
 
 if __name__ == "__main__":
