@@ -46,26 +46,33 @@ class Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        gx = gw = None
         g = g.contiguous(memory_format=torch.channels_last)  # a loss hands in any layout, which would spread from here
-        if ctx.needs_input_grad[0] and ctx.transposed:
-            gx = correlated(g, weight, ctx.stride, ctx.padding, ctx.groups)
-        elif ctx.needs_input_grad[0] and through_onednn(g, weight, ctx.stride, ctx.groups):
-            gx = correlated(g, weight.unflatten(0, (ctx.groups, -1)).transpose(1, 2).flatten(0, 1), 1, 0, ctx.groups)
-        elif ctx.needs_input_grad[0]:
-            reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
-            rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
-            gx = F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
-        if ctx.needs_input_grad[1] and through_onednn(g, weight, ctx.stride, ctx.groups):
-            products = torch.bmm(pixels(g, ctx.groups).transpose(1, 2), pixels(x, ctx.groups))
-            gw = products.flatten(0, 1).unflatten(1, (-1, 1, 1))
-        elif ctx.needs_input_grad[1] and (weight.shape[-1] == 1 or FAST_WEIGHT_GRADIENTS or g.device.type != "cpu"):
-            lists = [ctx.stride] * 2, [ctx.padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
-            gw = torch.ops.aten.convolution_backward(g, x, weight, None, *lists, [False, True, False])[1]
-        elif ctx.needs_input_grad[1]:
-            small, large = (x, g) if ctx.transposed else (g, x)
-            gw = weight_gradient(small, large, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
+        gx = input_gradient(g, weight, ctx) if ctx.needs_input_grad[0] else None
+        gw = weight_gradient(g, x, weight, ctx) if ctx.needs_input_grad[1] else None
         return gx, gw, None, None, None, None
+
+
+def input_gradient(g: Tensor, weight: Tensor, ctx: Any) -> Tensor:
+    """The gradient of a convolution's input is a transposed convolution, and the other way round."""
+    if ctx.transposed:
+        return correlated(g, weight, ctx.stride, ctx.padding, ctx.groups)
+    if through_onednn(g, weight, ctx.stride, ctx.groups):
+        return correlated(g, weight.unflatten(0, (ctx.groups, -1)).transpose(1, 2).flatten(0, 1), 1, 0, ctx.groups)
+    reached = [(n - 1) * ctx.stride - 2 * ctx.padding + weight.shape[-1] for n in g.shape[-2:]]
+    rest = [n - m for n, m in zip(ctx.shape[-2:], reached, strict=True)]
+    return F.conv_transpose2d(g, weight, None, ctx.stride, ctx.padding, rest, ctx.groups)
+
+
+def weight_gradient(g: Tensor, x: Tensor, weight: Tensor, ctx: Any) -> Tensor:
+    """By oneDNN's or cuDNN's kernel where that is fast, as matrix products where it is not."""
+    if through_onednn(g, weight, ctx.stride, ctx.groups):
+        return torch.bmm(pixels(g, ctx.groups).transpose(1, 2), pixels(x, ctx.groups)).flatten(0, 1)[..., None, None]
+    if weight.shape[-1] == 1 or FAST_WEIGHT_GRADIENTS or g.device.type != "cpu":
+        lists = [ctx.stride] * 2, [ctx.padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
+        gw: Tensor = torch.ops.aten.convolution_backward(g, x, weight, None, *lists, [False, True, False])[1]
+        return gw
+    small, large = (x, g) if ctx.transposed else (g, x)
+    return gradient_by_products(small, large, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
 
 
 def correlated(x: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
@@ -81,7 +88,7 @@ def through_onednn(x: Tensor, weight: Tensor, stride: int, groups: int) -> bool:
     return pointwise and x.dtype == torch.float32 and x.device.type == "cpu" and ONEDNN
 
 
-def weight_gradient(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
+def gradient_by_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
     """G[o, i, k, l] = sum_p small[o, p] large[i, stride p + (k, l) - padding] within each group, as matrix products."""
     a = pixels(small, groups).transpose(1, 2)
     if large.shape[1] // groups <= FEW_CHANNELS:
