@@ -58,12 +58,19 @@ reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
 
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
 
-# Speed is measured, so one run at a time.
 table-precision: reproduce-fig2 ## what bfloat16 costs and saves (needs hardware for it): denoising, Figure 2
-	$(BIN)/dip -m experiment=precision scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
+	$(BIN)/dip -m experiment=precision scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
 	$(BIN)/dip -m experiment=precision_fig2 scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
 	$(BIN)/python scripts/table_precision.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/tables/precision.md and precision_fig2.md"
+
+table-acceleration: setup ## ways to fewer iterations beside the paper's settings
+	$(BIN)/dip -m experiment=precision experiment.name=acceleration_base precision=float32 scale=$(SCALE) \
+		device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/dip -m experiment=acceleration scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/python scripts/try_acceleration.py --scale $(SCALE) --results $(RESULTS) device=$(DEVICE) $(ARGS)
+	$(BIN)/python scripts/table_acceleration.py --scale $(SCALE) --results $(RESULTS)
+	@echo "See $(RESULTS)/$(SCALE)/tables/acceleration.md"
 
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)

@@ -118,15 +118,19 @@ class Fit(pl.LightningModule):
 
     @torch.no_grad()
     def record(self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"]) -> None:
-        """Writes one row of the curves and moves the average, which is x_hat at first."""
-        decay = self.average_decay * (self.row > 0)
-        self.average.lerp_(self.output, 1 - decay.to(self.average))
+        """Moves the average and writes one row of the curves."""
+        self.move_average()
         row = [loss, psnr_from_mse(energy)]
         reference = self.problem.task.reference
         if reference is not None:
             row += [psnr_from_mse(mean_squared_error(image, reference)) for image in (self.output, self.average)]
         self.curves.index_copy_(0, self.row, torch.stack(row).unsqueeze(0))
         self.row.add_(1)
+
+    def move_average(self) -> None:
+        """The running mean of all outputs; the first output is where it begins."""
+        decay = self.average_decay * (self.row > 0)
+        self.average.lerp_(self.output, 1 - decay.to(self.average))
 
     @torch.no_grad()
     def closing_loss(self) -> Float[Tensor, " r"]:

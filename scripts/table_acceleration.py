@@ -1,0 +1,86 @@
+"""The table of ways to fewer iterations: peak PSNR and time beside those of the paper's settings."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments.figures import run_script, save_sources, save_table
+from dip_experiments.store import Run, Store
+
+COLUMNS = (
+    "settings",
+    "image",
+    "seeds",
+    "iterations",
+    "peak_psnr_average",
+    "minus_paper",
+    "worst_seed",
+    "seconds",
+    "times_faster",
+)
+
+
+def draw(runs: list[Run], folder: Path) -> None:
+    """Writes tables/acceleration.csv and .md: `minus_paper` and `worst_seed` are differences of peaks in dB.
+
+    Peaks are the oracle's, of the averaged image. `seconds`: with a constant rate until the peak, which favours the
+    paper's settings; of the whole fit where the rate falls, as it must come to its end.
+    """
+    store, scale = Store(folder.parent), folder.name
+    runs = [*store.read_grid("acceleration_base", scale), *runs, *store.read_grid("acceleration_tried", scale)]
+    rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=label, reverse=True)]
+    save_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), folder / "tables", "acceleration")
+    save_sources(runs, folder / "tables", "acceleration")
+
+
+def row(run: Run, paper: Run) -> tuple[str, ...]:
+    """One line of the table."""
+    gap = peaks(run) - peaks(paper)
+    return (
+        label(run),
+        run.settings["image"]["name"],
+        str(len(gap)),
+        str(run.summary["iterations"]),
+        f"{peaks(run).mean():.2f}",
+        f"{gap.mean():+.2f}",
+        f"{gap[np.abs(gap).argmax()]:+.2f}",
+        f"{seconds(run):.0f}",
+        f"{seconds(paper) / seconds(run):.2f}",
+    )
+
+
+def label(run: Run) -> str:
+    """What a run does otherwise than the paper."""
+    words = run.settings
+    if words["optimizer"]["name"] == "adam":
+        return "paper"
+    tried = f", {words['tried']}" if "tried" in words else ""
+    return f"one-cycle rate, perturbation {words['latent']['perturbation']:g}{tried}"
+
+
+def peaks(run: Run) -> NDArray[np.float64]:
+    """The best PSNR of the average, in dB, one per seed."""
+    return np.array(run.summary["oracle_peak"]["psnr_average"])
+
+
+def seconds(run: Run) -> float:
+    """Wall time of all seeds together, until the mean of their peaks if the rate is constant."""
+    part = 1.0
+    if run.settings["optimizer"]["name"] == "adam":
+        part = float(np.mean(run.summary["oracle_iteration"]["psnr_average"])) / run.summary["iterations"]
+    return part * float(run.summary["wall_seconds"])
+
+
+def paper_of(run: Run, runs: list[Run]) -> Run:
+    """The run of the same image with the paper's settings."""
+    return next(
+        other
+        for other in runs
+        if label(other) == "paper" and other.settings["image"]["name"] == run.settings["image"]["name"]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("acceleration", draw))
