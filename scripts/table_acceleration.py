@@ -30,7 +30,7 @@ def draw(runs: list[Run], folder: Path) -> None:
     """
     store, scale = Store(folder.parent), folder.name
     runs = [*store.read_grid("acceleration_base", scale), *runs, *store.read_grid("acceleration_tried", scale)]
-    rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=label, reverse=True)]
+    rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=lambda run: (label(run) != "paper", label(run)))]
     save_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), folder / "tables", "acceleration")
     save_sources(runs, folder / "tables", "acceleration")
 
@@ -56,8 +56,8 @@ def label(run: Run) -> str:
     words = run.settings
     if words["optimizer"]["name"] == "adam":
         return "paper"
-    tried = f", {words['tried']}" if "tried" in words else ""
-    return f"one-cycle rate, perturbation {words['latent']['perturbation']:g}{tried}"
+    tried = f" + {words['tried']}" if "tried" in words else ""
+    return f"one-cycle rate + perturbation {words['latent']['perturbation']:g}{tried}"
 
 
 def peaks(run: Run) -> NDArray[np.float64]:

@@ -68,7 +68,7 @@ def test_imports_go_down_only(path: Path) -> None:
 def test_torch_lightning_and_wandb_stay_in_their_rooms(path: Path) -> None:
     outside = {name.split(".")[0] for name in imports(path)}
     assert "lightning" not in outside, "pytorch_lightning and lightning must never be mixed"
-    if room(path) in WITHOUT_TORCH and not path.name.startswith("bench"):
+    if room(path) in WITHOUT_TORCH and not path.name.startswith(("bench", "try")):
         assert "torch" not in outside
     if room(path) not in ("fitting", "experiment"):
         assert "pytorch_lightning" not in outside
