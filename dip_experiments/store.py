@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -71,8 +72,9 @@ def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
         rows = zip(
             *(column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()), strict=True
         )
-        lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
-        file.write(("\n".join(lines) + "\n").encode())
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([list(columns), *rows])
+        file.write(text.getvalue().encode())
 
 
 def read_columns(path: Path) -> Columns:
