@@ -14,6 +14,7 @@ COLUMNS = (
     "image",
     "seeds",
     "iterations",
+    "peak_iteration",
     "peak_psnr_average",
     "minus_paper",
     "worst_seed",
@@ -45,6 +46,7 @@ def row(run: Run, paper: Run) -> tuple[str, ...]:
         run.settings["image"]["name"],
         str(len(gap)),
         str(run.summary["iterations"]),
+        f"{peak_iteration(run):.0f}",
         f"{peaks(run).mean():.2f}",
         f"{gap.mean():+.2f}",
         f"{gap[np.abs(gap).argmax()]:+.2f}",
@@ -67,9 +69,14 @@ def peaks(run: Run) -> NDArray[np.float64]:
     return np.array(run.summary["oracle_peak"]["psnr_average"])
 
 
+def peak_iteration(run: Run) -> float:
+    """Where the average is best, mean over the seeds."""
+    return float(np.mean(run.summary["oracle_iteration"]["psnr_average"]))
+
+
 def seconds(run: Run) -> float:
     """Wall time of all seeds together until the mean of their peaks, or of the whole one-cycle fit."""
-    part = float(np.mean(run.summary["oracle_iteration"]["psnr_average"])) / run.summary["iterations"]
+    part = peak_iteration(run) / run.summary["iterations"]
     return float(run.summary["wall_seconds"]) * (1 if run.settings.get("tried") == "one-cycle rate" else part)
 
 

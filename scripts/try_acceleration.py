@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from joblib import Parallel, delayed
 from torch.func import functional_call
 from torch.nn.functional import avg_pool2d
 
@@ -126,7 +127,8 @@ def main() -> int:
         print(in_plain_words(error), file=sys.stderr)
         return 2
     store = Store(given.results)
-    names = [carry_out(planned, name, store) for name in TRIED for planned in plans]
+    # Two at a time, as the fits of the experiment they are compared with.
+    names = Parallel(n_jobs=2)(delayed(carry_out)(planned, name, store) for name in TRIED for planned in plans)
     store.write_grid("acceleration_tried", given.scale, names)
     return 0
 
