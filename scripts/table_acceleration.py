@@ -32,7 +32,9 @@ def draw(runs: list[Run], folder: Path) -> None:
     whole fit where the rate falls, as it must come to its end.
     """
     store, scale = Store(folder.parent), folder.name
-    runs = [*store.read_grid("acceleration_base", scale), *runs, *store.read_grid("acceleration_tried", scale)]
+    others = [name for name in ("acceleration_bf16", "acceleration_tried") if store.has_grid(name, scale)]
+    runs = [*store.read_grid("acceleration_base", scale), *runs]
+    runs += [run for name in others for run in store.read_grid(name, scale)]
     rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=lambda run: (label(run) != "paper", label(run)))]
     save_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), folder / "tables", "acceleration")
     save_sources(runs, folder / "tables", "acceleration")
@@ -61,7 +63,8 @@ def label(run: Run) -> str:
     if (adam["lr"], adam["betas"]) == PAPER:
         return "paper"
     tried = f" + {run.settings['tried']}" if "tried" in run.settings else ""
-    return f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}{tried}"
+    precision = "" if run.settings["precision"] == "float32" else f", {run.settings['precision']}"
+    return f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}{precision}{tried}"
 
 
 def peaks(run: Run) -> NDArray[np.float64]:
