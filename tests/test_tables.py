@@ -88,7 +88,7 @@ def test_ways_to_fewer_iterations_are_timed_until_their_peak(tmp_path: Path) -> 
     answer = script("table_acceleration.py", tmp_path)
     assert answer.returncode == 0, answer.stderr
     rows = rows_of(tmp_path, "acceleration")
-    assert [(row["settings"], row["minus_paper"], row["seconds"], row["times_faster"]) for row in rows] == [
+    assert [(row["settings"], row["minus_paper"], row["seconds"], row["times_fewer_iterations"]) for row in rows] == [
         ("paper", "+0.00", "40", "1.00"),
         ("Adam 0.02, beta2 0.9", "-0.05", "20", "2.00"),
         ("Adam 0.02, beta2 0.9 + coarse start", "+0.00", "10", "4.00"),
