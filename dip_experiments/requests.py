@@ -119,6 +119,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
 
 
 def _unknown(key: str) -> str:
+    if elsewhere := [f"{group}={option}" for group, option, leaf in _option_keys() if leaf == key]:
+        return f"{key}: unknown key with what was chosen; it comes with {' or '.join(elsewhere)}"
     return f"{key}: unknown key{_did_you_mean(key, _known_keys())}; `dip --help` lists all"
 
 
@@ -130,7 +132,15 @@ def _did_you_mean(given: str, known: Sequence[str]) -> str:
 def _known_keys() -> list[str]:
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         words = OmegaConf.to_container(compose("config"))
-    return [*group_names(), *_leaves(words, "")]
+    return [*group_names(), *_leaves(words, ""), *(leaf for _, _, leaf in _option_keys())]
+
+
+def _option_keys() -> Iterator[tuple[str, str, str]]:
+    """Group, option and full key of every setting that an option brings; experiments are made of other groups."""
+    for group in set(group_names()) - {"experiment"}:
+        for option in options(group):
+            words = OmegaConf.to_container(OmegaConf.load(conf_folder() / group / f"{option}.yaml"))
+            yield from ((group, option, leaf) for leaf in _leaves(words, f"{group.replace('/', '.')}."))
 
 
 def _leaves(words: object, prefix: str) -> Iterator[str]:

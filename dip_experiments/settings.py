@@ -103,6 +103,11 @@ class MaskFile(Group):
     path: str
 
 
+def as_named(noise: Any) -> Any:
+    """task.noise=none in full."""
+    return {"name": noise} if isinstance(noise, str) else noise
+
+
 def as_damage(mask: Any) -> Any:
     """task.mask=mask.png in full: the picture is damaged there."""
     return {"name": "damage", "path": mask} if isinstance(mask, str) else mask
@@ -114,7 +119,11 @@ class Reconstruction(Group):
 
 class Denoising(Group):
     name: Literal["denoising"]
-    noise: Annotated[Gaussian | Speckle | Poisson | SaltAndPepper | NoNoise, Field(discriminator="name")]
+    noise: Annotated[
+        Gaussian | Speckle | Poisson | SaltAndPepper | NoNoise,
+        Field(discriminator="name"),
+        BeforeValidator(as_named),
+    ]
 
 
 class Jpeg(Group):

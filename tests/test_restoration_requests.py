@@ -24,6 +24,8 @@ WRONG = [
     (["task=denoising", "task/noise=salt_and_pepper", "task.noise.fraction=1"], "task.noise.fraction: got 1"),
     (["task=denoising", "task/noise=poison"], "did you mean poisson?"),
     (["task=jpeg", "task/noise=poisson"], "task/noise: this task has no noise; choose another task: denoising"),
+    (["task=jpeg", "task.qualty=9"], "did you mean task.quality?"),
+    (["task=denoising", "task.noise.peak=9"], "it comes with task/noise=poisson"),
     (["task=jpeg", "task.quality=0"], "task.quality: got 0"),
     (["task=jpeg", "task.quality=101"], "task.quality: got 101"),
     (["task=jpg"], "did you mean jpeg?"),
@@ -66,11 +68,12 @@ def test_a_wrong_restoration_is_refused_before_anything_is_written(
     ("words", "side"),
     [
         (["task=denoising", "task/noise=none"], 32),
+        (["task=denoising", "task.noise=none"], 32),
         (["task=jpeg", "task.quality=null"], 32),
         (["task=inpainting", "task.mask={here}/mask.png"], 32),
         (["task=super_resolution", "task.source=low_resolution", "task.factor=2"], 64),
     ],
-    ids=["noisy", "jpeg", "damaged", "low resolution"],
+    ids=["noisy", "noisy, in short", "jpeg", "damaged", "low resolution"],
 )
 def test_a_picture_that_is_degraded_already_is_measured_as_it_is_and_has_no_reference(
     words: list[str], side: int, dip: Dip, tmp_path: Path
