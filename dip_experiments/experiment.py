@@ -25,11 +25,12 @@ from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder
 from dip_experiments.fitting.training import Interrupted, train
-from dip_experiments.images import Array, load_image, load_mask
+from dip_experiments.images import Array, bit_depth, check_output, load_image, load_mask
 from dip_experiments.settings import Reconstruction, Settings, TotalVariation, Wandb, identity
 from dip_experiments.store import (
     Run,
     Store,
+    atomic,
     check_writable,
     file_digest,
     provenance,
@@ -74,6 +75,9 @@ def plan(settings: Settings) -> Plan:
     make_latent(settings.latent.name, build(1).latent_shape, settings.latent.scale, seeds=[0])
     results = Path(settings.paths.results)
     check_writable(results)
+    if settings.output:
+        check_output(Path(settings.output), [settings.image.path, settings.mask_path])
+        check_writable(Path(settings.output).parent, "output")
     return Plan(settings, Store(results).run(run_signature(settings, device)), device, image, build)
 
 
@@ -200,7 +204,7 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     write_json(run.folder / "provenance.json", record)
     fit = make_fit(planned)
     iterations = settings.fit.iterations
-    recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every)
+    recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every, bit_depth(settings.image.path))
     recorder.resume()
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"
@@ -241,6 +245,14 @@ def make_fit(planned: Plan) -> Fit:
     )
     guard = Guard(settings.fit.spike_db, settings.fit.rollbacks, settings.replicas)
     return Fit(problem, settings.fit.iterations, settings.fit.average_decay, guard)
+
+
+def deliver(planned: Plan) -> None:
+    """The averaged image of replica 0, as the store has it, where the user wants it."""
+    run, output = planned.run, planned.settings.output
+    if output and run.finished:
+        with atomic(Path(output)) as file:
+            file.write(run.image("average", 0).read_bytes())
 
 
 def device_name(device: torch.device) -> str:

@@ -1,5 +1,6 @@
 """Image files and scikit-image's own pictures as arrays "c h w" of float64 in [0, 1]."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,27 @@ def read_image(path: Path, key: str = "image.path") -> Array:
         raise ValueError(f"{said}: not an image file; PNG, JPEG and TIFF are read") from None
     except (OSError, SyntaxError, png.Error) as error:
         raise ValueError(f"{said}: damaged or incomplete image file ({error})") from None
+
+
+def bit_depth(path: str | None) -> int:
+    """Bits per channel, 8 or 16, in which a restored picture is written: 16 where the file has more than 8."""
+    if path is None:
+        return 8
+    with Image.open(path) as opened:
+        if opened.format == "TIFF":
+            return 16 if tifffile.imread(path).dtype.itemsize > 1 else 8
+        return 16 if opened.format == "PNG" and _bits(Path(path)) == 16 else 8
+
+
+def check_output(path: Path, inputs: Iterable[str | None]) -> None:
+    """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"output={path}: only PNG is written, which loses nothing; give a name that ends in .png")
+    if path.is_dir():
+        raise ValueError(f"output={path}: a folder; give the name of a file in it")
+    for given in inputs:
+        if given and path.exists() and path.samefile(given):
+            raise ValueError(f"output={path}: would overwrite the input; give another name")
 
 
 def check_image(image: Array, name: str) -> None:

@@ -262,6 +262,7 @@ class Settings(Group):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
     force: bool
+    output: str | None
     fit: Fit
     paths: Paths
 
@@ -280,7 +281,7 @@ class Settings(Group):
         return self.model_dump(by_alias=True)
 
 
-WITHOUT_EFFECT = ("paths", "logger", "force", "experiment", "scale")
+WITHOUT_EFFECT = ("paths", "output", "logger", "force", "experiment", "scale")
 """Settings that cannot change a run's numbers (what `scale` sets is in the other groups)."""
 
 
