@@ -138,7 +138,7 @@ class Run:
         return [{name: column[replicas == r] for name, column in columns.items()} for r in range(replicas.max() + 1)]
 
     def image(self, name: str, replica: int) -> Path:
-        """Path of one image of one replica: `target`, `reference`, `average` or `iteration-000100`."""
+        """One replica's image: `target` (the measurement), `reference`, `average` or `iteration-000100`."""
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
     @contextmanager

@@ -132,6 +132,16 @@ def test_another_noise_is_another_word() -> None:
     assert [job.task.noise.name for job in jobs] == [*("gaussian", "poisson", "speckle", "salt_and_pepper"), "none"]
 
 
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [([], "natural"), (["experiment=acceleration"], "natural"), (["target=noise"], "noise")],
+    ids=["alone", "in an experiment", "the command line wins"],
+)
+def test_a_restoration_task_brings_the_natural_target(words: list[str], target: str) -> None:
+    for name in CHOICES:
+        assert {job.target.name for job in compose_jobs([*words, f"task={name}"], multirun=True)} == {target}
+
+
 def test_what_changes_the_measurement_changes_the_name_of_the_run(dip: Dip, tmp_path: Path) -> None:
     write_mask(tmp_path / "one.png", (32, 32))
     words = [*SMALL, "fit.iterations=1", "task=inpainting", "task/mask=file"]
