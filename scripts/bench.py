@@ -206,7 +206,7 @@ def roofline(act: Callable[[], None], gflops: float, gigabytes: float) -> float:
 
 def lightning_overhead(case: Case, device: torch.device, bare: float) -> float:
     """Time of an iteration inside Lightning, with guard and curves, over that of the bare one, minus 1."""
-    iterations = 10 * case.rounds
+    iterations = 4 * case.rounds
     fit = make_fit(case, device, iterations)
     return seconds(lambda: train(fit, iterations, 50, device, []), device) / iterations / bare - 1
 

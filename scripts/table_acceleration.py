@@ -14,22 +14,27 @@ COLUMNS = (
     "image",
     "seeds",
     "iterations",
+    "peak_iteration",
     "peak_psnr_average",
     "minus_paper",
     "worst_seed",
     "seconds",
     "times_faster",
 )
+PAPER = (0.01, [0.9, 0.999])
+"""Rate and betas of Adam (authors)."""
 
 
 def draw(runs: list[Run], folder: Path) -> None:
     """Writes tables/acceleration.csv and .md: `minus_paper` and `worst_seed` are differences of peaks in dB.
 
-    Peaks are the oracle's, of the averaged image. `seconds`: with a constant rate until the peak, which favours the
-    paper's settings; of the whole fit where the rate falls, as it must come to its end.
+    Peaks are the oracle's, of the averaged image; `seconds` is the wall time of all seeds until then, but that of the
+    whole fit where the rate falls, as it must come to its end.
     """
     store, scale = Store(folder.parent), folder.name
-    runs = [*store.read_grid("acceleration_base", scale), *runs, *store.read_grid("acceleration_tried", scale)]
+    others = [name for name in ("acceleration_bf16", "acceleration_tried") if store.has_grid(name, scale)]
+    runs = [*store.read_grid("acceleration_base", scale), *runs]
+    runs += [run for name in others for run in store.read_grid(name, scale)]
     rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=lambda run: (label(run) != "paper", label(run)))]
     save_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), folder / "tables", "acceleration")
     save_sources(runs, folder / "tables", "acceleration")
@@ -43,6 +48,7 @@ def row(run: Run, paper: Run) -> tuple[str, ...]:
         run.settings["image"]["name"],
         str(len(gap)),
         str(run.summary["iterations"]),
+        f"{peak_iteration(run):.0f}",
         f"{peaks(run).mean():.2f}",
         f"{gap.mean():+.2f}",
         f"{gap[np.abs(gap).argmax()]:+.2f}",
@@ -53,11 +59,12 @@ def row(run: Run, paper: Run) -> tuple[str, ...]:
 
 def label(run: Run) -> str:
     """What a run does otherwise than the paper."""
-    words = run.settings
-    if words["optimizer"]["name"] == "adam":
+    adam = run.settings["optimizer"]
+    if (adam["lr"], adam["betas"]) == PAPER:
         return "paper"
-    tried = f" + {words['tried']}" if "tried" in words else ""
-    return f"one-cycle rate + perturbation {words['latent']['perturbation']:g}{tried}"
+    tried = f" + {run.settings['tried']}" if "tried" in run.settings else ""
+    precision = "" if run.settings["precision"] == "float32" else f", {run.settings['precision']}"
+    return f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}{precision}{tried}"
 
 
 def peaks(run: Run) -> NDArray[np.float64]:
@@ -65,12 +72,15 @@ def peaks(run: Run) -> NDArray[np.float64]:
     return np.array(run.summary["oracle_peak"]["psnr_average"])
 
 
+def peak_iteration(run: Run) -> float:
+    """Where the average is best, mean over the seeds."""
+    return float(np.mean(run.summary["oracle_iteration"]["psnr_average"]))
+
+
 def seconds(run: Run) -> float:
-    """Wall time of all seeds together, until the mean of their peaks if the rate is constant."""
-    part = 1.0
-    if run.settings["optimizer"]["name"] == "adam":
-        part = float(np.mean(run.summary["oracle_iteration"]["psnr_average"])) / run.summary["iterations"]
-    return part * float(run.summary["wall_seconds"])
+    """Wall time of all seeds together until the mean of their peaks, or of the whole one-cycle fit."""
+    part = peak_iteration(run) / run.summary["iterations"]
+    return float(run.summary["wall_seconds"]) * (1 if run.settings.get("tried") == "one-cycle rate" else part)
 
 
 def paper_of(run: Run, runs: list[Run]) -> Run:
