@@ -64,13 +64,10 @@ table-precision: reproduce-fig2 ## what bfloat16 costs and saves (needs hardware
 	$(BIN)/python scripts/table_precision.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/tables/precision.md and precision_fig2.md"
 
-# BF16=1 adds the fast Adam in bfloat16, on hardware that has it.
-table-acceleration: setup ## ways to fewer iterations beside the paper's settings (BF16=1: in bfloat16 too)
+table-acceleration: setup ## ways to fewer iterations beside the paper's settings
 	$(BIN)/dip -m experiment=precision experiment.name=acceleration_base precision=float32 scale=$(SCALE) \
 		device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
 	$(BIN)/dip -m experiment=acceleration scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
-	$(if $(BF16),$(BIN)/dip -m experiment=acceleration experiment.name=acceleration_bf16 precision=bf16 \
-		scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS))
 	$(BIN)/python scripts/try_acceleration.py --scale $(SCALE) --results $(RESULTS) device=$(DEVICE) $(ARGS)
 	$(BIN)/python scripts/table_acceleration.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/tables/acceleration.md"

@@ -177,6 +177,16 @@ class Adam(Group):
     eps: PositiveFloat
 
 
+class AdamOneCycle(Group):
+    """`lr` is the highest rate, reached after the part `warm_up` of the iterations."""
+
+    name: Literal["adam_one_cycle"]
+    lr: PositiveFloat
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
+    eps: PositiveFloat
+    warm_up: Annotated[float, Field(gt=0, lt=1)]
+
+
 class Sgd(Group):
     name: Literal["sgd"]
     lr: PositiveFloat
@@ -242,7 +252,7 @@ class Settings(Group):
     ]
     architecture: Architecture
     latent: Latent
-    optimizer: Annotated[Adam | Sgd | Lbfgs, Field(discriminator="name")]
+    optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
     stopping: NoStopping
     logger: Annotated[NoLogger | Wandb, Field(discriminator="name")]

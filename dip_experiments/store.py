@@ -175,10 +175,6 @@ class Store:
         """Remembers which runs an experiment consists of, as last asked for at this scale."""
         write_json(self._grid(experiment, scale), names)
 
-    def has_grid(self, experiment: str, scale: str) -> bool:
-        """Whether an experiment was ever asked for."""
-        return self._grid(experiment, scale).exists()
-
     def read_grid(self, experiment: str, scale: str) -> list[Run]:
         """The finished runs of an experiment. Raises ValueError, naming the command, if any is missing."""
         path = self._grid(experiment, scale)

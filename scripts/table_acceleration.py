@@ -28,13 +28,10 @@ PAPER = (0.01, [0.9, 0.999])
 def draw(runs: list[Run], folder: Path) -> None:
     """Writes tables/acceleration.csv and .md: `minus_paper` and `worst_seed` are differences of peaks in dB.
 
-    Peaks are the oracle's, of the averaged image; `seconds` is the wall time of all seeds until then, but that of the
-    whole fit where the rate falls, as it must come to its end.
+    Peaks are the oracle's, of the averaged image; `seconds` is the wall time of all seeds together until then.
     """
     store, scale = Store(folder.parent), folder.name
-    others = [name for name in ("acceleration_bf16", "acceleration_tried") if store.has_grid(name, scale)]
-    runs = [*store.read_grid("acceleration_base", scale), *runs]
-    runs += [run for name in others for run in store.read_grid(name, scale)]
+    runs = [*store.read_grid("acceleration_base", scale), *runs, *store.read_grid("acceleration_tried", scale)]
     rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=lambda run: (label(run) != "paper", label(run)))]
     save_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), folder / "tables", "acceleration")
     save_sources(runs, folder / "tables", "acceleration")
@@ -62,9 +59,9 @@ def label(run: Run) -> str:
     adam = run.settings["optimizer"]
     if (adam["lr"], adam["betas"]) == PAPER:
         return "paper"
-    tried = f" + {run.settings['tried']}" if "tried" in run.settings else ""
-    precision = "" if run.settings["precision"] == "float32" else f", {run.settings['precision']}"
-    return f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}{precision}{tried}"
+    words = [f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}"]
+    words += ["one-cycle rate"] if adam["name"] == "adam_one_cycle" else []
+    return " + ".join([*words, *([run.settings["tried"]] if "tried" in run.settings else [])])
 
 
 def peaks(run: Run) -> NDArray[np.float64]:
@@ -78,9 +75,8 @@ def peak_iteration(run: Run) -> float:
 
 
 def seconds(run: Run) -> float:
-    """Wall time of all seeds together until the mean of their peaks, or of the whole one-cycle fit."""
-    part = peak_iteration(run) / run.summary["iterations"]
-    return float(run.summary["wall_seconds"]) * (1 if run.settings.get("tried") == "one-cycle rate" else part)
+    """Wall time of all seeds together until the mean of their peaks."""
+    return float(run.summary["wall_seconds"]) * peak_iteration(run) / run.summary["iterations"]
 
 
 def paper_of(run: Run, runs: list[Run]) -> Run:

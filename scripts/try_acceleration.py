@@ -1,7 +1,6 @@
-"""More ways to fewer iterations, tried on top of the fast Adam: one-cycle rate, averaged weights, coarse start."""
+"""More ways to fewer iterations, tried on top of the fast Adam: averaged weights and a coarse start."""
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -28,19 +27,6 @@ from dip_experiments.tasks import Task
 
 COARSE_ITERATIONS = 0.3
 """Part of the iterations that are done at half the resolution before."""
-WARM_UP = 0.1
-"""Part of the iterations in which the one-cycle rate rises."""
-
-
-class OneCycle(Fit):
-    """The rate rises linearly to that of the settings, then falls to 0 as a half cosine (after Smith & Topin, 2019)."""
-
-    def iterate(self) -> None:
-        done = (int(self.row) + 1) / (len(self.curves) + 1)
-        falling = (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.problem.optimizer["lr"] * (done / WARM_UP if done < WARM_UP else falling)
-        super().iterate()
 
 
 class AveragedWeights(Fit):
@@ -62,11 +48,6 @@ def of_kind(kind: type[Fit], problem: Problem, planned: Plan, iterations: int) -
     return kind(problem, iterations, settings.fit.average_decay, guard)
 
 
-def one_cycle(planned: Plan) -> Fit:
-    """The fit whose rate rises and falls."""
-    return of_kind(OneCycle, make_fit(planned).problem, planned, planned.settings.fit.iterations)
-
-
 def averaged_weights(planned: Plan) -> Fit:
     """The fit whose average is that of the weights."""
     return of_kind(AveragedWeights, make_fit(planned).problem, planned, planned.settings.fit.iterations)
@@ -84,7 +65,6 @@ def coarse_start(planned: Plan) -> Fit:
 
 
 TRIED: dict[str, Callable[[Plan], Fit]] = {
-    "one-cycle rate": one_cycle,
     "averaged weights": averaged_weights,
     "coarse start": coarse_start,
 }
@@ -118,7 +98,13 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("words", nargs="*", help="further words for dip")
     given = parser.parse_args()
-    words = ["experiment=acceleration", f"scale={given.scale}", f"paths.results={given.results}", *given.words]
+    words = [
+        "experiment=acceleration",
+        "optimizer=adam",
+        f"scale={given.scale}",
+        f"paths.results={given.results}",
+        *given.words,
+    ]
     if given.scale == "smoke":
         words.append("image.size=128")  # half of smoke's 64 pixels is below the five scales' size law
     try:

@@ -10,7 +10,7 @@ import torch
 from conftest import SMALL, Dip, fresh, only_run
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.problem import make_latent
+from dip_experiments.fitting.problem import make_latent, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
 from dip_experiments.store import Run, read_columns
 
@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_curves_bit_for_bit_and_another_seed_others
     assert (fresh(tmp_path, dip, "seed=1").folder / "curves.csv").read_bytes() != first
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("optimizer", ["adam", "adam_one_cycle", "sgd", "lbfgs"])
 def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
     optimizer: str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +199,18 @@ def test_the_explicit_prior_tv_denoises_where_there_is_no_network(dip: Dip, tmp_
     runs = [Run(path) for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
     final = {run.settings["regularizer"]["name"]: run.summary["final"]["psnr_reference"][0] for run in runs}
     assert final["tv"] > final["none"] + 1
+
+
+def test_one_cycle_rises_to_the_highest_rate_and_falls_to_zero() -> None:
+    words = {"lr": 0.02, "warm_up": 0.1}
+    rates = [float(one_cycle(words, torch.tensor([n / 101]))) for n in range(1, 101)]
+    assert rates[0] == pytest.approx(0.02 * 10 / 101)
+    assert max(rates) == pytest.approx(0.02, rel=0.01)
+    assert rates.index(max(rates)) == 10
+    assert rates[-1] < 1e-5
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    halfway = float(one_cycle(words, torch.tensor([0.55])))
+    assert halfway == pytest.approx(0.01)
 
 
 def test_latents_follow_their_law() -> None:

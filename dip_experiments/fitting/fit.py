@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem, make_optimizer
+from dip_experiments.fitting.problem import Problem, make_optimizer, one_cycle
 from dip_experiments.fitting.recorded import Recorded
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
@@ -78,6 +78,7 @@ class Fit(pl.LightningModule):
 
         Always the same operations with the same arguments, and nothing leaves the device: it can be recorded.
         """
+        self.set_rate()
         z = self.perturbed()
         first: list[tuple[Tensor, ...]] = []
 
@@ -93,6 +94,12 @@ class Fit(pl.LightningModule):
         self.optimizer.step(closure)  # type: ignore[arg-type]
         self.output, energy, loss = first[0]
         self.record(energy, loss)
+
+    def set_rate(self) -> None:
+        """The learning rate of this iteration, if it is not constant."""
+        words = self.problem.optimizer
+        if words["name"] == "adam_one_cycle":
+            self.optimizer.param_groups[0]["lr"].copy_(one_cycle(words, (self.row + 1) / (len(self.curves) + 1)))
 
     def image(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
         """x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights, statistics and the image are not."""

@@ -62,11 +62,23 @@ def make_latent(
 
 def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of conf/optimizer over the given parameters."""
-    options = {name: value for name, value in words.items() if name != "name"}
-    if words["name"] == "adam":
+    options = {name: value for name, value in words.items() if name not in ("name", "warm_up")}
+    if words["name"] in ("adam", "adam_one_cycle"):
         on_gpu = parameters[0].device.type == "cuda"
         options |= {"betas": tuple(options["betas"]), "fused": True, "capturable": on_gpu}
+    if words["name"] == "adam_one_cycle":  # on the device, so that a recorded iteration can change it
+        options["lr"] = torch.zeros((), device=parameters[0].device)
     if words["name"] == "lbfgs":
         options = {"lr": words["lr"], "history_size": words["history"], "max_iter": 1, "line_search_fn": "strong_wolfe"}
     optimizer: torch.optim.Optimizer = OPTIMIZERS[words["name"]](parameters, **options)
     return optimizer
+
+
+def one_cycle(words: dict[str, Any], done: Float[Tensor, "1"]) -> Float[Tensor, ""]:
+    """Learning rate after the part `done` of the iterations: rises linearly to lr, then falls to 0 as a half cosine.
+
+    Smith & Topin, Super-Convergence, 2019, with a fall by cosine and constant momentum.
+    """
+    warm_up = words["warm_up"]
+    falling = (1 + torch.cos(torch.pi * (done - warm_up) / (1 - warm_up))) / 2
+    return words["lr"] * torch.where(done < warm_up, done / warm_up, falling).squeeze()
