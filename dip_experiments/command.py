@@ -58,6 +58,10 @@ def fit_all(words: Sequence[str]) -> int:
     plans = [experiment.plan(experiment.read_settings(job)) for job in jobs]
     runs = list({planned.run.name: planned.run for planned in plans}.values())
     settings = plans[0].settings
+    if settings.output and len(runs) > 1:
+        raise ValueError(
+            f"output={settings.output} with {len(runs)} runs: each would overwrite the last; ask for one run"
+        )
     done_before = set() if settings.force else {run.name for run in runs if run.finished}
     if settings.experiment.name != "single":
         experiment.keep_grid(plans)
@@ -66,6 +70,8 @@ def fit_all(words: Sequence[str]) -> int:
             launch(experiment.run)
     finally:
         (Path(settings.paths.results) / "runs" / "multirun.yaml").unlink(missing_ok=True)  # each run keeps its own
+    for planned in plans:
+        experiment.deliver(planned)
     return report(runs, done_before)
 
 

@@ -25,11 +25,12 @@ from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder
 from dip_experiments.fitting.training import Interrupted, train
-from dip_experiments.images import Array, load_image
-from dip_experiments.settings import Settings, TotalVariation, Wandb, identity
+from dip_experiments.images import Array, bit_depth, check_output, load_image, load_mask
+from dip_experiments.settings import Reconstruction, Settings, TotalVariation, Wandb, identity
 from dip_experiments.store import (
     Run,
     Store,
+    atomic,
     check_writable,
     file_digest,
     provenance,
@@ -38,7 +39,7 @@ from dip_experiments.store import (
     write_text,
 )
 from dip_experiments.targets import make_target
-from dip_experiments.tasks import reconstruction
+from dip_experiments.tasks import Task, make_task, reconstruction
 
 DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
 
@@ -70,17 +71,36 @@ def plan(settings: Settings) -> Plan:
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     image = load_image(**settings.image.model_dump())
-    build = architecture(settings, image)
+    build = architecture(settings, task_of(settings, image).shape)
     make_latent(settings.latent.name, build(1).latent_shape, settings.latent.scale, seeds=[0])
     results = Path(settings.paths.results)
     check_writable(results)
+    if settings.output:
+        check_output(Path(settings.output), [settings.image.path, settings.mask_path])
+        check_writable(Path(settings.output).parent, "output")
     return Plan(settings, Store(results).run(run_signature(settings, device)), device, image, build)
 
 
 def run_signature(settings: Settings, device: torch.device) -> str:
     """The run's name: a hash of all that can change its numbers, with the image by content and the device by kind."""
-    digest = file_digest(Path(settings.image.path)) if settings.image.path else None
-    return signature({**identity(settings.words(), digest), "device": device.type})
+    digests = [file_digest(Path(path)) if path else None for path in (settings.image.path, settings.mask_path)]
+    return signature({**identity(settings.words(), *digests), "device": device.type})
+
+
+def task_of(settings: Settings, image: Array) -> Task:
+    """The task of every replica on the CPU in float64. Raises ValueError where task, image and target do not fit."""
+    picture, task, target = torch.from_numpy(image), settings.task, settings.target.model_dump()
+    if isinstance(task, Reconstruction):
+        return reconstruction(make_target(target.pop("name"), picture, settings.seeds, **target))
+    if settings.target.name != "natural":
+        raise ValueError(
+            f"task={task.name} with target={settings.target.name}: a restoration task degrades the image itself; "
+            "leave target out, or use target=natural"
+        )
+    options = task.model_dump()
+    if settings.mask_path:
+        options["drawn"] = torch.from_numpy(load_mask(settings.mask_path))
+    return make_task(options.pop("name"), picture, settings.seeds, **options)
 
 
 def find_device(name: str) -> torch.device:
@@ -124,13 +144,13 @@ def check_account() -> None:
         )
 
 
-def architecture(settings: Settings, image: Array) -> Callable[[int], Network]:
+def architecture(settings: Settings, shape: tuple[int, int, int, int]) -> Callable[[int], Network]:
     """A builder, replicas -> network, with the constructor's arguments checked against its own signature."""
     constructor = find_class("architecture._target_", settings.architecture.constructor)
     arguments: dict[str, Any] = {
         "input_channels": settings.latent.channels,
-        "output_channels": image.shape[0],
-        "size": (image.shape[1], image.shape[2]),
+        "output_channels": shape[1],
+        "size": shape[2:],
         **(settings.architecture.model_extra or {}),
     }
     check_arguments(constructor, arguments)
@@ -184,9 +204,10 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     write_json(run.folder / "provenance.json", record)
     fit = make_fit(planned)
     iterations = settings.fit.iterations
-    recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every)
+    recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every, bit_depth(settings.image.path))
     recorder.resume()
-    title = f"{settings.target.name} {settings.architecture.name}"
+    signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
+    title = f"{signal.name} {settings.architecture.name}"
     listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, iterations)]
     dashboards = []
     if isinstance(settings.logger, Wandb):
@@ -209,14 +230,12 @@ def make_fit(planned: Plan) -> Fit:
     """Composes target, task, architecture and latent on the device, in the precision asked for."""
     settings, device = planned.settings, planned.device
     dtype = torch.float64 if settings.precision == "float64" else torch.float32
-    target_options = settings.target.model_dump()
-    target = make_target(target_options.pop("name"), torch.from_numpy(planned.image), settings.seeds, **target_options)
     network = build_replicas(planned.build, settings.seeds).to(device, dtype)
     latent = make_latent(settings.latent.name, network.latent_shape, settings.latent.scale, settings.seeds)
     problem = Problem(
         network=network,
         latent=latent.to(device, dtype),
-        task=reconstruction(target).to(device, dtype),
+        task=task_of(settings, planned.image).to(device, dtype),
         seeds=settings.seeds,
         perturbation=settings.latent.perturbation,
         optimise=settings.latent.optimise,
@@ -226,6 +245,14 @@ def make_fit(planned: Plan) -> Fit:
     )
     guard = Guard(settings.fit.spike_db, settings.fit.rollbacks, settings.replicas)
     return Fit(problem, settings.fit.iterations, settings.fit.average_decay, guard)
+
+
+def deliver(planned: Plan) -> None:
+    """The averaged image of replica 0, as the store has it, where the user wants it."""
+    run, output = planned.run, planned.settings.output
+    if output and run.finished:
+        with atomic(Path(output)) as file:
+            file.write(run.image("average", 0).read_bytes())
 
 
 def device_name(device: torch.device) -> str:

@@ -1,5 +1,6 @@
 """Image files and scikit-image's own pictures as arrays "c h w" of float64 in [0, 1]."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -37,27 +38,57 @@ def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array
     return centre_crop(shrink(image, size) if fit == "resize" else image, size)
 
 
-def read_image(path: Path) -> Array:
-    """Reads PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; alpha is dropped, EXIF orientation applied."""
+def load_mask(path: str) -> NDArray[np.bool_]:
+    """The mask file at `path`, "c h w": True, known, where it is lighter than mid-grey. As large as the file."""
+    return read_image(Path(path), "task.mask.path") > 0.5
+
+
+def read_image(path: Path, key: str = "image.path") -> Array:
+    """Reads PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; alpha is dropped, EXIF orientation applied.
+
+    `key` is the setting that named the file: errors begin with it.
+    """
+    said = f"{key}={path}"
     try:
         with Image.open(path) as opened:
             frames: int = getattr(opened, "n_frames", 1)
             if frames > 1 and opened.format != "MPO":  # MPO: a phone's JPEG with a preview
-                raise ValueError(f"image.path={path}: an animation of {frames} frames; give a still picture")
+                raise ValueError(f"{said}: an animation of {frames} frames; give a still picture")
             if opened.format == "TIFF":
                 pixels = tifffile.imread(path)
             elif opened.format == "PNG" and _bits(path) == 16:
                 pixels = _read_png16(path)
             else:
                 return _from_8_bit(ImageOps.exif_transpose(opened))
-            turned = _upright(_scaled(pixels, path), opened.getexif().get(ORIENTATION, 1))
+            turned = _upright(_scaled(pixels, said), opened.getexif().get(ORIENTATION, 1))
             return _channels_first(_without_alpha(turned))
     except FileNotFoundError:
-        raise ValueError(f"image.path={path}: no such file (looked in {Path.cwd()})") from None
+        raise ValueError(f"{said}: no such file (looked in {Path.cwd()})") from None
     except (UnidentifiedImageError, IsADirectoryError, tifffile.TiffFileError):
-        raise ValueError(f"image.path={path}: not an image file; PNG, JPEG and TIFF are read") from None
+        raise ValueError(f"{said}: not an image file; PNG, JPEG and TIFF are read") from None
     except (OSError, SyntaxError, png.Error) as error:
-        raise ValueError(f"image.path={path}: damaged or incomplete image file ({error})") from None
+        raise ValueError(f"{said}: damaged or incomplete image file ({error})") from None
+
+
+def bit_depth(path: str | None) -> int:
+    """Bits per channel, 8 or 16, in which a restored picture is written: 16 where the file has more than 8."""
+    if path is None:
+        return 8
+    with Image.open(path) as opened:
+        if opened.format == "TIFF":
+            return 16 if tifffile.imread(path).dtype.itemsize > 1 else 8
+        return 16 if opened.format == "PNG" and _bits(Path(path)) == 16 else 8
+
+
+def check_output(path: Path, inputs: Iterable[str | None]) -> None:
+    """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads."""
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"output={path}: only PNG is written, which loses nothing; give a name that ends in .png")
+    if path.is_dir():
+        raise ValueError(f"output={path}: a folder; give the name of a file in it")
+    for given in inputs:
+        if given and path.exists() and path.samefile(given):
+            raise ValueError(f"output={path}: would overwrite the input; give another name")
 
 
 def check_image(image: Array, name: str) -> None:
@@ -114,14 +145,12 @@ def _read_png16(path: Path) -> NDArray[np.uint16]:
         return np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, info["planes"])
 
 
-def _scaled(pixels: NDArray[np.generic], path: Path) -> Array:
+def _scaled(pixels: NDArray[np.generic], said: str) -> Array:
     if pixels.dtype.kind == "f":
         return pixels.astype(np.float64)
     if pixels.dtype in LARGEST:
         return pixels.astype(np.float64) / LARGEST[pixels.dtype]
-    raise ValueError(
-        f"image.path={path}: pixels of type {pixels.dtype}; 8 or 16 bit unsigned, or float in [0, 1] are read"
-    )
+    raise ValueError(f"{said}: pixels of type {pixels.dtype}; 8 or 16 bit unsigned, or float in [0, 1] are read")
 
 
 def _without_alpha(pixels: Array) -> Array:

@@ -1,9 +1,14 @@
-"""Numbers read off images and curves, in NumPy."""
+"""Numbers read off images and curves, in NumPy. Images are "c h w" in [0, 1]."""
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
 
 Array = NDArray[np.float64]
+TINY = 1e-12
+"""Smallest mean squared error that still has a PSNR (120 dB), the same as in `tensors`."""
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of R, G and B in the brightness Y (ITU-R BT.601)."""
 
 
 def channel_variance(image: Array) -> float:
@@ -21,3 +26,43 @@ def iterations_to_explain(mse: Array, variance: float, fraction: float) -> int |
     """
     reached = np.flatnonzero(mse <= (1 - fraction) * variance)
     return int(reached[0]) + 1 if reached.size else None
+
+
+def psnr(image: Array, reference: Array) -> float:
+    """10 log10(1 / MSE) in dB: range 1, all channels pooled, raw values, no border cropped (PAPER detail 9)."""
+    _check_shapes(image, reference)
+    return float(-10 * np.log10(max(np.square(image - reference).mean(), TINY)))
+
+
+def psnr_y_authors(image: Array, reference: Array) -> float:
+    """PSNR of the brightness (219 Y + 16) / 255 as in the authors' super-resolution tables, in dB (PAPER detail 9).
+
+    Compared is the centre of the reference, cut to multiples of 32, less 4 pixels at the top and left and 5 at the
+    bottom and right. `image` is as large as the reference or as that centre; grey counts as three equal channels.
+    """
+    height, width = (side // 32 * 32 for side in reference.shape[1:])
+    if not height or not width:
+        raise ValueError(f"psnr_y_authors needs 32 x 32 pixels or more, got a reference of shape {reference.shape}")
+    if image.shape[1:] != (height, width):
+        _check_shapes(image, reference)
+    return psnr(*(_studio_luma(_centre(picture, height, width))[4:-5, 4:-5] for picture in (image, reference)))
+
+
+def ssim(image: Array, reference: Array) -> float:
+    """Structural similarity (Wang et al. 2004) as scikit-image computes it: Gaussian weights, range 1, channel mean."""
+    _check_shapes(image, reference)
+    return float(structural_similarity(image, reference, gaussian_weights=True, data_range=1, channel_axis=0))
+
+
+def _studio_luma(image: Array) -> Array:
+    return (219 * np.tensordot(LUMA, np.broadcast_to(image, (3, *image.shape[1:])), 1) + 16) / 255
+
+
+def _centre(image: Array, height: int, width: int) -> Array:
+    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+    return image[:, top : top + height, left : left + width]
+
+
+def _check_shapes(image: Array, reference: Array) -> None:
+    if image.shape != reference.shape:
+        raise ValueError(f"an image of shape {image.shape} cannot be compared with a reference of {reference.shape}")

@@ -3,7 +3,7 @@
 import difflib
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import omegaconf.errors
@@ -19,6 +19,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
 """What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
 LONGEST_MESSAGE = 3
+CHOICES = ("optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask")
+"""Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
 
 def conf_folder() -> Path:
@@ -58,7 +60,8 @@ def help_text() -> str:
 
 def group_names() -> list[str]:
     """The groups of conf/; Hydra's own are not shown."""
-    return sorted(path.name for path in conf_folder().iterdir() if path.is_dir() and path.name != "hydra")
+    folders = [path.relative_to(conf_folder()) for path in conf_folder().rglob("*") if path.is_dir()]
+    return sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra")
 
 
 def options(group: str) -> list[str]:
@@ -80,20 +83,30 @@ def in_plain_words(error: Exception) -> str:
 def _schema_lines(error: pydantic.ValidationError) -> Iterator[str]:
     prefix = [] if error.title == "Settings" else [error.title]
     for fault in error.errors():
-        # In a choice between models pydantic puts the choice's name into the path: optimizer.adam.lr.
-        path = [str(part) for part in fault["loc"]]
-        chosen = {"optimizer", "target", "regularizer", "logger"}
-        key = ".".join([*prefix, *(path[:1] + path[2:] if path[0] in chosen and len(path) > 2 else path)])
+        key = ".".join([*prefix, *_without_choices(str(part) for part in fault["loc"])])
         if fault["type"] == "extra_forbidden":
             yield _unknown(key)
         else:
             yield f"{key}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
+def _without_choices(path: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    parts = iter(path)
+    for part in parts:
+        kept.append(part)
+        if ".".join(kept) in CHOICES:
+            next(parts, None)
+    return kept
+
+
 def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException) -> str:
     message = str(error)
     if isinstance(error, omegaconf.errors.MissingMandatoryValue):
         return f"{error.full_key} is needed and has no default; add {error.full_key}=..."
+    if found := re.search(r"Could not override '([^'/]+)/([^']+)'", message):
+        group, inner = found.groups()
+        return f"{group}/{inner}: this {group} has no {inner}; choose another {group}: {', '.join(options(group))}"
     if found := re.search(r"Could not override '([^']+)'", message):
         return _unknown(found[1])
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
@@ -106,6 +119,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
 
 
 def _unknown(key: str) -> str:
+    if elsewhere := [f"{group}={option}" for group, option, leaf in _option_keys() if leaf == key]:
+        return f"{key}: unknown key with what was chosen; it comes with {' or '.join(elsewhere)}"
     return f"{key}: unknown key{_did_you_mean(key, _known_keys())}; `dip --help` lists all"
 
 
@@ -117,7 +132,15 @@ def _did_you_mean(given: str, known: Sequence[str]) -> str:
 def _known_keys() -> list[str]:
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         words = OmegaConf.to_container(compose("config"))
-    return [*group_names(), *_leaves(words, "")]
+    return [*group_names(), *_leaves(words, ""), *(leaf for _, _, leaf in _option_keys())]
+
+
+def _option_keys() -> Iterator[tuple[str, str, str]]:
+    """Group, option and full key of every setting that an option brings; experiments are made of other groups."""
+    for group in set(group_names()) - {"experiment"}:
+        for option in options(group):
+            words = OmegaConf.to_container(OmegaConf.load(conf_folder() / group / f"{option}.yaml"))
+            yield from ((group, option, leaf) for leaf in _leaves(words, f"{group.replace('/', '.')}."))
 
 
 def _leaves(words: object, prefix: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import filelock
 import numpy as np
+import png
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -59,10 +60,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(_finite(value), indent=2) + "\n")
 
 
-def write_image(path: Path, image: Array) -> None:
-    """Writes a "c h w" image with values in [0, 1] as 8-bit PNG, clipped and rounded."""
-    pixels = np.moveaxis(np.rint(np.clip(np.nan_to_num(image), 0, 1) * 255).astype(np.uint8), 0, 2)
+def write_image(path: Path, image: Array, bits: int = 8) -> None:
+    """Writes a "c h w" image with values in [0, 1] as PNG of 8 or 16 `bits` per channel, clipped and rounded."""
+    levels = np.rint(np.clip(np.nan_to_num(image), 0, 1) * (2**bits - 1))
+    pixels = np.moveaxis(levels.astype(np.uint8 if bits == 8 else np.uint16), 0, 2)
     with atomic(path) as file:
+        if bits == 16:  # Pillow writes no RGB of 16 bit
+            height, width, channels = pixels.shape
+            png.Writer(width, height, greyscale=channels == 1, bitdepth=16).write(file, pixels.reshape(height, -1))
+            return
         Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
 
 
@@ -132,7 +138,7 @@ class Run:
         return [{name: column[replicas == r] for name, column in columns.items()} for r in range(replicas.max() + 1)]
 
     def image(self, name: str, replica: int) -> Path:
-        """Path of one image of one replica: `target`, `reference`, `average` or `iteration-000100`."""
+        """One replica's image: `target` (the measurement), `reference`, `average` or `iteration-000100`."""
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
     @contextmanager
@@ -186,17 +192,16 @@ class Store:
         return self.results / "runs" / f"{experiment}-{scale}.json"
 
 
-def check_writable(results: Path) -> None:
-    """Raises ValueError if runs cannot be written below `results`. Leaves nothing behind."""
-    nearest = next(path for path in (results, *results.absolute().parents) if path.exists())
+def check_writable(folder: Path, key: str = "paths.results") -> None:
+    """Raises ValueError, naming the setting `key`, if nothing can be written below `folder`. Leaves nothing behind."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         # Asked in earnest: permissions say nothing of read-only, full or special file systems.
         with tempfile.TemporaryDirectory(dir=nearest):
             pass
     except OSError as error:
         raise ValueError(
-            f"paths.results={results}: cannot write in {nearest} ({error.strerror}); "
-            "choose another folder with paths.results="
+            f"{key}={folder}: cannot write in {nearest} ({error.strerror}); choose another folder with {key}="
         ) from None
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dip_experiments.degradations import gaussian
 from dip_experiments.tensors import generator
 
 Image = Float[Tensor, "c h w"]
@@ -28,13 +29,9 @@ def natural(image: Image, seeds: Sequence[int]) -> Target:
 
 
 def noisy(image: Image, seeds: Sequence[int], sigma: float, clip: bool) -> Target:
-    """Image + N(0, (sigma / 255)^2), clipped to [0, 1] or not, never quantised (PAPER detail 4).
-
-    `sigma` is in grey levels of 255.
-    """
-    noise = torch.stack([torch.randn(image.shape, generator=_draws(seed), dtype=torch.float64) for seed in seeds])
-    signal = image + noise.to(image) * (sigma / 255)
-    return Target(signal.clamp(0, 1) if clip else signal, reference=natural(image, seeds).signal)
+    """Image + N(0, (sigma / 255)^2), clipped to [0, 1] or not; `sigma` is in grey levels of 255."""
+    signal = torch.stack([gaussian(image, sigma, clip, _draws(seed)) for seed in seeds])
+    return Target(signal, reference=natural(image, seeds).signal)
 
 
 def shuffled(image: Image, seeds: Sequence[int]) -> Target:

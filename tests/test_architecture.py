@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dip_experiments"
 FLOORS = {
     "tensors": 0,
+    "degradations": 0,
     "images": 0,
     "metrics": 0,
+    "published": 0,
     "store": 0,
     "settings": 0,
     "targets": 1,
@@ -31,7 +33,7 @@ STRANGERS = [
     ("operators", "targets"),
     ("metrics", "store"),
 ]
-WITHOUT_TORCH = ["images", "metrics", "store", "settings", "figures", "requests", "command", "scripts"]
+WITHOUT_TORCH = ["images", "metrics", "published", "store", "settings", "figures", "requests", "command", "scripts"]
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
 

@@ -92,7 +92,7 @@ def test_an_experiment_brings_its_grid_and_the_command_line_wins() -> None:
 
 
 def test_every_option_of_every_group_composes() -> None:
-    for group in ("image", "target", "architecture", "optimizer", "regularizer", "latent", "scale", "logger"):
+    for group in ("image", "target", "task", "architecture", "optimizer", "regularizer", "latent", "scale", "logger"):
         folder = Path(__file__).parents[1] / "conf" / group
         options = sorted(path.stem for path in folder.glob("*.yaml"))
         jobs = compose_jobs([f"{group}={','.join(options)}"], multirun=True)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dip_experiments.tensors import lanczos_kernel
+from dip_experiments.tensors import decimate, lanczos_kernel
 
 Padding = Literal["reflection", "zero"]
 Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
@@ -49,10 +49,7 @@ class Lanczos(nn.Module):
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        margin = (self.kernel.shape[-1] - self.factor) // 2
-        weight = self.kernel.to(x.dtype).expand(channels, 1, -1, -1)
-        return F.conv2d(F.pad(x, [margin] * 4, mode="replicate"), weight, stride=self.factor, groups=channels)
+        return decimate(x, self.kernel, self.factor)
 
 
 def pooling(downsample: Downsample) -> nn.Module:

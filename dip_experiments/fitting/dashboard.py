@@ -52,6 +52,7 @@ class Dashboard(pl.Callback):
 
     def _open(self) -> None:
         words = self.settings
+        signal = words["target"] if words["task"]["name"] == "reconstruction" else words["task"]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.board = wandb.init(
             mode=words["logger"]["mode"],
@@ -59,7 +60,7 @@ class Dashboard(pl.Callback):
             dir=str(self.folder),
             id=self.run.name,
             resume="allow",
-            name=f"{words['target']['name']}-{words['architecture']['name']}-{self.run.name[:8]}",
+            name=f"{signal['name']}-{words['architecture']['name']}-{self.run.name[:8]}",
             group=words["experiment"]["name"],
             job_type="fit",
             tags=[words["scale"]["name"], words["image"]["name"], *words["logger"]["tags"]],

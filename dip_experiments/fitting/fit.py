@@ -42,7 +42,7 @@ class Fit(pl.LightningModule):
         shape = (iterations, len(self.columns), self.network.replicas)
         self.register_buffer("curves", torch.full(shape, torch.nan, dtype=problem.latent.dtype))
         self.register_buffer("row", torch.zeros(1, dtype=torch.long))
-        self.register_buffer("average", torch.zeros_like(problem.task.measurement if reference is None else reference))
+        self.register_buffer("average", problem.task.measurement.new_zeros(problem.task.shape))
         self.done = 0
         self.resume_from: State | None = None
         self.good: State = {}

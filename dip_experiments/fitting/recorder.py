@@ -18,11 +18,12 @@ from dip_experiments.store import Run, atomic, write_columns, write_image
 class Recorder(pl.Callback):
     """Keeps images on the grid of iterations, a checkpoint every `checkpoint_every` iterations and when interrupted.
 
-    A checkpoint is the state at the end of a block, also when the interruption comes within one.
+    A checkpoint is the state at the end of a block, also when the interruption comes within one. The average is kept
+    in `bits` per channel, 8 or 16.
     """
 
-    def __init__(self, fit: Fit, run: Run, iterations: int, checkpoint_every: int) -> None:
-        self.fit, self.run, self.checkpoint_every = fit, run, checkpoint_every
+    def __init__(self, fit: Fit, run: Run, iterations: int, checkpoint_every: int, bits: int = 8) -> None:
+        self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
         self.images = set(image_iterations(iterations))
         self.seconds_before = 0.0
 
@@ -50,7 +51,7 @@ class Recorder(pl.Callback):
 
     def on_train_end(self, *_: Any) -> None:
         self.seconds = self.seconds_so_far()
-        write_images(self.run, "average", self.fit.average)
+        write_images(self.run, "average", self.fit.average, self.bits)
 
     def on_exception(self, *_: Any) -> None:
         """Ctrl-C, a failure or a signal: what was done is kept."""
@@ -100,7 +101,7 @@ class Recorder(pl.Callback):
 ORACLES = ("psnr_reference", "psnr_average")
 
 
-def write_images(run: Run, name: str, images: Float[Tensor, "r c h w"]) -> None:
+def write_images(run: Run, name: str, images: Float[Tensor, "r c h w"], bits: int = 8) -> None:
     """One PNG per replica."""
     for replica, image in enumerate(images.cpu().double().numpy()):
-        write_image(run.image(name, replica), image)
+        write_image(run.image(name, replica), image, bits)

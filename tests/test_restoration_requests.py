@@ -1,0 +1,93 @@
+"""A wrong restoration is refused before its first iteration; a degraded picture of one's own has no reference."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SMALL, Dip, fresh
+from PIL import Image
+from test_tasks import write_mask
+
+from dip_experiments.images import load_image
+from dip_experiments.store import write_image
+
+WRONG = [
+    (["task=denoising", "target=noisy"], "leave target out, or use target=natural"),
+    (["target=noise", "task=jpeg"], "leave target out, or use target=natural"),
+    (
+        ["task=denoising", "task.noise.sigma=256"],
+        "task.noise.sigma: got 256; input should be less than or equal to 255",
+    ),
+    (["target.sigma=255.1"], "target.sigma: got 255.1"),
+    (["task=denoising", "task/noise=speckle", "task.noise.sigma=-1"], "task.noise.sigma: got -1"),
+    (["task=denoising", "task/noise=poisson", "task.noise.peak=0"], "task.noise.peak: got 0"),
+    (["task=denoising", "task/noise=salt_and_pepper", "task.noise.fraction=1"], "task.noise.fraction: got 1"),
+    (["task=denoising", "task/noise=poison"], "did you mean poisson?"),
+    (["task=jpeg", "task/noise=poisson"], "task/noise: this task has no noise; choose another task: denoising"),
+    (["task=jpeg", "task.qualty=9"], "did you mean task.quality?"),
+    (["task=denoising", "task.noise.peak=9"], "it comes with task/noise=poisson"),
+    (["task=jpeg", "task.quality=0"], "task.quality: got 0"),
+    (["task=jpeg", "task.quality=101"], "task.quality: got 101"),
+    (["task=jpg"], "did you mean jpeg?"),
+    (["task=super_resolution", "task.factor=3"], "task.factor: got 3; input should be 2, 4 or 8"),
+    (["task=super_resolution", "task.factor=8", "image.size=36"], "that divides 36 x 36 pixels"),
+    (["task=super_resolution", "task.source=low"], "task.source: got 'low'"),
+    (["task=inpainting", "task.mask.missing=0"], "task.mask.missing: got 0"),
+    (["task=inpainting", "task.mask.missing=1.0"], "task.mask.missing: got 1.0"),
+    (["task=inpainting", "task.mask.per=row"], "task.mask.per: got 'row'"),
+    (["task=inpainting", "task/mask=box"], "task.mask.top is needed"),
+    (
+        ["task=inpainting", "task/mask=box", *(f"task.mask.{name}=20" for name in ("top", "left", "height", "width"))],
+        "must lie in the image of 32 x 32",
+    ),
+    (["task=inpainting", "task/mask=file"], "task.mask.path is needed"),
+    (["task=inpainting", "task.mask=nowhere.png"], "task.mask.path=nowhere.png: no such file"),
+    (["task=inpainting", "task.mask={here}/small.png"], "mask of 1 x 30 x 32, image of 3 x 32 x 32"),
+    (["task=inpainting", "task.mask={here}/white.png"], "hides everything or nothing"),
+    (["task=inpainting", "task/mask=file", "task.mask.path={here}/black.png"], "hides everything or nothing"),
+    (["task=inpainting", "task.mask={here}/text.png"], "not an image file"),
+]
+
+
+@pytest.mark.parametrize(("words", "wanted"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+def test_a_wrong_restoration_is_refused_before_anything_is_written(
+    words: list[str], wanted: str, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_mask(tmp_path / "small.png", (32, 30))
+    write_mask(tmp_path / "white.png", (32, 32), 255)
+    write_mask(tmp_path / "black.png", (32, 32), 0)
+    (tmp_path / "text.png").write_text("no picture")
+    assert dip(*SMALL, *(word.format(here=tmp_path) for word in words)) == 2
+    told = capfd.readouterr().err
+    assert wanted in told
+    assert len(told.splitlines()) <= 2
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "side"),
+    [
+        (["task=denoising", "task/noise=none"], 32),
+        (["task=denoising", "task.noise=none"], 32),
+        (["task=jpeg", "task.quality=null"], 32),
+        (["task=inpainting", "task.mask={here}/mask.png"], 32),
+        (["task=super_resolution", "task.source=low_resolution", "task.factor=2"], 64),
+    ],
+    ids=["noisy", "noisy, in short", "jpeg", "damaged", "low resolution"],
+)
+def test_a_picture_that_is_degraded_already_is_measured_as_it_is_and_has_no_reference(
+    words: list[str], side: int, dip: Dip, tmp_path: Path
+) -> None:
+    picture = load_image("coffee", None, 32, "resize")
+    write_image(tmp_path / "mine.png", picture)
+    write_mask(tmp_path / "mask.png", (32, 32))
+    given = [word.format(here=tmp_path) for word in words]
+    run = fresh(tmp_path, dip, "image=file", f"image.path={tmp_path / 'mine.png'}", "image.size=null", *given)
+    assert list(run.curves[0]) == ["replica", "seed", "iteration", "loss", "psnr_measurement"]
+    assert not run.image("reference", 0).exists()
+    assert np.asarray(Image.open(run.image("average", 0))).shape == (side, side, 3)
+    measured = np.array(Image.open(run.image("target", 0)))
+    mine = np.array(Image.open(tmp_path / "mine.png"))
+    if words[0] == "task=inpainting":
+        mine[:, :10] = 0
+    assert (measured == mine).all()
