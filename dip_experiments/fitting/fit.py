@@ -129,8 +129,8 @@ class Fit(pl.LightningModule):
 
     def move_average(self) -> None:
         """The running mean of all outputs; the first output is where it begins."""
-        decay = self.average_decay * (self.row > 0)
-        self.average.lerp_(self.output, 1 - decay.to(self.average))
+        decay = self.average_decay * (self.row > 0).to(self.average)
+        self.average.lerp_(self.output, 1 - decay)
 
     @torch.no_grad()
     def closing_loss(self) -> Float[Tensor, " r"]:
