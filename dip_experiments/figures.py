@@ -77,6 +77,14 @@ def iterations_explained(run: Run) -> NDArray[np.float64]:
     return np.array([np.inf if n is None else n for n in reached])
 
 
+def run_among(runs: Sequence[Run], fits: Callable[[Run], bool], otherwise: str) -> Run:
+    """The first run that fits what it is compared for; ValueError saying `otherwise` if there is none."""
+    for run in runs:
+        if fits(run):
+            return run
+    raise ValueError(otherwise)
+
+
 def impedance(run: Run, natural: Run) -> tuple[str, ...]:
     """Median, least and most iterations to EXPLAINED over the seeds, and the ratio of the medians to `natural`'s.
 

@@ -99,10 +99,16 @@ def plain_iteration(case: Case, device: torch.device) -> Callable[[], None]:
 
 def fast_iteration(case: Case, device: torch.device) -> Callable[[], None]:
     """One iteration of a fit of this framework, replicas side by side."""
+    fit = started_fit(case, device)
+    return Recorded(fit.iterate, fit.noise, device) if device.type == "cuda" else fit.iterate
+
+
+def started_fit(case: Case, device: torch.device) -> Fit:
+    """A fit as Lightning leaves it before the first iteration."""
     fit = make_fit(case, device, iterations=1000)
     fit.optimizer = fit.configure_optimizers()
     fit.noise = [torch.Generator(device).manual_seed(seed) for seed in range(case.replicas)]
-    return Recorded(fit.iterate, fit.noise, device) if device.type == "cuda" else fit.iterate
+    return fit
 
 
 def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
@@ -243,8 +249,7 @@ def measure(case: Case, device: torch.device) -> dict[str, Any]:
     ceiling = matrix_product_gflops(case.precision, device)
     with FlopCounterMode(display=False) as flops:
         plain_iteration(case, device)()
-    eager = make_fit(case, device, iterations=1000)
-    eager.optimizer, eager.noise = eager.configure_optimizers(), [torch.Generator(device) for _ in range(case.replicas)]
+    eager = started_fit(case, device)
     eager.iterate()
     values = {
         "plain_s": plain,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.figures import run_script, save_sources, save_table
+from dip_experiments.figures import run_among, run_script, save_sources, save_table
 from dip_experiments.store import Run, Store
 
 COLUMNS = (
@@ -83,11 +83,9 @@ def seconds(run: Run) -> float:
 
 def paper_of(run: Run, runs: list[Run]) -> Run:
     """The run of the same image with the paper's settings."""
-    return next(
-        other
-        for other in runs
-        if label(other) == "paper" and other.settings["image"]["name"] == run.settings["image"]["name"]
-    )
+    image = run.settings["image"]["name"]
+    lack = f"the table needs image={image} with the paper's settings; run `make table-acceleration`"
+    return run_among(runs, lambda other: (label(other), other.settings["image"]["name"]) == ("paper", image), lack)
 
 
 if __name__ == "__main__":

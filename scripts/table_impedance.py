@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from dip_experiments.figures import impedance, run_script, save_sources, save_table
+from dip_experiments.figures import impedance, run_among, run_script, save_sources, save_table
 from dip_experiments.store import Run
 
 COLUMNS = (
@@ -32,12 +32,8 @@ def words(run: Run) -> tuple[str, str]:
 def natural_of(run: Run, runs: list[Run]) -> Run:
     """The run that fits the natural image with the same architecture."""
     architecture, _ = words(run)
-    for other in runs:
-        if words(other) == (architecture, "natural"):
-            return other
-    raise ValueError(
-        f"the impedance ratio needs target=natural for architecture={architecture}; run `make reproduce-fig2`"
-    )
+    lack = f"the impedance ratio needs target=natural for architecture={architecture}; run `make reproduce-fig2`"
+    return run_among(runs, lambda other: words(other) == (architecture, "natural"), lack)
 
 
 if __name__ == "__main__":

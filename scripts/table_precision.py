@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from dip_experiments.figures import impedance, run_script, save_sources, save_table
+from dip_experiments.figures import impedance, run_among, run_script, save_sources, save_table
 from dip_experiments.store import Run
 
 QUALITY = (
@@ -54,11 +54,9 @@ def quality(run: Run, plain: Run) -> tuple[str, ...]:
 
 def in_float32(run: Run, runs: list[Run]) -> Run:
     """The float32 run of the same image."""
-    return next(
-        other
-        for other in runs
-        if other.settings["image"] == run.settings["image"] and other.settings["precision"] == "float32"
-    )
+    basis = (run.settings["image"], "float32")
+    lack = f"the table needs image={run.settings['image']['name']} in float32; run `make table-precision`"
+    return run_among(runs, lambda other: (other.settings["image"], other.settings["precision"]) == basis, lack)
 
 
 def words(run: Run) -> tuple[str, str]:
@@ -68,7 +66,9 @@ def words(run: Run) -> tuple[str, str]:
 
 def natural_of(run: Run, runs: list[Run]) -> Run:
     """The run that fits the natural image in the same precision."""
-    return next(other for other in runs if words(other) == ("natural", run.settings["precision"]))
+    precision = run.settings["precision"]
+    lack = f"the ratio needs target=natural in precision={precision}; run `make table-precision`"
+    return run_among(runs, lambda other: words(other) == ("natural", precision), lack)
 
 
 if __name__ == "__main__":

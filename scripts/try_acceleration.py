@@ -14,8 +14,6 @@ from torch.nn.functional import avg_pool2d
 
 from dip_experiments.experiment import Plan, device_name, make_fit, plan, read_settings
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder
 from dip_experiments.fitting.training import train
@@ -41,16 +39,10 @@ class AveragedWeights(Fit):
         self.average.copy_(functional_call(self.network, self.weights, (self.latent,)))
 
 
-def of_kind(kind: type[Fit], problem: Problem, planned: Plan, iterations: int) -> Fit:
-    """A fit as the settings ask for, of another kind, problem or length."""
-    settings = planned.settings
-    guard = Guard(settings.fit.spike_db, settings.fit.rollbacks, settings.replicas)
-    return kind(problem, iterations, settings.fit.average_decay, guard)
-
-
 def averaged_weights(planned: Plan) -> Fit:
     """The fit whose average is that of the weights."""
-    return of_kind(AveragedWeights, make_fit(planned).problem, planned, planned.settings.fit.iterations)
+    fit = make_fit(planned)
+    return AveragedWeights(fit.problem, planned.settings.fit.iterations, fit.average_decay, fit.guard)
 
 
 def coarse_start(planned: Plan) -> Fit:
@@ -60,7 +52,8 @@ def coarse_start(planned: Plan) -> Fit:
     reference = None if task.reference is None else avg_pool2d(task.reference, 2)
     coarse = replace(fit.problem, latent=latent, task=Task(avg_pool2d(task.measurement, 2), Identity(), reference))
     iterations = round(COARSE_ITERATIONS * settings.fit.iterations)
-    train(of_kind(Fit, coarse, planned, iterations), iterations, settings.fit.block, planned.device, [])
+    start = Fit(coarse, iterations, fit.average_decay, make_fit(planned).guard)
+    train(start, iterations, settings.fit.block, planned.device, [])
     return fit
 
 
