@@ -1,6 +1,5 @@
 """The fits as they run here against the method as written, alternately in one process: `make bench`."""
 
-import argparse
 import ctypes
 import statistics
 import sys
@@ -14,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_start import command_line, save
 from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from dip_experiments.architectures import FastSkip, Network, Skip
-from dip_experiments.experiment import device_name, find_device, multiplies_bfloat16
-from dip_experiments.figures import save_table
+from dip_experiments.experiment import find_device, multiplies_bfloat16
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
@@ -29,7 +28,6 @@ from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.recorded import WARM_UP, Recorded
 from dip_experiments.fitting.training import set_precision, train
 from dip_experiments.operators import Identity
-from dip_experiments.store import provenance, write_json
 from dip_experiments.tasks import Task
 
 C_LIBRARY = ctypes.CDLL(None)
@@ -272,20 +270,13 @@ def measure(case: Case, device: torch.device) -> dict[str, Any]:
 
 def main() -> int:
     """Writes results/bench/<device>.csv, .md and .json; times are seconds per iteration of all replicas."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--smoke", action="store_true", help="tiny networks, to see that it runs")
-    arguments = parser.parse_args()
+    arguments = command_line(main.__doc__)
     device = find_device(arguments.device)
     rows = []
     for case in cases(device, arguments.smoke):
         rows.append(measure(case, device))
         print("  ".join(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
-    folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
-    name = device_name(device).replace(" ", "-").lower()
-    save_table({column: [row[column] for row in rows] for column in rows[0]}, folder, name)
-    write_json(folder / f"{name}.json", provenance([], name, torch.get_num_threads(), sys.argv[:1]))
+    save({column: [row[column] for row in rows] for column in rows[0]}, arguments, device)
     return 0
 
 

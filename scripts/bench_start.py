@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,13 +65,26 @@ def compilation(width: int, size: int, device: torch.device) -> list[tuple[str, 
     ]
 
 
-def main() -> int:
-    """Writes results/bench/<device>-start.csv, .md and .json; values are seconds unless they are iterations."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+def command_line(description: str | None) -> argparse.Namespace:
+    """The words of a benchmark."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--smoke", action="store_true", help="tiny network, to see that it runs")
-    arguments = parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="tiny networks, to see that it runs")
+    return parser.parse_args()
+
+
+def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: torch.device, suffix: str = "") -> None:
+    """Writes results/bench/<device><suffix>.csv, .md and .json."""
+    folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
+    name = device_name(device).replace(" ", "-").lower() + suffix
+    save_table(columns, folder, name)
+    write_json(folder / f"{name}.json", provenance([], name, torch.get_num_threads(), sys.argv[:1]))
+
+
+def main() -> int:
+    """Writes results/bench/<device>-start.csv, .md and .json; values are seconds unless they are iterations."""
+    arguments = command_line(main.__doc__)
     device = find_device(arguments.device)
     commands = COMMANDS | (ON_GPU if device.type == "cuda" else {})
     found = [(name, command_seconds(words, device)) for name, words in commands.items()]
@@ -78,10 +92,12 @@ def main() -> int:
     found += compilation(4, 64, device) if arguments.smoke else compilation(32, 128, device)
     for what, value in found:
         print(f"{what}: {value:.3g}", flush=True)
-    folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
-    name = f"{device_name(device).replace(' ', '-').lower()}-start"
-    save_table({"what": [what for what, _ in found], "value": [f"{value:.3g}" for _, value in found]}, folder, name)
-    write_json(folder / f"{name}.json", provenance([], name, torch.get_num_threads(), sys.argv[:1]))
+    save(
+        {"what": [what for what, _ in found], "value": [f"{value:.3g}" for _, value in found]},
+        arguments,
+        device,
+        "-start",
+    )
     return 0
 
 
