@@ -6,11 +6,14 @@ DEVICE ?= auto
 RESULTS ?= results
 # Extra package index for PyTorch, such as the one that holds its small CPU builds.
 TORCH_INDEX ?=
+# Optional parts to install too: bm3d, the baseline whose licence is for non-commercial use only.
+EXTRAS ?=
 # Further words for `dip`, such as ARGS="logger=none replicas=5".
 ARGS ?=
 
+COMMA := ,
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.dip_experiments
+STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
@@ -20,7 +23,7 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 	@echo
 	@echo "Settings: SCALE=smoke|laptop|paper DEVICE=auto|cpu|cuda RESULTS=folder PYTHON=python3.12 VENV=folder"
-	@echo "          TORCH_INDEX=index with PyTorch builds, ARGS=\"words for dip\""
+	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d, ARGS=\"words for dip\""
 
 setup: $(STAMP) ## make .venv (or VENV=folder), or add what is missing to the environment that is there
 
@@ -30,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@if [ ! -x $(BIN)/python ]; then mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): some minutes the first time, nothing the next"
-	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c constraints.txt) -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c constraints.txt) -e '.[dev$(addprefix $(COMMA),$(EXTRAS))]'
 	@touch $@
 
 test: setup ## run the tests (slow and gpu ones aside)
