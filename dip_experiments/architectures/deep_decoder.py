@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dip_experiments.architectures.layers import Output, convolution, norm, upsampled
-from dip_experiments.architectures.network import Network, check_size
+from dip_experiments.architectures.network import Network, padded
 
 
 class Layer(nn.Module):
@@ -39,8 +39,8 @@ class DeepDecoder(Network):
         doublings = len(widths) - 1
         if doublings < 0 or min(widths) < 1:
             raise ValueError(f"architecture.widths={widths}: give one positive width per layer")
-        check_size(size, doublings, smallest=1)
-        super().__init__((widths[0], size[0] >> doublings, size[1] >> doublings), replicas)
+        computed, margins = padded(size, doublings, smallest=1)
+        super().__init__((widths[0], computed[0] >> doublings, computed[1] >> doublings), replicas, margins)
         widths_in = [widths[0], *widths[:-1]]
         self.layers = nn.Sequential(
             *(

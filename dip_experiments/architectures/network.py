@@ -4,10 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dip_experiments.tensors import derive_seed
+
+Margins = tuple[int, int, int, int]
+"""Columns at the left and right, rows at the top and bottom."""
 
 
 class Network(nn.Module, ABC):
@@ -15,38 +19,43 @@ class Network(nn.Module, ABC):
 
     Inside, the replicas lie next to each other in the channels ("1 (r c) h w") and every convolution has `groups=R`;
     batch normalisation is per channel, so no replica sees another one. At the doors a replica is an item ("r c h w").
+    What is computed may be larger than the image: the image is what lies inside `margins`, as `padded` gives them.
     """
 
-    def __init__(self, latent_shape: tuple[int, int, int], replicas: int) -> None:
+    def __init__(self, latent_shape: tuple[int, int, int], replicas: int, margins: Margins = (0, 0, 0, 0)) -> None:
         super().__init__()
         if replicas < 1:
             raise ValueError(f"replicas={replicas}: at least 1 network is needed")
         self.latent_shape = latent_shape
+        self.margins = margins
         self.replicas = replicas
 
     def forward(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
         """Images in [0, 1], one per latent."""
         x_hat = self.side_by_side(z.flatten(0, 1).unsqueeze(0))
-        return x_hat.squeeze(0).unflatten(0, (self.replicas, -1))
+        left, right, top, bottom = self.margins
+        return F.pad(x_hat.squeeze(0).unflatten(0, (self.replicas, -1)), (-left, -right, -top, -bottom))
 
     @abstractmethod
     def side_by_side(self, z: Float[Tensor, "1 rcz hz wz"]) -> Float[Tensor, "1 rc h w"]:
         """The same map with the replicas in the channels."""
 
 
-def check_size(size: tuple[int, int], scales: int, smallest: int) -> None:
-    """Size law of a network that halves its input `scales` times and needs `smallest` pixels a side at the bottom.
+def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int, int], Margins]:
+    """The size law of a network that halves its input `scales` times: (rows and columns computed, margins cut off).
 
-    Raises ValueError naming the two nearest sizes that fit.
+    Both sides are the next multiples of 2^scales, and the image of `size` lies in the middle. Raises ValueError for an
+    image that has fewer than `smallest` pixels a side at the bottom.
     """
     multiple = 2**scales
-    if any(side % multiple or side < smallest * multiple for side in size):
-        fits = [max(smallest, side // multiple) * multiple for side in size]
-        above = [side + multiple for side in fits]
+    if min(size) < smallest * multiple:
         raise ValueError(
-            f"image of {size[0]} x {size[1]} pixels: {scales} scales need both sides divisible by {multiple} and at "
-            f"least {smallest * multiple}; set image.size to {min(fits)} or {min(above)}, or use fewer scales"
+            f"image of {size[0]} x {size[1]} pixels: {scales} scales need at least {smallest * multiple} a side; "
+            "give a larger picture, or use fewer scales"
         )
+    down, across = (-side % multiple for side in size)
+    margins = (across // 2, across - across // 2, down // 2, down - down // 2)
+    return (size[0] + down, size[1] + across), margins
 
 
 def build_replicas(build: Callable[[int], Network], seeds: Sequence[int]) -> Network:

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dip_experiments.architectures.layers import NEGATIVE_SLOPE, Output, Padding, convolution, norm
-from dip_experiments.architectures.network import Network, check_size
+from dip_experiments.architectures.network import Network, padded
 
 
 class Residual(nn.Module):
@@ -37,10 +37,10 @@ class ResNet(Network):
         padding: Padding = "reflection",
         replicas: int = 1,
     ) -> None:
-        super().__init__((input_channels, *size), replicas)
         if len(set(widths)) != 1 or widths[0] < 1:
             raise ValueError(f"architecture.widths={widths}: residual blocks add up, so give equal positive widths")
-        check_size(size, 0, smallest=2)
+        computed, margins = padded(size, 0, smallest=2)
+        super().__init__((input_channels, *computed), replicas, margins)
         width = widths[0]
         self.first = convolution(input_channels, width, 3, replicas=replicas, padding=padding)
         self.blocks = nn.Sequential(*(Residual(width, padding="zero", replicas=replicas) for _ in widths))

@@ -14,7 +14,7 @@ from dip_experiments.architectures.layers import (
     norm,
     upsampled,
 )
-from dip_experiments.architectures.network import Network, check_size
+from dip_experiments.architectures.network import Network, padded
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Skip(Network):
     """Hourglass of the paper (Ulyanov et al. 2018, supplement; PAPER detail 2).
 
     `down`, `up`, `skip`: channels of each scale, fine to coarse; a skip of 0 leaves the branch out. Kernels, `upsample`
-    and `downsample` are one value for all scales or a list. Needs sides divisible by 2^scales.
+    and `downsample` are one value for all scales or a list. Computes on sides divisible by 2^scales.
     """
 
     def __init__(
@@ -84,12 +84,12 @@ class Skip(Network):
         replicas: int = 1,
     ) -> None:
         scales = len(down)
-        super().__init__((input_channels, *size), replicas)
         check_widths(down=down, up=up, skip=skip)
         kernels_down = per_scale("kernel_down", kernel_down, scales)
         kernels_up = per_scale("kernel_up", kernel_up, scales)
         check_kernels(kernel_down=kernels_down, kernel_up=kernels_up)
-        check_size(size, scales, smallest=max(kernels_down + kernels_up) // 2 + 1)
+        computed, margins = padded(size, scales, smallest=max(kernels_down + kernels_up) // 2 + 1)
+        super().__init__((input_channels, *computed), replicas, margins)
         upsamples: list[Upsample] = per_scale("upsample", upsample, scales)
         downsamples: list[Downsample] = per_scale("downsample", downsample, scales)
         self.scales = scales

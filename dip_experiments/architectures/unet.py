@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dip_experiments.architectures.layers import Output, Padding, concatenated, convolution
-from dip_experiments.architectures.network import Network, check_size
+from dip_experiments.architectures.network import Network, padded
 
 
 class Pair(nn.Module):
@@ -50,10 +50,10 @@ class UNet(Network):
         padding: Padding = "zero",
         replicas: int = 1,
     ) -> None:
-        super().__init__((input_channels, *size), replicas)
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"architecture.widths={widths}: give two or more positive widths, fine to coarse")
-        check_size(size, len(widths) - 1, smallest=2)
+        computed, margins = padded(size, len(widths) - 1, smallest=2)
+        super().__init__((input_channels, *computed), replicas, margins)
         steps = list(zip([input_channels, *widths], widths, strict=False))
         self.downs = nn.ModuleList(Pair(i, o, normalised=True, padding=padding, replicas=replicas) for i, o in steps)
         ups = list(zip(widths[1:], widths, strict=False))
