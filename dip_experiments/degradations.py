@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -90,6 +92,20 @@ def box_mask(image: Image, top: int, left: int, height: int, width: int) -> Know
     known = torch.ones(image.shape, dtype=torch.bool)
     known[:, top : top + height, left : left + width] = False
     return known
+
+
+def text_mask(image: Image, text: str, size: int) -> Known:
+    """True where known: everywhere but in the letters of `text`, written over and over in lines.
+
+    `size` is the height of the letters in pixels; lines are three times as far apart. The font is Pillow's own.
+    """
+    _, rows, columns = image.shape
+    page = PIL.Image.new("L", (columns, rows), 255)
+    writer, font = PIL.ImageDraw.Draw(page), PIL.ImageFont.load_default(size)
+    repeats = math.ceil(columns / writer.textlength(f"{text} ", font))
+    for top in range(size // 2, rows, 3 * size):
+        writer.text((size // 2, top), f"{text} " * repeats, fill=0, font=font)
+    return torch.from_numpy(np.array(page) > 127).expand(image.shape)
 
 
 def _normal(image: Tensor, draws: torch.Generator) -> Tensor:

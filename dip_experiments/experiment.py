@@ -15,30 +15,36 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
+from jaxtyping import Float
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, create_model
+from torch import Tensor
 
 from dip_experiments.architectures import Network, build_replicas
+from dip_experiments.devices import check_precision, device_name, find_device
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder
+from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import Interrupted, train
-from dip_experiments.images import Array, bit_depth, check_output, load_image, load_mask
-from dip_experiments.settings import Reconstruction, Settings, TotalVariation, Wandb, identity
+from dip_experiments.images import bit_depth, check_output, read_image
+from dip_experiments.pictures import Pictures, files, load_pictures, with_alpha
+from dip_experiments.settings import Settings, TotalVariation, Wandb, identity
 from dip_experiments.store import (
     Run,
     Store,
-    atomic,
     check_writable,
     file_digest,
     provenance,
     signature,
+    write_image,
     write_json,
     write_text,
 )
 from dip_experiments.targets import make_target
+from dip_experiments.task_settings import Reconstruction
 from dip_experiments.tasks import Task, make_task, reconstruction
 
 DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
@@ -51,7 +57,7 @@ class Plan:
     settings: Settings
     run: Run
     device: torch.device
-    image: Array
+    pictures: Pictures
     build: Callable[[int], Network]
 
 
@@ -70,26 +76,26 @@ def plan(settings: Settings) -> Plan:
         )
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
-    image = load_image(**settings.image.model_dump())
-    build = architecture(settings, task_of(settings, image).shape)
-    make_latent(settings.latent.name, build(1).latent_shape, settings.latent.scale, seeds=[0])
+    pictures = load_pictures(settings)
+    build = architecture(settings, task_of(settings, pictures).shape)
+    latent_of(settings, pictures, build(1), seeds=[0])
     results = Path(settings.paths.results)
     check_writable(results)
     if settings.output:
-        check_output(Path(settings.output), [settings.image.path, settings.mask_path])
+        check_output(Path(settings.output), files(settings).values())
         check_writable(Path(settings.output).parent, "output")
-    return Plan(settings, Store(results).run(run_signature(settings, device)), device, image, build)
+    return Plan(settings, Store(results).run(run_signature(settings, device)), device, pictures, build)
 
 
 def run_signature(settings: Settings, device: torch.device) -> str:
     """The run's name: a hash of all that can change its numbers, with the image by content and the device by kind."""
-    digests = [file_digest(Path(path)) if path else None for path in (settings.image.path, settings.mask_path)]
-    return signature({**identity(settings.words(), *digests), "device": device.type})
+    digests = {role: file_digest(path) for role, path in files(settings).items()}
+    return signature({**identity(settings.words(), digests), "device": device.type})
 
 
-def task_of(settings: Settings, image: Array) -> Task:
+def task_of(settings: Settings, pictures: Pictures) -> Task:
     """The task of every replica on the CPU in float64. Raises ValueError where task, image and target do not fit."""
-    picture, task, target = torch.from_numpy(image), settings.task, settings.target.model_dump()
+    picture, task, target = torch.from_numpy(pictures.image), settings.task, settings.target.model_dump()
     if isinstance(task, Reconstruction):
         return reconstruction(make_target(target.pop("name"), picture, settings.seeds, **target))
     if settings.target.name != "natural":
@@ -98,40 +104,19 @@ def task_of(settings: Settings, image: Array) -> Task:
             "leave target out, or use target=natural"
         )
     options = task.model_dump()
-    if settings.mask_path:
-        options["drawn"] = torch.from_numpy(load_mask(settings.mask_path))
+    if pictures.known is not None:
+        options["drawn"] = torch.from_numpy(pictures.known)
+    if pictures.noisy is not None:
+        options["noisy"] = torch.from_numpy(pictures.noisy)
     return make_task(options.pop("name"), picture, settings.seeds, **options)
 
 
-def find_device(name: str) -> torch.device:
-    """auto: a GPU if there is one. Raises ValueError for a GPU that is not there."""
-    if name == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device={name}: this PyTorch sees {torch.cuda.device_count()} CUDA devices; use device=cpu or auto"
-        )
-    return device
-
-
-def check_precision(precision: str, device: torch.device) -> None:
-    """Raises ValueError for products that the device has no hardware for: in software they cost more than float32."""
-    if precision == "tf32" and device.type != "cuda":
-        raise ValueError("precision=tf32: only NVIDIA GPUs multiply in TF32; use precision=float32 or device=cuda")
-    if precision == "bf16" and not multiplies_bfloat16(device):
-        raise ValueError(
-            "precision=bf16: this processor has no bfloat16 products in hardware, it would be slower than float32; "
-            "use precision=float32"
-        )
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware has bfloat16 products; a PyTorch too old to say counts as no."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+def latent_of(
+    settings: Settings, pictures: Pictures, network: Network, seeds: Sequence[int]
+) -> Float[Tensor, "r cz hz wz"]:
+    """The latents that the network takes. Raises ValueError where it takes none such."""
+    words, flash = settings.latent, None if pictures.flash is None else torch.from_numpy(pictures.flash)
+    return make_latent(words.name, network.latent_shape, words.scale, seeds, flash)
 
 
 def check_account() -> None:
@@ -203,8 +188,9 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     record = provenance(settings.seeds, device_name(planned.device), torch.get_num_threads(), command)
     write_json(run.folder / "provenance.json", record)
     fit = make_fit(planned)
-    iterations = settings.fit.iterations
-    recorder = Recorder(fit, run, iterations, settings.fit.checkpoint_every, bit_depth(settings.image.path))
+    iterations, keep = settings.fit.iterations, settings.fit.keep
+    bits = bit_depth(settings.image.path)
+    recorder = Recorder(fit, run, image_iterations(iterations, keep), settings.fit.checkpoint_every, bits)
     recorder.resume()
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"
@@ -215,7 +201,7 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
         dashboards = [find_class("logger", DASHBOARD)(fit, run, settings.words(), folder)]
     summary: dict[str, Any] = {}
     try:
-        train(fit, iterations, settings.fit.block, planned.device, [*listeners, *dashboards])
+        train(fit, block_ends(iterations, settings.fit.block, keep), planned.device, [*listeners, *dashboards])
         recorder.write_curves(iterations)
         summary = recorder.summary()
     finally:
@@ -231,11 +217,11 @@ def make_fit(planned: Plan) -> Fit:
     settings, device = planned.settings, planned.device
     dtype = torch.float64 if settings.precision == "float64" else torch.float32
     network = build_replicas(planned.build, settings.seeds).to(device, dtype)
-    latent = make_latent(settings.latent.name, network.latent_shape, settings.latent.scale, settings.seeds)
+    latent = latent_of(settings, planned.pictures, network, settings.seeds)
     problem = Problem(
         network=network,
         latent=latent.to(device, dtype),
-        task=task_of(settings, planned.image).to(device, dtype),
+        task=task_of(settings, planned.pictures).to(device, dtype),
         seeds=settings.seeds,
         perturbation=settings.latent.perturbation,
         optimise=settings.latent.optimise,
@@ -248,16 +234,11 @@ def make_fit(planned: Plan) -> Fit:
 
 
 def deliver(planned: Plan) -> None:
-    """The averaged image of replica 0, as the store has it, where the user wants it."""
-    run, output = planned.run, planned.settings.output
-    if output and run.finished:
-        with atomic(Path(output)) as file:
-            file.write(run.image("average", 0).read_bytes())
-
-
-def device_name(device: torch.device) -> str:
-    """What a record calls the device."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """The averaged image of replica 0, as the store has it, where the user wants it, with the picture's alpha."""
+    run, settings = planned.run, planned.settings
+    if settings.output and run.finished:
+        restored = with_alpha(read_image(run.image("average", 0)), settings)
+        write_image(Path(settings.output), restored, bit_depth(settings.image.path))
 
 
 def read_settings(config: DictConfig) -> Settings:

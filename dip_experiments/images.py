@@ -10,9 +10,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dip_experiments.datasets import PICTURES, locate
+
 Array = NDArray[np.float64]
-SHIPPED = ("astronaut", "camera", "coffee", "chelsea")
-"""Pictures inside the scikit-image package: no download."""
 SMALLEST_SIDE = 16
 LARGEST = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 ORIENTATION = 0x0112
@@ -21,33 +21,64 @@ ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3)
 
 
 def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array:
-    """The picture called `name` (`file`: the one at `path`), cut to `size` x `size` pixels.
+    """The picture called `name` (`file`: the one at `path`), cut to `size` x `size` pixels: see `cut`."""
+    return cut(whole_image(name, path), size, fit, 1)
 
-    `fit`: `resize` scales the short side to `size` (antialiased) and crops the centre, `crop` crops the centre only;
-    `size` None keeps the picture as it is. Raises ValueError with what to do.
+
+def whole_image(name: str, path: str | None) -> Array:
+    """The picture called `name` (`file`: the one at `path`; see `datasets`) as it is.
+
+    Raises ValueError with what to do.
     """
-    image = read_image(Path(path)) if name == "file" and path else _channels_first(getattr(skimage.data, name)() / 255)
+    file = picture_file(name, path)
+    image = read_image(file) if file else _channels_first(getattr(skimage.data, name)() / 255)
     check_image(image, path or name)
-    if size is None:
-        return image
-    if size > min(image.shape[1:]):
-        raise ValueError(
-            f"image {path or name} has {image.shape[1]} x {image.shape[2]} pixels, image.size={size} asks for more; "
-            f"set image.size to {min(image.shape[1:])} or less"
-        )
-    return centre_crop(shrink(image, size) if fit == "resize" else image, size)
+    return image
 
 
-def load_mask(path: str) -> NDArray[np.bool_]:
-    """The mask file at `path`, "c h w": True, known, where it is lighter than mid-grey. As large as the file."""
-    return read_image(Path(path), "task.mask.path") > 0.5
+def picture_file(name: str, path: str | None) -> Path | None:
+    """The file that holds the picture called `name`; None for those inside scikit-image."""
+    if name in PICTURES:
+        return locate(name)
+    return Path(path) if name == "file" and path else None
+
+
+def cut(image: Array, size: int | None, fit: str, multiple: int) -> Array:
+    """The part of a picture that is used.
+
+    `size` x `size` pixels: `fit` `resize` scales the short side to `size` (antialiased) and crops the centre, `crop`
+    crops the centre only; None keeps all. Then rows and columns are cut off at the bottom and right until both sides
+    are multiples of `multiple` (PAPER detail 9: 8 at x8).
+    """
+    height, width = image.shape[1:]
+    if size is not None:
+        if size > min(height, width):
+            raise ValueError(
+                f"the picture has {height} x {width} pixels, image.size={size} asks for more; "
+                f"set image.size to {min(height, width)} or less"
+            )
+        image = centre_crop(shrink(image, size) if fit == "resize" else image, size)
+    height, width = (side // multiple * multiple for side in image.shape[1:])
+    return image[:, :height, :width]
 
 
 def read_image(path: Path, key: str = "image.path") -> Array:
-    """Reads PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; alpha is dropped, EXIF orientation applied.
+    """Reads the colours of a PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; EXIF orientation is applied.
 
     `key` is the setting that named the file: errors begin with it.
     """
+    layers = _layers(path, key)
+    return layers[: len(layers) - _has_alpha(layers)]
+
+
+def read_alpha(path: Path) -> Array | None:
+    """The opacity "1 h w" of a picture, None if it has none."""
+    layers = _layers(path, "image.path")
+    return layers[-1:] if _has_alpha(layers) else None
+
+
+def _layers(path: Path, key: str) -> Array:
+    """Colours, and alpha last where there is one: "c h w"."""
     said = f"{key}={path}"
     try:
         with Image.open(path) as opened:
@@ -61,7 +92,7 @@ def read_image(path: Path, key: str = "image.path") -> Array:
             else:
                 return _from_8_bit(ImageOps.exif_transpose(opened))
             turned = _upright(_scaled(pixels, said), opened.getexif().get(ORIENTATION, 1))
-            return _channels_first(_without_alpha(turned))
+            return _channels_first(turned)
     except FileNotFoundError:
         raise ValueError(f"{said}: no such file (looked in {Path.cwd()})") from None
     except (UnidentifiedImageError, IsADirectoryError, tifffile.TiffFileError):
@@ -80,14 +111,14 @@ def bit_depth(path: str | None) -> int:
         return 16 if opened.format == "PNG" and _bits(Path(path)) == 16 else 8
 
 
-def check_output(path: Path, inputs: Iterable[str | None]) -> None:
+def check_output(path: Path, inputs: Iterable[Path]) -> None:
     """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads."""
     if path.suffix.lower() != ".png":
         raise ValueError(f"output={path}: only PNG is written, which loses nothing; give a name that ends in .png")
     if path.is_dir():
         raise ValueError(f"output={path}: a folder; give the name of a file in it")
     for given in inputs:
-        if given and path.exists() and path.samefile(given):
+        if path.exists() and path.samefile(given):
             raise ValueError(f"output={path}: would overwrite the input; give another name")
 
 
@@ -112,8 +143,12 @@ def shrink(image: Array, size: int) -> Array:
     """Short side to `size` pixels by Pillow's antialiased Lanczos-3, clipped to [0, 1]."""
     _, height, width = image.shape
     factor = size / min(height, width)
-    target = (round(width * factor), round(height * factor))
-    planes = [Image.fromarray(plane.astype(np.float32)).resize(target, Image.Resampling.LANCZOS) for plane in image]
+    return resized(image, (round(height * factor), round(width * factor)))
+
+
+def resized(image: Array, size: tuple[int, int]) -> Array:
+    """To `size` rows and columns by Pillow's antialiased Lanczos-3, clipped to [0, 1]."""
+    planes = [Image.fromarray(plane.astype(np.float32)).resize(size[::-1], Image.Resampling.LANCZOS) for plane in image]
     return np.clip(np.stack([np.asarray(plane, dtype=np.float64) for plane in planes]), 0, 1)
 
 
@@ -128,8 +163,8 @@ def _channels_first(pixels: NDArray[np.floating]) -> Array:
 
 
 def _from_8_bit(opened: Image.Image) -> Array:
-    grey = opened.mode in ("1", "L", "LA")
-    return _channels_first(np.asarray(opened.convert("L" if grey else "RGB")) / 255)
+    colours = "L" if opened.mode in ("1", "L", "LA") else "RGB"
+    return _channels_first(np.asarray(opened.convert(colours + "A" * opened.has_transparency_data)) / 255)
 
 
 def _bits(path: Path) -> int:
@@ -153,10 +188,8 @@ def _scaled(pixels: NDArray[np.generic], said: str) -> Array:
     raise ValueError(f"{said}: pixels of type {pixels.dtype}; 8 or 16 bit unsigned, or float in [0, 1] are read")
 
 
-def _without_alpha(pixels: Array) -> Array:
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        return pixels[..., :-1]
-    return pixels
+def _has_alpha(layers: Array) -> bool:
+    return layers.shape[0] in (2, 4)
 
 
 def _upright(pixels: Array, orientation: int) -> Array:

@@ -1,10 +1,11 @@
 """The settings of one run: the one place where every word of conf/ has a type and a range."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -13,32 +14,26 @@ from pydantic import (
     PositiveInt,
 )
 
-Sigma = Annotated[float, Field(ge=0, le=255)]
-"""Standard deviation in grey levels of 255."""
-Share = Annotated[float, Field(gt=0, lt=1)]
-"""A part of the pixels, neither none nor all."""
-
-
-class Group(BaseModel):
-    """Read-only; unknown keys, NaN and infinity are errors, and nothing is converted from text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+from dip_experiments.datasets import check_name
+from dip_experiments.task_settings import Group, Sigma, Task
 
 
 class Scale(Group):
     name: Literal["smoke", "laptop", "paper"]
     size: PositiveInt
+    crop: PositiveInt | None
     width: PositiveInt
     iterations: PositiveInt
 
 
 class Image(Group):
-    """`size`: pixels a side, None for the picture's own."""
+    """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by."""
 
-    name: Literal["astronaut", "camera", "coffee", "chelsea", "file"]
+    name: Annotated[str, AfterValidator(check_name)]
     path: str | None
     size: PositiveInt | None
     fit: Literal["resize", "crop"]
+    multiple: PositiveInt
 
 
 class PlainTarget(Group):
@@ -49,107 +44,6 @@ class NoisyTarget(Group):
     name: Literal["noisy"]
     sigma: Sigma
     clip: bool
-
-
-class Gaussian(Group):
-    name: Literal["gaussian"]
-    sigma: Sigma
-    clip: bool
-
-
-class Speckle(Group):
-    name: Literal["speckle"]
-    sigma: Sigma
-
-
-class Poisson(Group):
-    """`peak`: photons expected at white."""
-
-    name: Literal["poisson"]
-    peak: PositiveFloat
-
-
-class SaltAndPepper(Group):
-    name: Literal["salt_and_pepper"]
-    fraction: Share
-
-
-class NoNoise(Group):
-    """The picture is noisy already."""
-
-    name: Literal["none"]
-
-
-class Bernoulli(Group):
-    name: Literal["bernoulli"]
-    missing: Share
-    per: Literal["pixel", "channel"]
-
-
-class Box(Group):
-    """First row and column, rows and columns of what is missing."""
-
-    name: Literal["box"]
-    top: NonNegativeInt
-    left: NonNegativeInt
-    height: PositiveInt
-    width: PositiveInt
-
-
-class MaskFile(Group):
-    """White is known. `file`: hides part of a whole picture; `damage`: the picture is damaged where it is black."""
-
-    name: Literal["file", "damage"]
-    path: str
-
-
-def as_named(noise: Any) -> Any:
-    """task.noise=none in full."""
-    return {"name": noise} if isinstance(noise, str) else noise
-
-
-def as_damage(mask: Any) -> Any:
-    """task.mask=mask.png in full: the picture is damaged there."""
-    return {"name": "damage", "path": mask} if isinstance(mask, str) else mask
-
-
-class Reconstruction(Group):
-    name: Literal["reconstruction"]
-
-
-class Denoising(Group):
-    name: Literal["denoising"]
-    noise: Annotated[
-        Gaussian | Speckle | Poisson | SaltAndPepper | NoNoise,
-        Field(discriminator="name"),
-        BeforeValidator(as_named),
-    ]
-
-
-class Jpeg(Group):
-    """`quality`: None for a picture that is such a JPEG already."""
-
-    name: Literal["jpeg"]
-    quality: Annotated[int, Field(ge=1, le=100)] | None
-
-
-class SuperResolution(Group):
-    """`source`: whether the picture is made small first, or is the small one already."""
-
-    name: Literal["super_resolution"]
-    factor: Literal[2, 4, 8]
-    lobes: Literal[2, 3]
-    source: Literal["original", "low_resolution"]
-
-
-class Inpainting(Group):
-    name: Literal["inpainting"]
-    mask: Annotated[Bernoulli | Box | MaskFile, Field(discriminator="name"), BeforeValidator(as_damage)]
-
-    @property
-    def path(self) -> str | None:
-        """The mask's file, if it is one."""
-        return self.mask.path if isinstance(self.mask, MaskFile) else None
 
 
 class Architecture(BaseModel):
@@ -163,7 +57,7 @@ class Architecture(BaseModel):
 class Latent(Group):
     """`perturbation`: standard deviation added afresh each iteration, in units of the latent."""
 
-    name: Literal["noise", "meshgrid"]
+    name: Literal["noise", "meshgrid", "flash"]
     channels: PositiveInt
     scale: PositiveFloat
     perturbation: NonNegativeFloat
@@ -224,10 +118,13 @@ class Wandb(Group):
 
 
 class Fit(Group):
+    """`keep`: iterations whose images are kept besides 1, 3, 10, 30, ... and the last."""
+
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]
     checkpoint_every: PositiveInt
     block: PositiveInt
+    keep: list[PositiveInt]
     spike_db: PositiveFloat
     rollbacks: PositiveInt
 
@@ -236,7 +133,10 @@ class Paths(Group):
     results: str
 
 
-class Experiment(Group):
+class Experiment(BaseModel):
+    """What an experiment says of itself: its name, and values by scale that its other words look up."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     name: str
 
 
@@ -246,10 +146,7 @@ class Settings(Group):
     scale: Scale
     image: Image
     target: Annotated[PlainTarget | NoisyTarget, Field(discriminator="name")]
-    task: Annotated[
-        Reconstruction | Denoising | Jpeg | SuperResolution | Inpainting,
-        Field(discriminator="name"),
-    ]
+    task: Task
     architecture: Architecture
     latent: Latent
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
@@ -271,11 +168,6 @@ class Settings(Group):
         """The seed of each replica."""
         return [self.seed + replica for replica in range(self.replicas)]
 
-    @property
-    def mask_path(self) -> str | None:
-        """The file of the mask, where the task has one."""
-        return self.task.path if isinstance(self.task, Inpainting) else None
-
     def words(self) -> dict[str, Any]:
         """Plain nested dictionary with the words of conf/."""
         return self.model_dump(by_alias=True)
@@ -285,11 +177,17 @@ WITHOUT_EFFECT = ("paths", "output", "logger", "force", "experiment", "scale")
 """Settings that cannot change a run's numbers (what `scale` sets is in the other groups)."""
 
 
-def identity(words: dict[str, Any], image_digest: str | None, mask_digest: str | None = None) -> dict[str, Any]:
-    """What a run's signature is made of: all words that can change its numbers, a file by its content, not its name."""
-    kept = {name: value for name, value in words.items() if name not in WITHOUT_EFFECT}
-    kept["image"] = {**words["image"], "path": image_digest}
-    if mask_digest:
-        kept["task"] = {**words["task"], "mask": {**words["task"]["mask"], "path": mask_digest}}
+def identity(words: dict[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """What a run's signature is made of: all words that can change its numbers, files by their content, not their name.
+
+    `digests`: of each file that the run reads, by what it is to the run.
+    """
+    kept = {name: _without_paths(value) for name, value in words.items() if name not in WITHOUT_EFFECT}
     kept["fit"] = {name: value for name, value in words["fit"].items() if name != "checkpoint_every"}
-    return kept
+    return {**kept, "files": dict(digests)}
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_paths(item) for name, item in value.items() if name not in ("path", "flash")}
+    return value

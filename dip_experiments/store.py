@@ -61,13 +61,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_image(path: Path, image: Array, bits: int = 8) -> None:
-    """Writes a "c h w" image with values in [0, 1] as PNG of 8 or 16 `bits` per channel, clipped and rounded."""
+    """Writes a "c h w" image with values in [0, 1] as PNG of 8 or 16 `bits` per channel, clipped and rounded.
+
+    An even number of channels: the last one is alpha.
+    """
     levels = np.rint(np.clip(np.nan_to_num(image), 0, 1) * (2**bits - 1))
     pixels = np.moveaxis(levels.astype(np.uint8 if bits == 8 else np.uint16), 0, 2)
     with atomic(path) as file:
         if bits == 16:  # Pillow writes no RGB of 16 bit
             height, width, channels = pixels.shape
-            png.Writer(width, height, greyscale=channels == 1, bitdepth=16).write(file, pixels.reshape(height, -1))
+            kind = {"greyscale": channels < 3, "alpha": channels % 2 == 0, "bitdepth": 16}
+            png.Writer(width, height, **kind).write(file, pixels.reshape(height, -1))
             return
         Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
 
@@ -138,7 +142,10 @@ class Run:
         return [{name: column[replicas == r] for name, column in columns.items()} for r in range(replicas.max() + 1)]
 
     def image(self, name: str, replica: int) -> Path:
-        """One replica's image: `target` (the measurement), `reference`, `average` or `iteration-000100`."""
+        """One replica's image: `target` (the measurement), `reference`, `average`, `unperturbed`, `iteration-000100`.
+
+        The last but one is the output for the latent itself.
+        """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
     @contextmanager

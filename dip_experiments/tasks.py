@@ -17,6 +17,7 @@ from dip_experiments.degradations import (
     poisson,
     salt_and_pepper,
     speckle,
+    text_mask,
 )
 from dip_experiments.operators import Downsampler, Identity, Mask, Operator
 from dip_experiments.targets import Target
@@ -68,11 +69,13 @@ def make_task(name: str, image: Image, seeds: Sequence[int], **options: Any) -> 
     return TASKS[name](image, seeds, **options)
 
 
-def denoising(image: Image, seeds: Sequence[int], noise: Words) -> Task:
-    """`noise`: its name and settings; `none` leaves the picture as it is."""
+def denoising(image: Image, seeds: Sequence[int], noise: Words, noisy: Image | None = None) -> Task:
+    """`noise`: its name and settings; `none` leaves the picture as it is, of `noisy25` the image comes as `noisy`."""
     settings = {name: value for name, value in noise.items() if name != "name"}
     if noise["name"] == "none":
         return Task(_repeated(image, seeds), Identity())
+    if noisy is not None:
+        return Task(_repeated(noisy, seeds), Identity(), _repeated(image, seeds))
     degrade = NOISES[noise["name"]]
     measurement = torch.stack([degrade(image, **settings, draws=_draws(seed)) for seed in seeds])
     return Task(measurement, Identity(), _repeated(image, seeds))
@@ -98,18 +101,25 @@ def super_resolution(
 def inpainting(image: Image, seeds: Sequence[int], mask: Words, drawn: Drawn | None = None) -> Task:
     """E = mean over *all* pixels of (m (x_hat - x))^2 (PAPER detail 8).
 
-    `mask`: its name and settings; of `file` and `damage` the values come as `drawn`, and `damage` has no reference.
+    `mask`: its name and settings; of `file`, `damage` and `authors` the values come as `drawn`, and `damage` has no
+    reference.
     """
     settings = {name: value for name, value in mask.items() if name not in ("name", "path")}
     if mask["name"] == "bernoulli":
         known = torch.stack([bernoulli_mask(image, **settings, draws=_draws(seed)) for seed in seeds])
     else:
-        one = box_mask(image, **settings) if drawn is None else _as_large_as(image, drawn)
+        one = SHAPES[mask["name"]](image, **settings) if drawn is None else _as_large_as(image, drawn)
         known = one.expand(len(seeds), *image.shape)
     clean, operator = _repeated(image, seeds), Mask(known)
     return Task(operator(clean), operator, None if mask["name"] == "damage" else clean)
 
 
+def flash_no_flash(image: Image, seeds: Sequence[int], flash: str | None) -> Task:
+    """Fit the image without flash (Fig. 10); the `flash` image is the fit's latent and leaves the energy alone."""
+    return Task(_repeated(image, seeds), Identity())
+
+
+SHAPES: dict[str, Callable[..., Known]] = {"box": box_mask, "text": text_mask}
 NOISES: dict[str, Callable[..., Image]] = {
     "gaussian": gaussian,
     "speckle": speckle,
@@ -121,6 +131,7 @@ TASKS: dict[str, Callable[..., Task]] = {
     "jpeg": jpeg_restoration,
     "super_resolution": super_resolution,
     "inpainting": inpainting,
+    "flash_no_flash": flash_no_flash,
 }
 
 
@@ -132,8 +143,7 @@ def _as_large_as(image: Image, drawn: Drawn) -> Known:
     if drawn.shape[1:] != image.shape[1:] or drawn.shape[0] not in (1, image.shape[0]):
         given, wanted = (" x ".join(map(str, shape)) for shape in (drawn.shape, image.shape))
         raise ValueError(
-            f"mask of {given}, image of {wanted} (channels, rows, columns): it must be as large as the image; "
-            "image.size=null keeps the picture's own size"
+            f"mask of {given}, image of {wanted} (channels, rows, columns): it must be as large as the image"
         )
     return drawn.expand(image.shape)
 

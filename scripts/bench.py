@@ -20,12 +20,13 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from dip_experiments.architectures import FastSkip, Network, Skip
-from dip_experiments.experiment import find_device, multiplies_bfloat16
+from dip_experiments.devices import find_device, multiplies_bfloat16
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.recorded import WARM_UP, Recorded
+from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.training import set_precision, train
 from dip_experiments.operators import Identity
 from dip_experiments.tasks import Task
@@ -212,7 +213,7 @@ def lightning_overhead(case: Case, device: torch.device, bare: float) -> float:
     """Time of an iteration inside Lightning, with guard and curves, over that of the bare one, minus 1."""
     iterations = 4 * case.rounds
     fit = make_fit(case, device, iterations)
-    return seconds(lambda: train(fit, iterations, 50, device, []), device) / iterations / bare - 1
+    return seconds(lambda: train(fit, block_ends(iterations, 50), device, []), device) / iterations / bare - 1
 
 
 def stock_memory() -> None:

@@ -12,10 +12,12 @@ from joblib import Parallel, delayed
 from torch.func import functional_call
 from torch.nn.functional import avg_pool2d
 
-from dip_experiments.experiment import Plan, device_name, make_fit, plan, read_settings
+from dip_experiments.devices import device_name
+from dip_experiments.experiment import Plan, make_fit, plan, read_settings
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder
+from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.operators import Identity
 from dip_experiments.requests import WRONG_REQUEST, compose_jobs, in_plain_words
@@ -53,7 +55,7 @@ def coarse_start(planned: Plan) -> Fit:
     coarse = replace(fit.problem, latent=latent, task=Task(avg_pool2d(task.measurement, 2), Identity(), reference))
     iterations = round(COARSE_ITERATIONS * settings.fit.iterations)
     start = Fit(coarse, iterations, fit.average_decay, make_fit(planned).guard)
-    train(start, iterations, settings.fit.block, planned.device, [])
+    train(start, block_ends(iterations, settings.fit.block), planned.device, [])
     return fit
 
 
@@ -75,10 +77,11 @@ def carry_out(planned: Plan, name: str, store: Store) -> str:
         write_json(run.folder / "provenance.json", record)
         started = time.monotonic()
         fit = TRIED[name](planned)
-        recorder = Recorder(fit, run, settings.fit.iterations, checkpoint_every=settings.fit.iterations + 1)
+        iterations = settings.fit.iterations
+        recorder = Recorder(fit, run, image_iterations(iterations), checkpoint_every=iterations + 1)
         recorder.seconds_before = time.monotonic() - started
         progress = ProgressBar(f"{settings.image.name}, {name}", fit, settings.fit.iterations)
-        train(fit, settings.fit.iterations, settings.fit.block, planned.device, [recorder, progress])
+        train(fit, block_ends(iterations, settings.fit.block), planned.device, [recorder, progress])
         recorder.write_curves(settings.fit.iterations)
         write_json(run.folder / "summary.json", recorder.summary())
     return run.name

@@ -17,6 +17,7 @@ from dip_experiments.architectures import FastSkip, build_replicas
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.training import train
 from dip_experiments.store import read_columns
 from dip_experiments.targets import make_target
@@ -80,11 +81,11 @@ def test_an_iteration_is_always_the_same_operations_so_that_a_recorded_one_can_b
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 def test_a_replayed_iteration_gives_the_curves_of_the_plain_one(precision: str) -> None:
     replayed = small_fit(precision, device="cuda")
-    train(replayed, 40, 10, torch.device("cuda", 0), [])
+    train(replayed, block_ends(40, 10), torch.device("cuda", 0), [])
     plain = small_fit(precision, device="cuda")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dip_experiments.fitting.fit.Recorded", lambda iterate, *_: iterate)
-        train(plain, 40, 10, torch.device("cuda", 0), [])
+        train(plain, block_ends(40, 10), torch.device("cuda", 0), [])
     torch.testing.assert_close(replayed.curves, plain.curves, rtol=1e-2, atol=1e-2)
 
 
@@ -117,7 +118,7 @@ def test_bf16_fits_as_float32_does() -> None:
     curves = {}
     for precision in ("float32", "bf16"):
         fit = small_fit(precision, iterations=150)
-        train(fit, 150, 50, torch.device("cpu"), [])
+        train(fit, block_ends(150, 50), torch.device("cpu"), [])
         curves[precision] = dict(zip(fit.columns, fit.curves.permute(1, 2, 0), strict=True))
     plain, lower = (curves[precision]["psnr_average"].amax(1) for precision in ("float32", "bf16"))
     assert float((plain - lower).abs().max()) < 0.5
@@ -128,7 +129,7 @@ def test_bf16_fits_as_float32_does() -> None:
 def test_precisions_without_hardware_are_refused(
     dip: Dip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dip_experiments.experiment.multiplies_bfloat16", lambda device: False)
+    monkeypatch.setattr("dip_experiments.devices.multiplies_bfloat16", lambda device: False)
     for words in (["precision=bf16"], ["precision=tf32", "device=cpu"]):
         assert dip(*SMALL, *words) == 2
         assert f"{words[0]}: " in capsys.readouterr().err
@@ -136,7 +137,7 @@ def test_precisions_without_hardware_are_refused(
 
 def test_a_fit_in_bf16_is_a_run_of_its_own(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = read_columns(fresh(tmp_path, dip, "device=cpu").folder / "curves.csv")
-    monkeypatch.setattr("dip_experiments.experiment.multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr("dip_experiments.devices.multiplies_bfloat16", lambda device: True)
     lower = read_columns(fresh(tmp_path, dip, "device=cpu", "precision=bf16").folder / "curves.csv")
     assert only_run(tmp_path).finished
     assert 0 < abs(plain["loss"] - lower["loss"]).max() < 0.02

@@ -133,9 +133,14 @@ class Fit(pl.LightningModule):
         self.average.lerp_(self.output, 1 - decay)
 
     @torch.no_grad()
+    def unperturbed(self) -> Float[Tensor, "r c h w"]:
+        """The image of the latent itself (PAPER detail 11: inpainting), after the last update."""
+        return self.image(self.latent)
+
+    @torch.no_grad()
     def closing_loss(self) -> Float[Tensor, " r"]:
         """The loss of the weights as they are, at the unperturbed latent: no bad state ever counts as a good one."""
-        x_hat = self.image(self.latent)
+        x_hat = self.unperturbed()
         return self.problem.loss(x_hat, self.problem.task.loss(x_hat))
 
     @torch.no_grad()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -44,20 +45,40 @@ class Problem:
 
 
 def make_latent(
-    name: str, shape: tuple[int, int, int], scale: float, seeds: Sequence[int]
+    name: str,
+    shape: tuple[int, int, int],
+    scale: float,
+    seeds: Sequence[int],
+    flash: Float[Tensor, "c h w"] | None = None,
 ) -> Float[Tensor, "r cz hz wz"]:
     """Latent z of each replica, float64: U(0, scale) drawn once, or the pixels' coordinates (PAPER detail 1).
 
-    `shape` is (channels, rows, columns). Raises ValueError for a meshgrid that has not two channels.
+    Or the `flash` image (Fig. 10), its border repeated where the network computes on more. `shape` is (channels, rows,
+    columns). Raises ValueError for a meshgrid or a flash image that has not as many channels.
     """
     if name == "noise":
         drawn = [torch.rand(shape, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
         return torch.stack(drawn) * scale
+    if name == "flash":
+        return (_framed(flash, shape) * scale).expand(len(seeds), *shape).clone()
     if shape[0] != 2:
         raise ValueError(f"latent=meshgrid has 2 channels, this architecture takes {shape[0]}; use latent=noise")
     rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in shape[1:])
     grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"))
     return (grid * scale).expand(len(seeds), *shape).clone()
+
+
+def _framed(flash: Float[Tensor, "c h w"] | None, shape: tuple[int, int, int]) -> Float[Tensor, "c hz wz"]:
+    if flash is None:
+        raise ValueError("latent=flash without a flash image; use it with task=flash_no_flash")
+    if flash.shape[0] != shape[0]:
+        raise ValueError(
+            f"latent=flash: the flash image has {flash.shape[0]} channels, this architecture takes {shape[0]}; "
+            f"set latent.channels={flash.shape[0]}"
+        )
+    down, across = (whole - side for whole, side in zip(shape[1:], flash.shape[1:], strict=True))
+    margins = (across // 2, across - across // 2, down // 2, down - down // 2)
+    return F.pad(flash.unsqueeze(0), margins, mode="replicate").squeeze(0)
 
 
 def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

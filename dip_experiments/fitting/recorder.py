@@ -1,6 +1,7 @@
 """What a running fit leaves in its run's folder: images, checkpoints, curves, summary."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.metrics import channel_variance
 from dip_experiments.store import Run, atomic, write_columns, write_image
 
 
 class Recorder(pl.Callback):
-    """Keeps images on the grid of iterations, a checkpoint every `checkpoint_every` iterations and when interrupted.
+    """Keeps the images of the iterations `images`, a checkpoint every `checkpoint_every` and when interrupted.
 
-    A checkpoint is the state at the end of a block, also when the interruption comes within one. The average is kept
-    in `bits` per channel, 8 or 16.
+    A checkpoint is the state at the end of a block, also when the interruption comes within one. What the fit ends
+    with, the average and the output for the latent as it is, is kept in `bits` per channel, 8 or 16.
     """
 
-    def __init__(self, fit: Fit, run: Run, iterations: int, checkpoint_every: int, bits: int = 8) -> None:
+    def __init__(self, fit: Fit, run: Run, images: Iterable[int], checkpoint_every: int, bits: int = 8) -> None:
         self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
-        self.images = set(image_iterations(iterations))
+        self.images = set(images)
         self.seconds_before = 0.0
 
     def resume(self) -> None:
@@ -52,6 +52,7 @@ class Recorder(pl.Callback):
     def on_train_end(self, *_: Any) -> None:
         self.seconds = self.seconds_so_far()
         write_images(self.run, "average", self.fit.average, self.bits)
+        write_images(self.run, "unperturbed", self.fit.unperturbed(), self.bits)
 
     def on_exception(self, *_: Any) -> None:
         """Ctrl-C, a failure or a signal: what was done is kept."""

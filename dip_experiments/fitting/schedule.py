@@ -1,14 +1,15 @@
 """Which iterations end a block, keep an image or are logged: functions of the settings, so a resumed run agrees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch.utils.data import IterableDataset
 
 
-def image_iterations(iterations: int) -> list[int]:
-    """1, 3, 10, 30, 100, ... and the last: the iterations whose output is kept as an image."""
+def image_iterations(iterations: int, keep: Sequence[int] = ()) -> list[int]:
+    """1, 3, 10, 30, 100, ..., those of `keep`, and the last: the iterations whose output is kept as an image."""
     decades = [10**k for k in range(len(str(iterations)))]
-    return sorted({i for decade in decades for i in (decade, 3 * decade) if i <= iterations} | {iterations})
+    wanted = {*keep, *(i for decade in decades for i in (decade, 3 * decade))}
+    return sorted({i for i in wanted if i <= iterations} | {iterations})
 
 
 def logged_iterations(iterations: int) -> list[int]:
@@ -17,9 +18,9 @@ def logged_iterations(iterations: int) -> list[int]:
     return sorted({i for i in points if i <= iterations} | {iterations})
 
 
-def block_ends(iterations: int, block: int) -> list[int]:
+def block_ends(iterations: int, block: int, keep: Sequence[int] = ()) -> list[int]:
     """Iterations after which curves are read: every `block`, and wherever an image is kept."""
-    return sorted({*range(block, iterations, block), *image_iterations(iterations)})
+    return sorted({*range(block, iterations, block), *image_iterations(iterations, keep)})
 
 
 class Blocks(IterableDataset[tuple[int, int]]):

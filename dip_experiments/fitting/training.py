@@ -11,15 +11,18 @@ from torch.utils.data import DataLoader
 
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.fitting.schedule import Blocks, block_ends
+from dip_experiments.fitting.schedule import Blocks
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a fit, whose state is saved. Not an Exception, so that a sweep ends as well."""
 
 
-def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
-    """Carries out the iterations still to be done. Raises Interrupted at Ctrl-C, and whatever the fit raises."""
+def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
+    """Carries out the iterations still to be done, in blocks with these `ends`.
+
+    Raises Interrupted at Ctrl-C, and whatever the fit raises.
+    """
     keep_freed_memory()
     set_precision(fit.problem.precision, device)
     for name in ("pytorch_lightning", "lightning_utilities"):
@@ -34,7 +37,7 @@ def train(fit: Fit, iterations: int, block: int, device: torch.device, callbacks
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    blocks = DataLoader(Blocks(block_ends(iterations, block), fit.done), batch_size=None, collate_fn=tuple)
+    blocks = DataLoader(Blocks(ends, fit.done), batch_size=None, collate_fn=tuple)
     with warnings.catch_warnings():
         # The data are pairs of integers: loading them in parallel would only cost.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

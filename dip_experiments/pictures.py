@@ -1,0 +1,84 @@
+"""The pictures that one run reads: the image itself and what belongs to it, found, read and cut alike."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments import datasets
+from dip_experiments.images import Array, cut, picture_file, read_alpha, read_image, resized, whole_image
+from dip_experiments.settings import Settings
+from dip_experiments.task_settings import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """ "c h w" in [0, 1]; `known` is True where the image is known. None: the run has no such picture."""
+
+    image: Array
+    noisy: Array | None = None
+    known: NDArray[np.bool_] | None = None
+    flash: Array | None = None
+
+
+def files(settings: Settings) -> dict[str, Path]:
+    """What the run reads: `image`, and `noisy`, `mask` or `flash` where the task has one.
+
+    Raises ValueError for a picture of the data sets that is not there.
+    """
+    picture = picture_file(settings.image.name, settings.image.path)
+    return ({"image": picture} if picture else {}) | _companions(settings)
+
+
+def load_pictures(settings: Settings) -> Pictures:
+    """All that the run reads. Raises ValueError with what to do."""
+    words, paths = settings.image, files(settings)
+    whole = whole_image(words.name, words.path)
+    image = cut(whole, words.size, words.fit, words.multiple)
+
+    def alike(role: str) -> Array | None:
+        """Cut as the image was, unless it is as large as what was left of that."""
+        if role not in paths:
+            return None
+        picture = read_image(paths[role], f"{role} file")
+        if picture.shape[1:] == image.shape[1:]:
+            return picture
+        if picture.shape[1:] != whole.shape[1:]:
+            given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
+            raise ValueError(f"{role} of {given} pixels, image of {wanted}: it must be as large as the image")
+        return cut(picture, words.size, words.fit, words.multiple)
+
+    mask = alike("mask")
+    known = None if mask is None else mask > (0 if _is_masked_picture(settings) else 0.5)
+    return Pictures(image, alike("noisy"), known, alike("flash"))
+
+
+def with_alpha(restored: Array, settings: Settings) -> Array:
+    """The restored picture with the opacity of the one it was made of, if that has any, as its last channel."""
+    words = settings.image
+    alpha = read_alpha(Path(words.path)) if words.path else None
+    if alpha is None:
+        return restored
+    alpha = cut(alpha, words.size, words.fit, words.multiple)
+    return np.concatenate([restored, resized(alpha, restored.shape[1:])])
+
+
+def _companions(settings: Settings) -> dict[str, Path]:
+    task, name = settings.task, settings.image.name
+    if isinstance(task, Denoising) and isinstance(task.noise, AuthorsNoise):
+        return {"noisy": datasets.locate(name, "noisy25")}
+    if isinstance(task, Inpainting) and isinstance(task.mask, MaskFile):
+        return {"mask": Path(task.mask.path)}
+    if isinstance(task, Inpainting) and isinstance(task.mask, AuthorsMask):
+        return {"mask": datasets.locate(name, "masked50" if _is_masked_picture(settings) else "mask")}
+    if isinstance(task, FlashNoFlash):
+        return {"flash": Path(task.flash) if task.flash else datasets.locate(name, "flash")}
+    return {}
+
+
+def _is_masked_picture(settings: Settings) -> bool:
+    """Whether the authors published the picture with its holes, which are 0, instead of a mask."""
+    task = settings.task
+    authors = isinstance(task, Inpainting) and isinstance(task.mask, AuthorsMask)
+    return authors and settings.image.name.startswith("standard11/")
