@@ -25,7 +25,7 @@ from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder
 from dip_experiments.fitting.training import Interrupted, train
-from dip_experiments.images import Array, bit_depth, check_output, load_image, load_mask
+from dip_experiments.images import Array, bit_depth, check_output, load_image, load_mask, picture_file
 from dip_experiments.settings import Reconstruction, Settings, TotalVariation, Wandb, identity
 from dip_experiments.store import (
     Run,
@@ -76,14 +76,16 @@ def plan(settings: Settings) -> Plan:
     results = Path(settings.paths.results)
     check_writable(results)
     if settings.output:
-        check_output(Path(settings.output), [settings.image.path, settings.mask_path])
+        picture = picture_file(settings.image.name, settings.image.path)
+        check_output(Path(settings.output), [picture, settings.mask_path])
         check_writable(Path(settings.output).parent, "output")
     return Plan(settings, Store(results).run(run_signature(settings, device)), device, image, build)
 
 
 def run_signature(settings: Settings, device: torch.device) -> str:
     """The run's name: a hash of all that can change its numbers, with the image by content and the device by kind."""
-    digests = [file_digest(Path(path)) if path else None for path in (settings.image.path, settings.mask_path)]
+    picture = picture_file(settings.image.name, settings.image.path)
+    digests = [file_digest(Path(path)) if path else None for path in (picture, settings.mask_path)]
     return signature({**identity(settings.words(), *digests), "device": device.type})
 
 

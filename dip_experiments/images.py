@@ -10,9 +10,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dip_experiments.datasets import PICTURES, locate
+
 Array = NDArray[np.float64]
-SHIPPED = ("astronaut", "camera", "coffee", "chelsea")
-"""Pictures inside the scikit-image package: no download."""
 SMALLEST_SIDE = 16
 LARGEST = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 ORIENTATION = 0x0112
@@ -21,12 +21,13 @@ ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3)
 
 
 def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array:
-    """The picture called `name` (`file`: the one at `path`), cut to `size` x `size` pixels.
+    """The picture called `name` (`file`: the one at `path`; see `datasets`), cut to `size` x `size` pixels.
 
     `fit`: `resize` scales the short side to `size` (antialiased) and crops the centre, `crop` crops the centre only;
     `size` None keeps the picture as it is. Raises ValueError with what to do.
     """
-    image = read_image(Path(path)) if name == "file" and path else _channels_first(getattr(skimage.data, name)() / 255)
+    file = picture_file(name, path)
+    image = read_image(Path(file)) if file else _channels_first(getattr(skimage.data, name)() / 255)
     check_image(image, path or name)
     if size is None:
         return image
@@ -36,6 +37,11 @@ def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array
             f"set image.size to {min(image.shape[1:])} or less"
         )
     return centre_crop(shrink(image, size) if fit == "resize" else image, size)
+
+
+def picture_file(name: str, path: str | None) -> str | None:
+    """The file that holds the picture called `name`; None for those inside scikit-image."""
+    return str(locate(name)) if name in PICTURES else path if name == "file" else None
 
 
 def load_mask(path: str) -> NDArray[np.bool_]:

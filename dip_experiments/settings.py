@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -12,6 +13,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
 )
+
+from dip_experiments.datasets import check_name
 
 Sigma = Annotated[float, Field(ge=0, le=255)]
 """Standard deviation in grey levels of 255."""
@@ -28,6 +31,7 @@ class Group(BaseModel):
 class Scale(Group):
     name: Literal["smoke", "laptop", "paper"]
     size: PositiveInt
+    crop: PositiveInt | None
     width: PositiveInt
     iterations: PositiveInt
 
@@ -35,7 +39,7 @@ class Scale(Group):
 class Image(Group):
     """`size`: pixels a side, None for the picture's own."""
 
-    name: Literal["astronaut", "camera", "coffee", "chelsea", "file"]
+    name: Annotated[str, AfterValidator(check_name)]
     path: str | None
     size: PositiveInt | None
     fit: Literal["resize", "crop"]
