@@ -17,13 +17,13 @@ STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance table-precision table-acceleration bench dashboard clean
+.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance table-precision table-acceleration bench dashboard data clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 	@echo
 	@echo "Settings: SCALE=smoke|laptop|paper DEVICE=auto|cpu|cuda RESULTS=folder PYTHON=python3.12 VENV=folder"
-	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d, ARGS=\"words for dip\""
+	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d, DIP_DATA=folder, ARGS=\"words for dip\""
 
 setup: $(STAMP) ## make .venv (or VENV=folder), or add what is missing to the environment that is there
 
@@ -78,6 +78,9 @@ table-acceleration: setup ## ways to fewer iterations beside the paper's setting
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
 	$(BIN)/python scripts/bench_start.py --device $(DEVICE) --results $(RESULTS)
+
+data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
+	$(BIN)/python scripts/fetch_data.py
 
 dashboard: setup ## open the offline W&B runs in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }

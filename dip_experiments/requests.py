@@ -3,6 +3,7 @@
 import difflib
 import re
 import string
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueE
 LONGEST_MESSAGE = 3
 CHOICES = ("optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask")
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
+SORTED = ("image",)
+"""Groups whose options lie in folders, image=set5/baby; any other folder inside a group is a group of its own."""
 
 
 def conf_folder() -> Path:
@@ -54,19 +57,24 @@ def help_text() -> str:
     template = string.Template(config.hydra.help.template)
     with open_dict(config):
         del config["hydra"]
-    groups = "\n".join(f"{group}: {', '.join(options(group))}" for group in group_names())
+    lines = (f"{group}: {', '.join(options(group))}" for group in group_names())
+    groups = "\n".join(textwrap.fill(line, 110, subsequent_indent="  ", break_on_hyphens=False) for line in lines)
     return template.safe_substitute(APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(config))
 
 
 def group_names() -> list[str]:
     """The groups of conf/; Hydra's own are not shown."""
     folders = [path.relative_to(conf_folder()) for path in conf_folder().rglob("*") if path.is_dir()]
-    return sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra")
+    ours = (folder for folder in folders if folder.parts[0] != "hydra" and folder.parent.as_posix() not in SORTED)
+    return sorted(folder.as_posix() for folder in ours)
 
 
 def options(group: str) -> list[str]:
-    """What can be chosen in a group."""
-    return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))
+    """What can be chosen in a group, folders last; a file whose name begins with _ is a part of others."""
+    folder = conf_folder() / group
+    found = folder.rglob("*.yaml") if group in SORTED else folder.glob("*.yaml")
+    names = (path.relative_to(folder).with_suffix("").as_posix() for path in found if path.name[0] != "_")
+    return sorted(names, key=lambda name: ("/" in name, name))
 
 
 def in_plain_words(error: Exception) -> str:
@@ -86,6 +94,8 @@ def _schema_lines(error: pydantic.ValidationError) -> Iterator[str]:
         key = ".".join([*prefix, *_without_choices(str(part) for part in fault["loc"])])
         if fault["type"] == "extra_forbidden":
             yield _unknown(key)
+        elif fault["type"] == "value_error":  # from a check of ours, which says it all
+            yield str(fault["ctx"]["error"])
         else:
             yield f"{key}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
@@ -111,6 +121,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
         return _unknown(found[1])
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
         group, option = found.groups()
+        if (first := group.split("/")[0]) in SORTED:
+            group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
         known = options(group)
         return f"{group}={option}: no such option{_did_you_mean(option, known)}; choose from {', '.join(known)}"
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):

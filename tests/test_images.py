@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from dip_experiments.images import SHIPPED, load_image, read_image
+from dip_experiments.datasets import SHIPPED
+from dip_experiments.images import load_image, read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 65536, (18, 20, 3), dtype=np.uint16)
 EIGHT = (PIXELS >> 8).astype(np.uint8)

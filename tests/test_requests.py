@@ -8,10 +8,13 @@ from conftest import SMALL
 from test_images import damaged_files
 
 from dip_experiments.command import main
-from dip_experiments.requests import compose_jobs
+from dip_experiments.requests import compose_jobs, options
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),
+    (["image=cset9/f61"], "image=cset9/f61: no such option (did you mean cset9/f16?)"),
+    (["image=cset9"], "image=cset9: no such option (did you mean cset9/"),
+    (["image.name=astronat"], "image=astronat: there is no such picture; did you mean astronaut?"),
     (["targt=noise"], "did you mean target?"),
     (["fit.iteratons=3"], "did you mean fit.iterations?"),
     (["+architecture.dwn=[8]"], "did you mean architecture.down?"),
@@ -93,13 +96,14 @@ def test_an_experiment_brings_its_grid_and_the_command_line_wins() -> None:
 
 def test_every_option_of_every_group_composes() -> None:
     for group in ("image", "target", "task", "architecture", "optimizer", "regularizer", "latent", "scale", "logger"):
-        folder = Path(__file__).parents[1] / "conf" / group
-        options = sorted(path.stem for path in folder.glob("*.yaml"))
-        jobs = compose_jobs([f"{group}={','.join(options)}"], multirun=True)
-        assert [job[group].name for job in jobs] == options
+        jobs = compose_jobs([f"{group}={','.join(options(group))}"], multirun=True)
+        assert [job[group].name for job in jobs] == options(group)
 
 
 def test_help_lists_the_groups(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capfd.readouterr().out
     assert "target: natural, noise, noisy, shuffled" in told
+    assert "image: astronaut, camera, chelsea, coffee, file, cset9/baboon, cset9/f16" in told
+    assert "task/noise: gaussian" in told
+    assert "_whole" not in told
