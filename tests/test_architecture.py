@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dip_experiments"
 FLOORS = {
     "tensors": 0,
+    "baselines": 0,
     "degradations": 0,
     "images": 0,
     "metrics": 0,
@@ -33,7 +34,18 @@ STRANGERS = [
     ("operators", "targets"),
     ("metrics", "store"),
 ]
-WITHOUT_TORCH = ["images", "metrics", "published", "store", "settings", "figures", "requests", "command", "scripts"]
+WITHOUT_TORCH = [
+    "baselines",
+    "images",
+    "metrics",
+    "published",
+    "store",
+    "settings",
+    "figures",
+    "requests",
+    "command",
+    "scripts",
+]
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
 
