@@ -11,13 +11,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dip_experiments"
 FLOORS = {
     "tensors": 0,
+    "baselines": 0,
     "degradations": 0,
-    "images": 0,
     "metrics": 0,
     "published": 0,
     "store": 0,
     "task_settings": 0,
     "devices": 0,
+    "datasets": 0,
     "images": 1,
     "settings": 1,
     "pictures": 2,
@@ -42,6 +43,7 @@ WITHOUT_TORCH = [
     "images",
     "pictures",
     "task_settings",
+    "baselines",
     "metrics",
     "published",
     "store",
