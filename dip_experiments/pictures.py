@@ -12,6 +12,10 @@ from dip_experiments.settings import Settings
 from dip_experiments.task_settings import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
 
 
+KEYS = {"noisy": "task.noise", "mask": "task.mask.path", "flash": "task.flash"}
+"""The setting that names each companion of the image."""
+
+
 @dataclass(frozen=True)
 class Pictures:
     """ "c h w" in [0, 1]; `known` is True where the image is known. None: the run has no such picture."""
@@ -41,12 +45,12 @@ def load_pictures(settings: Settings) -> Pictures:
         """Cut as the image was, unless it is as large as what was left of that."""
         if role not in paths:
             return None
-        picture = read_image(paths[role], f"{role} file")
+        picture = read_image(paths[role], KEYS[role])
         if picture.shape[1:] == image.shape[1:]:
             return picture
         if picture.shape[1:] != whole.shape[1:]:
             given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
-            raise ValueError(f"{role} of {given} pixels, image of {wanted}: it must be as large as the image")
+            raise ValueError(f"{KEYS[role]}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
         return cut(picture, words.size, words.fit, words.multiple)
 
     mask = alike("mask")

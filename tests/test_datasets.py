@@ -268,7 +268,7 @@ def test_every_picture_is_an_option_of_its_name() -> None:
     assert [name for name in options("image") if "/" not in name] == sorted([*SHIPPED, "file"])
     jobs = compose_jobs([f"image={','.join(PICTURES)}", "scale=paper"], multirun=True)
     assert [dict(job.image) for job in jobs] == [
-        {"path": None, "size": None, "fit": "crop", "name": name} for name in PICTURES
+        {"path": None, "size": None, "fit": "crop", "multiple": 1, "name": name} for name in PICTURES
     ]
     (job,) = compose_jobs(["image=paper/snail", "scale=laptop"], multirun=False)
     assert job.image.size == 128

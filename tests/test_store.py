@@ -32,8 +32,8 @@ def test_a_signature_changes_with_what_changes_numbers_and_with_nothing_else(
 def test_a_picture_counts_by_its_content_and_not_by_its_name() -> None:
     words: dict[str, Any] = {"image": {"name": "file", "path": "a.png"}, "fit": {"checkpoint_every": 1}, "seed": 0}
     other = {**words, "image": {"name": "file", "path": "b.png"}}
-    assert signature(identity(words, "same")) == signature(identity(other, "same"))
-    assert signature(identity(words, "same")) != signature(identity(words, "changed"))
+    assert signature(identity(words, {"image": "same"})) == signature(identity(other, {"image": "same"}))
+    assert signature(identity(words, {"image": "same"})) != signature(identity(words, {"image": "changed"}))
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
