@@ -158,9 +158,10 @@ def row_height(panels: Sequence[Panel]) -> float:
     return 2 * WIDTH / max(len(panels), 4) * height / width + LABELLED
 
 
-def band(axis: Axes, values: Array, colour: str, label: str) -> None:
-    """Mean over the seeds as a line over the iterations, their range as a band."""
-    iterations = np.arange(1, values.shape[1] + 1)
+def band(axis: Axes, values: Array, colour: str, label: str, at: NDArray[np.int_] | None = None) -> None:
+    """Mean over the seeds as a line over the iterations, or those of them in `at`; their range as a band."""
+    iterations = np.arange(1, values.shape[1] + 1) if at is None else at
+    values = values[:, iterations - 1]
     axis.plot(iterations, values.mean(0), color=colour, label=label, linewidth=1.5)
     axis.fill_between(iterations, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
 

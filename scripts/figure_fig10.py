@@ -9,6 +9,7 @@ from dip_experiments.figures import (
     band,
     curves_of,
     described,
+    log_points,
     only_run,
     row_height,
     run_script,
@@ -37,7 +38,7 @@ def draw(runs: list[Run], folder: Path) -> None:
     figure, (pictures, plot) = sheet(row_height(panels), 2.2)
     show_row(pictures, panels, CORNER)
     axis = plot.subplots()
-    band(axis, loss, BLUE, "")
+    band(axis, loss, BLUE, "", log_points(loss.shape[1]))
     axis.set(xscale="log", yscale="log", xlabel="iteration", ylabel="MSE to the picture\nwithout flash")
     title = "Figure 10: flash and no flash; nobody knows the clean picture"
     figure.suptitle(f"{title}\n{described(runs, folder.name)}", fontsize=9)

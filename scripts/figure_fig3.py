@@ -11,6 +11,7 @@ from dip_experiments.figures import (
     band,
     curves_of,
     described,
+    log_points,
     only_run,
     output_at,
     row_height,
@@ -40,7 +41,7 @@ def draw(runs: list[Run], folder: Path) -> None:
     figure, (pictures, plot) = sheet(row_height(panels), 2.2)
     show_row(pictures, panels, CORNER)
     axis = plot.subplots()
-    band(axis, psnr, BLUE, "")
+    band(axis, psnr, BLUE, "", log_points(psnr.shape[1]))
     axis.plot(iterations, psnr[:, np.array(iterations) - 1].mean(0), "o", color=BLUE)
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR to the JPEG (dB)")
     figure.suptitle(

@@ -33,7 +33,7 @@ from dip_experiments.metrics import psnr
 from dip_experiments.published import trajectory
 from dip_experiments.store import Run, write_columns
 
-SIGMA = 25
+SIGMA = 25.0
 """Of the authors' noisy pictures `noisy25`, which the baselines are told."""
 SHOWN = 1800
 """The iteration at which the paper stops."""
@@ -55,7 +55,7 @@ def draw(runs: list[Run], folder: Path, name: str = "fig4") -> None:
     figure, (pictures, plot) = sheet(row_height(panels), 3.2)
     show_row(pictures, panels, CORNER)
     draw_curves(plot.subplots(), curves, levels)
-    figure.suptitle(f"Figure 4: denoising, sigma {SIGMA}\n{described(runs, folder.name)}", fontsize=9)
+    figure.suptitle(f"Figure 4: denoising, sigma {SIGMA:g}\n{described(runs, folder.name)}", fontsize=9)
     save_figure(figure, folder / "figures", name)
     write_columns(folder / "figures" / f"{name}.csv", drawn_numbers(curves, levels))
     save_sources(runs, folder / "figures", name)

@@ -14,6 +14,7 @@ from dip_experiments.figures import (
     band,
     curves_of,
     described,
+    log_points,
     missing,
     run_script,
     save_figure,
@@ -46,13 +47,15 @@ def draw(runs: list[Run], folder: Path) -> None:
     losses = {rate: curves_of(run, "loss") for rate, run in by_rate.items()}
     axis = plot.subplots()
     for rate, loss in losses.items():
-        band(axis, loss, COLOURS[rate], named(rate))
+        band(axis, loss, COLOURS[rate], named(rate), log_points(loss.shape[1]))
     axis.set(xscale="log", yscale="log", xlabel="iteration", ylabel="loss: MSE, 0 in the hole")
     axis.legend(fontsize=8)
     title = f"Figure 6: a large hole at three rates, the authors' is {AUTHORS}; outputs for the latent as it is"
     figure.suptitle(f"{title}\n{described(runs, folder.name)} (small: the others)", fontsize=9)
     save_figure(figure, folder / "figures", "fig6")
-    write_columns(folder / "figures" / "fig6.csv", tabulated(losses, "rate", "loss"))
+    write_columns(
+        folder / "figures" / "fig6.csv", tabulated({f"{rate}": loss for rate, loss in losses.items()}, "rate", "loss")
+    )
     save_sources(runs, folder / "figures", "fig6")
 
 
