@@ -17,7 +17,8 @@ STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance table-precision table-acceleration bench dashboard data clean
+.PHONY: help setup test test-slow lint smoke reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 \
+	reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in table-impedance table-precision table-acceleration bench dashboard data clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -58,6 +59,42 @@ reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
 	$(BIN)/python scripts/figure_fig2.py --scale $(SCALE) --results $(RESULTS)
 	$(BIN)/python scripts/table_impedance.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/figures/fig2.png and $(RESULTS)/$(SCALE)/tables/impedance.md"
+
+# $(call fit,words for dip) and $(call draw,figure), at SCALE or the scale given as a second argument.
+fit = $(BIN)/dip $(1) scale=$(or $(2),$(SCALE)) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
+define draw
+$(BIN)/python scripts/figure_$(1).py --scale $(or $(2),$(SCALE)) --results $(RESULTS)
+@echo "See $(RESULTS)/$(or $(2),$(SCALE))/figures/$(1).png"
+endef
+
+reproduce-fig3: setup ## Figure 3: a JPEG restored, and spoilt again
+	$(call fit,experiment=fig3)
+	$(call draw,fig3)
+
+reproduce-fig4: setup ## Figure 4: denoising of F16 (EXTRAS=bm3d for that baseline)
+	$(call fit,experiment=fig4)
+	$(call draw,fig4)
+
+reproduce-fig5: setup ## Figure 5: super-resolution, x4 and x8
+	$(call fit,-m experiment=fig5 $(LAUNCHER))
+	$(call draw,fig5)
+
+reproduce-fig6: setup ## Figure 6: a large hole at three learning rates
+	$(call fit,-m experiment=fig6 $(LAUNCHER))
+	$(call draw,fig6)
+
+reproduce-fig7: setup ## Figure 7: letters and missing pixels filled in
+	$(call fit,experiment=fig7_text)
+	$(call fit,-m experiment=fig7_missing $(LAUNCHER))
+	$(call draw,fig7)
+
+reproduce-fig10: setup ## Figure 10: a dark picture restored with the help of one in flashlight
+	$(call fit,experiment=fig10)
+	$(call draw,fig10)
+
+stand-in: setup ## Figure 4 where there is no GPU: the paper's network on a smaller picture (always scale=paper)
+	$(call fit,experiment=fig4_stand_in,paper)
+	$(call draw,fig4_stand_in,paper)
 
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
 

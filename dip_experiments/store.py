@@ -144,7 +144,7 @@ class Run:
     def image(self, name: str, replica: int) -> Path:
         """One replica's image: `target` (the measurement), `reference`, `average`, `unperturbed`, `iteration-000100`.
 
-        The last but one is the output for the latent itself.
+        The last but one is the output for the latent itself. `flash`, of replica 0, is the latent of all.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
