@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +140,7 @@ def fitted(table: Table, row: Row, run: Run, pixels: Run | None = None) -> Row:
     numbers = {"minutes": np.array([run.summary["wall_seconds"] / 60])} | table.measure(run)
     if pixels:
         numbers[PIXELS] = table.last(pixels)
-    return Row(row.image, row.setting, row.ours, row.published, row.source, [run], numbers, pixels=pixels)
+    return replace(row, runs=[run], numbers=numbers, pixels=pixels)
 
 
 def one_of(runs: Sequence[Run], table: Table, row: Row) -> Run | None:
@@ -149,7 +149,7 @@ def one_of(runs: Sequence[Run], table: Table, row: Row) -> Run | None:
     if len(found) > 1:
         raise ValueError(
             f"{len(found)} runs of image={row.image}, {row.setting}, in the last sweep: a row tells of one; "
-            f"ask for the experiment again without sweeping over more than it does itself"
+            "ask for the experiment again without sweeping over more than it does itself"
         )
     return found[0] if found else None
 
