@@ -21,7 +21,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in table-impedance table-precision table-acceleration bench dashboard data clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 	@echo
 	@echo "Settings: SCALE=smoke|laptop|paper DEVICE=auto|cpu|cuda RESULTS=folder PYTHON=python3.12 VENV=folder"
 	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d, DIP_DATA=folder, ARGS=\"words for dip\""
@@ -111,6 +111,26 @@ table-acceleration: setup ## ways to fewer iterations beside the paper's setting
 	$(BIN)/python scripts/try_acceleration.py --scale $(SCALE) --results $(RESULTS) device=$(DEVICE) $(ARGS)
 	$(BIN)/python scripts/table_acceleration.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/tables/acceleration.md"
+
+.PHONY: table-denoising table-super-resolution table-inpainting
+
+table-denoising: setup ## nine colour pictures at sigma 25, beside published numbers and other methods
+	$(BIN)/dip -m experiment=table_denoising scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/dip -m experiment=pixels_denoising scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/python scripts/table_denoising.py --scale $(SCALE) --results $(RESULTS)
+	@echo "See $(RESULTS)/$(SCALE)/tables/denoising.md"
+
+table-super-resolution: setup ## Set5 and Set14, 4 and 8 times larger, beside published numbers and other methods
+	$(BIN)/dip -m experiment=table_super_resolution scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/dip -m experiment=pixels_super_resolution scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/python scripts/table_super_resolution.py --scale $(SCALE) --results $(RESULTS)
+	@echo "See $(RESULTS)/$(SCALE)/tables/super_resolution.md"
+
+table-inpainting: setup ## Table 1: half of the pixels missing in eleven pictures, beside published numbers
+	$(BIN)/dip -m experiment=table_inpainting scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/dip -m experiment=pixels_inpainting scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
+	$(BIN)/python scripts/table_inpainting.py --scale $(SCALE) --results $(RESULTS)
+	@echo "See $(RESULTS)/$(SCALE)/tables/inpainting.md"
 
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)

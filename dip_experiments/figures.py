@@ -72,11 +72,12 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
             figure.savefig(file, format=ending, metadata=metadata)
 
 
-def save_table(columns: Mapping[str, Sequence[Any]], folder: Path, name: str) -> None:
-    """Writes name.csv and name.md."""
+def save_table(columns: Mapping[str, Sequence[Any]], folder: Path, name: str, above: str = "", below: str = "") -> None:
+    """Writes name.csv and name.md, this one with the notes `above` and `below` the table."""
     write_columns(folder / f"{name}.csv", columns)
     rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
-    write_text(folder / f"{name}.md", "".join("| " + " | ".join(map(str, row)) + " |\n" for row in rows))
+    table = "".join("| " + " | ".join(map(str, row)) + " |\n" for row in rows)
+    write_text(folder / f"{name}.md", (f"{above}\n\n" if above else "") + table + (f"\n{below}\n" if below else ""))
 
 
 def save_sources(runs: Sequence[Run], folder: Path, name: str) -> None:
@@ -262,10 +263,7 @@ def run_script(experiment: str, draw: Callable[[list[Run], Path], None], *furthe
 
     The runs are those of the experiment and of the `further` ones.
     """
-    parser = argparse.ArgumentParser(description=draw.__doc__)
-    parser.add_argument("--scale", choices=("smoke", "laptop", "paper"), default="laptop")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    arguments = parser.parse_args()
+    arguments = command_line(draw.__doc__)
     style()
     try:
         store = Store(arguments.results)
@@ -275,3 +273,11 @@ def run_script(experiment: str, draw: Callable[[list[Run], Path], None], *furthe
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def command_line(description: str | None) -> argparse.Namespace:
+    """`scale` and `results` as every drawing script takes them."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--scale", choices=("smoke", "laptop", "paper"), default="laptop")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    return parser.parse_args()

@@ -11,7 +11,6 @@ from dip_experiments.images import Array, cut, picture_file, read_alpha, read_im
 from dip_experiments.settings import Settings
 from dip_experiments.task_settings import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
 
-
 KEYS = {"noisy": "task.noise", "mask": "task.mask.path", "flash": "task.flash"}
 """The setting that names each companion of the image."""
 

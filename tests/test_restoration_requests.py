@@ -42,7 +42,10 @@ WRONG = [
     ),
     (["task=inpainting", "task/mask=file"], "task.mask.path is needed"),
     (["task=inpainting", "task.mask=nowhere.png"], "task.mask.path=nowhere.png: no such file"),
-    (["task=inpainting", "task.mask={here}/small.png"], "task.mask.path: a mask of 30 x 32 pixels for an image of 512 x 512"),
+    (
+        ["task=inpainting", "task.mask={here}/small.png"],
+        "task.mask.path: a mask of 30 x 32 pixels for an image of 512 x 512",
+    ),
     (["task=inpainting", "task.mask={here}/white.png"], "hides everything or nothing"),
     (["task=inpainting", "task/mask=file", "task.mask.path={here}/black.png"], "hides everything or nothing"),
     (["task=inpainting", "task.mask={here}/text.png"], "not an image file"),
