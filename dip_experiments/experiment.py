@@ -192,7 +192,7 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     fit = make_fit(planned)
     iterations, keep = settings.fit.iterations, settings.fit.keep
     bits = bit_depth(settings.image.path)
-    recorder = Recorder(fit, run, image_iterations(iterations, keep), settings.fit.checkpoint_every, bits)
+    recorder = Recorder(fit, run, image_iterations(iterations, keep), settings.fit.checkpoint_every, keep, bits)
     recorder.resume()
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"

@@ -142,9 +142,10 @@ class Run:
         return [{name: column[replicas == r] for name, column in columns.items()} for r in range(replicas.max() + 1)]
 
     def image(self, name: str, replica: int) -> Path:
-        """One replica's image: `target` (the measurement), `reference`, `average`, `unperturbed`, `iteration-000100`.
+        """One replica's image: `target` (the measurement), `reference`, `iteration-000100`, `average`.
 
-        The last but one is the output for the latent itself. `flash`, of replica 0, is the latent of all.
+        `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`, of replica
+        0: the latent of all.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 

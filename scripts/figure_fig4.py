@@ -65,9 +65,10 @@ def ours(run: Run, curves: dict[str, Array]) -> list[Panel]:
     """One output of the network and the average of all, with the curves' values there."""
     last = run.summary["iterations"]
     at = min(SHOWN, last)
+    average = stored(run, f"average-{at:06d}" if at in run.settings["fit"]["keep"] else "average")
     return [
         Panel(f"output,\niteration {at}", output_at(run, at), curves["single output"][:, at - 1]),
-        Panel(f"average of outputs,\niteration {last}", stored(run, "average"), curves["average"][:, -1]),
+        Panel(f"average of outputs,\niteration {at}", average, curves["average"][:, at - 1]),
     ]
 
 
