@@ -144,8 +144,8 @@ class Run:
     def image(self, name: str, replica: int) -> Path:
         """One replica's image: `target` (the measurement), `reference`, `iteration-000100`, `average`.
 
-        `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the latent
-        of all replicas, kept as replica 0's.
+        `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the
+        latent of all replicas, kept as replica 0's.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
