@@ -32,7 +32,7 @@ EXPLAINED = 0.9
 """Share of a target's variance at which the impedance is read (ours)."""
 WIDTH, TITLE, LABELLED = 8.4, 0.7, 0.85
 """Inches: width of the figures of pictures, room for their title, room for the words in a row of pictures."""
-OF_SEEDS = "pictures of the first, numbers and curves with mean and range"
+OF_SEEDS = "pictures of {}, numbers and curves with mean and range"
 POINTS_PER_DECADE = 60
 """Of the iterations whose values a figure's CSV has."""
 
@@ -131,8 +131,8 @@ def curves_of(run: Run, column: str) -> Array:
     return np.stack([curve[column] for curve in run.curves])
 
 
-def described(runs: Sequence[Run], scale: str) -> str:
-    """What was fitted, and how: picture, size in pixels, width, rates, seeds, scale."""
+def described(runs: Sequence[Run], scale: str, shown: str = "the first") -> str:
+    """What was fitted, and how: picture, size in pixels, width, rates, seeds, whose pictures are shown, scale."""
     words = runs[0].settings
     height, width = stored(runs[0], "average").shape[1:]
     cut = {"crop": "middle ", "resize": "resized to "}[words["image"]["fit"]] if words["image"]["size"] else ""
@@ -143,7 +143,7 @@ def described(runs: Sequence[Run], scale: str) -> str:
         f"{words['image']['name']}, {cut}{width} x {height} pixels; {'width' if len(channels) == 1 else 'channels'} "
         f"{', '.join(map(str, channels))}; {words['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; "
         f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
-        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {OF_SEEDS}")
+        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {OF_SEEDS.format(shown)}")
     )
 
 

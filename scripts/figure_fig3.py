@@ -27,8 +27,8 @@ from dip_experiments.store import Run, write_columns
 
 SHOWN = (100, 600, 2400)
 """Iterations whose outputs are shown before the last one's; 2400 is where the authors stop."""
-CORNER = (0.4, 0.05)
-"""Of the enlarged part: an outline on white, where the JPEG rings and its blocks show."""
+CORNER = (0.55, 0.25)
+"""Of the enlarged part: an outline, where the JPEG rings and its blocks show."""
 
 
 def draw(runs: list[Run], folder: Path) -> None:
@@ -36,7 +36,9 @@ def draw(runs: list[Run], folder: Path) -> None:
     run = only_run(runs)
     psnr = curves_of(run, "psnr_measurement")
     iterations = [n for n in SHOWN if n < psnr.shape[1]] + [psnr.shape[1]]
-    outputs = [Panel(f"output, iteration {n}", output_at(run, n), psnr[:, n - 1]) for n in iterations]
+    # Single outputs fall back now and then; the seed in the middle is no lucky and no unlucky one.
+    middle = int(np.argsort(psnr[:, min(SHOWN[-1], psnr.shape[1]) - 1])[len(psnr) // 2])
+    outputs = [Panel(f"output, iteration {n}", output_at(run, n, middle), psnr[:, n - 1]) for n in iterations]
     panels = [Panel("the JPEG", stored(run, "target")), *outputs]
     figure, (pictures, plot) = sheet(row_height(panels), 2.2)
     show_row(pictures, panels, CORNER)
@@ -46,7 +48,7 @@ def draw(runs: list[Run], folder: Path) -> None:
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR to the JPEG (dB)")
     figure.suptitle(
         "Figure 3: a JPEG restored; nobody knows the clean picture, the numbers compare with the JPEG\n"
-        + described(runs, folder.name),
+        + described(runs, folder.name, f"the seed that is in the middle at iteration {SHOWN[-1]}"),
         fontsize=9,
     )
     save_figure(figure, folder / "figures", "fig3")
