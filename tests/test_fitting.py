@@ -13,6 +13,7 @@ from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.problem import make_latent, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
 from dip_experiments.images import read_image
+from dip_experiments.metrics import psnr
 from dip_experiments.store import Run, read_columns
 
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
@@ -258,6 +259,14 @@ def test_the_image_kept_of_an_iteration_is_the_output_of_that_iteration(
     for n in (1, 5, 8):
         np.testing.assert_allclose(read_image(run.image(f"iteration-{n:06d}", 0)), outputs[n - 1], atol=0.51 / 255)
     assert np.abs(outputs[4] - outputs[3]).max() > 2 / 255
+
+
+def test_the_average_is_kept_as_it_was_at_the_iterations_of_keep(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, "fit.iterations=8", "fit.keep=[5]", "fit.average_decay=0.8")
+    then = psnr(read_image(run.image("average-000005", 0)), read_image(run.image("reference", 0)))
+    assert then == pytest.approx(run.curves[0]["psnr_average"][4], abs=0.02)
+    assert then != pytest.approx(run.curves[0]["psnr_average"][3], abs=0.02)
+    assert len(list((run.folder / "images").glob("average-*-*"))) == 1
 
 
 @pytest.mark.parametrize("perturbation", [0, 0.1])
