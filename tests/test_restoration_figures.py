@@ -55,6 +55,7 @@ def make_run(store: Store, name: str, measure: Callable[[Array], Array], **words
     )
     settings = {
         "image": {"name": "coffee", "size": SIDE, "fit": "resize"},
+        "fit": {"keep": []},
         "architecture": {"down": [8, 8]},
         "optimizer": {"name": "adam", "lr": 0.01},
     }
