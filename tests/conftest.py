@@ -1,6 +1,9 @@
+import re
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +23,7 @@ SMALL = [
 ]
 """A fit of a second."""
 Dip = Callable[..., int]
+NUMBER = rb"(?<![\w.])(-?\d+\.\d+)"
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +43,25 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 def only_run(tmp_path: Path) -> Run:
     (folder,) = [path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
     return Run(folder)
+
+
+def assert_same_files(some: dict[str, bytes], others: dict[str, bytes]) -> None:
+    """By name and byte; of a PDF numbers to a thousandth of a point, as the solver of the layout rounds differently."""
+    assert set(some) == set(others)
+    for name, content in some.items():
+        if not name.endswith(".pdf"):
+            assert content == others[name], name
+            continue
+        (words, numbers), (others_words, others_numbers) = drawn_pdf(content), drawn_pdf(others[name])
+        assert words == others_words, name
+        np.testing.assert_allclose(numbers, others_numbers, rtol=0, atol=1e-3, err_msg=name)
+
+
+def drawn_pdf(content: bytes) -> tuple[list[list[bytes]], list[float]]:
+    """What the pages draw, words and numbers apart; and the pictures among the words, whole."""
+    streams = [zlib.decompress(stream) for stream in re.findall(rb"stream\n(.*?)\nendstream", content, re.DOTALL)]
+    pages = [re.split(NUMBER, stream) if stream.isascii() else [stream] for stream in streams]
+    return [page[::2] for page in pages], [float(number) for page in pages for number in page[1::2]]
 
 
 def fresh(tmp_path: Path, dip: Dip, *words: str) -> Run:
