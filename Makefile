@@ -17,10 +17,13 @@ STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow lint smoke reproduce-fig2 table-impedance table-precision table-acceleration bench dashboard data clean
+.PHONY: help setup test test-slow lint smoke smoke-restoration \
+	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
+	table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
+	bench data dashboard clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 	@echo
 	@echo "Settings: SCALE=smoke|laptop|paper DEVICE=auto|cpu|cuda RESULTS=folder PYTHON=python3.12 VENV=folder"
 	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d, DIP_DATA=folder, ARGS=\"words for dip\""
@@ -50,6 +53,12 @@ lint: setup ## check style and types
 smoke: ## the whole of Figure 2 in half a minute, at a size where numbers mean nothing
 	$(MAKE) reproduce-fig2 SCALE=smoke
 
+smoke-restoration: ## the restoration figures and, for a picture or two, the tables, in minutes, likewise
+	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10
+	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/house" table-denoising
+	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
+	$(MAKE) SCALE=smoke ARGS="logger=none image=standard11/house" table-inpainting
+
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
 
@@ -58,6 +67,47 @@ reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
 	$(BIN)/python scripts/figure_fig2.py --scale $(SCALE) --results $(RESULTS)
 	$(BIN)/python scripts/table_impedance.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/figures/fig2.png and $(RESULTS)/$(SCALE)/tables/impedance.md"
+
+# $(call fit,words for dip), $(call draw,figure), at SCALE or the scale given as a second argument; $(call compare,table).
+fit = $(BIN)/dip $(1) scale=$(or $(2),$(SCALE)) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
+define draw
+$(BIN)/python scripts/figure_$(1).py --scale $(or $(2),$(SCALE)) --results $(RESULTS)
+@echo "See $(RESULTS)/$(or $(2),$(SCALE))/figures/$(1).png"
+endef
+
+define compare
+$(BIN)/python scripts/table_$(1).py --scale $(SCALE) --results $(RESULTS)
+@echo "See $(RESULTS)/$(SCALE)/tables/$(1).md"
+endef
+
+reproduce-fig3: setup ## Figure 3: a JPEG restored, and spoilt again
+	$(call fit,experiment=fig3)
+	$(call draw,fig3)
+
+reproduce-fig4: setup ## Figure 4: denoising of F16 (EXTRAS=bm3d for that baseline)
+	$(call fit,experiment=fig4)
+	$(call draw,fig4)
+
+reproduce-fig5: setup ## Figure 5: super-resolution, x4 and x8
+	$(call fit,-m experiment=fig5 $(LAUNCHER))
+	$(call draw,fig5)
+
+reproduce-fig6: setup ## Figure 6: a large hole at three learning rates
+	$(call fit,-m experiment=fig6 $(LAUNCHER))
+	$(call draw,fig6)
+
+reproduce-fig7: setup ## Figure 7: letters and missing pixels filled in
+	$(call fit,experiment=fig7_text)
+	$(call fit,-m experiment=fig7_missing $(LAUNCHER))
+	$(call draw,fig7)
+
+reproduce-fig10: setup ## Figure 10: a dark picture restored with the help of one in flashlight
+	$(call fit,experiment=fig10)
+	$(call draw,fig10)
+
+stand-in: setup ## Figure 4 where there is no GPU: the paper's network on a smaller picture (always scale=paper)
+	$(call fit,experiment=fig4_stand_in,paper)
+	$(call draw,fig4_stand_in,paper)
 
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
 
@@ -74,6 +124,21 @@ table-acceleration: setup ## ways to fewer iterations beside the paper's setting
 	$(BIN)/python scripts/try_acceleration.py --scale $(SCALE) --results $(RESULTS) device=$(DEVICE) $(ARGS)
 	$(BIN)/python scripts/table_acceleration.py --scale $(SCALE) --results $(RESULTS)
 	@echo "See $(RESULTS)/$(SCALE)/tables/acceleration.md"
+
+table-denoising: setup ## nine colour pictures at sigma 25, beside published numbers and other methods
+	$(call fit,-m experiment=table_denoising $(LAUNCHER))
+	$(call fit,-m experiment=pixels_denoising $(LAUNCHER))
+	$(call compare,denoising)
+
+table-super-resolution: setup ## Set5 and Set14, 4 and 8 times larger, beside published numbers and other methods
+	$(call fit,-m experiment=table_super_resolution $(LAUNCHER))
+	$(call fit,-m experiment=pixels_super_resolution $(LAUNCHER))
+	$(call compare,super_resolution)
+
+table-inpainting: setup ## Table 1: half of the pixels missing in eleven pictures, beside published numbers
+	$(call fit,-m experiment=table_inpainting $(LAUNCHER))
+	$(call fit,-m experiment=pixels_inpainting $(LAUNCHER))
+	$(call compare,inpainting)
 
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)

@@ -65,7 +65,7 @@ def low_resolution(image: Image, factor: int) -> Float[Tensor, "c hy wy"]:
     _, height, width = image.shape
     if factor < 2 or height % factor or width % factor:
         raise ValueError(
-            f"factor={factor}: needs 2 or more that divides {height} x {width} pixels; crop the image to a multiple"
+            f"factor={factor}: needs 2 or more that divides {height} x {width} pixels; use image.multiple={factor}"
         )
     size = (width // factor, height // factor)
     return _from_8_bit(_to_8_bit(image).resize(size, PIL.Image.Resampling.LANCZOS)).to(image)
@@ -97,15 +97,23 @@ def box_mask(image: Image, top: int, left: int, height: int, width: int) -> Know
 def text_mask(image: Image, text: str, size: int) -> Known:
     """True where known: everywhere but in the letters of `text`, written over and over in lines.
 
-    `size` is the height of the letters in pixels; lines are three times as far apart. The font is Pillow's own.
+    `size` is the height of the letters in pixels; lines are three times as far apart. The font is Pillow's own. Raises
+    ValueError for letters that hide nothing: too large for the image, or so small that none of their strokes is dark.
     """
     _, rows, columns = image.shape
+    words = " ".join(text.split()) + " "
     page = PIL.Image.new("L", (columns, rows), 255)
     writer, font = PIL.ImageDraw.Draw(page), PIL.ImageFont.load_default(size)
-    repeats = math.ceil(columns / writer.textlength(f"{text} ", font))
+    repeats = math.ceil(columns / writer.textlength(words, font))
     for top in range(size // 2, rows, 3 * size):
-        writer.text((size // 2, top), f"{text} " * repeats, fill=0, font=font)
-    return torch.from_numpy(np.array(page) > 127).expand(image.shape)
+        writer.text((size // 2, top), words * repeats, fill=0, font=font)
+    known = np.array(page) > 127
+    if known.all():
+        raise ValueError(
+            f"text {text!r} in letters of {size} pixels hides nothing of an image of {rows} x {columns} pixels; "
+            "choose another text, or another size of its letters, such as 12"
+        )
+    return torch.from_numpy(known).expand(image.shape)
 
 
 def _normal(image: Tensor, draws: torch.Generator) -> Tensor:

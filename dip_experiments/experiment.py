@@ -187,10 +187,12 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     write_json(run.folder / "settings.json", settings.words())
     record = provenance(settings.seeds, device_name(planned.device), torch.get_num_threads(), command)
     write_json(run.folder / "provenance.json", record)
+    if planned.pictures.flash is not None:
+        write_image(run.image("flash", 0), planned.pictures.flash)
     fit = make_fit(planned)
     iterations, keep = settings.fit.iterations, settings.fit.keep
     bits = bit_depth(settings.image.path)
-    recorder = Recorder(fit, run, image_iterations(iterations, keep), settings.fit.checkpoint_every, bits)
+    recorder = Recorder(fit, run, image_iterations(iterations, keep), settings.fit.checkpoint_every, keep, bits)
     recorder.resume()
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"

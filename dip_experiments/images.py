@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 SMALLEST_SIDE = 16
 LARGEST = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 ORIENTATION = 0x0112
+TIFF = (b"II*\0", b"MM\0*")
+"""How these files begin."""
 ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}
 """EXIF orientation -> (mirrored left-right or not, then quarter turns counter-clockwise)."""
 
@@ -58,8 +60,13 @@ def cut(image: Array, size: int | None, fit: str, multiple: int) -> Array:
                 f"set image.size to {min(height, width)} or less"
             )
         image = centre_crop(shrink(image, size) if fit == "resize" else image, size)
-    height, width = (side // multiple * multiple for side in image.shape[1:])
-    return image[:, :height, :width]
+        height = width = size
+    if multiple > min(height, width):
+        raise ValueError(
+            f"the picture has {height} x {width} pixels, image.multiple={multiple} leaves none; "
+            f"set image.multiple to {min(height, width)} or less"
+        )
+    return image[:, : height // multiple * multiple, : width // multiple * multiple]
 
 
 def read_image(path: Path, key: str = "image.path") -> Array:
@@ -81,21 +88,19 @@ def _layers(path: Path, key: str) -> Array:
     """Colours, and alpha last where there is one: "c h w"."""
     said = f"{key}={path}"
     try:
+        if _is_deep_tiff(path):
+            return _channels_first(_read_deep_tiff(path, said))
         with Image.open(path) as opened:
             frames: int = getattr(opened, "n_frames", 1)
             if frames > 1 and opened.format != "MPO":  # MPO: a phone's JPEG with a preview
                 raise ValueError(f"{said}: an animation of {frames} frames; give a still picture")
-            if opened.format == "TIFF":
-                pixels = tifffile.imread(path)
-            elif opened.format == "PNG" and _bits(path) == 16:
-                pixels = _read_png16(path)
-            else:
-                return _from_8_bit(ImageOps.exif_transpose(opened))
-            turned = _upright(_scaled(pixels, said), opened.getexif().get(ORIENTATION, 1))
+            if opened.format != "PNG" or _bits(path) < 16:
+                return _from_8_bit(ImageOps.exif_transpose(opened), said)
+            turned = _upright(_scaled(_read_png16(path), said), opened.getexif().get(ORIENTATION, 1))
             return _channels_first(turned)
     except FileNotFoundError:
         raise ValueError(f"{said}: no such file (looked in {Path.cwd()})") from None
-    except (UnidentifiedImageError, IsADirectoryError, tifffile.TiffFileError):
+    except (UnidentifiedImageError, IsADirectoryError, tifffile.TiffFileError, IndexError):
         raise ValueError(f"{said}: not an image file; PNG, JPEG and TIFF are read") from None
     except (OSError, SyntaxError, png.Error) as error:
         raise ValueError(f"{said}: damaged or incomplete image file ({error})") from None
@@ -105,9 +110,9 @@ def bit_depth(path: str | None) -> int:
     """Bits per channel, 8 or 16, in which a restored picture is written: 16 where the file has more than 8."""
     if path is None:
         return 8
+    if _is_deep_tiff(Path(path)):
+        return 16
     with Image.open(path) as opened:
-        if opened.format == "TIFF":
-            return 16 if tifffile.imread(path).dtype.itemsize > 1 else 8
         return 16 if opened.format == "PNG" and _bits(Path(path)) == 16 else 8
 
 
@@ -162,7 +167,9 @@ def _channels_first(pixels: NDArray[np.floating]) -> Array:
     return np.ascontiguousarray(np.moveaxis(np.atleast_3d(pixels), 2, 0), dtype=np.float64)
 
 
-def _from_8_bit(opened: Image.Image) -> Array:
+def _from_8_bit(opened: Image.Image, said: str) -> Array:
+    if opened.mode[0] in "IF":
+        raise ValueError(f"{said}: more than 8 bit are read of PNG and TIFF alone; save it as one of these")
     colours = "L" if opened.mode in ("1", "L", "LA") else "RGB"
     return _channels_first(np.asarray(opened.convert(colours + "A" * opened.has_transparency_data)) / 255)
 
@@ -172,6 +179,31 @@ def _bits(path: Path) -> int:
         reader = png.Reader(file=file)
         reader.preamble()
         return int(reader.bitdepth)
+
+
+def _is_deep_tiff(path: Path) -> bool:
+    """Whether a TIFF has more than 8 bits per channel, of which Pillow would lose some."""
+    with path.open("rb") as file:
+        if file.read(4) not in TIFF:
+            return False
+    with tifffile.TiffFile(path) as file:
+        return bool(file.pages.first.bitspersample > 8)
+
+
+def _read_deep_tiff(path: Path, said: str) -> Array:
+    """Its one picture, upright, in [0, 1]."""
+    with tifffile.TiffFile(path) as file:
+        page, frames = file.pages.first, len(file.pages)
+        if frames > 1:
+            raise ValueError(f"{said}: {frames} pictures in one file; give one")
+        if page.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
+            raise ValueError(f"{said}: a TIFF of more than 8 bit must be RGB, or grey with black as 0; save it so")
+        try:
+            pixels = page.asarray()
+        except ValueError as error:  # broken, or compressed in a way that needs the package imagecodecs
+            raise ValueError(f"{said}: TIFF cannot be read ({error}); save it again, uncompressed") from None
+        orientation = page.tags.valueof(ORIENTATION, 1)
+    return _upright(_scaled(pixels, said), orientation)
 
 
 def _read_png16(path: Path) -> NDArray[np.uint16]:

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments import datasets
-from dip_experiments.images import Array, cut, picture_file, read_alpha, read_image, resized, whole_image
+from dip_experiments.images import Array, check_image, cut, picture_file, read_alpha, read_image, resized, whole_image
 from dip_experiments.settings import Settings
 from dip_experiments.task_settings import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
-
 
 KEYS = {"noisy": "task.noise", "mask": "task.mask.path", "flash": "task.flash"}
 """The setting that names each companion of the image."""
@@ -46,16 +45,17 @@ def load_pictures(settings: Settings) -> Pictures:
         if role not in paths:
             return None
         picture = read_image(paths[role], KEYS[role])
-        if picture.shape[1:] == image.shape[1:]:
-            return picture
-        if picture.shape[1:] != whole.shape[1:]:
+        is_cut = picture.shape[1:] == image.shape[1:]
+        if not is_cut and picture.shape[1:] != whole.shape[1:]:
             given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
             raise ValueError(f"{KEYS[role]}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
-        return cut(picture, words.size, words.fit, words.multiple)
+        check_image(picture, str(paths[role]))
+        if role == "mask":  # known or not before it is cut, as that may mix neighbours
+            picture = (picture > (0 if _is_masked_picture(settings) else 0.5)).astype(np.float64)
+        return picture if is_cut else cut(picture, words.size, words.fit, words.multiple)
 
     mask = alike("mask")
-    known = None if mask is None else mask > (0 if _is_masked_picture(settings) else 0.5)
-    return Pictures(image, alike("noisy"), known, alike("flash"))
+    return Pictures(image, alike("noisy"), None if mask is None else mask > 0.5, alike("flash"))
 
 
 def with_alpha(restored: Array, settings: Settings) -> Array:
@@ -71,14 +71,26 @@ def with_alpha(restored: Array, settings: Settings) -> Array:
 def _companions(settings: Settings) -> dict[str, Path]:
     task, name = settings.task, settings.image.name
     if isinstance(task, Denoising) and isinstance(task.noise, AuthorsNoise):
-        return {"noisy": datasets.locate(name, "noisy25")}
+        return {"noisy": _published(name, "task/noise=noisy25", "task/noise=gaussian", "noisy25")}
     if isinstance(task, Inpainting) and isinstance(task.mask, MaskFile):
         return {"mask": Path(task.mask.path)}
     if isinstance(task, Inpainting) and isinstance(task.mask, AuthorsMask):
-        return {"mask": datasets.locate(name, "masked50" if _is_masked_picture(settings) else "mask")}
+        return {"mask": _published(name, "task/mask=authors", "task/mask=bernoulli, task.mask=...", "mask", "masked50")}
     if isinstance(task, FlashNoFlash):
-        return {"flash": Path(task.flash) if task.flash else datasets.locate(name, "flash")}
+        own = Path(task.flash) if task.flash else None
+        return {"flash": own or _published(name, "task=flash_no_flash", "task.flash=...", "flash")}
     return {}
+
+
+def _published(name: str, asked: str, instead: str, *parts: str) -> Path:
+    """The file of one of these parts that the authors published with the picture.
+
+    Raises ValueError, saying with which pictures they did, if they did not with this one.
+    """
+    if found := set(parts) & set(datasets.parts(name)):
+        return datasets.locate(name, found.pop())
+    having = ", ".join(picture for picture in datasets.PICTURES if set(parts) & set(datasets.parts(picture)))
+    raise ValueError(f"{asked} with image={name}: the authors published none; use {instead} or one of {having}")
 
 
 def _is_masked_picture(settings: Settings) -> bool:

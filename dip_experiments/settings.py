@@ -118,7 +118,7 @@ class Wandb(Group):
 
 
 class Fit(Group):
-    """`keep`: iterations whose images are kept besides 1, 3, 10, 30, ... and the last."""
+    """`keep`: iterations whose images are kept besides 1, 3, 10, 30, ... and the last, and whose averages are."""
 
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]

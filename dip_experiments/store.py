@@ -142,9 +142,10 @@ class Run:
         return [{name: column[replicas == r] for name, column in columns.items()} for r in range(replicas.max() + 1)]
 
     def image(self, name: str, replica: int) -> Path:
-        """One replica's image: `target` (the measurement), `reference`, `average`, `unperturbed`, `iteration-000100`.
+        """One replica's image: `target` (the measurement), `reference`, `iteration-000100`, `average`.
 
-        The last but one is the output for the latent itself.
+        `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the
+        latent of all replicas, kept as replica 0's.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
@@ -182,10 +183,13 @@ class Store:
         """Remembers which runs an experiment consists of, as last asked for at this scale."""
         write_json(self._grid(experiment, scale), names)
 
+    def finished(self, experiment: str, scale: str) -> list[Run]:
+        """The runs of an experiment that are finished: all, some or none of them."""
+        return [run for run in self._asked(experiment, scale) if run.finished]
+
     def read_grid(self, experiment: str, scale: str) -> list[Run]:
         """The finished runs of an experiment. Raises ValueError, naming the command, if any is missing."""
-        path = self._grid(experiment, scale)
-        runs = [self.run(name) for name in json.loads(path.read_text())] if path.exists() else []
+        runs = self._asked(experiment, scale)
         missing = [run.name for run in runs if not run.finished]
         if missing or not runs:
             lack = f"{len(missing)} of {len(runs)} runs are not finished" if runs else "no runs"
@@ -194,6 +198,10 @@ class Store:
                 f"`dip -m experiment={experiment} scale={scale} paths.results={self.results}`"
             )
         return runs
+
+    def _asked(self, experiment: str, scale: str) -> list[Run]:
+        path = self._grid(experiment, scale)
+        return [self.run(name) for name in json.loads(path.read_text())] if path.exists() else []
 
     def _grid(self, experiment: str, scale: str) -> Path:
         return self.results / "runs" / f"{experiment}-{scale}.json"

@@ -13,10 +13,15 @@ from dip_experiments.figures import (
     COLOURS,
     EXPLAINED,
     LABELS,
+    add_row,
+    band,
+    curves_of,
     iterations_explained,
+    log_points,
     run_script,
     save_figure,
     save_sources,
+    statistics,
 )
 from dip_experiments.store import Run, write_columns
 
@@ -24,7 +29,6 @@ ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels witho
 STRIP = (10, 30, 100, 300, 1000)
 ENLARGED = ("shuffled", "noise")
 """Targets that look the same everywhere: the strip shows their central quarter."""
-POINTS_PER_DECADE = 60
 
 
 def draw(runs: list[Run], folder: Path) -> None:
@@ -66,22 +70,10 @@ def title(run: Run) -> str:
     )
 
 
-def errors(run: Run) -> np.ndarray:
-    """Mean squared error, one row per seed."""
-    return np.stack([curve["loss"] for curve in run.curves])
-
-
-def draw_band(axis: Axes, name: str, values: np.ndarray, label: str) -> None:
-    """Mean over the seeds as a line, their range as a band."""
-    iterations = np.arange(1, values.shape[1] + 1)
-    axis.plot(iterations, values.mean(0), color=COLOURS[name], label=label, linewidth=1.5)
-    axis.fill_between(iterations, values.min(0), values.max(0), color=COLOURS[name], alpha=0.25, linewidth=0)
-
-
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
     """Panel a: the paper's plot. Dotted: where a fit waits that has found the mean colour only, or the image only."""
     for name, run in runs.items():
-        draw_band(axis, name, errors(run), LABELS[name])
+        band(axis, curves_of(run, "loss"), COLOURS[name], LABELS[name])
     sigma = runs["noisy"].settings["target"]["sigma"]
     plateaus = {
         "noise": (1 / 12, "1/12: variance of U(0, 1)"),
@@ -105,7 +97,7 @@ def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
     """Panel b: the same in units of each target's variance; triangles where 90 % is explained (median over seeds)."""
     for name, run in runs.items():
         variances = np.array(run.summary["target_variance"])
-        draw_band(axis, name, errors(run) / variances[:, None], LABELS[name])
+        band(axis, curves_of(run, "loss") / variances[:, None], COLOURS[name], LABELS[name])
         reached = iterations_explained(run)
         if np.isfinite(reached).all():
             axis.plot(np.median(reached), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
@@ -148,16 +140,13 @@ def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
         for name in ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
     }
     for run in runs:
-        curves = errors(run)
-        decades = np.log10(curves.shape[1])
-        points = np.unique(np.rint(np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)).astype(int))
-        words = run.settings
-        for n in points:
-            at = curves[:, n - 1]
-            row = (words["architecture"]["name"], words["target"]["name"], n, *(f"{v:.6g}" for v in (
-                at.mean(), at.min(), at.max(), np.mean(run.summary["target_variance"]))))  # fmt: skip
-            for column, value in zip(columns.values(), row, strict=True):
-                column.append(value)
+        curves, words = curves_of(run, "loss"), run.settings
+        variance = f"{np.mean(run.summary['target_variance']):.6g}"
+        for n in log_points(curves.shape[1]):
+            add_row(
+                columns, words["architecture"]["name"], words["target"]["name"], n,
+                *statistics(curves[:, n - 1]), variance,
+            )  # fmt: skip
     return columns
 
 

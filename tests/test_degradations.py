@@ -16,6 +16,7 @@ from dip_experiments.degradations import (
     poisson,
     salt_and_pepper,
     speckle,
+    text_mask,
 )
 from dip_experiments.targets import make_target
 from dip_experiments.tensors import generator
@@ -110,6 +111,31 @@ def test_a_box_mask_hides_the_box_alone() -> None:
     assert np.array_equal(known.numpy(), expected)
 
 
+@pytest.mark.parametrize("size", [8, 12, 20])
+def test_a_text_mask_hides_some_pixels_in_lines_but_not_most_the_same_in_all_channels(size: int) -> None:
+    known = text_mask(flat(), "deep image prior", size)
+    assert known.shape == (3, 128, 128)
+    assert torch.equal(known[0], known[1])
+    assert 0.03 < (~known).double().mean() < 0.25
+    hidden = (~known[0]).any(1)
+    lines = int((hidden[1:] & ~hidden[:-1]).sum())
+    assert lines == len(range(size // 2, 128, 3 * size))
+    assert (~known[0]).any(0).nonzero().max() > 120  # written over and over, up to the right border
+
+
+def test_larger_letters_are_higher() -> None:
+    heights = []
+    for size in (8, 16, 32):
+        rows = (~text_mask(flat()[:, : 2 * size], "deep", size)[0]).any(1).nonzero()
+        heights.append(int(rows.max() - rows.min() + 1))
+    assert heights == sorted(set(heights))
+    assert all(0.6 * size < height <= size for size, height in zip((8, 16, 32), heights, strict=True))
+
+
+def test_line_breaks_in_a_text_are_spaces() -> None:
+    assert torch.equal(text_mask(flat(), "deep\n image\tprior ", 12), text_mask(flat(), "deep image prior", 12))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_is_the_round_trip_through_a_file(channels: int) -> None:
     image = picture(channels)
@@ -174,6 +200,9 @@ def test_a_realisation_depends_on_the_generator_and_not_on_the_precision(degrade
         (lambda x: box_mask(x, 0, -1, 3, 2), "must lie in"),
         (lambda x: box_mask(x, 2, 2, 0, 2), "must lie in"),
         (lambda x: box_mask(x, 0, 0, 8, 12), "leave some of it known"),
+        (lambda x: text_mask(x, "deep", 20), "letters of 20 pixels hides nothing of an image of 8 x 12 pixels; choose"),
+        (lambda x: text_mask(x, "a", 1), "hides nothing"),
+        (lambda x: text_mask(x, " ", 6), "hides nothing"),
     ],
 )
 def test_settings_out_of_range_are_refused(degrade: Callable[[Tensor], Tensor], message: str) -> None:

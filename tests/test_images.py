@@ -26,6 +26,8 @@ def test_sixteen_bit_pictures_keep_their_precision(tmp_path: Path) -> None:
     Image.fromarray(PIXELS[..., 0]).save(tmp_path / "grey.png")
     np.testing.assert_array_equal(read_image(tmp_path / "rgb.png"), WANTED)
     np.testing.assert_array_equal(read_image(tmp_path / "rgb.tif"), WANTED)
+    tifffile.imwrite(tmp_path / "float.tif", (PIXELS / 65535).astype(np.float32), photometric="rgb")
+    np.testing.assert_allclose(read_image(tmp_path / "float.tif"), WANTED, atol=1e-7)
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), WANTED[:1])
 
 
@@ -42,6 +44,16 @@ def test_eight_bit_pictures_of_every_kind_are_read(tmp_path: Path) -> None:
     assert read_image(tmp_path / "palette.png").shape == (3, 18, 20)
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_deflate"])
+def test_a_tiff_shows_what_a_png_of_it_shows(compression: str, tmp_path: Path) -> None:
+    for picture in (Image.fromarray(EIGHT), Image.fromarray(EIGHT).quantize(64), Image.fromarray(EIGHT[..., 0])):
+        picture.save(tmp_path / "a.png")
+        picture.save(tmp_path / "a.tif", compression=compression)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), read_image(tmp_path / "a.png"))
+    tifffile.imwrite(tmp_path / "white.tif", 255 - EIGHT[..., 0], photometric="miniswhite")
+    np.testing.assert_allclose(read_image(tmp_path / "white.tif")[0], EIGHT[..., 0] / 255, atol=1e-9)
+
+
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 def test_alpha_is_dropped(mode: str, tmp_path: Path) -> None:
     Image.fromarray(EIGHT).convert(mode).save(tmp_path / "a.png")
@@ -53,14 +65,16 @@ def test_alpha_is_dropped(mode: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_at_eight_and_sixteen_bit(orientation: int, tmp_path: Path) -> None:
-    for pixels, name in ((EIGHT, "eight.png"), (PIXELS[..., 0], "sixteen.png")):
+    for pixels in (EIGHT, PIXELS[..., 0]):
         picture = Image.fromarray(pixels)
         exif = picture.getexif()
         exif[0x0112] = orientation
-        picture.save(tmp_path / name, exif=exif)
-        with Image.open(tmp_path / name) as opened:
+        for name in ("a.png", "a.tif"):
+            picture.save(tmp_path / name, exif=exif)
+        with Image.open(tmp_path / "a.png") as opened:  # Pillow turns a TIFF of 16 bit wrongly
             upright = np.asarray(ImageOps.exif_transpose(opened)) / np.iinfo(pixels.dtype).max
-        np.testing.assert_array_equal(read_image(tmp_path / name), np.moveaxis(np.atleast_3d(upright), 2, 0))
+        for name in ("a.png", "a.tif"):
+            np.testing.assert_array_equal(read_image(tmp_path / name), np.moveaxis(np.atleast_3d(upright), 2, 0))
 
 
 def damaged_files(folder: Path) -> dict[str, str]:
@@ -72,11 +86,18 @@ def damaged_files(folder: Path) -> dict[str, str]:
     save_png16(folder / "whole16.png", PIXELS, "RGB;16")
     whole = (folder / "whole16.png").read_bytes()
     (folder / "truncated16.png").write_bytes(whole[: len(whole) // 2])
+    tifffile.imwrite(folder / "whole16.tif", PIXELS)
+    whole = (folder / "whole16.tif").read_bytes()
+    (folder / "truncated16.tif").write_bytes(whole[: len(whole) // 2])
+    (folder / "beginning.tif").write_bytes(whole[:8])
     Image.fromarray(EIGHT[:1, :1]).save(folder / "tiny.png")
     holes = np.full((32, 32), 0.5, np.float32)
     holes[3, 3] = np.nan
     tifffile.imwrite(folder / "nan.tif", holes)
     tifffile.imwrite(folder / "wide.tif", np.full((32, 32), 7.0, np.float32))
+    Image.fromarray(PIXELS[..., 0]).save(folder / "deep.pgm")
+    Image.fromarray(PIXELS[..., 0]).save(folder / "squeezed.tif", compression="tiff_lzw")
+    tifffile.imwrite(folder / "white.tif", PIXELS[..., 0], photometric="miniswhite")
     frames = [Image.fromarray(EIGHT), Image.fromarray(255 - EIGHT)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     return {
@@ -85,10 +106,15 @@ def damaged_files(folder: Path) -> dict[str, str]:
         "text.png": "not an image",
         "truncated.png": "damaged",
         "truncated16.png": "damaged",
+        "truncated16.tif": "cannot be read",
+        "beginning.tif": "not an image",
         "tiny.png": "1 x 1",
         "nan.tif": "NaN",
         "wide.tif": r"must lie in \[0, 1\]",
         "moving.gif": "animation",
+        "deep.pgm": "save it as one of these",
+        "squeezed.tif": "LZW.*; save it again, uncompressed",
+        "white.tif": "grey with black as 0",
     }
 
 

@@ -73,6 +73,7 @@ def test_an_unfinished_run_writes_no_picture(dip: Dip, tmp_path: Path, monkeypat
         ("mine.png", [], "would overwrite the input"),
         ("link.png", [], "would overwrite the input"),
         ("mask.png", ["task=inpainting", "task.mask=mask.png"], "would overwrite the input"),
+        ("flash.png", ["task=flash_no_flash", "task.flash=flash.png"], "would overwrite the input"),
         ("restored.jpg", [], "ends in .png"),
         ("folder.png", [], "a folder"),
         ("mine.png/restored.png", [], "choose another folder with output="),
@@ -84,6 +85,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_written(
 ) -> None:
     write_image(tmp_path / "mine.png", PICTURE)
     write_image(tmp_path / "mask.png", np.tile([[[0.0, 1.0]]], (1, 32, 16)))
+    write_image(tmp_path / "flash.png", PICTURE)
     (tmp_path / "link.png").symlink_to(tmp_path / "mine.png")
     (tmp_path / "folder.png").mkdir()
     before = sorted(tmp_path.iterdir()), (tmp_path / "mine.png").read_bytes()

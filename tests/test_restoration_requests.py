@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, Dip, fresh
+import tifffile
+from conftest import SMALL, Dip, only_run
 from PIL import Image
 from test_tasks import write_mask
 
 from dip_experiments.images import load_image
 from dip_experiments.store import write_image
 
+MINE = ["image=file", "image.path={here}/mine.png", "image.size=null"]
+"""A picture of 37 x 50 pixels."""
 WRONG = [
     (["task=denoising", "target=noisy"], "leave target out, or use target=natural"),
     (["target=noise", "task=jpeg"], "leave target out, or use target=natural"),
@@ -42,10 +45,30 @@ WRONG = [
     ),
     (["task=inpainting", "task/mask=file"], "task.mask.path is needed"),
     (["task=inpainting", "task.mask=nowhere.png"], "task.mask.path=nowhere.png: no such file"),
-    (["task=inpainting", "task.mask={here}/small.png"], "task.mask.path: a mask of 30 x 32 pixels for an image of 512 x 512"),
+    (
+        ["task=inpainting", "task.mask={here}/small.png"],
+        "task.mask.path: a mask of 30 x 32 pixels for an image of 512 x 512",
+    ),
     (["task=inpainting", "task.mask={here}/white.png"], "hides everything or nothing"),
     (["task=inpainting", "task/mask=file", "task.mask.path={here}/black.png"], "hides everything or nothing"),
     (["task=inpainting", "task.mask={here}/text.png"], "not an image file"),
+    (["task=inpainting", "task.mask={here}/moving.gif"], "an animation of 2 frames"),
+    (["image=camera", "task=inpainting", "task.mask={here}/colours.png"], "mask of 3 x 32 x 32, image of 1 x 32 x 32"),
+    (["task=inpainting", "task.mask={here}/nan.tif"], "nan.tif holds NaN"),
+    (["task=inpainting", "task/mask=text", "task.mask.text='  '"], "task.mask.text: got '  '"),
+    (["task=inpainting", "task/mask=text", "task.mask.size=0"], "task.mask.size: got 0"),
+    (["task=inpainting", "task/mask=text", "task.mask.size=200"], "in letters of 200 pixels hides nothing"),
+    (["task=inpainting", "task/mask=text", "task.mask.size=1"], "or another size of its letters"),
+    (["fit.keep=[0]"], "fit.keep.0: got 0; input should be greater than 0"),
+    ([*MINE, "task=super_resolution"], "; use image.multiple=4"),
+    (
+        [*MINE, "task=jpeg", "architecture.down=[8,8,8,8,8]", "architecture.skip=[4,4,4,4,4]"],
+        "5 scales need at least 64",
+    ),
+    (
+        [*MINE, "task=jpeg", "image.multiple=64"],
+        "has 37 x 50 pixels, image.multiple=64 leaves none; set image.multiple to 37 or less",
+    ),
 ]
 
 
@@ -57,6 +80,11 @@ def test_a_wrong_restoration_is_refused_before_anything_is_written(
     write_mask(tmp_path / "white.png", (32, 32), 255)
     write_mask(tmp_path / "black.png", (32, 32), 0)
     (tmp_path / "text.png").write_text("no picture")
+    frames = [Image.new("L", (32, 32), 0), Image.new("L", (32, 32), 255)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "colours.png")
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((32, 32), np.nan, np.float32))
+    write_image(tmp_path / "mine.png", load_image("coffee", None, 64, "resize")[:, :37, :50])
     assert dip(*SMALL, *(word.format(here=tmp_path) for word in words)) == 2
     told = capfd.readouterr().err
     assert wanted in told
@@ -72,17 +100,24 @@ def test_a_wrong_restoration_is_refused_before_anything_is_written(
         (["task=jpeg", "task.quality=null"], 32),
         (["task=inpainting", "task.mask={here}/mask.png"], 32),
         (["task=super_resolution", "task.source=low_resolution", "task.factor=2"], 64),
+        (["task=flash_no_flash", "task.flash={here}/flash.png"], 32),
     ],
-    ids=["noisy", "noisy, in short", "jpeg", "damaged", "low resolution"],
+    ids=["noisy", "noisy, in short", "jpeg", "damaged", "low resolution", "flash"],
 )
-def test_a_picture_that_is_degraded_already_is_measured_as_it_is_and_has_no_reference(
+def test_a_picture_that_is_degraded_already_is_measured_as_it_is_at_its_own_size_and_has_no_reference(
     words: list[str], side: int, dip: Dip, tmp_path: Path
 ) -> None:
     picture = load_image("coffee", None, 32, "resize")
     write_image(tmp_path / "mine.png", picture)
     write_mask(tmp_path / "mask.png", (32, 32))
+    write_image(tmp_path / "flash.png", 1 - picture)
     given = [word.format(here=tmp_path) for word in words]
-    run = fresh(tmp_path, dip, "image=file", f"image.path={tmp_path / 'mine.png'}", "image.size=null", *given)
+    own = [word for word in SMALL if not word.startswith("image.size")]
+    own += ["image=file", f"image.path={tmp_path / 'mine.png'}", f"output={tmp_path / 'restored.png'}"]
+    assert dip(*own, *given, "fit.iterations=4") == 0
+    run = only_run(tmp_path)
+    assert run.settings["image"]["size"] is None
+    assert (tmp_path / "restored.png").read_bytes() == run.image("average", 0).read_bytes()
     assert list(run.curves[0]) == ["replica", "seed", "iteration", "loss", "psnr_measurement"]
     assert not run.image("reference", 0).exists()
     assert np.asarray(Image.open(run.image("average", 0))).shape == (side, side, 3)

@@ -71,12 +71,17 @@ def make_latent(
 def _framed(flash: Float[Tensor, "c h w"] | None, shape: tuple[int, int, int]) -> Float[Tensor, "c hz wz"]:
     if flash is None:
         raise ValueError("latent=flash without a flash image; use it with task=flash_no_flash")
+    down, across = (whole - side for whole, side in zip(shape[1:], flash.shape[1:], strict=True))
+    if down < 0 or across < 0:
+        raise ValueError(
+            f"latent=flash: the flash image has {flash.shape[1]} x {flash.shape[2]} pixels, the latent of this "
+            f"architecture {shape[1]} x {shape[2]}; use one that takes a latent as large as the image, such as skip"
+        )
     if flash.shape[0] != shape[0]:
         raise ValueError(
             f"latent=flash: the flash image has {flash.shape[0]} channels, this architecture takes {shape[0]}; "
             f"set latent.channels={flash.shape[0]}"
         )
-    down, across = (whole - side for whole, side in zip(shape[1:], flash.shape[1:], strict=True))
     margins = (across // 2, across - across // 2, down // 2, down - down // 2)
     return F.pad(flash.unsqueeze(0), margins, mode="replicate").squeeze(0)
 

@@ -16,15 +16,25 @@ from dip_experiments.store import Run, atomic, write_columns, write_image
 
 
 class Recorder(pl.Callback):
-    """Keeps the images of the iterations `images`, a checkpoint every `checkpoint_every` and when interrupted.
+    """Keeps the images of the iterations `images`, the averages of `averages`, and checkpoints.
+
+    These are made every `checkpoint_every` iterations and when interrupted.
 
     A checkpoint is the state at the end of a block, also when the interruption comes within one. What the fit ends
     with, the average and the output for the latent as it is, is kept in `bits` per channel, 8 or 16.
     """
 
-    def __init__(self, fit: Fit, run: Run, images: Iterable[int], checkpoint_every: int, bits: int = 8) -> None:
+    def __init__(
+        self,
+        fit: Fit,
+        run: Run,
+        images: Iterable[int],
+        checkpoint_every: int,
+        averages: Iterable[int] = (),
+        bits: int = 8,
+    ) -> None:
         self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
-        self.images = set(images)
+        self.images, self.averages = set(images), set(averages)
         self.seconds_before = 0.0
 
     def resume(self) -> None:
@@ -46,6 +56,8 @@ class Recorder(pl.Callback):
         done = self.fit.done
         if done in self.images:
             write_images(self.run, f"iteration-{done:06d}", self.fit.output)
+        if done in self.averages:
+            write_images(self.run, f"average-{done:06d}", self.fit.average)
         if done - self.saved_at >= self.checkpoint_every:
             self.save()
 

@@ -1,0 +1,122 @@
+"""Every experiment composes at every scale; at scale paper it has the settings that the paper's authors published."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from dip_experiments.datasets import PICTURES
+from dip_experiments.experiment import architecture, read_settings
+from dip_experiments.requests import compose_jobs, conf_folder, options
+from dip_experiments.settings import Settings
+
+SCALES = ("smoke", "laptop", "paper")
+
+
+@cache
+def jobs(experiment: str, scale: str, *words: str) -> list[Settings]:
+    """The jobs of an experiment's grid."""
+    asked = [f"experiment={experiment}", f"scale={scale}", *words]
+    return [read_settings(job) for job in compose_jobs(asked, multirun=True)]
+
+
+FEW = {
+    "denoising": "image=cset9/f16",
+    "inpainting": "image=standard11/barbara",
+    "resolution": "image=set5/baby",
+    "fig2": "target=natural",
+    "precision": "image=astronaut",
+    "acceleration": "image=astronaut",
+}
+"""By how an experiment's name ends: the first value of its longest sweep."""
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_that_grow(experiment: str) -> None:
+    few = [word for end, word in FEW.items() if experiment.endswith(end)]
+    grids = [jobs(experiment, scale, *few) for scale in SCALES]
+    assert len({len(grid) for grid in grids}) == 1
+    for scale, grid in zip(SCALES, grids, strict=True):
+        assert {(job.experiment.name, job.scale.name) for job in grid} == {(experiment, scale)}
+        assert len({str(job.words()) for job in grid}) == len(grid)
+    for smoke, laptop, paper in zip(*grids, strict=True):
+        assert smoke.fit.iterations <= laptop.fit.iterations <= paper.fit.iterations
+        assert (smoke.image.size or 0) < (laptop.image.size or 0)
+        assert {job.image.name for job in (smoke, laptop, paper)} == {smoke.image.name}
+
+
+@pytest.mark.parametrize(
+    ("table", "folders", "count"),
+    [
+        ("table_denoising", ("cset9",), 9),
+        ("table_inpainting", ("standard11",), 11),
+        ("table_super_resolution", ("set5", "set14"), 19),
+    ],
+)
+def test_a_table_is_of_all_pictures_of_its_sets(table: str, folders: tuple[str, ...], count: int) -> None:
+    words = OmegaConf.load(conf_folder() / "experiment" / f"{table}.yaml")
+    names = words.hydra.sweeper.params.image.split(",")
+    assert sorted(names) == sorted(name for name in PICTURES if name.split("/")[0] in folders)
+    assert len(names) == count
+
+
+WIDE, FOUR, NONE = [128] * 5, [4] * 5, [0] * 5
+SNAIL = ([8, 16, 32, 64, 128], [0, 0, 0, 4, 4])
+BILINEAR, NEAREST, FINEST = ["bilinear"] * 5, ["nearest"] * 5, ["nearest"] * 2 + ["bilinear"] * 3
+N32, N3, GRID, FLASH = ("noise", 32), ("noise", 3), ("meshgrid", 2), ("flash", 3)
+X4, X8 = "experiment.setting=x4", "experiment.setting=x8"
+AUTHORS: list[tuple[Any, ...]] = [
+    # experiment and words, down = up and skip channels, upsample, z, sigma_p, rate, iterations, colours, parameters
+    ("fig4", WIDE, FOUR, BILINEAR, N32, 1 / 30, 0.01, 3000, 3, 2217831),
+    ("table_denoising image=cset9/f16 task/noise=noisy25", WIDE, FOUR, BILINEAR, N32, 1 / 30, 0.01, 1800, 3, 2217831),
+    ("fig3", *SNAIL, BILINEAR, N3, 1 / 30, 0.01, 50000, 3, 572827),
+    (f"fig5 {X4}", WIDE, FOUR, BILINEAR, N32, 0.03, 0.01, 2000, 3, 2217831),
+    (f"fig5 {X8}", WIDE, FOUR, BILINEAR, N32, 0.05, 0.01, 4000, 3, 2217831),
+    (f"table_super_resolution image=set5/baby {X4}", WIDE, FOUR, BILINEAR, N32, 0.03, 0.01, 2000, 3, 2217831),
+    (f"table_super_resolution image=set14/face {X8}", WIDE, FOUR, BILINEAR, N32, 0.05, 0.01, 4000, 3, 2217831),
+    ("fig6 optimizer.lr=0.01", WIDE, NONE, NEAREST, GRID, 0.03, 0.01, 5001, 3, 2157955),
+    ("fig7_text", WIDE, WIDE, NEAREST, N32, 0.03, 0.01, 6001, 3, 3002627),
+    ("fig7_missing", WIDE, FOUR, BILINEAR, N32, 0.03, 0.001, 11000, 1, 2217573),
+    ("table_inpainting image=standard11/lena", WIDE, FOUR, BILINEAR, N32, 0.03, 0.001, 11000, 1, 2217573),
+    ("fig10", WIDE, FOUR, FINEST, FLASH, 0, 0.1, 601, 3, 2184307),
+]
+"""PAPER, settings per task (the authors' code); Fig. 3 goes on to 50,000 iterations, the table stops at 1800."""
+
+
+def each(value: Any) -> list[Any]:
+    """One value per scale of the network."""
+    return list(value) if isinstance(value, list) else [value] * 5
+
+
+@pytest.mark.parametrize("row", AUTHORS, ids=lambda row: row[0])
+def test_at_scale_paper_an_experiment_has_the_settings_and_the_parameters_of_the_authors(
+    row: tuple[Any, ...],
+) -> None:
+    words, channels, skip, upsample, z, sigma_p, rate, iterations, colours, parameters = row
+    experiment, *more = words.split()
+    (job,) = jobs(experiment, "paper", *more)
+    network: dict[str, Any] = dict(job.architecture.model_extra or {})
+    assert (network["down"], network["up"], network["skip"]) == (channels, channels, skip)
+    assert each(network["kernel_down"]) == each(network["kernel_up"]) == [3] * 5
+    assert each(network["upsample"]) == upsample
+    assert each(network["downsample"]) == ["stride"] * 5
+    assert (network["up_1x1"], network["padding"]) == (True, "reflection")
+    assert (job.latent.name, job.latent.channels) == z
+    assert job.latent.scale == (0.1 if job.latent.name == "noise" else 1.0)
+    assert job.latent.perturbation == pytest.approx(sigma_p, abs=1e-6)
+    assert job.latent.optimise == "theta"
+    assert (job.optimizer.name, job.optimizer.lr) == ("adam", rate)
+    assert (job.regularizer.name, job.precision) == ("none", "float32")
+    assert job.fit.iterations == iterations
+    assert job.fit.average_decay == 0.99
+    assert job.image.size is None
+    assert (colours == 1) == job.image.name.startswith("standard11")
+    built = architecture(job, (1, colours, 64, 64))(1)
+    assert sum(parameter.numel() for parameter in built.parameters()) == parameters
+
+
+def test_figures_keep_the_images_of_the_papers_iterations() -> None:
+    assert 2400 in jobs("fig3", "paper")[0].fit.keep
+    assert 1800 in jobs("fig4", "paper")[0].fit.keep
+    assert {job.optimizer.lr for job in jobs("fig6", "paper")} == {0.1, 0.01, 0.001}
