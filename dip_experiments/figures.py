@@ -132,7 +132,7 @@ def curves_of(run: Run, column: str) -> Array:
 
 
 def described(runs: Sequence[Run], scale: str, shown: str = "the first") -> str:
-    """What was fitted, and how: picture, size in pixels, width, rates, seeds, whose pictures are shown, scale."""
+    """What was fitted, and how: picture, size, width, rates, precision, scale, seeds, whose pictures are shown."""
     words = runs[0].settings
     height, width = stored(runs[0], "average").shape[1:]
     cut = {"crop": "middle ", "resize": "resized to "}[words["image"]["fit"]] if words["image"]["size"] else ""
@@ -142,7 +142,7 @@ def described(runs: Sequence[Run], scale: str, shown: str = "the first") -> str:
     return (
         f"{words['image']['name']}, {cut}{width} x {height} pixels; {'width' if len(channels) == 1 else 'channels'} "
         f"{', '.join(map(str, channels))}; {words['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; "
-        f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
+        f"{words['precision']}; scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
         + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {OF_SEEDS.format(shown)}")
     )
 

@@ -56,6 +56,7 @@ def make_run(store: Store, name: str, measure: Callable[[Array], Array], **words
     settings = {
         "image": {"name": "coffee", "size": SIDE, "fit": "resize"},
         "fit": {"keep": []},
+        "precision": "float32",
         "architecture": {"down": [8, 8]},
         "optimizer": {"name": "adam", "lr": 0.01},
     }
