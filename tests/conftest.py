@@ -23,7 +23,7 @@ SMALL = [
 ]
 """A fit of a second."""
 Dip = Callable[..., int]
-NUMBER = rb"(?<![\w.])(-?\d+\.\d+)"
+NUMBER = rb"(?<![\w./])(-?\d+(?:\.\d+)?)(?!\w)"
 
 
 @pytest.fixture(scope="session")
