@@ -58,10 +58,10 @@ def assert_same_files(some: dict[str, bytes], others: dict[str, bytes]) -> None:
 
 
 def drawn_pdf(content: bytes) -> tuple[list[list[bytes]], list[float]]:
-    """What the pages draw, words and numbers apart; and the pictures among the words, whole."""
+    """What the page and its pictures are made of, words and numbers apart."""
     streams = [zlib.decompress(stream) for stream in re.findall(rb"stream\n(.*?)\nendstream", content, re.DOTALL)]
-    pages = [re.split(NUMBER, stream) if stream.isascii() else [stream] for stream in streams]
-    return [page[::2] for page in pages], [float(number) for page in pages for number in page[1::2]]
+    parts = [re.split(NUMBER, stream) for stream in streams]
+    return [part[::2] for part in parts], [float(number) for part in parts for number in part[1::2]]
 
 
 def fresh(tmp_path: Path, dip: Dip, *words: str) -> Run:
