@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pywt
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.Image import Resampling
 from scipy.ndimage import distance_transform_edt
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet, inpaint_biharmonic
+
+from dip_experiments.images import resized
 
 try:
     import bm3d
@@ -64,11 +66,12 @@ def block_matching(noisy: Array, sigma: float) -> Array:
     Their package `bm3d` is for non-commercial use only and not installed unless asked for: `make setup EXTRAS=bm3d`
     or `pip install 'dip_experiments[bm3d]'`. Without it, DENOISERS has no `bm3d`.
     """
-    scale = _checked_sigma(noisy, sigma)
+    scale, profile = _checked_sigma(noisy, sigma), bm3d.BM3DProfile()
+    profile.num_threads = 1  # several add in no fixed order: the same picture would differ by 1e-7 from time to time
     if len(noisy) == 3 and np.ptp(np.tensordot(OPPONENT, noisy, 1), axis=(1, 2)).min() > FLAT:
-        return _clipped(np.moveaxis(bm3d.bm3d_rgb(np.moveaxis(noisy, 0, 2), scale), 2, 0))
+        return _clipped(np.moveaxis(bm3d.bm3d_rgb(np.moveaxis(noisy, 0, 2), scale, profile), 2, 0))
     # Grey, or RGB with a flat opponent plane, by whose range bm3d_rgb would divide.
-    return _clipped(np.stack([bm3d.bm3d(plane, scale).reshape(plane.shape) for plane in noisy]))
+    return _clipped(np.stack([bm3d.bm3d(plane, scale, profile).reshape(plane.shape) for plane in noisy]))
 
 
 def nearest(small: Array, factor: int) -> Array:
@@ -79,12 +82,12 @@ def nearest(small: Array, factor: int) -> Array:
 
 def bicubic(small: Array, factor: int) -> Array:
     """`factor` times larger by Pillow's cubic convolution with a = -1/2 (Keys 1981), in floating point."""
-    return _resized(small, factor, Image.Resampling.BICUBIC)
+    return _enlarged(small, factor, Resampling.BICUBIC)
 
 
 def lanczos(small: Array, factor: int) -> Array:
     """`factor` times larger by Pillow's Lanczos-3 (Duchon 1979), in floating point."""
-    return _resized(small, factor, Image.Resampling.LANCZOS)
+    return _enlarged(small, factor, Resampling.LANCZOS)
 
 
 def nearest_known(holes: Array, known: Known) -> Array:
@@ -125,11 +128,9 @@ def _of_grey_or_colour(method: Callable[..., Array], noisy: Array, settings: dic
     return _clipped(method(noisy[0], **settings)[None])
 
 
-def _resized(small: Array, factor: int, resampling: Image.Resampling) -> Array:
+def _enlarged(small: Array, factor: int, resampling: Resampling) -> Array:
     _check_factor(small, factor)
-    size = (small.shape[2] * factor, small.shape[1] * factor)
-    planes = [Image.fromarray(plane.astype(np.float32)).resize(size, resampling) for plane in small]
-    return _clipped(np.stack([np.asarray(plane, dtype=np.float64) for plane in planes]))
+    return resized(small, (small.shape[1] * factor, small.shape[2] * factor), resampling)
 
 
 def _clipped(image: Array) -> Array:

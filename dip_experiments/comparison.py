@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.datasets import PICTURES
-from dip_experiments.figures import command_line, save_sources, save_table
-from dip_experiments.images import read_image
+from dip_experiments.figures import command_line, save_sources, save_table, stored
 from dip_experiments.published import Number, find_one
 from dip_experiments.store import Run, Store
 
@@ -250,11 +249,6 @@ def waiting(table: Table, pictures: Sequence[Row], scale: str, results: Path) ->
     )
 
 
-def picture(run: Run, name: str, replica: int) -> Array:
-    """A stored picture of one replica, "c h w" in [0, 1]."""
-    return read_image(run.image(name, replica))
-
-
 def last_output(run: Run) -> str:
     """The name of the last output's picture."""
     return f"iteration-{run.summary['iterations']:06d}"
@@ -263,7 +257,7 @@ def last_output(run: Run) -> str:
 def scores(run: Run, name: str, metric: Callable[[Array, Array], float]) -> Array:
     """A metric of the stored pictures `name`, one per seed."""
     replicas = range(len(run.provenance["seeds"]))
-    return np.array([metric(picture(run, name, r), picture(run, "reference", r)) for r in replicas])
+    return np.array([metric(stored(run, name, r), stored(run, "reference", r)) for r in replicas])
 
 
 def final(run: Run, curve: str) -> Array:

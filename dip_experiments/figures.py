@@ -190,6 +190,18 @@ def add_row(columns: Mapping[str, list[Any]], *row: object) -> None:
         column.append(value)
 
 
+def under_pictures(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
+    """The numbers under rows of pictures, each row with its entry in the column `name`."""
+    columns: dict[str, list[Any]] = {
+        column: [] for column in (name, "picture", *(f"{quantity}_{what}" for what in ("mean", "min", "max")))
+    }
+    for label, panels in rows:
+        for panel in panels:
+            if len(panel.decibels):
+                add_row(columns, label, panel.title, *statistics(panel.decibels))
+    return columns
+
+
 def statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
     """Mean, least and most to six digits."""
     mean, least, most = (f"{value:.6g}" for value in (np.mean(values), np.min(values), np.max(values)))

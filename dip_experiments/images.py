@@ -9,6 +9,7 @@ import skimage.data
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.Image import Resampling
 
 from dip_experiments.datasets import PICTURES, locate
 
@@ -20,11 +21,6 @@ TIFF = (b"II*\0", b"MM\0*")
 """How these files begin."""
 ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}
 """EXIF orientation -> (mirrored left-right or not, then quarter turns counter-clockwise)."""
-
-
-def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array:
-    """The picture called `name` (`file`: the one at `path`), cut to `size` x `size` pixels: see `cut`."""
-    return cut(whole_image(name, path), size, fit, 1)
 
 
 def whole_image(name: str, path: str | None) -> Array:
@@ -151,9 +147,9 @@ def shrink(image: Array, size: int) -> Array:
     return resized(image, (round(height * factor), round(width * factor)))
 
 
-def resized(image: Array, size: tuple[int, int]) -> Array:
-    """To `size` rows and columns by Pillow's antialiased Lanczos-3, clipped to [0, 1]."""
-    planes = [Image.fromarray(plane.astype(np.float32)).resize(size[::-1], Image.Resampling.LANCZOS) for plane in image]
+def resized(image: Array, size: tuple[int, int], resampling: Resampling = Resampling.LANCZOS) -> Array:
+    """To `size` rows and columns by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
+    planes = [Image.fromarray(plane.astype(np.float32)).resize(size[::-1], resampling) for plane in image]
     return np.clip(np.stack([np.asarray(plane, dtype=np.float64) for plane in planes]), 0, 1)
 
 

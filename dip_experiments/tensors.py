@@ -11,6 +11,15 @@ TINY = 1e-12
 """Smallest mean squared error that still has a PSNR (120 dB); keeps a perfect fit finite."""
 
 
+Margins = tuple[int, int, int, int]
+"""Columns at the left and right, rows at the top and bottom."""
+
+
+def margins_around(rows: int, columns: int) -> Margins:
+    """So many more rows and columns around an image in the middle, the odd one at the bottom and right."""
+    return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
+
+
 def derive_seed(seed: int, name: str) -> int:
     """The seed of one named source of randomness (`target`, `task`, `init`, `latent`, `perturbation`).
 

@@ -7,7 +7,6 @@ from dip_experiments.baselines import UPSAMPLERS
 from dip_experiments.figures import (
     Array,
     Panel,
-    add_row,
     described,
     output_at,
     row_height,
@@ -16,8 +15,8 @@ from dip_experiments.figures import (
     save_sources,
     sheet,
     show_row,
-    statistics,
     stored,
+    under_pictures,
 )
 from dip_experiments.metrics import psnr_y_authors
 from dip_experiments.store import Run, write_columns
@@ -37,7 +36,12 @@ def draw(runs: list[Run], folder: Path) -> None:
     title = "Figure 5: super-resolution; PSNR of the brightness as in the authors' tables"
     figure.suptitle(f"{title}\n{described(runs, folder.name)}", fontsize=9)
     save_figure(figure, folder / "figures", "fig5")
-    write_columns(folder / "figures" / "fig5.csv", drawn_numbers(runs, rows))
+    write_columns(
+        folder / "figures" / "fig5.csv",
+        under_pictures(
+            "factor", "psnr_y", [(run.settings["task"]["factor"], row) for run, row in zip(runs, rows, strict=True)]
+        ),
+    )
     save_sources(runs, folder / "figures", "fig5")
 
 
@@ -59,18 +63,6 @@ def panels(run: Run) -> list[Panel]:
         panel("average of outputs", averages),
         Panel("original", original),
     ]
-
-
-def drawn_numbers(runs: list[Run], rows: list[list[Panel]]) -> dict[str, list[object]]:
-    """The numbers under the pictures."""
-    columns: dict[str, list[object]] = {
-        name: [] for name in ("factor", "picture", "psnr_y_mean", "psnr_y_min", "psnr_y_max")
-    }
-    for run, row in zip(runs, rows, strict=True):
-        for panel in row:
-            if len(panel.decibels):
-                add_row(columns, run.settings["task"]["factor"], panel.title, *statistics(panel.decibels))
-    return columns
 
 
 if __name__ == "__main__":

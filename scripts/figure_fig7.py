@@ -9,7 +9,6 @@ from dip_experiments.baselines import INPAINTERS
 from dip_experiments.figures import (
     Array,
     Panel,
-    add_row,
     described,
     missing,
     row_height,
@@ -18,8 +17,8 @@ from dip_experiments.figures import (
     save_sources,
     sheet,
     show_row,
-    statistics,
     stored,
+    under_pictures,
 )
 from dip_experiments.metrics import psnr
 from dip_experiments.store import Run, write_columns
@@ -41,7 +40,12 @@ def draw(runs: list[Run], folder: Path) -> None:
         part.suptitle(described([run], folder.name), fontsize=8)
     figure.suptitle("Figure 7: inpainting; of the network, the output for the latent as it is", fontsize=9)
     save_figure(figure, folder / "figures", "fig7")
-    write_columns(folder / "figures" / "fig7.csv", drawn_numbers(runs, rows))
+    write_columns(
+        folder / "figures" / "fig7.csv",
+        under_pictures(
+            "image", "psnr", [(run.settings["image"]["name"], row) for run, row in zip(runs, rows, strict=True)]
+        ),
+    )
     save_sources(runs, folder / "figures", "fig7")
 
 
@@ -60,16 +64,6 @@ def panels(run: Run) -> list[Panel]:
         panel(f"network, iteration {run.summary['iterations']}", ours),
         Panel("original", reference),
     ]
-
-
-def drawn_numbers(runs: list[Run], rows: list[list[Panel]]) -> dict[str, list[object]]:
-    """The numbers under the pictures."""
-    columns: dict[str, list[object]] = {name: [] for name in ("image", "picture", "psnr_mean", "psnr_min", "psnr_max")}
-    for run, row in zip(runs, rows, strict=True):
-        for panel in row:
-            if len(panel.decibels):
-                add_row(columns, run.settings["image"]["name"], panel.title, *statistics(panel.decibels))
-    return columns
 
 
 if __name__ == "__main__":

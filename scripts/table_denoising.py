@@ -15,10 +15,10 @@ from dip_experiments.comparison import (
     final,
     fitted,
     look_up,
-    picture,
     run_table,
     scores,
 )
+from dip_experiments.figures import stored
 from dip_experiments.metrics import psnr, ssim
 from dip_experiments.published import find
 from dip_experiments.store import Run, Store
@@ -66,7 +66,7 @@ def setting(run: Run) -> str:
 
 def measure(run: Run) -> Numbers:
     """Ours from curves and stored pictures, the other methods' from the noisy picture of replica 0."""
-    noisy, clean = picture(run, "target", 0), picture(run, "reference", 0)
+    noisy, clean = stored(run, "target", 0), stored(run, "reference", 0)
     numbers = {
         "raw": final(run, "psnr_reference"),
         "averaged": final(run, "psnr_average"),
@@ -75,7 +75,7 @@ def measure(run: Run) -> Numbers:
         "noisy": np.array([psnr(noisy, clean)]),
     }
     if setting(run) == AUTHORS and len(numbers["raw"]) > 1:
-        both = (picture(run, "average", 0) + picture(run, "average", 1)) / 2
+        both = (stored(run, "average", 0) + stored(run, "average", 1)) / 2
         numbers["two_replicas"] = np.array([psnr(both, clean)])
     return numbers | {name: np.array([psnr(method(noisy, SIGMA), clean)]) for name, method in DENOISERS.items()}
 

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 
 from dip_experiments.baselines import INPAINTERS
-from dip_experiments.comparison import Mean, Numbers, Part, Table, final, picture, run_table, scores
+from dip_experiments.comparison import Mean, Numbers, Part, Table, final, run_table, scores
+from dip_experiments.figures import stored
 from dip_experiments.metrics import psnr, ssim
 from dip_experiments.store import Run
 
@@ -26,7 +27,7 @@ PSNR in dB over all pixels, the known ones too, SSIM between 0 and 1; every numb
 
 def measure(run: Run) -> Numbers:
     """Ours from curves and stored pictures, the other methods' from the picture with holes."""
-    holes, clean = picture(run, "target", 0), picture(run, "reference", 0)
+    holes, clean = stored(run, "target", 0), stored(run, "reference", 0)
     known = holes > 0  # what the authors' masks are read from: their black pixels all count as missing
     return {
         "unperturbed": scores(run, "unperturbed", psnr),

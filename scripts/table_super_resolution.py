@@ -12,10 +12,10 @@ from dip_experiments.comparison import (
     Part,
     Table,
     last_output,
-    picture,
     run_table,
     scores,
 )
+from dip_experiments.figures import stored
 from dip_experiments.metrics import psnr_y_authors, ssim
 from dip_experiments.store import Run
 
@@ -48,7 +48,7 @@ def part(dataset: str, setting: str) -> Part:
 
 def measure(run: Run) -> Numbers:
     """All from the stored pictures, the other methods' from the small one."""
-    small, reference = picture(run, "target", 0), picture(run, "reference", 0)
+    small, reference = stored(run, "target", 0), stored(run, "reference", 0)
     factor = run.settings["task"]["factor"]
     return {
         "last": last(run),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dip_experiments.command import main
+from dip_experiments.images import Array, cut, whole_image
 from dip_experiments.store import Run
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
@@ -43,6 +44,11 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 def only_run(tmp_path: Path) -> Run:
     (folder,) = [path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
     return Run(folder)
+
+
+def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array:
+    """The picture called `name` (`file`: the one at `path`), cut to `size` x `size` pixels."""
+    return cut(whole_image(name, path), size, fit, 1)
 
 
 def assert_same_files(some: dict[str, bytes], others: dict[str, bytes]) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import png
 import pytest
 import tifffile
-from conftest import SMALL, Dip
+from conftest import SMALL, Dip, load_image
 from PIL import Image
 
 from dip_experiments.experiment import read_settings
-from dip_experiments.images import Array, bit_depth, centre_crop, load_image, read_alpha, read_image, resized
+from dip_experiments.images import Array, bit_depth, centre_crop, read_alpha, read_image, resized
 from dip_experiments.pictures import load_pictures, with_alpha
 from dip_experiments.requests import compose_jobs
 from dip_experiments.settings import Settings

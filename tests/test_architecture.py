@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dip_experiments"
 FLOORS = {
     "tensors": 0,
-    "baselines": 0,
     "degradations": 0,
     "metrics": 0,
     "published": 0,
@@ -23,6 +22,7 @@ FLOORS = {
     "settings": 1,
     "figures": 2,
     "pictures": 2,
+    "baselines": 2,
     "targets": 1,
     "operators": 1,
     "architectures": 1,

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import load_image
 from PIL import Image
 
 from dip_experiments import baselines
 from dip_experiments.baselines import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known
 from dip_experiments.degradations import low_resolution
-from dip_experiments.images import load_image, read_image, shrink
+from dip_experiments.images import read_image, shrink
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.published import find_one
 
@@ -101,6 +102,13 @@ def test_noise_beyond_white_and_black_is_taken_and_the_result_lies_in_the_range(
     assert found.min() >= 0
     assert found.max() <= 1
     assert psnr(found, clean) > psnr(measured, clean) + 4
+
+
+def test_a_denoiser_gives_the_same_bits_again() -> None:
+    picture = noisy(crop("astronaut"), 25.0)
+    for name, denoiser in DENOISERS.items():
+        first = denoiser(picture, 25.0)
+        assert all(np.array_equal(denoiser(picture, 25.0), first) for _ in range(2)), name
 
 
 def test_without_its_package_bm3d_is_not_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

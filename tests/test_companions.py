@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from conftest import SMALL, Dip, fresh
+from conftest import SMALL, Dip, fresh, load_image
 from numpy.typing import NDArray
 
 from dip_experiments import datasets
 from dip_experiments.datasets import File
 from dip_experiments.experiment import latent_of, plan, read_settings, task_of
-from dip_experiments.images import load_image, read_image
+from dip_experiments.images import read_image
 from dip_experiments.operators import Mask
 from dip_experiments.pictures import load_pictures
 from dip_experiments.requests import compose_jobs

@@ -6,10 +6,11 @@ import numpy as np
 import png
 import pytest
 import tifffile
+from conftest import load_image
 from PIL import Image, ImageOps
 
 from dip_experiments.datasets import SHIPPED
-from dip_experiments.images import load_image, read_image
+from dip_experiments.images import read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 65536, (18, 20, 3), dtype=np.uint16)
 EIGHT = (PIXELS >> 8).astype(np.uint8)

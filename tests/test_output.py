@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from conftest import SMALL, Dip, only_run
+from conftest import SMALL, Dip, load_image, only_run
 from test_fitting import interrupt_at
 
-from dip_experiments.images import Array, bit_depth, load_image, read_image
+from dip_experiments.images import Array, bit_depth, read_image
 from dip_experiments.store import write_image
 
 PICTURE = load_image("coffee", None, 32, "resize")

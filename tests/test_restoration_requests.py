@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from conftest import SMALL, Dip, only_run
+from conftest import SMALL, Dip, load_image, only_run
 from PIL import Image
 from test_tasks import write_mask
 
-from dip_experiments.images import load_image
 from dip_experiments.store import write_image
 
 MINE = ["image=file", "image.path={here}/mine.png", "image.size=null"]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run
+from conftest import SMALL, Dip, fresh, load_image, only_run
 from PIL import Image
 from test_fitting import interrupt_at
 
 from dip_experiments import degradations
-from dip_experiments.images import Array, load_image
+from dip_experiments.images import Array
 from dip_experiments.metrics import psnr
 from dip_experiments.requests import compose_jobs
 from dip_experiments.store import Run

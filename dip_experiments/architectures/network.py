@@ -8,10 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dip_experiments.tensors import derive_seed
-
-Margins = tuple[int, int, int, int]
-"""Columns at the left and right, rows at the top and bottom."""
+from dip_experiments.tensors import Margins, derive_seed, margins_around
 
 
 class Network(nn.Module, ABC):
@@ -54,8 +51,7 @@ def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int
             "give a larger picture, or use fewer scales"
         )
     down, across = (-side % multiple for side in size)
-    margins = (across // 2, across - across // 2, down // 2, down - down // 2)
-    return (size[0] + down, size[1] + across), margins
+    return (size[0] + down, size[1] + across), margins_around(down, across)
 
 
 def build_replicas(build: Callable[[int], Network], seeds: Sequence[int]) -> Network:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dip_experiments.architectures import Network
 from dip_experiments.tasks import Task
-from dip_experiments.tensors import generator, total_variation
+from dip_experiments.tensors import generator, margins_around, total_variation
 
 OPTIMIZERS: dict[str, Any] = {
     "adam": torch.optim.Adam,
@@ -82,8 +82,7 @@ def _framed(flash: Float[Tensor, "c h w"] | None, shape: tuple[int, int, int]) -
             f"latent=flash: the flash image has {flash.shape[0]} channels, this architecture takes {shape[0]}; "
             f"set latent.channels={flash.shape[0]}"
         )
-    margins = (across // 2, across - across // 2, down // 2, down - down // 2)
-    return F.pad(flash.unsqueeze(0), margins, mode="replicate").squeeze(0)
+    return F.pad(flash.unsqueeze(0), margins_around(down, across), mode="replicate").squeeze(0)
 
 
 def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
