@@ -192,7 +192,7 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
     fit = make_fit(planned)
     iterations, keep = settings.fit.iterations, settings.fit.keep
     bits = bit_depth(settings.image.path)
-    recorder = Recorder(fit, run, image_iterations(iterations, keep), settings.fit.checkpoint_every, keep, bits)
+    recorder = Recorder(fit, run, settings.fit.checkpoint_every, keep, bits)
     recorder.resume()
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"
@@ -203,7 +203,7 @@ def fit_and_record(planned: Plan, command: list[str]) -> None:
         dashboards = [find_class("logger", DASHBOARD)(fit, run, settings.words(), folder)]
     summary: dict[str, Any] = {}
     try:
-        train(fit, block_ends(iterations, settings.fit.block, keep), planned.device, [*listeners, *dashboards])
+        train(fit, block_ends(iterations, settings.fit.block), planned.device, [*listeners, *dashboards])
         recorder.write_curves(iterations)
         summary = recorder.summary()
     finally:
@@ -231,8 +231,10 @@ def make_fit(planned: Plan) -> Fit:
         optimizer=settings.optimizer.model_dump(),
         precision=settings.precision,
     )
-    guard = Guard(settings.fit.spike_db, settings.fit.rollbacks, settings.replicas)
-    return Fit(problem, settings.fit.iterations, settings.fit.average_decay, guard)
+    words, repeats = settings.fit, settings.fit.rollbacks if settings.latent.perturbation else 0
+    guard = Guard(words.spike_db, repeats, settings.replicas)
+    images = image_iterations(words.iterations, words.keep)
+    return Fit(problem, words.iterations, words.average_decay, guard, images)
 
 
 def deliver(planned: Plan) -> None:

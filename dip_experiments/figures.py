@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from dip_experiments.images import read_image
-from dip_experiments.metrics import iterations_to_explain
+from dip_experiments.metrics import EXPLAINED, iterations_to_explain
 from dip_experiments.store import Run, Store, atomic, write_columns, write_json, write_text
 
 Array = NDArray[np.float64]
@@ -28,8 +28,6 @@ FRAME = "#33BBEE"
 """Colour of the frame around a part that is enlarged elsewhere: one that the pictures hardly have."""
 LABELS = {"natural": "image", "noisy": "image + noise", "shuffled": "image shuffled", "noise": "U(0, 1) noise"}
 """The paper's words for the target signals (Fig. 2)."""
-EXPLAINED = 0.9
-"""Share of a target's variance at which the impedance is read (ours)."""
 WIDTH, TITLE, LABELLED = 8.4, 0.7, 0.85
 """Inches: width of the figures of pictures, room for their title, room for the words in a row of pictures."""
 OF_SEEDS = "pictures of {}, numbers and curves with mean and range"

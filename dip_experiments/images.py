@@ -41,7 +41,7 @@ def picture_file(name: str, path: str | None) -> Path | None:
     return Path(path) if name == "file" and path else None
 
 
-def cut(image: Array, size: int | None, fit: str, multiple: int) -> Array:
+def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Resampling = Resampling.LANCZOS) -> Array:
     """The part of a picture that is used.
 
     `size` x `size` pixels: `fit` `resize` scales the short side to `size` (antialiased) and crops the centre, `crop`
@@ -55,7 +55,7 @@ def cut(image: Array, size: int | None, fit: str, multiple: int) -> Array:
                 f"the picture has {height} x {width} pixels, image.size={size} asks for more; "
                 f"set image.size to {min(height, width)} or less"
             )
-        image = centre_crop(shrink(image, size) if fit == "resize" else image, size)
+        image = centre_crop(shrink(image, size, resampling) if fit == "resize" else image, size)
         height = width = size
     if multiple > min(height, width):
         raise ValueError(
@@ -140,11 +140,11 @@ def check_image(image: Array, name: str) -> None:
         )
 
 
-def shrink(image: Array, size: int) -> Array:
-    """Short side to `size` pixels by Pillow's antialiased Lanczos-3, clipped to [0, 1]."""
+def shrink(image: Array, size: int, resampling: Resampling = Resampling.LANCZOS) -> Array:
+    """Short side to `size` pixels by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
     _, height, width = image.shape
     factor = size / min(height, width)
-    return resized(image, (round(height * factor), round(width * factor)))
+    return resized(image, (round(height * factor), round(width * factor)), resampling)
 
 
 def resized(image: Array, size: tuple[int, int], resampling: Resampling = Resampling.LANCZOS) -> Array:

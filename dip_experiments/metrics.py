@@ -7,6 +7,8 @@ from skimage.metrics import structural_similarity
 Array = NDArray[np.float64]
 TINY = 1e-12
 """Smallest mean squared error that still has a PSNR (120 dB), the same as in `tensors`."""
+EXPLAINED = 0.9
+"""Share of a target's variance at which the impedance is read (ours)."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of R, G and B in the brightness Y (ITU-R BT.601)."""
 

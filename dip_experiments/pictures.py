@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Resampling
 
 from dip_experiments import datasets
 from dip_experiments.images import Array, check_image, cut, picture_file, read_alpha, read_image, resized, whole_image
 from dip_experiments.settings import Settings
 from dip_experiments.task_settings import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
 
+TINY = 1e-6
+"""Share of a pixel that may be missing: what rounding leaves of none."""
 KEYS = {"noisy": "task.noise", "mask": "task.mask.path", "flash": "task.flash"}
 """The setting that names each companion of the image."""
 
@@ -50,12 +53,14 @@ def load_pictures(settings: Settings) -> Pictures:
             given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
             raise ValueError(f"{KEYS[role]}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
         check_image(picture, str(paths[role]))
-        if role == "mask":  # known or not before it is cut, as that may mix neighbours
-            picture = (picture > (0 if _is_masked_picture(settings) else 0.5)).astype(np.float64)
-        return picture if is_cut else cut(picture, words.size, words.fit, words.multiple)
+        if role == "mask":  # missing or not before it is cut, as that may mix neighbours
+            picture = (picture <= (0 if _is_masked_picture(settings) else 0.5)).astype(np.float64)
+        resampling = Resampling.BILINEAR if role == "mask" else Resampling.LANCZOS
+        return picture if is_cut else cut(picture, words.size, words.fit, words.multiple, resampling)
 
     mask = alike("mask")
-    return Pictures(image, alike("noisy"), None if mask is None else mask > 0.5, alike("flash"))
+    # Missing wins: where the picture is scaled, a pixel is known if all that it is mainly made of are.
+    return Pictures(image, alike("noisy"), None if mask is None else mask < TINY, alike("flash"))
 
 
 def with_alpha(restored: Array, settings: Settings) -> Array:

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import wandb
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.schedule import image_iterations, logged_iterations
+from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.store import Run
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Dashboard(pl.Callback):
     def __init__(self, fit: Fit, run: Run, settings: dict[str, Any], folder: Path) -> None:
         self.fit, self.run, self.settings, self.folder = fit, run, settings, folder
         iterations = settings["fit"]["iterations"]
-        self.points, self.images = logged_iterations(iterations), set(image_iterations(iterations))
+        self.points = logged_iterations(iterations)
         self.board: wandb.Run | None = None
         self.working = True
         self.sent = 0
@@ -82,13 +82,13 @@ class Dashboard(pl.Callback):
         for point in (point for point in self.points if self.sent < point <= done):
             values = self.fit.curves[point - 1].flatten().tolist()
             board.log({"iteration": point, **dict(zip(self._names(), values, strict=True))})
-        if done in self.images:
-            images = self.fit.output.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        for iteration, (output, _) in self.fit.kept.items():
+            images = output.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
             pictures = {
                 f"output/seed{seed}": wandb.Image(image.squeeze(-1) if image.shape[-1] == 1 else image)
                 for seed, image in zip(self.fit.problem.seeds, images, strict=True)
             }
-            board.log({"iteration": done, **pictures})
+            board.log({"iteration": iteration, **pictures})
         self.sent = done
 
     def _finish(self, summary: dict[str, Any]) -> None:

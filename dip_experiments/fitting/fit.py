@@ -1,6 +1,6 @@
 """The Lightning module: one fit of R replicas, a block of iterations at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -22,6 +22,8 @@ class Fit(pl.LightningModule):
     `curves` is "iterations columns replicas" with the columns of `columns`: loss, psnr_measurement and, where the task
     has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the image that the network
     gives *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
+    Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing behind. `kept` has
+    output and average of those iterations of the last block that are `wanted`.
     """
 
     output: Float[Tensor, "r c h w"]
@@ -29,7 +31,9 @@ class Fit(pl.LightningModule):
     curves: Float[Tensor, "n k r"]
     row: Int[Tensor, "1"]
 
-    def __init__(self, problem: Problem, iterations: int, average_decay: float, guard: Guard) -> None:
+    def __init__(
+        self, problem: Problem, iterations: int, average_decay: float, guard: Guard, wanted: Iterable[int] = ()
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network = problem.network
@@ -44,6 +48,8 @@ class Fit(pl.LightningModule):
         self.register_buffer("row", torch.zeros(1, dtype=torch.long))
         self.register_buffer("average", problem.task.measurement.new_zeros(problem.task.shape))
         self.done = 0
+        self.wanted = frozenset(wanted)
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.resume_from: State | None = None
         self.good: State = {}
 
@@ -64,14 +70,23 @@ class Fit(pl.LightningModule):
             self.advance = Recorded(self.iterate, self.noise if self.problem.perturbation else [], self.device)
 
     def training_step(self, block: tuple[int, int], batch_index: int) -> None:
-        """The iterations after block[0] up to block[1], then the guard's look at their losses."""
-        after, last = block
-        for _ in range(after, last):
-            self.advance()
-        self.done = last
-        losses = torch.cat([self.curves[after:last, 0].T, self.closing_loss().unsqueeze(1)], dim=1)
-        self.guard.look(last, losses, self.restore)
+        """The iterations after block[0] up to block[1], until the guard accepts their losses."""
+        noise = [draw.get_state() for draw in self.noise]
+        while again := self.guard.bad(self.block_losses(*block), block):
+            for replica in again:  # the others repeat the very same iterations
+                noise[replica] = self.noise[replica].get_state()
+            self.restore(noise)
+        self.done = block[1]
         self.good = self.state()
+
+    def block_losses(self, after: int, last: int) -> Float[Tensor, "r b"]:
+        """Carries out a block; the loss of each iteration, and the one that the iteration after it will find."""
+        self.kept = {}
+        for done in range(after + 1, last + 1):
+            self.advance()
+            if done in self.wanted:
+                self.kept[done] = (self.output.clone(), self.average.clone())
+        return torch.cat([self.curves[after:last, 0].T, self.coming_loss().unsqueeze(1)], dim=1)
 
     def iterate(self) -> None:
         """One iteration: x_hat = f_theta(z_t), curves, one update of the optimizer, running average.
@@ -138,26 +153,29 @@ class Fit(pl.LightningModule):
         return self.image(self.latent)
 
     @torch.no_grad()
-    def closing_loss(self) -> Float[Tensor, " r"]:
-        """The loss of the weights as they are, at the unperturbed latent: no bad state ever counts as a good one."""
-        x_hat = self.unperturbed()
+    def coming_loss(self) -> Float[Tensor, " r"]:
+        """The loss of the weights as they are at the latents of the next iteration, whose draws are left to it."""
+        noise = [draw.get_state() for draw in self.noise]
+        x_hat = self.image(self.perturbed())
+        self.set_noise(noise)
         return self.problem.loss(x_hat, self.problem.task.loss(x_hat))
 
-    @torch.no_grad()
-    def restore(self, replica: int) -> None:
-        """Takes weights, latent, average and optimizer state of one replica back to the last good state.
+    def set_noise(self, states: Sequence[Tensor]) -> None:
+        """What the replicas' perturbations are drawn from next."""
+        for draw, state in zip(self.noise, states, strict=True):
+            draw.set_state(state.cpu())
 
-        Adam's iteration counter is shared by the replicas and goes on; L-BFGS has one replica and goes back whole.
-        """
-        replicas = self.network.replicas
-        pairs = [(self.latent, self.good["latent"]), (self.average, self.good["average"])]
-        pairs += [(parameter, self.good["network"][name]) for name, parameter in self.network.named_parameters()]
+    @torch.no_grad()
+    def restore(self, noise: Sequence[Tensor]) -> None:
+        """Takes all replicas back to the last good state, in place, but for the perturbations that are drawn next."""
+        self.network.load_state_dict(self.good["network"])
         if isinstance(self.optimizer, torch.optim.LBFGS):
             self.optimizer.load_state_dict(copied(self.good["optimizer"]))
-        else:
-            pairs += moments(self.optimizer, self.good["optimizer"])
-        for live, good in pairs:
-            live.view(replicas, -1)[replica] = good.view(replicas, -1)[replica]
+        pairs = [(self.latent, self.good["latent"]), (self.average, self.good["average"])]
+        for live, good in [*pairs, *moments(self.optimizer, self.good["optimizer"])]:
+            live.copy_(good)
+        self.row.fill_(self.done)
+        self.set_noise(noise)
 
     def state(self) -> State:
         """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
@@ -182,19 +200,18 @@ class Fit(pl.LightningModule):
             self.average.copy_(state["average"])
             self.curves[: self.done] = state["curves"].to(self.curves)
         self.optimizer.load_state_dict(state["optimizer"])
-        for draw, saved in zip(self.noise, state["noise"], strict=True):
-            draw.set_state(saved.cpu())
+        self.set_noise(state["noise"])
         self.guard.load_state(state["guard"])
 
 
 def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor, Tensor]]:
-    """(live, good) of every running moment that has its parameter's shape; zero where none was kept yet."""
+    """(live, good) of every tensor that the optimizer keeps of a parameter; zero where none was kept yet."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     pairs = []
     for index, parameter in enumerate(parameters):
         kept = good["state"].get(index, {})
         for name, live in optimizer.state[parameter].items():
-            if isinstance(live, Tensor) and live.shape == parameter.shape:
+            if isinstance(live, Tensor):
                 pairs.append((live, kept.get(name, torch.zeros_like(live))))
     return pairs
 

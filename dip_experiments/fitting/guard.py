@@ -1,7 +1,9 @@
 """The divergence guard: a loss spike takes a replica back to its last good state (PAPER detail 6, done right)."""
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from jaxtyping import Float
@@ -9,67 +11,93 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 5
+"""Accepted blocks whose worst losses say what is usual (ours)."""
+
 
 class DivergenceError(RuntimeError):
-    """A fit whose loss stays NaN or infinite after every rollback."""
+    """A fit of which no replica is left: the loss of each stayed NaN or infinite after every repeat."""
 
 
 class Guard:
-    """Looks at the losses of each block of iterations, replica by replica.
+    """Judges a block of iterations, replica by replica, by losses at perturbed latents alone.
 
-    A loss that is not finite, or more than `spike_db` above that of the last good block, is a spike: the replica's
-    weights, optimizer state and average go back to where the block began. Perturbations stay fresh. What returns
-    `rollbacks` times in a row is not an accident: NaN then ends the run, a finite spike is let pass. See `events`.
+    A block is bad if one of its losses is not finite, or more than `spike_db` above the median of the worst losses of
+    the last accepted blocks (of the untrained network's loss in the first one). A bad block is no result: it is run
+    again from where it began, with fresh perturbations, up to `repeats` times; where there are none (`repeats` 0) it
+    would only repeat itself. What stays bad is no accident: a finite spike is then let pass, NaN fails the replica,
+    and the others go on. See `events`, `lost` (iterations thrown away) and `failed` (iteration by replica).
     """
 
-    def __init__(self, spike_db: float, rollbacks: int, replicas: int) -> None:
+    def __init__(self, spike_db: float, repeats: int, replicas: int) -> None:
         self.factor = 10 ** (spike_db / 10)
-        self.rollbacks = rollbacks
-        self.good_loss = [float("inf")] * replicas
-        self.repeats = [0] * replicas
+        self.repeats = repeats
+        self.usual: list[list[float]] = [[] for _ in range(replicas)]
+        self.tried = [0] * replicas
+        self.lost = [0] * replicas
+        self.failed: dict[int, int] = {}
         self.events: list[dict[str, Any]] = []
 
-    def look(self, iteration: int, losses: Float[Tensor, "r b"], restore: Callable[[int], None]) -> None:
-        """Judges the block that ended at `iteration`; `restore(replica)` takes a replica back to the block's beginning.
+    def bad(self, losses: Float[Tensor, "r b"], block: tuple[int, int]) -> list[int]:
+        """The replicas that have to run the `block` (after, last) again; empty if it is accepted, and then remembered.
 
-        The last column of `losses` is that of the weights after the block's last update. Raises DivergenceError.
+        The last column of `losses` is that of the weights after the block's last update. Raises DivergenceError if no
+        replica is left.
         """
-        for replica, (values, worst) in enumerate(zip(losses.tolist(), losses.amax(1).tolist(), strict=True)):
-            finite = all(abs(value) < float("inf") for value in values)
-            if finite and worst <= self.factor * self.good_loss[replica]:
-                self._accept(replica, values[-1])
-            elif self.repeats[replica] < self.rollbacks:
-                restore(replica)
-                self.repeats[replica] += 1
-                self._log(iteration, replica, "rolled back", worst if finite else float("nan"))
-            elif finite:
-                self._accept(replica, values[-1])
-                self._log(iteration, replica, "let pass", worst)
-            else:
-                raise DivergenceError(
-                    f"replica {replica}: the loss is NaN or infinite at iteration {iteration} after {self.rollbacks} "
-                    "rollbacks; lower optimizer.lr (or try another seed). The curves so far are kept."
-                )
+        rows = [[float(loss) for loss in row] for row in losses.tolist()]
+        wild = [replica for replica, row in enumerate(rows) if self._is_wild(replica, row)]
+        again = [replica for replica in wild if self.tried[replica] < self.repeats]
+        for replica in again:
+            self.tried[replica] += 1
+            self.lost[replica] += block[1] - block[0]
+            self._log(block[1], replica, "run again", max(rows[replica]))
+        if not again:
+            self._accept(rows, wild, block[1])
+        return again
 
     def state(self) -> dict[str, Any]:
         """What a resumed run must know."""
-        return {"good_loss": list(self.good_loss), "repeats": list(self.repeats), "events": list(self.events)}
+        return {
+            "usual": [list(worst) for worst in self.usual],
+            "lost": list(self.lost),
+            "failed": dict(self.failed),
+            "events": list(self.events),
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continues from `state()`."""
-        self.good_loss, self.repeats = list(state["good_loss"]), list(state["repeats"])
-        self.events = list(state["events"])
+        self.usual = [list(worst) for worst in state["usual"]]
+        self.lost, self.failed, self.events = list(state["lost"]), dict(state["failed"]), list(state["events"])
+        self.tried = [0] * len(self.usual)
 
-    def _accept(self, replica: int, loss: float) -> None:
-        self.good_loss[replica], self.repeats[replica] = loss, 0
+    def _is_wild(self, replica: int, losses: Sequence[float]) -> bool:
+        if replica in self.failed:
+            return False
+        usual = median(self.usual[replica] or losses[:1])
+        return not all(map(math.isfinite, losses)) or max(losses) > self.factor * usual
+
+    def _accept(self, rows: Sequence[Sequence[float]], wild: Sequence[int], iteration: int) -> None:
+        for replica, losses in enumerate(rows):
+            worst = max(losses)
+            if replica in self.failed:
+                continue
+            if replica not in wild:
+                self.usual[replica] = [*self.usual[replica], worst][-REMEMBERED:]
+            elif all(map(math.isfinite, losses)):
+                self._log(iteration, replica, "let pass", worst)
+                self.usual[replica] = [worst]
+            else:
+                self._log(iteration, replica, "failed", math.nan)
+                self.failed[replica] = iteration
+        self.tried = [0] * len(rows)
+        if len(self.failed) == len(rows):
+            raise DivergenceError(
+                f"the loss is NaN or infinite at iteration {iteration}, {self.repeats} repeats made no difference; "
+                "lower optimizer.lr (or try another seed). The curves so far are kept."
+            )
 
     def _log(self, iteration: int, replica: int, what: str, loss: float) -> None:
-        event = {
-            "iteration": iteration,
-            "replica": replica,
-            "event": what,
-            "loss": loss,
-            "good": self.good_loss[replica],
-        }
+        usual = median(self.usual[replica]) if self.usual[replica] else None
+        event = {"iteration": iteration, "replica": replica, "event": what, "loss": loss, "usual": usual}
         self.events.append(event)
-        log.info("iteration %d, replica %d: loss %.3g after %.3g, %s", iteration, replica, loss, event["good"], what)
+        log.info("iteration %d, replica %d: loss %.3g, %s", iteration, replica, loss, what)

@@ -59,7 +59,7 @@ class ProgressBar(pl.Callback):
 
 def latest(fit: Fit) -> str:
     """Loss and PSNR of the last iteration, mean over the replicas."""
-    named = dict(zip(fit.columns, fit.curves[fit.done - 1].mean(1).tolist(), strict=True))
+    named = dict(zip(fit.columns, fit.curves[fit.done - 1].nanmean(1).tolist(), strict=True))
     quality = named.get("psnr_reference")
     against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"
     return f"loss {named['loss']:.5f}  PSNR {named['psnr_measurement']:.2f} dB to the target{against}"

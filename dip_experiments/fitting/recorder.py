@@ -11,30 +11,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.metrics import channel_variance
+from dip_experiments.metrics import EXPLAINED, channel_variance, iterations_to_explain
 from dip_experiments.store import Run, atomic, write_columns, write_image
+
+ORACLES = ("psnr_reference", "psnr_average")
+"""Curves whose best value looks at the reference."""
 
 
 class Recorder(pl.Callback):
-    """Keeps the images of the iterations `images`, the averages of `averages`, and checkpoints.
+    """Keeps the images that the fit was asked for, the averages of `averages`, and checkpoints.
 
-    These are made every `checkpoint_every` iterations and when interrupted.
-
-    A checkpoint is the state at the end of a block, also when the interruption comes within one. What the fit ends
-    with, the average and the output for the latent as it is, is kept in `bits` per channel, 8 or 16.
+    These are made every `checkpoint_every` iterations and when interrupted. A checkpoint is the state at the end of a
+    block, also when the interruption comes within one. What the fit ends with, the average and the output for the
+    latent as it is, is kept in `bits` per channel, 8 or 16. A replica that failed leaves no images.
     """
 
-    def __init__(
-        self,
-        fit: Fit,
-        run: Run,
-        images: Iterable[int],
-        checkpoint_every: int,
-        averages: Iterable[int] = (),
-        bits: int = 8,
-    ) -> None:
+    def __init__(self, fit: Fit, run: Run, checkpoint_every: int, averages: Iterable[int] = (), bits: int = 8) -> None:
         self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
-        self.images, self.averages = set(images), set(averages)
+        self.averages = set(averages)
         self.seconds_before = 0.0
 
     def resume(self) -> None:
@@ -48,23 +42,29 @@ class Recorder(pl.Callback):
     def on_fit_start(self, *_: Any) -> None:
         self.started, self.saved_at = time.monotonic(), self.fit.done
         task = self.fit.problem.task
-        write_images(self.run, "target", task.measurement)
+        self.write_images("target", task.measurement)
         if task.reference is not None:
-            write_images(self.run, "reference", task.reference)
+            self.write_images("reference", task.reference)
 
     def on_train_batch_end(self, *_: Any) -> None:
         done = self.fit.done
-        if done in self.images:
-            write_images(self.run, f"iteration-{done:06d}", self.fit.output)
-        if done in self.averages:
-            write_images(self.run, f"average-{done:06d}", self.fit.average)
+        for iteration, (output, average) in self.fit.kept.items():
+            self.write_images(f"iteration-{iteration:06d}", output)
+            if iteration in self.averages:
+                self.write_images(f"average-{iteration:06d}", average)
         if done - self.saved_at >= self.checkpoint_every:
             self.save()
 
     def on_train_end(self, *_: Any) -> None:
         self.seconds = self.seconds_so_far()
-        write_images(self.run, "average", self.fit.average, self.bits)
-        write_images(self.run, "unperturbed", self.fit.unperturbed(), self.bits)
+        self.write_images("average", self.fit.average, self.bits)
+        self.write_images("unperturbed", self.fit.unperturbed(), self.bits)
+
+    def write_images(self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8) -> None:
+        """One PNG per replica that has not failed."""
+        for replica, image in enumerate(images.cpu().double().numpy()):
+            if replica not in self.fit.guard.failed:
+                write_image(self.run.image(name, replica), image, bits)
 
     def on_exception(self, *_: Any) -> None:
         """Ctrl-C, a failure or a signal: what was done is kept."""
@@ -95,26 +95,34 @@ class Recorder(pl.Callback):
         write_columns(self.run.folder / "curves.csv", columns)
 
     def summary(self) -> dict[str, Any]:
-        """Final and peak values per replica; the peak is the oracle's: it looks at the reference."""
+        """Final and peak values per replica; the peak is the oracle's: it looks at the reference.
+
+        A replica that failed has null in place of its numbers.
+        """
+        guard, seeds = self.fit.guard, self.fit.problem.seeds
         curves = dict(zip(self.fit.columns, self.fit.curves.permute(1, 2, 0).cpu().double().numpy(), strict=True))
         measurement = self.fit.problem.task.measurement.cpu().double().numpy()
+        variances = [channel_variance(image) for image in measurement]
+        explained = [
+            iterations_to_explain(loss, variance, EXPLAINED)
+            for loss, variance in zip(curves["loss"], variances, strict=True)
+        ]
+        ordered = {name: np.nan_to_num(values, nan=-np.inf) for name, values in curves.items() if name in ORACLES}
+        for replica in guard.failed:
+            for values in (*curves.values(), *ordered.values()):
+                values[replica] = np.nan
         return {
             "iterations": self.fit.done,
             "wall_seconds": round(self.seconds, 3),
-            "target_variance": [channel_variance(image) for image in measurement],
+            "target_variance": variances,
+            "iterations_explained": explained,
             "final": {name: values[:, -1].tolist() for name, values in curves.items()},
-            "oracle_peak": {name: values.max(1).tolist() for name, values in curves.items() if name in ORACLES},
+            "oracle_peak": {name: values.max(1).tolist() for name, values in ordered.items()},
             "oracle_iteration": {
-                name: (values.argmax(1) + 1).tolist() for name, values in curves.items() if name in ORACLES
+                name: [None if r in guard.failed else n + 1 for r, n in enumerate(values.argmax(1).tolist())]
+                for name, values in ordered.items()
             },
-            "guard": self.fit.guard.events,
+            "guard": guard.events,
+            "lost_iterations": guard.lost,
+            "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
         }
-
-
-ORACLES = ("psnr_reference", "psnr_average")
-
-
-def write_images(run: Run, name: str, images: Float[Tensor, "r c h w"], bits: int = 8) -> None:
-    """One PNG per replica."""
-    for replica, image in enumerate(images.cpu().double().numpy()):
-        write_image(run.image(name, replica), image, bits)

@@ -18,9 +18,9 @@ def logged_iterations(iterations: int) -> list[int]:
     return sorted({i for i in points if i <= iterations} | {iterations})
 
 
-def block_ends(iterations: int, block: int, keep: Sequence[int] = ()) -> list[int]:
-    """Iterations after which curves are read: every `block`, and wherever an image is kept."""
-    return sorted({*range(block, iterations, block), *image_iterations(iterations, keep)})
+def block_ends(iterations: int, block: int) -> list[int]:
+    """Iterations after which the guard looks and curves are read: every `block`, and the last."""
+    return [*range(block, iterations, block), iterations]
 
 
 class Blocks(IterableDataset[tuple[int, int]]):
