@@ -12,7 +12,8 @@ import rich
 from omegaconf import DictConfig
 from rich.table import Table
 
-from dip_experiments.requests import WRONG_REQUEST, compose_jobs, conf_folder, help_text, in_plain_words
+from dip_experiments.compose import compose_jobs, conf_folder, help_text
+from dip_experiments.wording import WRONG_REQUEST, in_plain_words
 
 if TYPE_CHECKING:
     from dip_experiments.store import Run

@@ -30,7 +30,7 @@ from dip_experiments.fitting.recorder import Recorder
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import Interrupted, train
 from dip_experiments.images import bit_depth, check_output, read_image
-from dip_experiments.pictures import Pictures, files, load_pictures, with_alpha
+from dip_experiments.images.pictures import Pictures, files, load_pictures, with_alpha
 from dip_experiments.settings import Settings, TotalVariation, Wandb, identity
 from dip_experiments.store import (
     Run,
@@ -43,9 +43,9 @@ from dip_experiments.store import (
     write_json,
     write_text,
 )
-from dip_experiments.targets import make_target
-from dip_experiments.task_settings import Reconstruction
-from dip_experiments.tasks import Task, make_task, reconstruction
+from dip_experiments.tasks.schema import Reconstruction
+from dip_experiments.tasks.targets import make_target
+from dip_experiments.tasks.task import Task, make_task, reconstruction
 
 DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
 

@@ -21,15 +21,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dip_experiments.architectures import FastSkip, Network, Skip
 from dip_experiments.devices import find_device, multiplies_bfloat16
+from dip_experiments.fitting.cuda_graph import WARM_UP, Recorded
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from dip_experiments.fitting.problem import Problem
-from dip_experiments.fitting.recorded import WARM_UP, Recorded
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.training import set_precision, train
 from dip_experiments.operators import Identity
-from dip_experiments.tasks import Task
+from dip_experiments.tasks.task import Task
 
 C_LIBRARY = ctypes.CDLL(None)
 CONVOLUTIONS = ("conv", "mm", "im2col", "Convolution")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
-from dip_experiments.figures import save_table
+from dip_experiments.drawing.figures import save_table
 from dip_experiments.fitting.memory import keep_freed_memory
 from dip_experiments.store import provenance, write_json
 

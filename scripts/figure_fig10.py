@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     BLUE,
     Panel,
     band,

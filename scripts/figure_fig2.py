@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     COLOURS,
     EXPLAINED,
     LABELS,

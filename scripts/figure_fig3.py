@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     BLUE,
     Panel,
     band,

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from dip_experiments.baselines import DENOISERS
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     BLUE,
     GREEN,
     ORANGE,

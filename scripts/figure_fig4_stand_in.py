@@ -5,7 +5,7 @@ from pathlib import Path
 
 import figure_fig4
 
-from dip_experiments.figures import run_script
+from dip_experiments.drawing.figures import run_script
 from dip_experiments.store import Run
 
 

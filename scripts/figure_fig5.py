@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from dip_experiments.baselines import UPSAMPLERS
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     Array,
     Panel,
     described,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import SubFigure
 
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     BLUE,
     GREEN,
     ORANGE,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dip_experiments.baselines import INPAINTERS
-from dip_experiments.figures import (
+from dip_experiments.drawing.figures import (
     Array,
     Panel,
     described,

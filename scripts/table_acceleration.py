@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.figures import run_among, run_script, save_sources, save_table
+from dip_experiments.drawing.figures import run_among, run_script, save_sources, save_table
 from dip_experiments.store import Run, Store
 
 COLUMNS = (

@@ -6,7 +6,7 @@ from statistics import fmean
 import numpy as np
 
 from dip_experiments.baselines import DENOISERS
-from dip_experiments.comparison import (
+from dip_experiments.drawing.comparison import (
     Mean,
     Numbers,
     Part,
@@ -18,7 +18,7 @@ from dip_experiments.comparison import (
     run_table,
     scores,
 )
-from dip_experiments.figures import stored
+from dip_experiments.drawing.figures import stored
 from dip_experiments.metrics import psnr, ssim
 from dip_experiments.published import find
 from dip_experiments.store import Run, Store

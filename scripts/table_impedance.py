@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from dip_experiments.figures import impedance, run_among, run_script, save_sources, save_table
+from dip_experiments.drawing.figures import impedance, run_among, run_script, save_sources, save_table
 from dip_experiments.store import Run
 
 COLUMNS = (

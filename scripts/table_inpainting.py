@@ -5,8 +5,8 @@ import sys
 import numpy as np
 
 from dip_experiments.baselines import INPAINTERS
-from dip_experiments.comparison import Mean, Numbers, Part, Table, final, run_table, scores
-from dip_experiments.figures import stored
+from dip_experiments.drawing.comparison import Mean, Numbers, Part, Table, final, run_table, scores
+from dip_experiments.drawing.figures import stored
 from dip_experiments.metrics import psnr, ssim
 from dip_experiments.store import Run
 

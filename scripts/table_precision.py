@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from dip_experiments.figures import impedance, run_among, run_script, save_sources, save_table
+from dip_experiments.drawing.figures import impedance, run_among, run_script, save_sources, save_table
 from dip_experiments.store import Run
 
 QUALITY = (

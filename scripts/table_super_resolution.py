@@ -5,7 +5,7 @@ import sys
 import numpy as np
 
 from dip_experiments.baselines import UPSAMPLERS
-from dip_experiments.comparison import (
+from dip_experiments.drawing.comparison import (
     Array,
     Mean,
     Numbers,
@@ -15,7 +15,7 @@ from dip_experiments.comparison import (
     run_table,
     scores,
 )
-from dip_experiments.figures import stored
+from dip_experiments.drawing.figures import stored
 from dip_experiments.metrics import psnr_y_authors, ssim
 from dip_experiments.store import Run
 

@@ -9,10 +9,10 @@ import tifffile
 from conftest import SMALL, Dip, load_image
 from PIL import Image
 
+from dip_experiments.compose import compose_jobs
 from dip_experiments.experiment import read_settings
 from dip_experiments.images import Array, bit_depth, centre_crop, read_alpha, read_image, resized
-from dip_experiments.pictures import load_pictures, with_alpha
-from dip_experiments.requests import compose_jobs
+from dip_experiments.images.pictures import load_pictures, with_alpha
 from dip_experiments.settings import Settings
 from dip_experiments.store import Run, write_image
 

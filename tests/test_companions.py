@@ -10,15 +10,15 @@ from conftest import SMALL, Dip, fresh, load_image
 from numpy.typing import NDArray
 
 from dip_experiments import datasets
+from dip_experiments.compose import compose_jobs
 from dip_experiments.datasets import File
 from dip_experiments.experiment import latent_of, plan, read_settings, task_of
 from dip_experiments.images import read_image
+from dip_experiments.images.pictures import load_pictures
 from dip_experiments.operators import Mask
-from dip_experiments.pictures import load_pictures
-from dip_experiments.requests import compose_jobs
 from dip_experiments.settings import Settings
 from dip_experiments.store import file_digest, write_image
-from dip_experiments.tasks import Task
+from dip_experiments.tasks.task import Task
 
 Pixels = NDArray[np.float64]
 CLEAN = (np.random.default_rng(0).integers(1, 256, (3, 48, 56)) / 255).astype(np.float64)

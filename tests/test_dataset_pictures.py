@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from dip_experiments import datasets
+from dip_experiments.compose import compose_jobs, conf_folder, options
 from dip_experiments.datasets import PICTURES, SHIPPED, File, locate
-from dip_experiments.requests import compose_jobs, conf_folder, options
 from dip_experiments.store import file_digest
 
 

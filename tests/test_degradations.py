@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dip_experiments.degradations import (
+from dip_experiments.tasks.degradations import (
     bernoulli_mask,
     box_mask,
     gaussian,
@@ -18,7 +18,7 @@ from dip_experiments.degradations import (
     speckle,
     text_mask,
 )
-from dip_experiments.targets import make_target
+from dip_experiments.tasks.targets import make_target
 from dip_experiments.tensors import generator
 
 GREY = 0.4

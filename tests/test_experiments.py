@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from dip_experiments.compose import compose_jobs, conf_folder, options
 from dip_experiments.datasets import PICTURES
 from dip_experiments.experiment import architecture, read_settings
-from dip_experiments.requests import compose_jobs, conf_folder, options
 from dip_experiments.settings import Settings
 
 SCALES = ("smoke", "laptop", "paper")

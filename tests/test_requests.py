@@ -8,7 +8,7 @@ from conftest import SMALL
 from test_images import damaged_files
 
 from dip_experiments.command import main
-from dip_experiments.requests import compose_jobs, options
+from dip_experiments.compose import compose_jobs, options
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),

@@ -16,7 +16,7 @@ import pytest
 from conftest import SMALL, Dip, assert_same_files, load_image, only_run
 from test_figures import ROOT, script
 
-from dip_experiments.figures import Array, log_points, missing
+from dip_experiments.drawing.figures import Array, log_points, missing
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.store import Run, Store, write_columns, write_image, write_json

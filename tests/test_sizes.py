@@ -8,10 +8,10 @@ import torch
 from conftest import SMALL, Dip, fresh, load_image, only_run
 from test_fitting import interrupt_at
 
+from dip_experiments.compose import compose_jobs
 from dip_experiments.experiment import read_settings, task_of
 from dip_experiments.images import read_image
-from dip_experiments.pictures import load_pictures
-from dip_experiments.requests import compose_jobs
+from dip_experiments.images.pictures import load_pictures
 from dip_experiments.store import Run, write_image
 
 ODD = load_image("coffee", None, 64, "resize")[:, :37, :50]

@@ -20,8 +20,8 @@ from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.training import train
 from dip_experiments.store import read_columns
-from dip_experiments.targets import make_target
-from dip_experiments.tasks import reconstruction
+from dip_experiments.tasks.targets import make_target
+from dip_experiments.tasks.task import reconstruction
 
 ADAM = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
 TO_THE_HOST = ("_local_scalar_dense", "nonzero", "aten.equal")

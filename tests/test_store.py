@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dip_experiments.compose import compose_jobs
 from dip_experiments.experiment import plan, read_settings
-from dip_experiments.requests import compose_jobs
 from dip_experiments.settings import identity
 from dip_experiments.store import Run, Store, atomic, provenance, read_columns, signature, write_columns, write_json
 

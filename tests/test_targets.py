@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from dip_experiments.targets import make_target
+from dip_experiments.tasks.targets import make_target
 from dip_experiments.tensors import derive_seed, psnr_from_mse, total_variation
 
 IMAGE = torch.rand(3, 48, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -10,12 +10,12 @@ from conftest import SMALL, Dip, fresh, load_image, only_run
 from PIL import Image
 from test_fitting import interrupt_at
 
-from dip_experiments import degradations
+from dip_experiments.compose import compose_jobs
 from dip_experiments.images import Array
 from dip_experiments.metrics import psnr
-from dip_experiments.requests import compose_jobs
 from dip_experiments.store import Run
-from dip_experiments.tasks import Task, make_task
+from dip_experiments.tasks import degradations
+from dip_experiments.tasks.task import Task, make_task
 from dip_experiments.tensors import generator
 
 IMAGE = torch.from_numpy(load_image("astronaut", None, 32, "resize"))

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_optimizer, one_cycle
-from dip_experiments.fitting.recorded import Recorded
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
 State = dict[str, Any]

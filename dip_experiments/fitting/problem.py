@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dip_experiments.architectures import Network
-from dip_experiments.tasks import Task
+from dip_experiments.tasks.task import Task
 from dip_experiments.tensors import generator, margins_around, total_variation
 
 OPTIMIZERS: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """Image files and scikit-image's own pictures as arrays "c h w" of float64 in [0, 1]."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import skimage.data
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.Image import Resampling
 
 from dip_experiments.datasets import PICTURES, locate
 
@@ -39,30 +37,6 @@ def picture_file(name: str, path: str | None) -> Path | None:
     if name in PICTURES:
         return locate(name)
     return Path(path) if name == "file" and path else None
-
-
-def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Resampling = Resampling.LANCZOS) -> Array:
-    """The part of a picture that is used.
-
-    `size` x `size` pixels: `fit` `resize` scales the short side to `size` (antialiased) and crops the centre, `crop`
-    crops the centre only; None keeps all. Then rows and columns are cut off at the bottom and right until both sides
-    are multiples of `multiple` (PAPER detail 9: 8 at x8).
-    """
-    height, width = image.shape[1:]
-    if size is not None:
-        if size > min(height, width):
-            raise ValueError(
-                f"the picture has {height} x {width} pixels, image.size={size} asks for more; "
-                f"set image.size to {min(height, width)} or less"
-            )
-        image = centre_crop(shrink(image, size, resampling) if fit == "resize" else image, size)
-        height = width = size
-    if multiple > min(height, width):
-        raise ValueError(
-            f"the picture has {height} x {width} pixels, image.multiple={multiple} leaves none; "
-            f"set image.multiple to {min(height, width)} or less"
-        )
-    return image[:, : height // multiple * multiple, : width // multiple * multiple]
 
 
 def read_image(path: Path, key: str = "image.path") -> Array:
@@ -112,17 +86,6 @@ def bit_depth(path: str | None) -> int:
         return 16 if opened.format == "PNG" and _bits(Path(path)) == 16 else 8
 
 
-def check_output(path: Path, inputs: Iterable[Path]) -> None:
-    """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads."""
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"output={path}: only PNG is written, which loses nothing; give a name that ends in .png")
-    if path.is_dir():
-        raise ValueError(f"output={path}: a folder; give the name of a file in it")
-    for given in inputs:
-        if path.exists() and path.samefile(given):
-            raise ValueError(f"output={path}: would overwrite the input; give another name")
-
-
 def check_image(image: Array, name: str) -> None:
     """Raises ValueError for NaN, values outside [0, 1], channels other than 1 or 3, or a picture too small to fit."""
     channels, height, width = image.shape
@@ -138,25 +101,6 @@ def check_image(image: Array, name: str) -> None:
         raise ValueError(
             f"image {name} has values from {image.min():g} to {image.max():g}; float images must lie in [0, 1]"
         )
-
-
-def shrink(image: Array, size: int, resampling: Resampling = Resampling.LANCZOS) -> Array:
-    """Short side to `size` pixels by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
-    _, height, width = image.shape
-    factor = size / min(height, width)
-    return resized(image, (round(height * factor), round(width * factor)), resampling)
-
-
-def resized(image: Array, size: tuple[int, int], resampling: Resampling = Resampling.LANCZOS) -> Array:
-    """To `size` rows and columns by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
-    planes = [Image.fromarray(plane.astype(np.float32)).resize(size[::-1], resampling) for plane in image]
-    return np.clip(np.stack([np.asarray(plane, dtype=np.float64) for plane in planes]), 0, 1)
-
-
-def centre_crop(image: Array, size: int) -> Array:
-    """The central `size` x `size` pixels."""
-    top, left = (image.shape[1] - size) // 2, (image.shape[2] - size) // 2
-    return image[:, top : top + size, left : left + size]
 
 
 def _channels_first(pixels: NDArray[np.floating]) -> Array:

@@ -10,7 +10,7 @@ from PIL.Image import Resampling
 from dip_experiments import datasets
 from dip_experiments.images import Array, check_image, cut, picture_file, read_alpha, read_image, resized, whole_image
 from dip_experiments.settings import Settings
-from dip_experiments.task_settings import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
+from dip_experiments.tasks.schema import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
 
 TINY = 1e-6
 """Share of a pixel that may be missing: what rounding leaves of none."""

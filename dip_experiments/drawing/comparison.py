@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.datasets import PICTURES
-from dip_experiments.figures import command_line, save_sources, save_table, stored
+from dip_experiments.drawing.figures import command_line, save_sources, save_table, stored
 from dip_experiments.published import Number, find_one
 from dip_experiments.store import Run, Store
 

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dip_experiments.degradations import (
+from dip_experiments.operators import Downsampler, Identity, Mask, Operator
+from dip_experiments.tasks.degradations import (
     bernoulli_mask,
     box_mask,
     gaussian,
@@ -19,8 +20,7 @@ from dip_experiments.degradations import (
     speckle,
     text_mask,
 )
-from dip_experiments.operators import Downsampler, Identity, Mask, Operator
-from dip_experiments.targets import Target
+from dip_experiments.tasks.targets import Target
 from dip_experiments.tensors import generator, mean_squared_error
 
 Image = Float[Tensor, "c h w"]

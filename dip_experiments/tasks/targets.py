@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.degradations import gaussian
+from dip_experiments.tasks.degradations import gaussian
 from dip_experiments.tensors import generator
 
 Image = Float[Tensor, "c h w"]

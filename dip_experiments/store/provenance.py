@@ -1,0 +1,72 @@
+"""What is needed to repeat a run or to doubt it."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("dip_experiments", "torch", "pytorch-lightning", "hydra-core", "numpy", "pillow", "scikit-image", "wandb")
+"""Packages whose versions a run records."""
+
+
+def signature(identity: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that name a run: the hash of all settings that can change its numbers."""
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def provenance(seeds: list[int], device: str, threads: int, command: list[str]) -> dict[str, Any]:
+    """What is needed to repeat a run or to doubt it: code, versions, machine, seeds, command."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "uncommitted_changes": _uncommitted(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
+        "device": device,
+        "threads": threads,
+        "seeds": seeds,
+        "command": command,
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return f"{found[1] if found else platform.processor() or 'unknown processor'}, {os.cpu_count()} cores"
+
+
+def _uncommitted() -> bool | None:
+    status = _git("status", "--porcelain", "--", "dip_experiments", "conf", "scripts")
+    return None if status is None else bool(status)
+
+
+def _git(*words: str) -> str | None:
+    """What git says about the checkout that this package runs from; None for an installed package."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,1 @@
+"""Tasks: what was measured, the operator the fit looks through, and the energy."""
