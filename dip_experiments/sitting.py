@@ -11,17 +11,17 @@ import pytorch_lightning as pl
 import torch
 
 from dip_experiments.devices import device_name
+from dip_experiments.fitting.dashboard import Dashboard
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.recorder import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
-from dip_experiments.planning import Plan, find_class, make_fit
+from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
 from dip_experiments.store import Run, Store, sitting, write_image, write_json
 from dip_experiments.tasks import Reconstruction
 
-DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
 log = logging.getLogger(__name__)
 
 
@@ -100,7 +100,7 @@ def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:
     listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, settings.fit.iterations)]
     dashboards = []
     if isinstance(settings.logger, Wandb):
-        dashboards = [find_class("logger", DASHBOARD)(fit, run, settings.words(), Path(settings.paths.results))]
+        dashboards = [Dashboard(fit, run, settings.words(), Path(settings.paths.results))]
     try:
         train(fit, block_ends(settings.fit.iterations, settings.fit.block), planned.device, [*listeners, *dashboards])
     finally:
