@@ -21,6 +21,7 @@ from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings
 from dip_experiments.sitting import begin, fit_and_record, has_all
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_image, write_json, write_text
+from dip_experiments.wording import in_plain_words
 
 OUTCOMES = "DIP_OUTCOMES"
 """Environment variable: the folder in which each job says what became of it."""

@@ -19,10 +19,10 @@ from dip_experiments.devices import check_precision, find_device
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
-from dip_experiments.images import check_output
+from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Pictures, files, load_pictures
-from dip_experiments.settings import Settings, TotalVariation, Wandb, identity
-from dip_experiments.store import check_writable, file_digest, signature
+from dip_experiments.settings import Settings, TotalVariation, Wandb
+from dip_experiments.store import check_writable
 from dip_experiments.tasks.schema import Reconstruction
 from dip_experiments.tasks.targets import make_target
 from dip_experiments.tasks.task import Task, make_task, reconstruction
@@ -57,7 +57,6 @@ def plan(settings: Settings) -> Plan:
     build = architecture(settings, task_of(settings, pictures).shape)
     latent_of(settings, pictures, build(1), seeds=[0])
     check_writable(Path(settings.paths.results))
-    check_room(settings, device)
     return Plan(settings, device, pictures, build)
 
 
@@ -67,12 +66,6 @@ def check_delivery(settings: Settings) -> None:
         path = Path(expanded(settings.output, settings.image.path, settings.image.name))
         check_output(path, files(settings).values())
         check_writable(path.parent, "output")
-
-
-def run_signature(settings: Settings, device: torch.device) -> str:
-    """The run's name: a hash of all that can change its numbers, with the image by content and the device by kind."""
-    digests = {role: file_digest(path) for role, path in files(settings).items()}
-    return signature({**identity(settings.words(), digests), "device": device.type})
 
 
 def task_of(settings: Settings, pictures: Pictures) -> Task:

@@ -20,7 +20,7 @@ from dip_experiments.images import bit_depth
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
 from dip_experiments.store import Run, Store, sitting, write_image, write_json
-from dip_experiments.tasks import Reconstruction
+from dip_experiments.tasks.schema import Reconstruction
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Pictures: reading them from files, cutting them, and what belongs to them."""
 
 from dip_experiments.images.cutting import centre_crop, cut, resized, shrink
-from dip_experiments.images.output import check_output
+from dip_experiments.images.output import check_output, expanded
 from dip_experiments.images.reading import (
     Array,
     bit_depth,
@@ -19,6 +19,7 @@ __all__ = [
     "check_image",
     "check_output",
     "cut",
+    "expanded",
     "picture_file",
     "read_alpha",
     "read_image",

@@ -13,3 +13,8 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
     for given in inputs:
         if path.exists() and path.samefile(given):
             raise ValueError(f"output={path}: would overwrite the input; give another name")
+
+
+def expanded(output: str, path: str | None, name: str) -> str:
+    """stub"""
+    return output.replace("{image}", Path(path).stem if path else name.replace("/", "-"))
