@@ -3,11 +3,14 @@
 import importlib
 import inspect
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ from dip_experiments.images import bit_depth, check_output, read_image
 from dip_experiments.images.pictures import Pictures, files, load_pictures, with_alpha
 from dip_experiments.settings import Settings, TotalVariation, Wandb, identity
 from dip_experiments.store import (
+    BeingFitted,
     Run,
     Store,
     check_writable,
@@ -46,6 +50,7 @@ from dip_experiments.store import (
 from dip_experiments.tasks.schema import Reconstruction
 from dip_experiments.tasks.targets import make_target
 from dip_experiments.tasks.task import Task, make_task, reconstruction
+from dip_experiments.wording import WRONG_REQUEST, in_plain_words
 
 DASHBOARD = "dip_experiments.fitting.dashboard.Dashboard"
 
@@ -252,20 +257,61 @@ def read_settings(config: DictConfig) -> Settings:
 
 
 def run(config: DictConfig) -> None:
-    """One Hydra job. What became of it is read from the store, so that one failure never stops the others."""
+    """One Hydra job. What became of it is told in the folder $DIP_OUTCOMES; one failure never stops the others."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
-    planned = plan(read_settings(config))
-    if planned.settings.force or not planned.run.finished:
-        keep_hydra_files(planned.run)
-    carry_out(planned, command=["dip", *HydraConfig.get().overrides.task])
+    folder, job = Path(os.environ["DIP_OUTCOMES"]), HydraConfig.get()
+    told: dict[str, Any] = {"run": None, "folder": None, "message": None, "wrote": None, "summary": None}
+    if (folder / "stop").exists():
+        told["outcome"] = "interrupted"
+    else:
+        with hearing_ctrl_c():
+            told |= attempt(config)
+    if told["outcome"] == "interrupted":
+        (folder / "stop").touch()
+    number = 0 if OmegaConf.is_missing(job.job, "num") else job.job.num
+    write_json(folder / f"{number:06d}.json", {**told, "overrides": list(job.overrides.task)})
 
 
-def keep_grid(plans: Sequence[Plan]) -> None:
-    """The names of an experiment's runs, for its figures and tables."""
-    settings = plans[0].settings
-    names = list(dict.fromkeys(planned.run.name for planned in plans))
-    Store(Path(settings.paths.results)).write_grid(settings.experiment.name, settings.scale.name, names)
+def attempt(config: DictConfig) -> dict[str, Any]:
+    """Plans and fits one run; its name, folder and outcome. Never raises, so that the other jobs go on."""
+    try:
+        planned = plan(read_settings(config))
+    except WRONG_REQUEST as error:
+        return {"outcome": "refused", "message": in_plain_words(error)}
+    run, settings = planned.run, planned.settings
+    told: dict[str, Any] = {"run": run.name, "folder": str(run.folder), "outcome": "finished"}
+    if run.finished and not settings.force:
+        told["outcome"] = "skipped"
+    elif run.checkpoint.exists() and not settings.force:
+        told["outcome"] = "continued"
+    try:
+        if told["outcome"] != "skipped":
+            keep_hydra_files(run)
+        carry_out(planned, command=["dip", *HydraConfig.get().overrides.task])
+        deliver(planned)
+    except KeyboardInterrupt:
+        return {**told, "outcome": "interrupted"}
+    except BeingFitted:
+        return {**told, "outcome": "elsewhere"}
+    if not run.finished:
+        return {**told, "outcome": "failed", "message": run.failure}
+    return {**told, "summary": run.summary, "wrote": settings.output}
+
+
+@contextmanager
+def hearing_ctrl_c() -> Iterator[None]:
+    """In a process of its own a job hears Ctrl-C while it fits, and only then: an idle worker that dies of it would
+    have the others killed while they save.
+    """
+    if multiprocessing.current_process().name == "MainProcess":
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def keep_hydra_files(run: Run) -> None:

@@ -12,9 +12,10 @@ from dip_experiments.store.files import (
     write_text,
 )
 from dip_experiments.store.provenance import provenance, signature
-from dip_experiments.store.run import Run, Store
+from dip_experiments.store.run import BeingFitted, Run, Store
 
 __all__ = [
+    "BeingFitted",
     "Columns",
     "Run",
     "Store",

@@ -12,6 +12,10 @@ import filelock
 from dip_experiments.store.files import Columns, read_columns, write_json
 
 
+class BeingFitted(ValueError):
+    """Another process fits this run just now."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run's folder and what it gives back."""
@@ -68,13 +72,13 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps a second process out. Raises ValueError while another one fits this run."""
+        """Keeps a second process out. Raises BeingFitted while another one fits this run."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(self.folder / "lock", timeout=0):
                 yield
         except filelock.Timeout:
-            raise ValueError(f"run {self.name} is being fitted by another process; wait for it, or stop it") from None
+            raise BeingFitted(f"run {self.name} is being fitted by another process; wait for it, or stop it") from None
 
     def clear(self) -> None:
         """Forgets a former result, so that the run can be made again."""
