@@ -1,46 +1,49 @@
-"""The door: `dip` and scripts/run.py. Checks the whole request, runs it through Hydra, says what became of it."""
+"""The door: `dip` and scripts/run.py. Checks the words of a request, runs it through Hydra, says what became of it."""
 
 import gc
 import importlib
+import importlib.metadata
+import multiprocessing
+import os
+import re
+import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hydra
-import rich
 from omegaconf import DictConfig
-from rich.table import Table
 
-from dip_experiments.compose import compose_jobs, conf_folder, help_text
+from dip_experiments.compose import Request, conf_folder, read_requests
+from dip_experiments.guide import INTRODUCTION, help_text
+from dip_experiments.reporting import INTERRUPTED, WRONG, Outcome, read_outcomes, report
+from dip_experiments.subcommands import run_subcommand
 from dip_experiments.wording import WRONG_REQUEST, in_plain_words
+from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 
-if TYPE_CHECKING:
-    from dip_experiments.store import Run
-
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
-SWEEP_FLAGS = ("-m", "--multirun")
-HELP = ("-h", "--help")
-QUESTIONS = ("--hydra-help", "--version", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
-"""Flags to which Hydra answers without running anything."""
+HELP, VERSION = ("-h", "--help"), "--version"
+OUTCOMES = "DIP_OUTCOMES"
+"""The variable that names the folder in which a job leaves what became of it, and finds the file `stop`."""
+STOP = "stop"
+TRACEBACKS = "HYDRA_FULL_ERROR"
+"""Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
+PLACEHOLDER = "{image}"
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code of `dip` with the given words (default: those of the command line): 0, 1 failed, 2 wrong request."""
+    """Exit code of `dip` with the given words (default: those of the command line).
 
+    0 done, 1 failed, 2 wrong request, 130 interrupted.
+    """
     # The word `resume` says what asking again does anyway.
     words = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "resume"]
-    # Hydra wants flags first; users do not care.
-    words.sort(key=lambda word: not word.startswith("-"))
-    sys.argv = [sys.argv[0], *words]
-    if any(word in HELP for word in words):
-        print(help_text())
-        return 0
-    if any(word.split("=")[0] in QUESTIONS for word in words):
-        launch(lambda config: None)
-        return 0
     try:
-        return fit_all(words)
+        return answer(words)
     except WRONG_REQUEST as error:
         print(in_plain_words(error), file=sys.stderr)
         return WRONG
@@ -49,31 +52,138 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def fit_all(words: Sequence[str]) -> int:
-    """Checks every job, runs those that are not finished, and reports from the store."""
-    overrides = [word for word in words if word not in SWEEP_FLAGS]
-    if flags := [word for word in overrides if word.startswith("-")]:
-        raise ValueError(f"{flags[0]}: unknown flag; use key=value words, -m for a sweep, --help for a list")
-    jobs = compose_jobs(overrides, multirun=len(overrides) < len(words))
+def answer(words: Sequence[str]) -> int:
+    """Exit code: help, version and questions to Hydra, a subcommand, or fits."""
+    if any(word in HELP for word in words):
+        print(help_text())
+        return 0
+    if VERSION in words:
+        print(f"dip_experiments {importlib.metadata.version('dip_experiments')}")
+        return 0
+    flags, overrides = split_flags(words)
+    multirun = any(flag in SWEEP_FLAGS for flag in flags)
+    if overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
+        return run_subcommand(overrides[0], overrides[1:], imported)
+    overrides = for_hydra(overrides, multirun)
+    if any(flag.split("=")[0] in QUESTIONS for flag in flags):
+        read_requests(overrides, multirun)
+        launch(lambda config: None, [*flags, *overrides])
+        return 0
+    if not overrides:
+        print(INTRODUCTION)
+        return 0
+    return fit_all(overrides, multirun)
+
+
+def fit_all(overrides: Sequence[str], multirun: bool) -> int:
+    """Checks the words of every job, runs the jobs, and reports what they tell."""
+    requests = read_requests(overrides, multirun)
     experiment = imported("dip_experiments.experiment")  # PyTorch: only when something is to be fitted
-    plans = [experiment.plan(experiment.read_settings(job)) for job in jobs]
-    runs = list({planned.run.name: planned.run for planned in plans}.values())
-    settings = plans[0].settings
-    if settings.output and len(runs) > 1:
-        raise ValueError(
-            f"output={settings.output} with {len(runs)} runs: each would overwrite the last; ask for one run"
-        )
-    done_before = set() if settings.force else {run.name for run in runs if run.finished}
-    if settings.experiment.name != "single":
-        experiment.keep_grid(plans)
+    settings = [experiment.read_settings(job) for request in requests for job in request.jobs]
+    check(settings, several=len(settings) > 1 or not all(request.whole for request in requests))
+    if said := added_noise(settings[0]):
+        print(said, file=sys.stderr)
+    outcomes: list[Outcome] = []
+    for request in requests:
+        outcomes += carried_out(request, multirun, experiment.run)
+        if any(outcome.outcome == "interrupted" for outcome in outcomes):
+            break
+    return report(outcomes, len(settings))
+
+
+def check(settings: Sequence[Any], several: bool) -> None:
+    """Raises ValueError for words that make no sense together, or for jobs that would write the same file."""
+    written: dict[str, Any] = {}
+    for job in settings:
+        if not NAME.fullmatch(job.experiment.name):
+            raise ValueError(f"experiment.name={job.experiment.name}: letters, digits, _ and - make a name")
+        if job.image.name == "file" and not job.image.path:
+            raise ValueError("image.path is needed with image=file; add image.path=photo.png")
+        if job.image.name != "file" and job.image.path:
+            raise ValueError(f"image={job.image.name} with image.path={job.image.path}: leave one of them out")
+        if not job.output:
+            continue
+        if several and PLACEHOLDER not in job.output:
+            raise ValueError(
+                f"output={job.output} with several runs: each would overwrite the last; ask for one run, "
+                f"or put {PLACEHOLDER}, the picture's name, into it: output='restored_{PLACEHOLDER}.png'"
+            )
+        picture = Path(job.image.path or job.image.name)
+        file = job.output.replace(PLACEHOLDER, picture.stem if job.image.path else job.image.name.replace("/", "_"))
+        if file in written and written[file] != job:
+            raise ValueError(
+                f"output={job.output}: two runs would write {file}; sweep over pictures of different names"
+            )
+        written[file] = job
+
+
+def added_noise(settings: Any) -> str | None:
+    """A warning where noise will be added to the user's own picture, which may be noisy as it is."""
+    noise = settings.task.noise if settings.task.name == "denoising" else settings.target
+    if settings.image.name != "file" or noise.name in ("none", "natural", "shuffled", "noise"):
+        return None
+    amount = f" (sigma {noise.sigma:g} of 255)" if hasattr(noise, "sigma") else ""
+    return (
+        f"Noise is added to your picture first{amount}, to see how well it is removed; "
+        "if the picture itself is noisy: task=denoising task.noise=none"
+    )
+
+
+def carried_out(request: Request, multirun: bool, task: Callable[[DictConfig], None]) -> list[Outcome]:
+    """Runs the jobs of one request; what they tell. Those that run elsewhere must see the folder of outcomes too."""
+    beside = None if request.here or "joblib" in request.launcher else Path(request.jobs[0].paths.results).resolve()
+    if beside is not None:
+        beside.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="dip-sweep-", dir=beside))
+    told = [f"++hydra.job.env_set.{OUTCOMES}={quoted(str(folder))}", f"hydra.sweep.dir={quoted(str(folder))}"]
     try:
-        if len(done_before) < len(runs):
-            launch(experiment.run)
+        with ctrl_c(folder, request.here):
+            launch(task, [*(["-m"] if multirun else []), *request.words, *told])
+    except KeyboardInterrupt:
+        (folder / STOP).touch()
+    except WRONG_REQUEST:
+        raise
+    except Exception as error:  # a launcher's or a sweeper's own: what the jobs told still counts
+        if TRACEBACKS in os.environ:
+            raise
+        print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
     finally:
-        (Path(settings.paths.results) / "runs" / "multirun.yaml").unlink(missing_ok=True)  # each run keeps its own
-    for planned in plans:
-        experiment.deliver(planned)
-    return report(runs, done_before)
+        outcomes, stopped = read_outcomes(folder), (folder / STOP).exists()
+        shutil.rmtree(folder)
+    if stopped and not any(outcome.outcome == "interrupted" for outcome in outcomes):
+        raise KeyboardInterrupt
+    return outcomes
+
+
+@contextmanager
+def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
+    """The first Ctrl-C lets the fits save their state and stop, the second ends this process at once.
+
+    Jobs in processes of their own hear Ctrl-C themselves: an exception here would have them killed while they save.
+    """
+
+    def heard(*_: Any) -> None:
+        if (folder / STOP).exists():
+            end_at_once(folder)
+        (folder / STOP).touch()
+        if here:
+            raise KeyboardInterrupt
+        print("Interrupted: fits are saving their state; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end_at_once(folder: Path) -> None:
+    """Leaves without any saving; the store's files are whole at any time."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+    print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
+    os._exit(INTERRUPTED)
 
 
 def imported(module: str) -> Any:
@@ -86,24 +196,14 @@ def imported(module: str) -> Any:
         gc.enable()
 
 
-def launch(task: Callable[[DictConfig], None]) -> None:
-    """Hands the command line to Hydra: one job or a sweep, by whichever launcher is configured."""
-    hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
-
-
-def report(runs: Sequence["Run"], done_before: set[str]) -> int:
-    """One line, or a table for a sweep: what was finished, skipped, failed. Exit code 1 if any run failed."""
-    table = Table("run", "outcome", "folder")
-    for run in runs:
-        outcome = (
-            "failed" if not run.finished else "skipped (finished before)" if run.name in done_before else "finished"
-        )
-        table.add_row(run.name, outcome, str(run.folder))
-        if not run.finished:
-            reason = (run.failure or "no reason recorded").splitlines()[0]
-            print(f"run {run.name} failed: {reason}\n  details: {run.folder / 'failure.txt'}", file=sys.stderr)
-        elif len(runs) == 1:
-            print(f"run {run.name} {outcome}: {run.folder}")
-    if len(runs) > 1:
-        rich.print(table)
-    return 0 if all(run.finished for run in runs) else FAILED
+def launch(task: Callable[[DictConfig], None], words: Sequence[str]) -> None:
+    """Hands the words to Hydra: one job or a sweep, by whichever launcher is configured. Raises what Hydra does."""
+    before, sys.argv = sys.argv, [sys.argv[0], *words]
+    quiet = TRACEBACKS not in os.environ
+    os.environ.setdefault(TRACEBACKS, "1")  # else Hydra would print the error itself, and end the process
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
+    finally:
+        sys.argv = before
+        if quiet:
+            del os.environ[TRACEBACKS]

@@ -1,19 +1,47 @@
 """What was asked for: overrides composed into the settings of every job."""
 
-import string
-import textwrap
-from collections.abc import Sequence
+import difflib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from dip_experiments.datasets import PICTURES
+
 SORTED = ("image",)
 """Groups whose options lie in folders, image=set5/baby; any other folder inside a group is a group of its own."""
+WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
+"""A picture of the paper: cut from the middle, never scaled."""
+GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLauncher"
+"""How the classes of Hydra's own sweeper and launcher end."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of Hydra: the words, and the jobs that it makes of them.
+
+    `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one, of
+    the words that all have in common. `here`: one job after another in this process. `launcher`: its class.
+    """
+
+    words: list[str]
+    jobs: list[DictConfig]
+    whole: bool
+    launcher: str
+
+    @property
+    def here(self) -> bool:
+        """Whether the jobs run one after another in this process."""
+        return self.launcher.endswith(ONE_BY_ONE)
 
 
 def conf_folder() -> Path:
@@ -23,45 +51,87 @@ def conf_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "conf"
 
 
+def register_pictures() -> None:
+    """Makes every picture of the paper an option of its name, image=cset9/f16."""
+    for picture in PICTURES:
+        folder, name = picture.split("/")
+        ConfigStore.instance().store(name, {**WHOLE, "name": picture}, group=f"image/{folder}", package="image")
+
+
+register_pictures()
+
+
 def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
     """The configuration of every job that the overrides ask for: one, or the grid of a sweep. Raises as Hydra does."""
+    return [job for request in read_requests(overrides, multirun) for job in request.jobs]
+
+
+def read_requests(overrides: Sequence[str], multirun: bool) -> list[Request]:
+    """What the overrides ask for: one request, or one for each experiment of a sweep, as each brings its own grid."""
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        parsed = zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
-        fixed = [word for word, override in parsed if not override.is_sweep_override()]
-        hydra = compose("config", overrides=fixed, return_hydra_config=True).hydra
-        if not (multirun or hydra.mode == RunMode.MULTIRUN):
-            return [compose("config", overrides=list(overrides))]
-        grid = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
-        (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*grid, *overrides]), None)
-        return [compose("config", overrides=job) for job in jobs]
+        parsed = parser.parse_overrides(list(overrides))
+        requests = _by_experiment(overrides, parsed, multirun)
+        return [_read_request(words, multirun, parser) for words in requests]
 
 
-def help_text() -> str:
-    """What `dip --help` says: hydra.help of conf/config.yaml, with the groups and the composed settings filled in.
+def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multirun: bool) -> list[list[str]]:
+    asked = [override for override in parsed if override.key_or_group == "experiment"]
+    for name in (name for override in asked for name in _values(override)):
+        # Hydra passes over an experiment that is not there, as none is needed.
+        if name not in (*options("experiment"), "null"):
+            close = difflib.get_close_matches(name, options("experiment"), n=1)
+            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(options('experiment'))}"
+            raise ValueError(f"experiment={name}: no such experiment; {hint}")
+    if not (multirun and asked and asked[-1].is_sweep_override()):
+        return [list(overrides)]
+    others = [word for word, override in zip(overrides, parsed, strict=True) if override not in asked]
+    return [[f"experiment={name}", *others] for name in _values(asked[-1])]
 
-    Hydra's own answer composes every group of every plugin first, which takes longer than all the rest together.
-    """
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        config = compose("config", return_hydra_config=True)
-    template = string.Template(config.hydra.help.template)
-    with open_dict(config):
-        del config["hydra"]
-    lines = (f"{group}: {', '.join(options(group))}" for group in group_names())
-    groups = "\n".join(textwrap.fill(line, 110, subsequent_indent="  ", break_on_hyphens=False) for line in lines)
-    return template.safe_substitute(APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(config))
+
+def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> Request:
+    parsed = parser.parse_overrides(words)
+    fixed = [word for word, override in zip(words, parsed, strict=True) if not override.is_sweep_override()]
+    common = compose("config", overrides=fixed, return_hydra_config=True)
+    with open_dict(common):
+        hydra = common.pop("hydra")
+    if not (multirun or hydra.mode == RunMode.MULTIRUN):
+        job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
+        return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
+    launcher = str(OmegaConf.select(hydra, "launcher._target_"))
+    if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
+        return Request(words, [common], whole=False, launcher=launcher)
+    jobs = [compose("config", overrides=list(job)) for job in _grid(hydra.sweeper.params or {}, words, parser)]
+    return Request(words, jobs, whole=True, launcher=launcher)
+
+
+def _grid(params: Mapping[str, Any], words: Sequence[str], parser: OverridesParser) -> list[tuple[str, ...]]:
+    """All combinations of the sweep's values; the words win over the experiment's own grid."""
+    choices: dict[str, list[str]] = {}
+    for override in parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *words]):
+        key = override.get_key_element()
+        choices[key] = [f"{key}={value}" for value in _values(override)]
+    return list(itertools.product(*choices.values()))
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    if not override.is_discrete_sweep():
+        raise ValueError(
+            f"{override.input_line}: a grid needs single values: a,b,c or range(start,stop,step); "
+            "intervals are for another hydra/sweeper, such as optuna"
+        )
+    return list(override.sweep_string_iterator())
 
 
 def group_names() -> list[str]:
     """The groups of conf/; Hydra's own are not shown."""
     folders = [path.relative_to(conf_folder()) for path in conf_folder().rglob("*") if path.is_dir()]
-    ours = (folder for folder in folders if folder.parts[0] != "hydra" and folder.parent.as_posix() not in SORTED)
-    return sorted(folder.as_posix() for folder in ours)
+    return sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra")
 
 
 def options(group: str) -> list[str]:
-    """What can be chosen in a group, folders last; a file whose name begins with _ is a part of others."""
-    folder = conf_folder() / group
-    found = folder.rglob("*.yaml") if group in SORTED else folder.glob("*.yaml")
-    names = (path.relative_to(folder).with_suffix("").as_posix() for path in found if path.name[0] != "_")
-    return sorted(names, key=lambda name: ("/" in name, name))
+    """What can be chosen in a group, those with a folder in their name last."""
+    names = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
+    return sorted([*names, *(PICTURES if group in SORTED else ())], key=lambda name: ("/" in name, name))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import omegaconf.errors
 import pydantic
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 
 from dip_experiments.compose import SORTED, conf_folder, group_names, options
@@ -15,6 +15,11 @@ from dip_experiments.compose import SORTED, conf_folder, group_names, options
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
 """What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
 LONGEST_MESSAGE = 3
+BESIDES = {
+    "launcher": "Slurm: pip install hydra-submitit-launcher, then hydra/launcher=submitit_slurm",
+    "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=optuna",
+}
+"""What does not come with dip_experiments, by Hydra's group."""
 CHOICES = ("optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask")
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
@@ -56,20 +61,36 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
     message = str(error)
     if isinstance(error, omegaconf.errors.MissingMandatoryValue):
         return f"{error.full_key} is needed and has no default; add {error.full_key}=..."
+    if isinstance(error, omegaconf.errors.InterpolationResolutionError):
+        return f"{error.full_key or 'a setting'}: {message.splitlines()[0]}"
+    if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        return (
+            f"{error.override}: cannot be read; text with blanks, brackets or signs goes in quotes: \"{key}='{value}'\""
+        )
     if found := re.search(r"Could not override '([^'/]+)/([^']+)'", message):
         group, inner = found.groups()
         return f"{group}/{inner}: this {group} has no {inner}; choose another {group}: {', '.join(options(group))}"
     if found := re.search(r"Could not override '([^']+)'", message):
         return _unknown(found[1])
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
-        group, option = found.groups()
-        if (first := group.split("/")[0]) in SORTED:
-            group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
-        known = options(group)
-        return f"{group}={option}: no such option{_did_you_mean(option, known)}; choose from {', '.join(known)}"
+        return _no_option(found[1], found[2], re.findall(r"^\t(\S+)$", message, re.MULTILINE))
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
         return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
-    return " ".join(message.split())[:300]
+    if found := re.search(r"Multiple values for ([^.]+)\.", message):
+        return f"{found[1]}: chosen already; without the + it is chosen anew: {found[1]}=..."
+    because = f": {str(error.__cause__).splitlines()[0]}" if error.__cause__ and str(error.__cause__) else ""
+    return " ".join(f"{message}{because}".split())[:300]
+
+
+def _no_option(group: str, option: str, known_to_hydra: Sequence[str]) -> str:
+    if group.startswith("hydra/"):
+        besides = BESIDES.get(group.removeprefix("hydra/"), "see `dip --hydra-help`")
+        return f"{group}={option}: not here; there are {', '.join(known_to_hydra)}; {besides}"
+    if (first := group.split("/")[0]) in SORTED:
+        group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
+    known = options(group)
+    return f"{group}={option}: no such option{_did_you_mean(option, known)}; choose from {', '.join(known)}"
 
 
 def _unknown(key: str) -> str:
@@ -92,9 +113,9 @@ def _known_keys() -> list[str]:
 def _option_keys() -> Iterator[tuple[str, str, str]]:
     """Group, option and full key of every setting that an option brings; experiments are made of other groups."""
     for group in set(group_names()) - {"experiment"}:
-        for option in options(group):
-            words = OmegaConf.to_container(OmegaConf.load(conf_folder() / group / f"{option}.yaml"))
-            yield from ((group, option, leaf) for leaf in _leaves(words, f"{group.replace('/', '.')}."))
+        for path in (conf_folder() / group).glob("*.yaml"):
+            words = OmegaConf.to_container(OmegaConf.load(path))
+            yield from ((group, path.stem, leaf) for leaf in _leaves(words, f"{group.replace('/', '.')}."))
 
 
 def _leaves(words: object, prefix: str) -> Iterator[str]:

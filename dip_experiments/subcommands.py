@@ -1,0 +1,54 @@
+"""What `dip` does besides fitting, named by its first word: `dip keep fig2`."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dip_experiments.compose import compose_jobs, options
+from dip_experiments.words import for_hydra
+
+Importer = Callable[[str], Any]
+
+
+def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
+    """Exit code of a subcommand; `imported` brings rooms that need PyTorch. Raises ValueError for an unknown name."""
+    if name not in SUBCOMMANDS:
+        raise ValueError(
+            f"{name}: no such command{_hint(name, SUBCOMMANDS)}; there are {', '.join(SUBCOMMANDS)}, "
+            "and settings are given as key=value"
+        )
+    return SUBCOMMANDS[name](words, imported)
+
+
+def keep(words: Sequence[str], imported: Importer) -> int:
+    """Makes records, small enough for git, of the finished runs of an experiment: `dip keep fig2 scale=laptop`."""
+    experiment, *rest = words or [""]
+    if experiment not in options("experiment"):
+        known = options("experiment")
+        raise ValueError(
+            f"keep {experiment}".rstrip() + f": no such experiment{_hint(experiment, known)}; "
+            f"say dip keep with one of {', '.join(known)}"
+        )
+    asked = for_hydra(rest, multirun=False)
+    settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
+    scale, results = settings.scale.name, Path(settings.paths.results)
+    others = [word for word in asked if word.split("=")[0] not in ("scale", "paths.results")]
+    store, points = imported("dip_experiments.store").Store(results), imported("dip_experiments.metrics").curve_points
+    chosen = imported("dip_experiments.selection").select(experiment, scale, results, others)
+    pictures = list(settings.experiment.get("pictures", []))
+    for run in chosen.runs:
+        store.keep(run, scale, pictures, points(run.summary["iterations"]))
+    total = len(chosen.runs) + len(chosen.missing)
+    print(f"{len(chosen.runs)} of {total} runs of {experiment} kept in {results / scale / 'records'}")
+    if chosen.missing:
+        print(f"the others are not finished: {chosen.command}")
+    return 0
+
+
+SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {"keep": keep}
+
+
+def _hint(given: str, known: Sequence[str] | dict[str, Any]) -> str:
+    close = difflib.get_close_matches(given, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
