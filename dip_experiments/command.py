@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +180,8 @@ def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
 def end_at_once(folder: Path) -> None:
     """Leaves without any saving; the store's files are whole at any time."""
     for child in multiprocessing.active_children():
-        child.kill()
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)

@@ -1,5 +1,6 @@
 """What the words of a request mean, before Hydra reads them: flags, names of files, what contradicts."""
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,13 +68,15 @@ def _for_hydra(word: str, multirun: bool) -> str:
     if key.startswith("~"):
         name = key.removeprefix("~")
         raise ValueError(f"{word}: no setting can be left out; choose another value: {name}=...")
+    if "=" not in word:
+        raise ValueError(f"{word}: settings are given as key=value; `dip --help` lists them")
     _check_choice(key, value)
     if key not in (*READ, *WRITTEN) or value == "null":
         return word
     if not value:
         raise ValueError(f"{word}: a name is missing after =; {key}=null means none")
     names = _names(value) if multirun else [_home(value)]
-    if not multirun and key in READ and not Path(names[0]).exists() and len(several := _names(value)) > 1:
+    if not multirun and key in READ and not os.path.exists(names[0]) and len(several := _names(value)) > 1:
         raise ValueError(f"{word}: no file of that name; for {len(several)} of them add -m to sweep over them")
     return f"{word.split('=')[0]}={','.join(quoted(name) for name in names)}"
 
@@ -89,7 +92,7 @@ def _check_choice(key: str, value: str) -> None:
     if "." not in key or group not in group_names():
         return
     for name in value.split(","):
-        if name in options(group) and name != "none" and not Path(name).exists():
+        if name in options(group) and name != "none" and not os.path.exists(name):
             raise ValueError(f"{key}={value}: a kind is chosen with a /; say {group}={value}")
         if key == "task.noise" and name != "none" and not value.startswith("{"):
             raise ValueError(f"{key}={value}: say {group}={value}, with one of {', '.join(options(group))}")
@@ -100,7 +103,7 @@ def _names(value: str) -> list[str]:
     parts, names = value.split(","), []
     while parts:
         lengths = range(len(parts), 1, -1)
-        joined = next((n for n in lengths if Path(_home(",".join(parts[:n]))).exists()), 1)
+        joined = next((n for n in lengths if os.path.exists(_home(",".join(parts[:n])))), 1)
         names.append(_home(",".join(parts[:joined])))
         del parts[:joined]
     return names

@@ -6,35 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SMALL, Dip, only_run
-from omegaconf import OmegaConf
 from PIL import Image
 
 from dip_experiments import datasets
-from dip_experiments.compose import compose_jobs, conf_folder, options
-from dip_experiments.datasets import PICTURES, SHIPPED, File, locate
+from dip_experiments.compose import compose_jobs, options
+from dip_experiments.datasets import PICTURES, SHIPPED, File
 from dip_experiments.store import file_digest
 
 
 def test_every_picture_is_an_option_of_its_name() -> None:
     assert set(options("image")) == {*PICTURES, *SHIPPED, "file"}
     assert [name for name in options("image") if "/" not in name] == sorted([*SHIPPED, "file"])
-    for name in PICTURES:  # composing all of them takes long, and they differ in nothing but the name
-        words = OmegaConf.load(conf_folder() / "image" / f"{name}.yaml")
-        assert words == {"defaults": ["/image/_whole@_here_", "_self_"], "name": name}
     (job,) = compose_jobs(["image=cset9/f16", "scale=paper"], multirun=False)
     assert job.image == {"path": None, "size": None, "fit": "crop", "multiple": 1, "name": "cset9/f16"}
     (job,) = compose_jobs(["image=paper/snail", "scale=laptop"], multirun=False)
     assert job.image.size == 128
-
-
-def test_the_comment_of_a_picture_is_true(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DIP_DATA", raising=False)
-    for picture in PICTURES:
-        with Image.open(locate(picture)) as opened:
-            kind = "grey" if opened.mode == "L" else "RGB"
-            size = f"# {opened.height} x {opened.width}, {kind}: "
-        text = (Path(__file__).parents[1] / "conf" / "image" / f"{picture}.yaml").read_text()
-        assert text.splitlines()[1].startswith(size), picture
 
 
 def picture_in(folder: Path, content: int) -> Path:

@@ -1,14 +1,21 @@
 """A wrong request ends with code 2 and at most three plain lines before anything is written."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from conftest import SMALL
 from test_images import damaged_files
 
+from dip_experiments import experiment
 from dip_experiments.command import main
-from dip_experiments.compose import compose_jobs, options
+from dip_experiments.compose import compose_jobs, options, read_requests
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),
@@ -37,7 +44,26 @@ WRONG = [
     (["-m", "optimizer=lbfgs,adam", "replicas=2"], "replicas=1"),
     (["latent=meshgrid", "latent.channels=3"], "meshgrid has 2 channels"),
     (["--foo"], "unknown flag"),
-    (["foo"], "foo"),
+    (["foo"], "settings are given as key=value"),
+    (["experiment=fig44"], "experiment=fig44: no such experiment; did you mean fig4?"),
+    (["-m", "experiment=fig2,fig88"], "experiment=fig88: no such experiment"),
+    (["experiment.name=../../x"], "letters, digits, _ and - make a name"),
+    (["image=coffee", "image.path=x.png"], "leave one of them out"),
+    (["-m", "image=coffee,file", "image.path=x.png"], "leave one of them out"),
+    (["image=file", "image.path=null"], "image.path is needed"),
+    (["image.path="], "a name is missing"),
+    (["image.path=nowhere [1].png"], "image.path=nowhere [1].png: no such file"),
+    (["~target"], "choose another value: target=..."),
+    (["+target=noise"], "target=..."),
+    (["hydra/launcher=slurm"], "there are basic, joblib, pair; Slurm: pip install hydra-submitit-launcher"),
+    (["hydra.mode=fast"], "expected one of [RUN, MULTIRUN]"),
+    (["optimizer.lr=${nowhere.lr}"], "optimizer.lr: Interpolation key 'nowhere.lr' not found"),
+    (["-m", "optimizer.lr=interval(0,1)"], "another hydra/sweeper"),
+    (["optimizer.lr=[1"], "optimizer.lr=[1: cannot be read"),
+    (["-c"], "say what is to be shown"),
+    (["--resolve"], "belongs to --cfg"),
+    (["-m", "seed=0,1", "output=a.png"], "put {image}, the picture's name, into it"),
+    (["-m", "seed=0,1", "output={image}.png"], "two runs would write astronaut.png"),
 ]
 
 
@@ -106,4 +132,91 @@ def test_help_lists_the_groups(capfd: pytest.CaptureFixture[str]) -> None:
     assert "target: natural, noise, noisy, shuffled" in told
     assert "image: astronaut, camera, chelsea, coffee, file, cset9/baboon, cset9/f16" in told
     assert "task/noise: gaussian" in told
-    assert "_whole" not in told
+    assert "  task.quality: 10   # 1 worst to 100" in told
+    assert "  task.noise.peak: 30.0" in told
+    assert "photo (1).png" in told
+
+
+def test_without_words_nothing_is_fitted_and_a_trial_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == main(["-m"]) == main(["resume"]) == 0
+    assert "dip scale=smoke" in capfd.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_version_is_ours_and_flags_may_stand_last(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"dip_experiments {version('dip_experiments')}\n"
+    assert main(["target=noise", "image.path=photo (1).png", "--cfg", "job", "--resolve"]) == 0
+    told = capfd.readouterr().out
+    assert "path: photo (1).png" in told
+    assert "iterations: 1000" in told
+    assert main(["target=noise", "-i"]) == 0
+    assert "Defaults Tree" in capfd.readouterr().out
+
+
+def test_each_experiment_of_a_sweep_brings_its_own_grid() -> None:
+    requests = read_requests(["experiment=fig6,fig7_text,fig5", "scale=smoke,laptop", "hydra/launcher=basic"], True)
+    assert [len(request.jobs) for request in requests] == [6, 2, 4]
+    assert [job.experiment.name for request in requests for job in request.jobs[:1]] == ["fig6", "fig7_text", "fig5"]
+    assert {job.optimizer.lr for job in requests[0].jobs} == {0.1, 0.01, 0.001}
+    assert all(request.here for request in requests)
+
+
+def test_a_sweep_is_what_hydra_makes_of_it() -> None:
+    jobs = compose_jobs(["seed=range(0,6,2)", "target=choice(noise,natural)", "+fit.x=1", "seed=3,4"], multirun=True)
+    assert [(job.target.name, job.seed) for job in jobs] == [("noise", 3), ("natural", 3), ("noise", 4), ("natural", 4)]
+
+
+def test_of_another_sweepers_jobs_only_what_they_have_in_common_is_checked() -> None:
+    (request,) = read_requests(["optimizer.lr=interval(0,1)", "seed=3", "hydra.sweeper._target_=others.Sweeper"], True)
+    assert not request.whole
+    assert [job.seed for job in request.jobs] == [3]
+
+
+def test_ctrl_c_before_a_fit_ends_with_130_and_one_line(
+    dip: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(experiment, "run", lambda config: os.kill(os.getpid(), signal.SIGINT))
+    assert dip(*SMALL) == 130
+    assert capfd.readouterr().err.splitlines() == [
+        "Interrupted. Ask again with the same words to continue where it stopped."
+    ]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_launcher_that_breaks_off_is_no_traceback(
+    dip: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(experiment, "run", lambda config: {}["a worker was killed"])
+    assert dip(*SMALL) == 1
+    told = capfd.readouterr().err
+    assert told.splitlines() == [
+        "the sweep broke off: 'a worker was killed'",
+        "1 of 1 jobs ended without a word: killed, or out of memory?",
+    ]
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_parallel_sweep_keeps_every_checkpoint(tmp_path: Path) -> None:
+    words = [*SMALL[1:-2], "scale=smoke", "-m", "seed=0,1,2", "hydra/launcher=pair", "fit.iterations=1000000"]
+    dip = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while len(list(tmp_path.rglob("iteration-000100*"))) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    os.killpg(dip.pid, signal.SIGINT)
+    told = dip.communicate(timeout=60)[1]
+    assert dip.returncode == 130
+    assert "Traceback" not in told
+    assert len(list(tmp_path.rglob("checkpoint.pt"))) == 2

@@ -1,0 +1,129 @@
+"""A report says what differs between the jobs, what became of each, its PSNR, and what was lost."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import SMALL, Dip, only_run
+
+from dip_experiments.command import main
+from dip_experiments.reporting import Outcome, report
+from dip_experiments.subcommands import run_subcommand
+
+SUMMARY: dict[str, Any] = {
+    "final": {"loss": [0.1, None], "psnr_average": [27.5, None]},
+    "oracle_peak": {"psnr_average": [28.25, None]},
+    "lost_iterations": [50, None],
+    "failed": [{"replica": 1, "seed": 8, "iteration": 30}],
+}
+
+
+def told(outcome: str, *words: str, **others: Any) -> Outcome:
+    values = {"run": "abc", "folder": "r [b]/runs/abc", "message": None, "wrote": None, "summary": None, **others}
+    return Outcome(outcome=outcome, overrides=["scale=smoke", *words], **values)
+
+
+def test_the_table_shows_what_differs_and_how_many_are_finished(capfd: pytest.CaptureFixture[str]) -> None:
+    outcomes = [
+        told("finished", "target=noise", "image.path='a [b].png'", summary=SUMMARY, wrote="a.png"),
+        told("skipped", "target=natural", "image.path='c.png'", summary=SUMMARY | {"lost_iterations": [0, 0]}),
+        told("failed", "target=natural", "image.path='d.png'", message="NaN\nTraceback"),
+    ]
+    assert report(outcomes, jobs=4) == 1
+    out, err = capfd.readouterr()
+    header, first, second, third, last = out.splitlines()
+    assert header.split("  ")[0] == "target"
+    assert "scale" not in out
+    assert "a [b].png" in first
+    for part in ("27.50", "28.25", "50 iterations lost", "replica 1 (seed 8) failed at iteration 30", "wrote a.png"):
+        assert part in first
+    assert "skipped (finished before)" in second
+    assert "lost" not in second
+    assert "FAILED" in third
+    assert last == "2 of 4 finished; runs are in r [b]/runs"
+    assert err.splitlines()[0] == "run abc failed: NaN"
+    assert "1 of 4 jobs ended without a word" in err
+
+
+def test_one_run_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    summary = SUMMARY | {"lost_iterations": [0, 0], "failed": []}
+    assert report([told("finished", summary=summary, wrote="out.png")], jobs=1) == 0
+    line = "run abc finished: r [b]/runs/abc; PSNR 27.50 dB average, 28.25 dB oracle peak; wrote out.png\n"
+    assert capfd.readouterr().out == line
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (["finished", "elsewhere"], 0),
+        (["finished", "refused"], 2),
+        (["refused", "failed"], 1),
+        (["failed", "interrupted"], 130),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(outcomes: list[str], code: int) -> None:
+    assert report([told(outcome, f"seed={n}") for n, outcome in enumerate(outcomes)], len(outcomes)) == code
+
+
+def test_two_results_folders_are_reported_both(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = [*SMALL, "fit.iterations=2", "-m", f"paths.results={tmp_path}/A [1],{tmp_path}/B"]
+    assert main(words) == 0
+    told = capfd.readouterr().out
+    for folder in ("A [1]", "B"):
+        (run,) = (tmp_path / folder / "runs").iterdir()
+        assert str(run) in told
+    assert "2 of 2 finished" in told
+
+
+def test_a_run_that_is_being_fitted_elsewhere_is_no_error(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert dip(*SMALL, "fit.iterations=2") == 0
+    with only_run(tmp_path).locked():
+        assert dip(*SMALL, "fit.iterations=2", "force=true") == 0
+    assert "being fitted by another process" in capfd.readouterr().out
+
+
+class KeptRuns:
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def __call__(self, module: str) -> Any:
+        runs = [SimpleNamespace(summary={"iterations": 7}), SimpleNamespace(summary={"iterations": 9})]
+        chosen = SimpleNamespace(runs=runs, missing=[["seed=3"]], command="dip -m experiment=fig2")
+        return {
+            "dip_experiments.store": SimpleNamespace(Store=lambda results: self),
+            "dip_experiments.metrics": SimpleNamespace(curve_points=lambda iterations: [iterations]),
+            "dip_experiments.selection": SimpleNamespace(select=lambda *asked: self.calls.append(asked) or chosen),
+        }[module]
+
+    def keep(self, run: Any, scale: str, pictures: list[str], points: list[int]) -> None:
+        self.calls.append((scale, pictures, points))
+
+
+def test_keep_makes_records_of_the_finished_runs_and_names_the_others(capfd: pytest.CaptureFixture[str]) -> None:
+    kept = KeptRuns()
+    words = ["fig2", "scale=smoke", "paths.results=my results", "replicas=2", "+experiment.pictures=[average]"]
+    assert run_subcommand("keep", words, kept) == 0
+    asked, *records = kept.calls
+    assert asked == ("fig2", "smoke", Path("my results"), ["replicas=2", "+experiment.pictures=[average]"])
+    assert records == [("smoke", ["average"], [7]), ("smoke", ["average"], [9])]
+    out = capfd.readouterr().out
+    assert "2 of 3 runs of fig2 kept in my results/smoke/records" in out
+    assert "dip -m experiment=fig2" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["kep", "fig2"], "did you mean keep?"),
+        (["keep", "fig22"], "did you mean fig2?"),
+        (["keep"], "say dip keep with one of"),
+    ],
+)
+def test_an_unknown_command_or_experiment_is_refused(
+    words: list[str], wanted: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert wanted in capfd.readouterr().err

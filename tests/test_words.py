@@ -1,0 +1,97 @@
+"""What stands after the = of a file's setting is its name, whatever is in it; kinds and flags are told apart."""
+
+from pathlib import Path
+
+import pytest
+
+from dip_experiments.command import added_noise
+from dip_experiments.compose import compose_jobs
+from dip_experiments.experiment import read_settings
+from dip_experiments.words import for_hydra, quoted, split_flags
+
+NAMES = [
+    "photo (1).png",
+    "[a].png",
+    "a,b.png",
+    "über größe.png",
+    "a=b.png",
+    "it's.png",
+    '"quoted".png',
+    "'quoted'.png",
+    "~tilde.png",
+    "${image.name}.png",
+    "back\\slash\\",
+    "restored_{image}.png",
+    "3",
+    "#1: $x & y.png",
+    "\\${x}'\\'.png",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_comes_through_as_it_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    (job,) = compose_jobs(for_hydra([f"image.path={name}", f"output={name}", f"+task.flash={name}"], False), False)
+    assert (job.image.name, job.image.path, job.output, job.task.flash) == ("file", name, name, name)
+
+
+def test_names_come_through_a_sweep_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a,b.png", "c.png"):
+        Path(name).touch()
+    jobs = compose_jobs(for_hydra(["image.path=c.png,a,b.png,d e.png", "output=x{image}.png"], True), True)
+    assert [job.image.path for job in jobs] == ["c.png", "a,b.png", "d e.png"]
+    assert {job.output for job in jobs} == {"x{image}.png"}
+
+
+def test_all_names_survive_in_one_sweep() -> None:
+    jobs = compose_jobs([f"output={','.join(quoted(name) for name in NAMES)}"], True)
+    assert [job.output for job in jobs] == NAMES
+
+
+def test_a_leading_tilde_is_home_and_null_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    words = for_hydra(["image.path=~/a b.png", "output=null", "paths.results=~"], False)
+    (job,) = compose_jobs(words, False)
+    assert (job.image.path, job.output, job.paths.results) == ("/home/me/a b.png", None, "/home/me")
+
+
+def test_several_files_without_m_are_named_as_such() -> None:
+    with pytest.raises(ValueError, match="add -m to sweep over them"):
+        for_hydra(["image.path=a.png,b.png"], False)
+
+
+def test_a_mask_file_is_told_from_a_kind_of_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="say task/mask=box"):
+        for_hydra(["task.mask=box"], False)
+    Path("box").touch()
+    assert for_hydra(["task.mask=box"], False) == ["task.mask='box'"]
+    assert for_hydra(["task.mask=mask.png", "task.noise=none"], False) == ["task.mask='mask.png'", "task.noise=none"]
+
+
+def test_flags_may_stand_anywhere() -> None:
+    assert split_flags(["seed=1", "-c", "job", "--resolve", "-p", "task", "target=noise"]) == (
+        ["--cfg=job", "--resolve", "--package=task"],
+        ["seed=1", "target=noise"],
+    )
+    assert split_flags(["-i", "seed=1"]) == (["--info=all"], ["seed=1"])
+    assert split_flags(["seed=1,2", "-m"]) == (["-m"], ["seed=1,2"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "(sigma 25 of 255)"),
+        (["task=denoising", "task.noise.sigma=50"], "(sigma 50 of 255)"),
+        (["task=denoising", "task/noise=poisson"], "first, to see"),
+        (["task=denoising", "task.noise=none"], None),
+        (["task=jpeg"], None),
+        (["target=natural"], None),
+    ],
+)
+def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told: str | None) -> None:
+    (job,) = compose_jobs(for_hydra(["image.path=a.png", *words], False), False)
+    said = added_noise(read_settings(job))
+    assert (told is None and said is None) or (told is not None and told in (said or ""))
