@@ -27,7 +27,9 @@ OUTCOMES = "DIP_OUTCOMES"
 """Environment variable: the folder in which each job says what became of it."""
 STOP = "stop"
 """File in that folder: no further job begins."""
+TOLD = ("run", "folder", "outcome", "message", "wrote", "overrides", "summary")
 Outcome = dict[str, Any]
+"""What a job tells: the names of TOLD."""
 
 
 def read_settings(config: DictConfig) -> Settings:
@@ -41,7 +43,7 @@ def run(config: DictConfig) -> None:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
     outcomes, overrides = Path(os.environ[OUTCOMES]), list(HydraConfig.get().overrides.task)
-    outcome: Outcome = {"run": "none", "overrides": overrides}
+    outcome: Outcome = {**dict.fromkeys(TOLD), "overrides": overrides}
     try:
         outcome |= {"outcome": "interrupted"} if (outcomes / STOP).exists() else carry_out(config, overrides)
     except Interrupted:
@@ -86,7 +88,7 @@ def fit(settings: Settings, store: Store, name: str) -> str:
 
 def told(run: Run, said: str, settings: Settings) -> Outcome:
     """What became of a run, for the report; its picture is delivered."""
-    outcome: Outcome = {"run": run.name, "folder": str(run.folder), "outcome": said, "message": None, "wrote": None}
+    outcome: Outcome = {"run": run.name, "folder": str(run.folder), "outcome": said}
     if said == "failed":
         return outcome | {"message": (run.failure or "no reason recorded").splitlines()[0]}
     outcome["summary"] = {name: run.summary.get(name) for name in ("final", "oracle_peak", "lost_iterations", "failed")}
@@ -99,7 +101,7 @@ def told(run: Run, said: str, settings: Settings) -> Outcome:
 
 
 def deliver(run: Run, settings: Settings) -> str:
-    """Writes the averaged image of the first replica that did not fail, as the store has it, with the picture's alpha."""
+    """Writes the averaged image of the first replica that did not fail, with the picture's alpha; says where."""
     path = expanded(settings.output or "", settings.image.path, settings.image.name)
     restored = with_alpha(read_image(run.image("average", run.replicas[0])), settings)
     write_image(Path(path), restored, bit_depth(settings.image.path))

@@ -1,5 +1,5 @@
 """stub"""
-from pathlib import Path
+
 from dip_experiments.images.pictures import files
 from dip_experiments.settings import Settings, identity
 from dip_experiments.store import file_digest, signature
