@@ -28,8 +28,8 @@ class Scale(Group):
 class Image(Group):
     """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by."""
 
-    name: Annotated[str, AfterValidator(check_name)]
-    path: str | None
+    name: Annotated[str, AfterValidator(check_name), ByContent()]
+    path: Annotated[str | None, ByContent()]
     size: PositiveInt | None
     fit: Literal["resize", "crop"]
     multiple: PositiveInt
@@ -121,9 +121,9 @@ class Fit(Group):
 
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]
-    checkpoint_every: PositiveInt
+    checkpoint_every: Annotated[PositiveInt, NoEffect()]
     block: PositiveInt
-    keep: list[PositiveInt]
+    keep: Annotated[list[PositiveInt], NoEffect()]
     spike_db: PositiveFloat
     rollbacks: PositiveInt
 
@@ -142,7 +142,7 @@ class Experiment(BaseModel):
 class Settings(Group):
     """Everything that composes one run; conf/ says what each word means and where its value comes from."""
 
-    scale: Scale
+    scale: Annotated[Scale, NoEffect()]
     image: Image
     target: Annotated[PlainTarget | NoisyTarget, Field(discriminator="name")]
     task: Task
@@ -150,17 +150,17 @@ class Settings(Group):
     latent: Latent
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
-    stopping: NoStopping
-    logger: Annotated[NoLogger | Wandb, Field(discriminator="name")]
-    experiment: Experiment
+    stopping: Annotated[NoStopping, Neutral(NoStopping(name="none"))]
+    logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NoEffect()]
+    experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
     replicas: PositiveInt
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
-    force: bool
-    output: str | None
+    force: Annotated[bool, NoEffect()]
+    output: Annotated[str | None, NoEffect()]
     fit: Fit
-    paths: Paths
+    paths: Annotated[Paths, NoEffect()]
 
     @property
     def seeds(self) -> list[int]:
