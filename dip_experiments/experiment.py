@@ -14,13 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.training import Interrupted
-from dip_experiments.images import bit_depth, expanded, read_image
+from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
 from dip_experiments.planning import check_delivery, plan
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings
 from dip_experiments.sitting import begin, fit_and_record, has_all
-from dip_experiments.store import BeingFitted, Run, Store, locked, write_image, write_json, write_text
+from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
 from dip_experiments.wording import in_plain_words
 
 OUTCOMES = "DIP_OUTCOMES"
@@ -96,15 +96,15 @@ def told(run: Run, said: str, settings: Settings) -> Outcome:
         return outcome
     try:
         return outcome | {"wrote": deliver(run, settings)}
-    except OSError as error:
-        return outcome | {"outcome": "failed", "message": f"output={settings.output}: {error.strerror or error}"}
+    except ValueError as error:
+        return outcome | {"outcome": "failed", "message": str(error)}
 
 
 def deliver(run: Run, settings: Settings) -> str:
     """Writes the averaged image of the first replica that did not fail, with the picture's alpha; says where."""
     path = expanded(settings.output or "", settings.image.path, settings.image.name)
     restored = with_alpha(read_image(run.image("average", run.replicas[0])), settings)
-    write_image(Path(path), restored, bit_depth(settings.image.path))
+    write_output(Path(path), restored, bit_depth(settings.image.path))
     return path
 
 

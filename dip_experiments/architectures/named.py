@@ -53,6 +53,13 @@ def filled_in(network: type[Network], words: Arguments) -> Arguments:
     return model.model_validate(words).model_dump()
 
 
+def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
+    """What counts of an architecture in a run's name: ours by name, others by `target`, and all arguments."""
+    arguments = filled_in(network, words)
+    kept = {name: value for name, value in arguments.items() if network.neutral.get(name, counted) != value}
+    return {"name": network.names[0] if network.names else target, **kept}
+
+
 def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:
     """The network with shapes and no numbers. Raises ValueError where the constructor does."""
     with torch.device("meta"):

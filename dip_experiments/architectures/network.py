@@ -1,7 +1,8 @@
 """What every architecture is: R independent networks held as one, from latents to images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar
 
 import torch
@@ -24,10 +25,12 @@ class Network(nn.Module, ABC):
     What is computed may be larger than the image: the image is what lies inside `margins`, as `padded` gives them.
     `names`: what it is called in conf/architecture, the first in a run's name; empty for those of other packages.
     `per_scale`: arguments that may be lists with an entry per scale, fine to coarse, and can do with fewer.
+    `neutral`: arguments that came later, and the value at which they leave a run's name.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     per_scale: ClassVar[tuple[str, ...]] = ()
+    neutral: ClassVar[Mapping[str, object]] = MappingProxyType({})
 
     def __init__(self, latent_shape: tuple[int, int, int], replicas: int, margins: Margins = (0, 0, 0, 0)) -> None:
         super().__init__()
