@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import sys
 import traceback
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
 from dip_experiments.planning import check_delivery, plan
 from dip_experiments.selection import run_name
-from dip_experiments.settings import Settings
+from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, fit_and_record, has_all
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
 from dip_experiments.wording import in_plain_words
@@ -30,12 +29,6 @@ STOP = "stop"
 TOLD = ("run", "folder", "outcome", "message", "wrote", "overrides", "summary")
 Outcome = dict[str, Any]
 """What a job tells: the names of TOLD."""
-
-
-def read_settings(config: DictConfig) -> Settings:
-    """The composed configuration as checked settings. Raises pydantic's ValidationError or OmegaConf's errors."""
-    words = typing.cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-    return Settings.model_validate({name: value for name, value in words.items() if name != "hydra"})
 
 
 def run(config: DictConfig) -> None:

@@ -69,7 +69,7 @@ def built_without_memory(network: type[Network], arguments: Arguments, replicas:
 def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[Arguments, str]:
     """The arguments with as many scales as the picture has room for, and what was changed, in words, or nothing.
 
-    The deepest scales are left out. Raises ValueError where the constructor does, also for a picture with room for none.
+    The deepest scales are left out. Raises ValueError where the constructor does, or where there is room for none.
     """
     lists = [name for name in network.per_scale if isinstance(arguments[name], list)]
     scales = min((len(arguments[name]) for name in lists), default=1)

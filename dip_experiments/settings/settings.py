@@ -1,7 +1,8 @@
 """The settings of one run: the one place where every word of conf/ has a type and a range."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
+from omegaconf import DictConfig, OmegaConf
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 from dip_experiments.datasets import check_name
+from dip_experiments.schema import ByContent, Neutral, NoEffect
 from dip_experiments.tasks.schema import Group, Sigma, Task
 
 
@@ -170,3 +172,9 @@ class Settings(Group):
     def words(self) -> dict[str, Any]:
         """Plain nested dictionary with the words of conf/."""
         return self.model_dump(by_alias=True)
+
+
+def read_settings(config: DictConfig) -> Settings:
+    """The composed configuration as checked settings. Raises pydantic's ValidationError or OmegaConf's errors."""
+    words = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    return Settings.model_validate({name: value for name, value in words.items() if name != "hydra"})

@@ -84,7 +84,7 @@ def write_image(path: Path, image: Array, bits: int = 8) -> None:
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Writes arrays by name, compressed; `numpy.load` reads them."""
     with atomic(path) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take them for its option
 
 
 def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
