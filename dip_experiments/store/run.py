@@ -99,8 +99,8 @@ class Run:
 
     @property
     def replicas(self) -> list[int]:
-        """Those that did not fail."""
-        failed = {failure["replica"] for failure in self.summary["failed"]}
+        """Those that did not fail; all while nobody knows."""
+        failed = {failure["replica"] for failure in self.summary["failed"]} if self.summarised else ()
         return [replica for replica in range(len(self.provenance["seeds"])) if replica not in failed]
 
     @property
