@@ -35,9 +35,10 @@ TITLES = {
     "times_fewer_iterations": "times fewer",
 }
 ABOVE = """\
-Denoising at sigma 25. Peaks are the oracle's, of the averaged image, in dB, means over the seeds; `minus paper` compares
-them seed by seed with the paper's settings, `worst seed` is the largest of these differences. `seconds`: wall time of all
-seeds together until the peak, on a machine that may have had other work too; `times fewer`: iterations until the peak."""
+Denoising at sigma 25. Peaks are the oracle's, of the averaged image, in dB, means over the seeds; `minus paper`
+compares them seed by seed with the paper's settings, `worst seed` is the largest of these differences. `seconds`: wall
+time of all seeds together until the peak, on a machine that may have had other work too; `times fewer`: iterations
+until the peak."""
 
 
 def draw(paper: Selection, others: Selection) -> Page:
