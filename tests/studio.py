@@ -39,8 +39,8 @@ def make_run(
     measurement: Array = CLEAN,
     known: Array | None = None,
     clean: Array = CLEAN,
-    curves: Mapping[str, Array] = {},  # noqa: B006
-    summary: Mapping[str, Any] = {},  # noqa: B006
+    curves: Mapping[str, Array] = {},
+    summary: Mapping[str, Any] = {},
     seeds: Sequence[int] = SEEDS,
     failed: Sequence[int] = (),
     **words: Any,

@@ -1,7 +1,6 @@
 """What the figures of the restorations show follows from the stored runs, which are made by hand here."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +59,12 @@ def statistics(row: dict[str, str], quantity: str) -> list[float]:
 
 
 @pytest.fixture
-def without_libraries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """No other method can be computed, as in a clone without them."""
     for methods in (baselines.DENOISERS, baselines.UPSAMPLERS, baselines.INPAINTERS):
         for name in list(methods):
             monkeypatch.setitem(methods, name, lambda *_: pytest.fail("computed again"))
     monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
-    yield
 
 
 @pytest.mark.parametrize("name", FIGURES)
