@@ -44,7 +44,7 @@ def network_words(architecture: Mapping[str, Any]) -> str:
     """An architecture by its channels, `width 32` or `channels 8, 16`, and by its name if it is not the paper's own."""
     name = architecture["name"]
     named = [] if name in HOURGLASSES else [str(name)]
-    given = next((architecture[key] for key in CHANNELS if isinstance(architecture.get(key), list)), [])
+    given: list[object] = next((architecture[key] for key in CHANNELS if isinstance(architecture.get(key), list)), [])
     different = list(dict.fromkeys(given))
     if not different:
         return str(name)
