@@ -58,10 +58,10 @@ def seed_words(run: Run) -> str:
 
 
 def lost_words(runs: Sequence[Run]) -> str:
-    """How many iterations the guard threw away, over all runs and seeds."""
+    """How many iterations the guard threw away, over all runs and seeds; nothing where there are no runs."""
     lost = sum(lost_iterations(run) for run in runs)
     done = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
-    return f"Iterations lost to the guard: {lost} of {done}."
+    return f"Iterations lost to the guard: {lost} of {done}." if runs else ""
 
 
 def lost_iterations(run: Run) -> int:
