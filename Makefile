@@ -20,7 +20,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
 	table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
-	bench data dashboard clean
+	figures check-figures bench data dashboard clean clean-runs
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -112,18 +112,14 @@ stand-in: setup ## Figure 4 where there is no GPU: the paper's network on a smal
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
 
 table-precision: reproduce-fig2 ## what bfloat16 costs and saves (needs hardware for it): denoising, Figure 2
-	$(BIN)/dip -m experiment=precision scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
-	$(BIN)/dip -m experiment=precision_fig2 scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
-	$(BIN)/python scripts/table_precision.py --scale $(SCALE) --results $(RESULTS)
-	@echo "See $(RESULTS)/$(SCALE)/tables/precision.md and precision_fig2.md"
+	$(call fit,-m experiment=precision $(LAUNCHER))
+	$(call fit,-m experiment=precision_fig2 $(LAUNCHER))
+	$(call compare,precision)
 
-table-acceleration: setup ## ways to fewer iterations beside the paper's settings
-	$(BIN)/dip -m experiment=precision experiment.name=acceleration_base precision=float32 scale=$(SCALE) \
-		device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
-	$(BIN)/dip -m experiment=acceleration scale=$(SCALE) device=$(DEVICE) paths.results=$(RESULTS) $(LAUNCHER) $(ARGS)
-	$(BIN)/python scripts/try_acceleration.py --scale $(SCALE) --results $(RESULTS) device=$(DEVICE) $(ARGS)
-	$(BIN)/python scripts/table_acceleration.py --scale $(SCALE) --results $(RESULTS)
-	@echo "See $(RESULTS)/$(SCALE)/tables/acceleration.md"
+table-acceleration: setup ## a faster schedule of the learning rate beside the paper's
+	$(call fit,-m experiment=precision precision=float32 $(LAUNCHER))
+	$(call fit,-m experiment=acceleration $(LAUNCHER))
+	$(call compare,acceleration)
 
 table-denoising: setup ## nine colour pictures at sigma 25, beside published numbers and other methods
 	$(call fit,-m experiment=table_denoising $(LAUNCHER))
@@ -152,5 +148,17 @@ dashboard: setup ## open the offline W&B runs in the terminal
 	@echo "To put them on a server: $(BIN)/wandb login, then $(BIN)/wandb sync $(RESULTS)/wandb/offline-run-*"
 	$(BIN)/wandb leet $(RESULTS)/wandb
 
-clean: ## remove runs, trials and caches; what is tracked in git stays
-	rm -rf $(RESULTS)/runs $(RESULTS)/smoke $(RESULTS)/wandb .pytest_cache .mypy_cache .ruff_cache build dist
+figures: setup ## redraw every figure and table that has records or runs, without a fit
+	@for script in scripts/figure_*.py scripts/table_*.py; do for scale in laptop paper; do \
+		$(BIN)/python $$script --scale $$scale --results $(RESULTS) --if-kept || exit; done; done
+
+check-figures: setup ## compare figures and tables with those committed: CSV, MD and JSON by byte, PNG by pixel
+	$(BIN)/python scripts/check_figures.py --results $(RESULTS)
+
+clean: ## remove caches and trials; runs stay (see clean-runs)
+	rm -rf $(RESULTS)/smoke .pytest_cache .mypy_cache .ruff_cache build dist
+
+clean-runs: ## remove all runs of RESULTS for good, with SURE=yes; records, figures and tables stay
+	@n=$$(find $(RESULTS)/runs -name summary.json 2>/dev/null | wc -l); \
+	if [ "$(SURE)" != yes ]; then echo "$$n finished runs in $(RESULTS)/runs would be lost: add SURE=yes"; exit 2; fi; \
+	rm -rf $(RESULTS)/runs $(RESULTS)/wandb; echo "$$n finished runs removed"

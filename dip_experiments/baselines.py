@@ -27,6 +27,25 @@ OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])
 """The brightness and the two colour differences in which `bm3d_rgb` works, up to scale."""
 FLAT = 1e-9
 """Range below which such a plane counts as constant."""
+CHOICES: dict[str, dict[str, Any]] = {
+    "nlm": {"patch_size": 5, "patch_distance": 6, "h": 0.8},
+    "tv": {"weight": 0.6},
+    "wavelet": {"wavelet": "sym4", "wavelet_levels": 3},
+    "bm3d": {},
+}
+"""Constants of the denoisers that are our choice; `h` and `weight` in units of sigma."""
+LIBRARIES = {
+    "nlm": ("scikit-image",),
+    "tv": ("scikit-image",),
+    "wavelet": ("scikit-image", "PyWavelets"),
+    "bm3d": ("bm3d",),
+    "nearest": ("numpy",),
+    "bicubic": ("pillow",),
+    "lanczos": ("pillow",),
+    "nearest_known": ("scipy",),
+    "biharmonic": ("scikit-image",),
+}
+"""What does the work of each method, for the stored numbers to say with which version."""
 
 
 def non_local_means(noisy: Array, sigma: float) -> Array:
@@ -35,8 +54,8 @@ def non_local_means(noisy: Array, sigma: float) -> Array:
     Patches of 5 x 5 pixels at most 6 pixels away, as in scikit-image's own example. h = 0.8 sigma is our choice: at
     sigma 25 it gains 0.1 to 0.8 dB on the 0.6 sigma that scikit-image proposes for this mode.
     """
-    scale = _checked_sigma(noisy, sigma)
-    settings = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * scale, "sigma": scale, "fast_mode": False}
+    scale, choices = _checked_sigma(noisy, sigma), CHOICES["nlm"]
+    settings = {**choices, "h": choices["h"] * scale, "sigma": scale, "fast_mode": False}
     return _of_grey_or_colour(denoise_nl_means, noisy, settings)
 
 
@@ -45,7 +64,7 @@ def total_variation(noisy: Array, sigma: float) -> Array:
 
     weight = 0.6 sigma is our choice: the best of 0.5, 0.6 ... 0.8 on astronaut at 128 pixels with sigma 25.
     """
-    weight = 0.6 * _checked_sigma(noisy, sigma)
+    weight = CHOICES["tv"]["weight"] * _checked_sigma(noisy, sigma)
     return _clipped(denoise_tv_chambolle(noisy, weight=weight, channel_axis=0))
 
 
@@ -55,8 +74,9 @@ def wavelet(noisy: Array, sigma: float) -> Array:
     Symlets of 4 vanishing moments at 3 levels, or as many as the picture's size allows, are our choice.
     """
     scale = _checked_sigma(noisy, sigma)
-    levels = min(3, pywt.dwt_max_level(min(noisy.shape[1:]), "sym4"))
-    settings = {"sigma": scale, "wavelet": "sym4", "wavelet_levels": levels, "rescale_sigma": True}
+    choices = CHOICES["wavelet"]
+    levels = min(choices["wavelet_levels"], pywt.dwt_max_level(min(noisy.shape[1:]), choices["wavelet"]))
+    settings = {**choices, "sigma": scale, "wavelet_levels": levels, "rescale_sigma": True}
     return _of_grey_or_colour(denoise_wavelet, noisy, settings | {"convert2ycbcr": len(noisy) == 3})
 
 

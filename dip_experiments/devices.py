@@ -1,5 +1,7 @@
 """Devices: which there are, what they are called, what they multiply in hardware."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -39,3 +41,14 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 def device_name(device: torch.device) -> str:
     """What a record calls the device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def available_memory(device: torch.device) -> int | None:
+    """Bytes that a fit may still take on the device; None where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except OSError:
+        found = None
+    return int(found[1]) * 1024 if found else None

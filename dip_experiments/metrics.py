@@ -9,6 +9,8 @@ TINY = 1e-12
 """Smallest mean squared error that still has a PSNR (120 dB), the same as in `tensors`."""
 EXPLAINED = 0.9
 """Share of a target's variance at which the impedance is read (ours)."""
+AUTHORS_SMALLEST_SIDE = 32
+"""Pixels a side that `psnr_y_authors` needs: the authors' networks compute on multiples of so many."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of R, G and B in the brightness Y (ITU-R BT.601)."""
 
@@ -30,6 +32,18 @@ def iterations_to_explain(mse: Array, variance: float, fraction: float) -> int |
     return int(reached[0]) + 1 if reached.size else None
 
 
+POINTS_PER_DECADE, EVEN_POINTS = 60, 300
+"""Of the iterations at which a curve is drawn (ours)."""
+
+
+def curve_points(iterations: int) -> NDArray[np.int_]:
+    """The iterations at which a curve is kept and drawn: log-spaced and evenly spaced ones, the first and the last."""
+    decades = np.log10(iterations)
+    logarithmic = np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)
+    even = np.linspace(1, iterations, min(iterations, EVEN_POINTS))
+    return np.unique(np.rint(np.concatenate([logarithmic, even])).astype(int))
+
+
 def psnr(image: Array, reference: Array) -> float:
     """10 log10(1 / MSE) in dB: range 1, all channels pooled, raw values, no border cropped (PAPER detail 9)."""
     _check_shapes(image, reference)
@@ -42,9 +56,12 @@ def psnr_y_authors(image: Array, reference: Array) -> float:
     Compared is the centre of the reference, cut to multiples of 32, less 4 pixels at the top and left and 5 at the
     bottom and right. `image` is as large as the reference or as that centre; grey counts as three equal channels.
     """
-    height, width = (side // 32 * 32 for side in reference.shape[1:])
+    multiple = AUTHORS_SMALLEST_SIDE
+    height, width = (side // multiple * multiple for side in reference.shape[1:])
     if not height or not width:
-        raise ValueError(f"psnr_y_authors needs 32 x 32 pixels or more, got a reference of shape {reference.shape}")
+        raise ValueError(
+            f"psnr_y_authors needs {multiple} x {multiple} pixels or more, got a reference of shape {reference.shape}"
+        )
     if image.shape[1:] != (height, width):
         _check_shapes(image, reference)
     return psnr(*(_studio_luma(_centre(picture, height, width))[4:-5, 4:-5] for picture in (image, reference)))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.compose import compose_jobs, options
+from dip_experiments.store import Store
 from dip_experiments.words import for_hydra
 
 Importer = Callable[[str], Any]
@@ -34,11 +35,11 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
     others = [word for word in asked if word.split("=")[0] not in ("scale", "paths.results")]
-    store, points = imported("dip_experiments.store").Store(results), imported("dip_experiments.metrics").curve_points
+    store = Store(results)
     chosen = imported("dip_experiments.selection").select(experiment, scale, results, others)
-    pictures = list(settings.experiment.get("pictures", []))
+    pictures, whose = list(settings.experiment.get("pictures", [])), settings.experiment.get("pictures_of", "first")
     for run in chosen.runs:
-        store.keep(run, scale, pictures, points(run.summary["iterations"]))
+        store.keep(run, scale, pictures, whose)
     total = len(chosen.runs) + len(chosen.missing)
     print(f"{len(chosen.runs)} of {total} runs of {experiment} kept in {results / scale / 'records'}")
     if chosen.missing:

@@ -141,9 +141,9 @@ def peak_memory(device: torch.device, found: list[float]) -> Iterator[None]:
     """Appends by how many MB memory rose at most: the allocator's count on a GPU, sampled resident memory on a CPU."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
+        allocated = torch.cuda.memory_allocated(device)
         yield
-        found.append((torch.cuda.max_memory_allocated(device) - before) / 1e6)
+        found.append((torch.cuda.max_memory_allocated(device) - allocated) / 1e6)
         return
     C_LIBRARY.malloc_trim(0)  # what earlier work has freed must not hide what is taken now
     before, highest, running = resident(), [0.0], [True]

@@ -15,7 +15,7 @@ from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
 from dip_experiments.drawing.figures import save_table
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.store import provenance, write_json
+from dip_experiments.store import sitting, write_json
 
 ITERATIONS = 10
 COMMANDS = {
@@ -50,7 +50,8 @@ def iteration_seconds(network: nn.Module, evaluate: nn.Module, z: Tensor, y: Ten
 def compilation(width: int, size: int, device: torch.device) -> list[tuple[str, float]]:
     """torch.compile on the plain network, from an empty cache: what it costs, what it saves, when it has paid."""
     channels = [width] * 5
-    network = Skip(32, 3, (size, size), channels, channels, [4] * 5).to(device, memory_format=torch.channels_last)
+    network = Skip(32, 3, (size, size), channels, channels, [4] * 5).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
     z, y = torch.rand(1, 32, size, size, device=device), torch.rand(1, 3, size, size, device=device)
     _, eager = iteration_seconds(network, network, z, y)
     torch._inductor.config.force_disable_caches = True
@@ -79,7 +80,7 @@ def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: t
     folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
     name = device_name(device).replace(" ", "-").lower() + suffix
     save_table(columns, folder, name)
-    write_json(folder / f"{name}.json", provenance([], name, torch.get_num_threads(), sys.argv[:1]))
+    write_json(folder / f"{name}.json", sitting(name, torch.get_num_threads(), sys.argv[:1], 0))
 
 
 def main() -> int:

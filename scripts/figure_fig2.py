@@ -1,83 +1,75 @@
 """Figure 2 of the paper, "high impedance to noise", with the control without a network."""
 
 import sys
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
+from numpy.typing import NDArray
 
-from dip_experiments.drawing.figures import (
-    COLOURS,
-    EXPLAINED,
-    LABELS,
-    add_row,
-    band,
-    curves_of,
-    iterations_explained,
-    log_points,
-    run_script,
-    save_figure,
-    save_sources,
-    statistics,
-)
-from dip_experiments.store import Run, write_columns
+from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, statistics
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import iterations_explained, output_at, stored, variances
+from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED
+from dip_experiments.metrics import EXPLAINED
+from dip_experiments.selection import select
+from dip_experiments.store import Run
 
 ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}
+COLOURS = {"natural": BLUE, "noisy": ORANGE, "shuffled": GREEN, "noise": RED}
+LABELS = {"natural": "image", "noisy": "image + noise", "shuffled": "image shuffled", "noise": "U(0, 1) noise"}
+"""The paper's words for the target signals, in its order."""
 STRIP = (10, 30, 100, 300, 1000)
 ENLARGED = ("shuffled", "noise")
 """Targets that look the same everywhere: the strip shows their central quarter."""
 
 
-def draw(runs: list[Run], folder: Path) -> None:
-    """Draws fig2.png, .pdf and .csv, and says in fig2.json from which runs."""
+def draw(selection: Selection) -> Page:
+    """Draws figures/fig2."""
+    runs = selection.whole
     figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
     plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1])
     axes = plots.subplots(len(ARCHITECTURES), 2, sharex=True)
     for row, architecture in zip(axes, ARCHITECTURES, strict=True):
-        of_architecture = select(runs, architecture)
-        draw_errors(row[0], of_architecture)
-        draw_explained(row[1], of_architecture)
-    draw_strip(strip, select(runs, "skip"))
-    plots.suptitle(title(runs[0]), fontsize=9)
-    save_figure(figure, folder / "figures", "fig2")
-    write_columns(folder / "figures" / "fig2.csv", drawn_curves(runs))
-    save_sources(runs, folder / "figures", "fig2")
+        draw_errors(row[0], of_architecture(runs, architecture))
+        draw_explained(row[1], of_architecture(runs, architecture))
+    draw_strip(strip, of_architecture(runs, "skip"))
+    plots.suptitle(title(runs[0], selection.scale), fontsize=9)
+    return Page(figure, drawn_curves(runs), runs)
 
 
-def select(runs: list[Run], architecture: str) -> dict[str, Run]:
-    """The run of each target of one architecture, in the paper's order."""
+def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
+    """The run of each target of one architecture, in the paper's order. Raises ValueError if one is not asked for."""
     chosen = {
         run.settings["target"]["name"]: run for run in runs if run.settings["architecture"]["name"] == architecture
     }
-    missing = [name for name in LABELS if name not in chosen]
-    if missing:
+    if lacking := [name for name in LABELS if name not in chosen]:
         raise ValueError(
-            f"Figure 2 needs architecture={architecture} for target={','.join(missing)}; run `make reproduce-fig2`"
+            f"Figure 2 shows architecture={architecture} with target={','.join(lacking)} too; leave out these words"
         )
     return {name: chosen[name] for name in LABELS}
 
 
-def title(run: Run) -> str:
+def title(run: Run, scale: str) -> str:
     """What was fitted, and how."""
     words = run.settings
     size, width = words["image"]["size"], words["scale"]["width"]
     return (
         f"{words['image']['name']} {size} x {size}, width {width}, Adam {words['optimizer']['lr']}, "
-        f"mean and range over seeds {', '.join(map(str, run.provenance['seeds']))}; scale {words['scale']['name']}"
+        f"mean and range over seeds {', '.join(map(str, run.seeds))}; scale {scale}"
     )
 
 
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
     """Panel a: the paper's plot. Dotted: where a fit waits that has found the mean colour only, or the image only."""
     for name, run in runs.items():
-        band(axis, curves_of(run, "loss"), COLOURS[name], LABELS[name])
+        band(axis, curve_of(run, "loss"), COLOURS[name], LABELS[name])
     sigma = runs["noisy"].settings["target"]["sigma"]
     plateaus = {
         "noise": (1 / 12, "1/12: variance of U(0, 1)"),
-        "shuffled": (runs["natural"].summary["target_variance"][0], "variance of the image"),
+        "shuffled": (variances(runs["natural"])[0], "variance of the image"),
         "noisy": ((sigma / 255) ** 2, f"variance of the noise, ({sigma:g}/255)$^2$"),
     }
     for name, (height, text) in plateaus.items():
@@ -96,8 +88,8 @@ def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
 def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
     """Panel b: the same in units of each target's variance; triangles where 90 % is explained (median over seeds)."""
     for name, run in runs.items():
-        variances = np.array(run.summary["target_variance"])
-        band(axis, curves_of(run, "loss") / variances[:, None], COLOURS[name], LABELS[name])
+        loss = curve_of(run, "loss")
+        band(axis, Curve(loss.iterations, loss.values / variances(run)[:, None]), COLOURS[name], LABELS[name])
         reached = iterations_explained(run)
         if np.isfinite(reached).all():
             axis.plot(np.median(reached), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
@@ -113,10 +105,9 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     shown = [n for n in STRIP if n <= min(run.summary["iterations"] for run in runs.values())]
     axes = figure.subplots(len(runs), 1 + len(shown), squeeze=False)
     for row, (name, run) in zip(axes, runs.items(), strict=True):
-        for axis, picture in zip(row, ["target", *(f"iteration-{n:06d}" for n in shown)], strict=True):
-            enlarged = name in ENLARGED
-            part = shown_part(run.image(picture, 0), enlarged)
-            axis.imshow(part, interpolation="nearest" if enlarged else "antialiased")
+        enlarged = name in ENLARGED
+        for axis, picture in zip(row, [stored(run, "target"), *(output_at(run, n) for n in shown)], strict=True):
+            axis.imshow(shown_part(picture, enlarged), interpolation="nearest" if enlarged else "antialiased")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(LABELS[name], fontsize=9)
@@ -126,29 +117,25 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     figure.suptitle(note, fontsize=9)
 
 
-def shown_part(path: Path, enlarged: bool) -> np.ndarray:
-    """The picture, or its central quarter."""
-    picture = Image.open(path).convert("RGB")
-    margin = picture.width // 4 if enlarged else 0
-    return np.asarray(picture.crop((margin, margin, picture.width - margin, picture.height - margin)))
+def shown_part(picture: NDArray[np.float64], enlarged: bool) -> NDArray[np.float64]:
+    """The picture "h w c", or its central quarter."""
+    height, width = picture.shape[1:]
+    margin = width // 4 if enlarged else 0
+    part = picture[:, margin : height - margin, margin : width - margin]
+    return np.moveaxis(np.broadcast_to(part, (3, *part.shape[1:])), 0, 2)
 
 
 def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
     """The numbers behind the curves, at log-spaced iterations."""
-    columns: dict[str, list[object]] = {
-        name: []
-        for name in ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
-    }
+    names = ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
+    columns: dict[str, list[object]] = {name: [] for name in names}
     for run in runs:
-        curves, words = curves_of(run, "loss"), run.settings
-        variance = f"{np.mean(run.summary['target_variance']):.6g}"
-        for n in log_points(curves.shape[1]):
-            add_row(
-                columns, words["architecture"]["name"], words["target"]["name"], n,
-                *statistics(curves[:, n - 1]), variance,
-            )  # fmt: skip
+        curve, words = curve_of(run, "loss").sparse, run.settings
+        variance, names = f"{variances(run).mean():.6g}", (words["architecture"]["name"], words["target"]["name"])
+        for n, values in zip(curve.iterations, curve.values.T, strict=True):
+            add_row(columns, *names, int(n), *statistics(values), variance)
     return columns
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("fig2", draw))
+    sys.exit(run_script("figures/fig2", draw, select, ["fig2"]))

@@ -1,29 +1,18 @@
 """Figure 3 of the paper: a JPEG is restored blindly, and its blocks come back in the end."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
-from dip_experiments.drawing.figures import (
-    BLUE,
-    Panel,
-    band,
-    curves_of,
-    described,
-    log_points,
-    only_run,
-    output_at,
-    row_height,
-    run_script,
-    save_figure,
-    save_sources,
-    sheet,
-    show_row,
-    stored,
-    tabulated,
-)
-from dip_experiments.store import Run, write_columns
+from dip_experiments.drawing.curves import band, curve_of, tabulated, value_at
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.panels import Panel, row_height, show_row
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import output_at, stored
+from dip_experiments.drawing.style import BLUE, sheet
+from dip_experiments.drawing.words import described
+from dip_experiments.selection import select
+from dip_experiments.store import Run
 
 SHOWN = (100, 600, 2400)
 """Iterations whose outputs are shown before the last one's; 2400 is where the authors stop."""
@@ -31,30 +20,31 @@ CORNER = (0.55, 0.25)
 """Of the enlarged part: an outline, where the JPEG rings and its blocks show."""
 
 
-def draw(runs: list[Run], folder: Path) -> None:
-    """Draws fig3.png, .pdf and .csv, and says in fig3.json from which run."""
-    run = only_run(runs)
-    psnr = curves_of(run, "psnr_measurement")
-    iterations = [n for n in SHOWN if n < psnr.shape[1]] + [psnr.shape[1]]
-    # Single outputs fall back now and then; the seed in the middle is no lucky and no unlucky one.
-    middle = int(np.argsort(psnr[:, min(SHOWN[-1], psnr.shape[1]) - 1])[len(psnr) // 2])
-    outputs = [Panel(f"output, iteration {n}", output_at(run, n, middle), psnr[:, n - 1]) for n in iterations]
+def draw(selection: Selection) -> Page:
+    """Draws figures/fig3."""
+    run = selection.only
+    psnr, last = curve_of(run, "psnr_measurement"), run.summary["iterations"]
+    values = {n: value_at(run, "psnr_measurement", n) for n in (*(n for n in SHOWN if n < last), last)}
+    replica = middle(run, values[min(SHOWN[-1], last)])
+    outputs = [Panel(f"output, iteration {n}", output_at(run, n, replica), values[n]) for n in values]
     panels = [Panel("the JPEG", stored(run, "target")), *outputs]
     figure, (pictures, plot) = sheet(row_height(panels), 2.2)
     show_row(pictures, panels, CORNER)
     axis = plot.subplots()
-    band(axis, psnr, BLUE, "", log_points(psnr.shape[1]))
-    axis.plot(iterations, psnr[:, np.array(iterations) - 1].mean(0), "o", color=BLUE)
+    band(axis, psnr.sparse, BLUE, "")
+    axis.plot(list(values), [value.mean() for value in values.values()], "o", color=BLUE)
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR to the JPEG (dB)")
-    figure.suptitle(
-        "Figure 3: a JPEG restored; nobody knows the clean picture, the numbers compare with the JPEG\n"
-        + described(runs, folder.name, f"the seed that is in the middle at iteration {SHOWN[-1]}"),
-        fontsize=9,
-    )
-    save_figure(figure, folder / "figures", "fig3")
-    write_columns(folder / "figures" / "fig3.csv", tabulated({"single output": psnr}, "curve", "psnr_jpeg"))
-    save_sources(runs, folder / "figures", "fig3")
+    shown = f"the seed that is in the middle at iteration {SHOWN[-1]}"
+    title = "Figure 3: a JPEG restored; nobody knows the clean picture, the numbers compare with the JPEG"
+    words = described([run], selection.scale, output_at(run, last, replica), shown)
+    figure.suptitle(f"{title}\n{words}", fontsize=9)
+    return Page(figure, tabulated({"single output": psnr}, "curve", "psnr_jpeg"), [run])
+
+
+def middle(run: Run, values: np.ndarray) -> int:
+    """The replica in the middle: single outputs fall back now and then, it is no lucky and no unlucky one."""
+    return run.replicas[int(np.argsort(values)[len(values) // 2])]
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("fig3", draw))
+    sys.exit(run_script("figures/fig3", draw, select, ["fig3"]))

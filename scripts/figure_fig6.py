@@ -1,82 +1,69 @@
 """Figure 6 of the paper: what fills a large hole depends on the learning rate."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import SubFigure
+from numpy.typing import NDArray
 
-from dip_experiments.drawing.figures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    Array,
-    band,
-    curves_of,
-    described,
-    log_points,
-    missing,
-    run_script,
-    save_figure,
-    save_sources,
-    sheet,
-    show,
-    stored,
-    tabulated,
-)
-from dip_experiments.store import Run, write_columns
+from dip_experiments.drawing.curves import band, curve_of, tabulated
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.panels import show
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import stored
+from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, sheet
+from dip_experiments.drawing.words import described
+from dip_experiments.selection import select
+from dip_experiments.store import Run
 
+Array = NDArray[np.float64]
 AUTHORS = 0.01
 """The authors' rate (PAPER, settings per task: vase)."""
-COLOURS = {0.1: ORANGE, AUTHORS: BLUE, 0.001: GREEN}
+COLOURS = (ORANGE, BLUE, GREEN)
+"""From the highest rate on."""
 HOLE = np.array([0.8, 0.47, 0.65])
 """Colour of what is missing: one that the picture has not."""
 PICTURES = 3.5
 """Inches of the pictures with the small ones below them."""
 
 
-def draw(runs: list[Run], folder: Path) -> None:
-    """Draws fig6.png, .pdf and .csv, and says in fig6.json from which runs."""
-    by_rate = select(runs)
-    seeds = len(runs[0].provenance["seeds"])
+def draw(selection: Selection) -> Page:
+    """Draws figures/fig6."""
+    runs = sorted(selection.whole, key=rate, reverse=True)
+    if len(runs) != len(COLOURS):
+        raise ValueError(f"Figure 6 shows {len(COLOURS)} rates, these are {len(runs)}; leave out optimizer.lr")
+    seeds = max(len(run.seeds) for run in runs)
     figure, (pictures, plot) = sheet(PICTURES if seeds > 1 else PICTURES * 2 / 3, 2.6)
-    known, *parts = pictures.subfigures(1, 1 + len(by_rate))
+    known, *parts = pictures.subfigures(1, 1 + len(runs))
     show_seeds(known, "what is known", [with_hole(runs[0])], seeds)
-    for part, (rate, run) in zip(parts, by_rate.items(), strict=True):
-        show_seeds(part, named(rate), [stored(run, "unperturbed", replica) for replica in range(seeds)], seeds)
-    losses = {rate: curves_of(run, "loss") for rate, run in by_rate.items()}
+    for part, run in zip(parts, runs, strict=True):
+        show_seeds(part, named(rate(run)), [stored(run, "unperturbed", replica) for replica in run.replicas], seeds)
+    losses = {rate(run): curve_of(run, "loss") for run in runs}
     axis = plot.subplots()
-    for rate, loss in losses.items():
-        band(axis, loss, COLOURS[rate], named(rate), log_points(loss.shape[1]))
+    for (value, loss), colour in zip(losses.items(), COLOURS, strict=True):
+        band(axis, loss.sparse, colour, named(value))
     axis.set(xscale="log", yscale="log", xlabel="iteration", ylabel="loss: MSE, 0 in the hole")
     axis.legend(fontsize=8)
     title = f"Figure 6: a large hole at three rates, the authors' is {AUTHORS}; outputs for the latent as it is"
-    figure.suptitle(f"{title}\n{described(runs, folder.name)} (small: the others)", fontsize=9)
-    save_figure(figure, folder / "figures", "fig6")
-    write_columns(
-        folder / "figures" / "fig6.csv", tabulated({f"{rate}": loss for rate, loss in losses.items()}, "rate", "loss")
-    )
-    save_sources(runs, folder / "figures", "fig6")
+    words = described(runs, selection.scale, stored(runs[0], "unperturbed"))
+    figure.suptitle(f"{title}\n{words} (small: the others)", fontsize=9)
+    return Page(figure, tabulated({f"{value}": loss for value, loss in losses.items()}, "rate", "loss"), runs)
 
 
-def select(runs: list[Run]) -> dict[float, Run]:
-    """The run of each rate, the highest first."""
-    chosen = {run.settings["optimizer"]["lr"]: run for run in runs}
-    lacking = [f"{rate}" for rate in COLOURS if rate not in chosen]
-    if lacking:
-        raise ValueError(f"Figure 6 needs optimizer.lr={','.join(lacking)}; run `make reproduce-fig6`")
-    return {rate: chosen[rate] for rate in COLOURS}
+def rate(run: Run) -> float:
+    """The learning rate."""
+    return float(run.settings["optimizer"]["lr"])
 
 
-def named(rate: float) -> str:
+def named(value: float) -> str:
     """The rate, and whose it is."""
-    return f"rate {rate}{' (the authors)' if rate == AUTHORS else ''}"
+    return f"rate {value}{' (the authors)' if value == AUTHORS else ''}"
 
 
 def with_hole(run: Run) -> Array:
     """The target with its hole in a flat colour."""
-    hole = missing(run)
-    return np.where(hole, HOLE[:, None, None], stored(run, "target"))
+    known = stored(run, "mask").min(axis=0) > 0.5
+    return np.where(known, stored(run, "target"), HOLE[:, None, None])
 
 
 def show_seeds(part: SubFigure, title: str, pictures: list[Array], seeds: int) -> None:
@@ -89,4 +76,4 @@ def show_seeds(part: SubFigure, title: str, pictures: list[Array], seeds: int) -
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("fig6", draw))
+    sys.exit(run_script("figures/fig6", draw, select, ["fig6"]))

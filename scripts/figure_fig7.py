@@ -1,27 +1,16 @@
 """Figure 7 of the paper: a picture under letters, and one of which half of the pixels are missing."""
 
 import sys
-from pathlib import Path
 
-import numpy as np
-
-from dip_experiments.baselines import INPAINTERS
-from dip_experiments.drawing.figures import (
-    Array,
-    Panel,
-    described,
-    missing,
-    row_height,
-    run_script,
-    save_figure,
-    save_sources,
-    sheet,
-    show_row,
-    stored,
-    under_pictures,
-)
-from dip_experiments.metrics import psnr
-from dip_experiments.store import Run, write_columns
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
+from dip_experiments.drawing.rivals import inpainter, rival_numbers, rival_picture
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import stored
+from dip_experiments.drawing.style import sheet
+from dip_experiments.drawing.words import described
+from dip_experiments.selection import select
+from dip_experiments.store import Baselines, Run
 
 CORNERS = {"paper/kate": (0.2, 0.38), "standard11/barbara": (0.75, 0.5)}
 """Of the enlarged parts: the face and a pattern of stripes, in the whole pictures and in their middles."""
@@ -31,40 +20,35 @@ SUBTITLE = 0.25
 BASELINES = ("nearest", "biharmonic")
 
 
-def draw(runs: list[Run], folder: Path) -> None:
-    """Draws fig7.png, .pdf and .csv, and says in fig7.json from which runs."""
-    rows = [panels(run) for run in runs]
-    figure, parts = sheet(*(row_height(row) + SUBTITLE for row in rows))
-    for part, run, row in zip(parts, runs, rows, strict=True):
-        show_row(part, row, CORNERS.get(run.settings["image"]["name"], MIDDLE))
-        part.suptitle(described([run], folder.name), fontsize=8)
+def draw(text: Selection, missing: Selection) -> Page:
+    """Draws figures/fig7."""
+    runs = [*text.whole, *missing.whole]
+    rows = [(run.settings["image"]["name"], panels(run, text.baselines)) for run in runs]
+    figure, parts = sheet(*(row_height(row) + SUBTITLE for _, row in rows))
+    for part, run, (name, row) in zip(parts, runs, rows, strict=True):
+        show_row(part, row, CORNERS.get(name, MIDDLE))
+        part.suptitle(described([run], text.scale, stored(run, "reference")), fontsize=8)
     figure.suptitle("Figure 7: inpainting; of the network, the output for the latent as it is", fontsize=9)
-    save_figure(figure, folder / "figures", "fig7")
-    write_columns(
-        folder / "figures" / "fig7.csv",
-        under_pictures(
-            "image", "psnr", [(run.settings["image"]["name"], row) for run, row in zip(runs, rows, strict=True)]
-        ),
-    )
-    save_sources(runs, folder / "figures", "fig7")
+    return Page(figure, under_pictures("image", "psnr", rows), runs)
 
 
-def panels(run: Run) -> list[Panel]:
+def panels(run: Run, kept: Baselines) -> list[Panel]:
     """The holes, filled by what one would pick otherwise and by the network; the picture itself."""
-    holes, reference = stored(run, "target"), stored(run, "reference")
-    known = np.broadcast_to(~missing(run), holes.shape)
-    ours = [stored(run, "unperturbed", replica) for replica in range(len(run.provenance["seeds"]))]
-
-    def panel(title: str, pictures: list[Array]) -> Panel:
-        return Panel(title, pictures[0], [psnr(picture, reference) for picture in pictures])
-
+    title = f"network, iteration {run.summary['iterations']}"
     return [
-        panel("missing: black", [holes]),
-        *(panel(name, [INPAINTERS[name](holes, known)]) for name in BASELINES),
-        panel(f"network, iteration {run.summary['iterations']}", ours),
-        Panel("original", reference),
+        Panel("missing: black", stored(run, "target"), run.scores("measurement", "psnr")[:1]),
+        *(rival(run, name, kept) for name in BASELINES),
+        Panel(title, stored(run, "unperturbed"), run.scores("unperturbed", "psnr")),
+        Panel("original", stored(run, "reference")),
     ]
 
 
+def rival(run: Run, name: str, kept: Baselines) -> Panel:
+    """The holes as another method fills them."""
+    method = inpainter(name)
+    numbers = rival_numbers(method, run, kept) or {}
+    return Panel(name, rival_picture(method, run, kept), list(numbers.values()))
+
+
 if __name__ == "__main__":
-    sys.exit(run_script("fig7_text", draw, "fig7_missing"))
+    sys.exit(run_script("figures/fig7", draw, select, ["fig7_text"], ["fig7_missing"]))

@@ -1,17 +1,20 @@
 """The table of ways to fewer iterations: peak PSNR and time beside those of the paper's settings."""
 
 import sys
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import peak_gaps, peak_iterations, peaks
+from dip_experiments.drawing.table import NONE, job_rows, table_page
+from dip_experiments.drawing.words import seed_words
+from dip_experiments.selection import select
+from dip_experiments.store import Run
 
-from dip_experiments.drawing.figures import run_among, run_script, save_sources, save_table
-from dip_experiments.store import Run, Store
-
-COLUMNS = (
-    "settings",
-    "image",
+PAPER = (0.01, [0.9, 0.999])
+"""Rate and betas of Adam (authors)."""
+NUMBERS = (
     "seeds",
     "iterations",
     "peak_iteration",
@@ -21,72 +24,66 @@ COLUMNS = (
     "seconds",
     "times_fewer_iterations",
 )
-PAPER = (0.01, [0.9, 0.999])
-"""Rate and betas of Adam (authors)."""
+TITLES = {
+    "settings": "settings",
+    "image": "image",
+    "peak_iteration": "peak at",
+    "peak_psnr_average": "peak, average",
+    "minus_paper": "minus paper",
+    "worst_seed": "worst seed",
+    "seconds": "seconds",
+    "times_fewer_iterations": "times fewer",
+}
+ABOVE = """\
+Denoising at sigma 25. Peaks are the oracle's, of the averaged image, in dB, means over the seeds; `minus paper` compares
+them seed by seed with the paper's settings, `worst seed` is the largest of these differences. `seconds`: wall time of all
+seeds together until the peak, on a machine that may have had other work too; `times fewer`: iterations until the peak."""
 
 
-def draw(runs: list[Run], folder: Path) -> None:
-    """Writes tables/acceleration.csv and .md: `minus_paper` and `worst_seed` are differences of peaks in dB.
-
-    Peaks are the oracle's, of the averaged image; `seconds` is the wall time of all seeds together until then,
-    on a machine that may have had other work too. Every iteration costs the same, but for averaged weights (a further
-    evaluation) and before a coarse start (iterations at half the resolution, in `seconds` only).
-    """
-    store, scale = Store(folder.parent), folder.name
-    runs = [*store.read_grid("acceleration_base", scale), *runs, *store.read_grid("acceleration_tried", scale)]
-    rows = [row(run, paper_of(run, runs)) for run in sorted(runs, key=lambda run: (label(run) != "paper", label(run)))]
-    save_table(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), folder / "tables", "acceleration")
-    save_sources(runs, folder / "tables", "acceleration")
+def draw(paper: Selection, others: Selection) -> Page:
+    """Writes tables/acceleration."""
+    jobs = sorted([*paper.jobs, *others.jobs], key=lambda job: (label(job.words) != "paper", label(job.words)))
+    basis = {image(run.settings): run for run in paper.runs}
+    columns = job_rows(
+        jobs, {"settings": label, "image": image}, NUMBERS, lambda run: numbers(run, basis.get(image(run.settings)))
+    )
+    waiting = "\n".join(one.waiting for one in (paper, others) if one.missing)
+    return table_page(columns, TITLES, [job.run for job in jobs if job.run], ABOVE, waiting)
 
 
-def row(run: Run, paper: Run) -> tuple[str, ...]:
+def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
     """One line of the table."""
-    gap = peaks(run) - peaks(paper)
+    fewer = f"{peak_at(paper) / peak_at(run):.2f}" if paper else NONE
     return (
-        label(run),
-        run.settings["image"]["name"],
-        str(len(gap)),
+        seed_words(run),
         str(run.summary["iterations"]),
-        f"{peak_iteration(run):.0f}",
-        f"{peaks(run).mean():.2f}",
-        f"{gap.mean():+.2f}",
-        f"{gap[np.abs(gap).argmax()]:+.2f}",
-        f"{seconds(run):.0f}",
-        f"{peak_iteration(paper) / peak_iteration(run):.2f}",
+        f"{peak_at(run):.0f}",
+        f"{peaks(run, 'psnr_average').mean():.2f}",
+        *peak_gaps(run, paper, 2),
+        f"{run.summary['wall_seconds'] * peak_at(run) / run.summary['iterations']:.0f}",
+        fewer,
     )
 
 
-def label(run: Run) -> str:
-    """What a run does otherwise than the paper."""
-    adam = run.settings["optimizer"]
+def label(words: Mapping[str, Any]) -> str:
+    """What is done otherwise than in the paper."""
+    adam = words["optimizer"]
     if (adam["lr"], adam["betas"]) == PAPER:
         return "paper"
-    words = [f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}"]
-    words += ["one-cycle rate"] if adam["name"] == "adam_one_cycle" else []
-    return " + ".join([*words, *([run.settings["tried"]] if "tried" in run.settings else [])])
+    return f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}" + (
+        " + one-cycle rate" if adam["name"] == "adam_one_cycle" else ""
+    )
 
 
-def peaks(run: Run) -> NDArray[np.float64]:
-    """The best PSNR of the average, in dB, one per seed."""
-    return np.array(run.summary["oracle_peak"]["psnr_average"])
+def image(words: Mapping[str, Any]) -> str:
+    """The picture."""
+    return str(words["image"]["name"])
 
 
-def peak_iteration(run: Run) -> float:
+def peak_at(run: Run) -> float:
     """Where the average is best, mean over the seeds."""
-    return float(np.mean(run.summary["oracle_iteration"]["psnr_average"]))
-
-
-def seconds(run: Run) -> float:
-    """Wall time of all seeds together until the mean of their peaks."""
-    return float(run.summary["wall_seconds"]) * peak_iteration(run) / run.summary["iterations"]
-
-
-def paper_of(run: Run, runs: list[Run]) -> Run:
-    """The run of the same image with the paper's settings."""
-    image = run.settings["image"]["name"]
-    lack = f"the table needs image={image} with the paper's settings; run `make table-acceleration`"
-    return run_among(runs, lambda other: (label(other), other.settings["image"]["name"]) == ("paper", image), lack)
+    return float(peak_iterations(run, "psnr_average").mean())
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("acceleration", draw))
+    sys.exit(run_script("tables/acceleration", draw, select, ["precision", "precision=float32"], ["acceleration"]))

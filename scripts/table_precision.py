@@ -1,17 +1,17 @@
 """The tables of reduced precision: quality of denoising, and Figure 2's iterations, in float32 and in bfloat16."""
 
 import sys
-from pathlib import Path
-from statistics import fmean
 
-import numpy as np
-
-from dip_experiments.drawing.figures import impedance, run_among, run_script, save_sources, save_table
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import impedance, peak_gaps, peaks
+from dip_experiments.drawing.table import job_rows, table_page
+from dip_experiments.drawing.words import seed_words
+from dip_experiments.selection import select
 from dip_experiments.store import Run
 
-QUALITY = (
-    "image",
-    "precision",
+NAMES = {"image": lambda words: words["image"]["name"], "precision": lambda words: words["precision"]}
+NUMBERS = (
     "seeds",
     "peak_psnr_average",
     "peak_psnr_output",
@@ -19,57 +19,69 @@ QUALITY = (
     "worst_seed",
     "seconds_per_iteration",
 )
-IMPEDANCE = ("target", "precision", "seeds", "iterations90_median", "iterations90_min", "iterations90_max", "ratio")
+TITLES = {
+    "image": "image",
+    "precision": "precision",
+    "seeds": "seeds",
+    "peak_psnr_average": "peak, average",
+    "peak_psnr_output": "peak, output",
+    "average_minus_float32": "minus float32",
+    "worst_seed": "worst seed",
+    "seconds_per_iteration": "s/iteration",
+}
+ABOVE = """\
+Denoising at sigma 25 in both precisions. Peaks are the oracle's, in dB, means over the seeds; `minus float32` compares
+the averages' peaks seed by seed, `worst seed` is the largest of these differences."""
+IMPEDANCE_NAMES = {"target": lambda words: words["target"]["name"], "precision": lambda words: words["precision"]}
+IMPEDANCE = ("seeds", "iterations90_median", "iterations90_min", "iterations90_max", "ratio")
+IMPEDANCE_TITLES = {
+    "target": "target",
+    "precision": "precision",
+    "seeds": "seeds",
+    "iterations90_median": "median",
+    "iterations90_min": "least",
+    "iterations90_max": "most",
+    "ratio": "ratio",
+}
+IMPEDANCE_ABOVE = """\
+Figure 2's network in both precisions: iterations until 90 % of the target's variance is explained, median, least and
+most over the seeds, and the ratio of the medians to that of the natural image."""
 
 
-def draw_quality(runs: list[Run], folder: Path) -> None:
-    """Writes tables/precision.csv and .md: peaks are the oracle's, means over the seeds, in dB."""
-    rows = [quality(run, in_float32(run, runs)) for run in runs]
-    save_table(dict(zip(QUALITY, zip(*rows, strict=True), strict=True)), folder / "tables", "precision")
-    save_sources(runs, folder / "tables", "precision")
+def draw_quality(selection: Selection) -> Page:
+    """Writes tables/precision: peaks are the oracle's, means over the seeds, in dB."""
+    plain = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "float32"}
+    columns = job_rows(
+        selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(run.settings["image"]["name"]))
+    )
+    return table_page(columns, TITLES, selection.runs, ABOVE, selection.waiting)
 
 
-def draw_impedance(runs: list[Run], folder: Path) -> None:
-    """Writes tables/precision_fig2.csv and .md; `>N` where 90 % was not reached in N iterations."""
-    rows = [(*words(run), str(len(run.curves)), *impedance(run, natural_of(run, runs))) for run in runs]
-    save_table(dict(zip(IMPEDANCE, zip(*rows, strict=True), strict=True)), folder / "tables", "precision_fig2")
-    save_sources(runs, folder / "tables", "precision_fig2")
+def draw_impedance(selection: Selection) -> Page:
+    """Writes tables/precision_fig2; `>N` where 90 % was not reached in N iterations."""
+    natural = {run.settings["precision"]: run for run in selection.runs if run.settings["target"]["name"] == "natural"}
+    columns = job_rows(
+        selection.jobs,
+        IMPEDANCE_NAMES,
+        IMPEDANCE,
+        lambda run: (seed_words(run), *impedance(run, natural.get(run.settings["precision"]))),
+    )
+    return table_page(columns, IMPEDANCE_TITLES, selection.runs, IMPEDANCE_ABOVE, selection.waiting)
 
 
-def quality(run: Run, plain: Run) -> tuple[str, ...]:
-    """One line of the first table, beside the float32 run of the same image."""
-    peaks, basis = (np.array(r.summary["oracle_peak"]["psnr_average"]) for r in (run, plain))
-    gap = peaks - basis
+def quality(run: Run, plain: Run | None) -> tuple[str, ...]:
+    """The numbers of a run, beside the float32 run of the same image if that is there."""
     return (
-        run.settings["image"]["name"],
-        run.settings["precision"],
-        str(len(peaks)),
-        f"{peaks.mean():.2f}",
-        f"{fmean(run.summary['oracle_peak']['psnr_reference']):.2f}",
-        f"{gap.mean():+.3f}",
-        f"{gap[np.abs(gap).argmax()]:+.3f}",
+        seed_words(run),
+        f"{peaks(run, 'psnr_average').mean():.2f}",
+        f"{peaks(run, 'psnr_reference').mean():.2f}",
+        *peak_gaps(run, plain, 3),
         f"{run.summary['wall_seconds'] / run.summary['iterations']:.4f}",
     )
 
 
-def in_float32(run: Run, runs: list[Run]) -> Run:
-    """The float32 run of the same image."""
-    basis = (run.settings["image"], "float32")
-    lack = f"the table needs image={run.settings['image']['name']} in float32; run `make table-precision`"
-    return run_among(runs, lambda other: (other.settings["image"], other.settings["precision"]) == basis, lack)
-
-
-def words(run: Run) -> tuple[str, str]:
-    """Target and precision."""
-    return run.settings["target"]["name"], run.settings["precision"]
-
-
-def natural_of(run: Run, runs: list[Run]) -> Run:
-    """The run that fits the natural image in the same precision."""
-    precision = run.settings["precision"]
-    lack = f"the ratio needs target=natural in precision={precision}; run `make table-precision`"
-    return run_among(runs, lambda other: words(other) == ("natural", precision), lack)
-
-
 if __name__ == "__main__":
-    sys.exit(run_script("precision", draw_quality) or run_script("precision_fig2", draw_impedance))
+    sys.exit(
+        run_script("tables/precision", draw_quality, select, ["precision"])
+        or run_script("tables/precision_fig2", draw_impedance, select, ["precision_fig2"])
+    )

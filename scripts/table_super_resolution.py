@@ -2,29 +2,32 @@
 
 import sys
 
-import numpy as np
+from dip_experiments.drawing.comparison import comparison
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.rivals import rival_columns, upsampler
+from dip_experiments.drawing.rows import Mean, Numbers, Part, Table
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.selection import select
+from dip_experiments.store import Baselines, Run
 
-from dip_experiments.baselines import UPSAMPLERS
-from dip_experiments.drawing.comparison import (
-    Array,
-    Mean,
-    Numbers,
-    Part,
-    Table,
-    last_output,
-    run_table,
-    scores,
-)
-from dip_experiments.drawing.figures import stored
-from dip_experiments.metrics import psnr_y_authors, ssim
-from dip_experiments.store import Run
-
+METRIC = "psnr_y_authors"
+METHODS = ("nearest", "bicubic", "lanczos")
 PRINTED = Mean("", "last", {"published": {"method": "dip"}, "published_bicubic": {"method": "bicubic"}})
 DEEP_PRIOR = {"x4": ("deep_prior", ""), "x8": ("deep_prior_005", "perturbation .05")}
 """The page's name for the authors' method, and what is to be said of it; it has two perturbations at x8."""
+TITLES = {
+    "image": "image",
+    "ours": "ours",
+    "averaged": "averaged",
+    "bicubic": "bicubic",
+    "lanczos": "Lanczos",
+    "pixels_tv": "pixels, TV",
+    "published": "published",
+    "published_bicubic": "bicubic, published",
+}
 BELOW = """\
 PSNR in dB of the brightness, without the borders, as in the authors' tables; SSIM between 0 and 1, over the whole
-picture; every number of ours is the mean over the seeds.
+picture; every number of ours is the mean over the seeds. More columns are in the CSV, there by these names:
 
 - `ours`: the last output, the authors' choice; `ssim` is of it. `spread`: largest minus smallest seed. `averaged`:
   the running average of all outputs.
@@ -46,35 +49,36 @@ def part(dataset: str, setting: str) -> Part:
     return Part(dataset, setting, {"table": "super_resolution", "setting": setting}, methods, [PRINTED], remark)
 
 
-def measure(run: Run) -> Numbers:
-    """All from the stored pictures, the other methods' from the small one."""
-    small, reference = stored(run, "target", 0), stored(run, "reference", 0)
+def measure(run: Run, kept: Baselines) -> Numbers:
+    """Ours, and the other methods' from the small picture."""
     factor = run.settings["task"]["factor"]
     return {
-        "last": last(run),
-        "averaged": scores(run, "average", psnr_y_authors),
-        "ssim": scores(run, last_output(run), ssim),
-        **{name: np.array([psnr_y_authors(f(small, factor), reference)]) for name, f in UPSAMPLERS.items()},
+        "last": run.scores("output", METRIC),
+        "averaged": run.scores("average", METRIC),
+        "ssim": run.scores("output", "ssim"),
+        **rival_columns({name: upsampler(name, factor) for name in METHODS}, METRIC, run, kept),
     }
 
 
-def last(run: Run) -> Array:
-    """Of the last output."""
-    return scores(run, last_output(run), psnr_y_authors)
+def draw(fits: Selection, plain: Selection) -> Page:
+    """Writes tables/super_resolution, complete or not."""
+    return comparison(TABLE, fits, plain)
 
 
 TABLE = Table(
     name="super_resolution",
-    metric="psnr_y_authors",
+    metric=METRIC,
     ours="last",
-    columns=("averaged", "ssim", *UPSAMPLERS),
+    columns=("averaged", "ssim", *METHODS),
     parts=[part(dataset, setting) for setting in DEEP_PRIOR for dataset in ("set5", "set14")],
-    setting=lambda run: f"x{run.settings['task']['factor']}",
+    setting=lambda words: f"x{words['task']['factor']}",
     measure=measure,
-    last=last,
+    last=lambda run: run.scores("output", METRIC),
+    titles=TITLES,
     above="Super-resolution, 4 and 8 times, of Set5 and Set14.",
     below=BELOW,
 )
 
 if __name__ == "__main__":
-    sys.exit(run_table(TABLE))
+    ASKED = (["table_super_resolution"], ["pixels_super_resolution"])
+    sys.exit(run_script("tables/super_resolution", draw, select, *ASKED))

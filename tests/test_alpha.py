@@ -146,3 +146,33 @@ def test_alpha_of_a_tiff_is_kept_and_the_black_of_a_printed_one_is_no_alpha(tmp_
     assert (levels(kept, 16) == levels(ALPHA, 16)).all()
     assert read_alpha(tmp_path / "print.tif") is None
     assert np.abs(read_image(tmp_path / "print.tif") - COLOURS).max() < 2 / 255
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colours_that_a_tiff_holds_multiplied_by_their_opacity_are_divided_by_it(
+    channels: int, kind: str, tmp_path: Path
+) -> None:
+    largest = 1 if kind == "float32" else np.iinfo(kind).max
+    alpha = np.maximum(ALPHA, 0.2)
+    alpha[:, :4] = 0
+    held = np.concatenate([COLOURS[:channels] * alpha, alpha]) * largest
+    held = np.moveaxis(held if kind == "float32" else np.rint(held), 0, 2).astype(kind)
+    photometric = "minisblack" if channels == 1 else "rgb"
+    words = {"photometric": photometric, "extrasamples": ["assocalpha"], "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "a.tif", held, **words)
+    seen, kept = read_image(tmp_path / "a.tif"), read_alpha(tmp_path / "a.tif")
+    rounding = 0.6 / min(largest, 65535) / 0.2 + 1.1 / min(largest, 65535)
+    assert np.abs(seen - COLOURS[:channels])[:, 4:].max() < rounding
+    assert (seen[:, :4] == 0).all()
+    assert seen.max() <= 1
+    assert kept is not None
+    assert np.abs(kept - alpha).max() < rounding
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_a_channel_of_which_a_tiff_says_nothing_is_no_opacity(kind: str, tmp_path: Path) -> None:
+    levels_held = np.moveaxis(np.concatenate([COLOURS, ALPHA]) * np.iinfo(kind).max, 0, 2).astype(kind)
+    tifffile.imwrite(tmp_path / "a.tif", levels_held, photometric="rgb", extrasamples=["unspecified"])
+    assert read_alpha(tmp_path / "a.tif") is None
+    assert (read_image(tmp_path / "a.tif") == np.moveaxis(levels_held[..., :3] / np.iinfo(kind).max, 2, 0)).all()

@@ -1,18 +1,21 @@
 """W&B is told everything, and nothing of W&B can stop a fit."""
 
+import math
 import os
-import signal
 import subprocess
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import wandb
-from conftest import SMALL, only_run
+from conftest import SMALL, Dip, only_run
+from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.images import read_image
 
 WORDS = [*[word for word in SMALL if word != "logger=none"], "logger=wandb"]
 
@@ -37,11 +40,11 @@ class Board:
 
 
 def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
-    dip: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board, asked = Board(), {}
     monkeypatch.setattr(wandb, "init", lambda **words: asked.update(words) or board)
-    assert dip(*WORDS, "replicas=2", "logger.tags=[mine]") == 0
+    assert dip(*WORDS, "replicas=2", "fit.keep=[40]", "logger.tags=[mine]") == 0
     run = only_run(tmp_path)
     assert asked["name"] == f"noisy-skip-{run.name[:8]}"
     assert (asked["mode"], asked["group"], asked["job_type"]) == ("offline", "single", "fit")
@@ -53,8 +56,16 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
     assert curves[-1]["iteration"] == 40
     assert len(curves) < 40
     assert curves[-1]["psnr_average/seed1"] == run.curves[1]["psnr_average"][-1]
-    pictures = [entry["iteration"] for entry in board.logged if "output/seed0" in entry]
-    assert pictures == [1, 3, 10, 30, 40]
+    for name in ("output/seed0", "average/seed1"):
+        assert [entry["iteration"] for entry in board.logged if name in entry] == [1, 3, 10, 30, 40]
+    for name in ("target/seed0", "reference/seed1"):
+        assert [entry["iteration"] for entry in board.logged if name in entry] == [0]
+    assert {name for entry in board.logged for name in entry} == set(board.metrics)
+    for kind in ("target", "average"):
+        (*_, shown) = [entry[f"{kind}/seed1"] for entry in board.logged if f"{kind}/seed1" in entry]
+        levels = np.moveaxis(np.atleast_3d(np.asarray(shown.image)), 2, 0)
+        kept = run.image("average-000040" if kind == "average" else kind, 1)
+        np.testing.assert_array_equal(levels, np.rint(read_image(kept) * 255))
     assert board.summary["oracle_peak"] == run.summary["oracle_peak"]
     assert board.finished == 1
 
@@ -62,7 +73,7 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
 @pytest.mark.parametrize("broken", ["init", "log", "finish"])
 def test_an_error_of_wandb_is_told_in_a_line_and_the_fit_goes_on(
     broken: str,
-    dip: Callable[..., int],
+    dip: Dip,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -79,30 +90,79 @@ def test_an_error_of_wandb_is_told_in_a_line_and_the_fit_goes_on(
     assert caplog.text.count("no space left on device") == 1
 
 
-def test_every_run_of_a_sweep_is_its_own_wandb_run(dip: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_run_of_a_sweep_is_its_own_wandb_run(dip: Dip, monkeypatch: pytest.MonkeyPatch) -> None:
     boards: list[Board] = []
     monkeypatch.setattr(wandb, "init", lambda **_: boards.append(Board()) or boards[-1])
     assert dip(*WORDS, "-m", "target=natural,noise") == 0
     assert [board.finished for board in boards] == [1, 1]
 
 
-@pytest.mark.slow
-def test_killing_the_service_of_wandb_stops_no_fit_and_loses_no_curve(
-    dip: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def failing_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second replica is NaN from this iteration on."""
+    plain = Fit.image
+
+    def image(self: Fit, z: Tensor) -> Tensor:
+        broken = torch.tensor([1.0, math.nan if int(self.row) >= iteration else 1.0], dtype=z.dtype)
+        return plain(self, z) * broken.view(-1, 1, 1, 1)
+
+    monkeypatch.setattr(Fit, "image", image)
+
+
+def test_a_replica_that_failed_tells_wandb_nothing_more(dip: Dip, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board()
+    monkeypatch.setattr(wandb, "init", lambda **_: board)
+    failing_from(25, monkeypatch)
+    assert dip(*WORDS, "replicas=2") == 0
+    last = {seed: max(entry["iteration"] for entry in board.logged if f"loss/seed{seed}" in entry) for seed in (0, 1)}
+    assert last[0] == 40
+    assert last[1] <= 20
+    seen = {name for entry in board.logged if entry["iteration"] > 20 for name in entry}
+    assert {"output/seed0", "average/seed0"} < seen
+    assert not [name for name in seen if name.endswith("seed1")]
+
+
+def test_a_folder_in_which_wandb_cannot_write_is_told_in_a_line(
+    dip: Dip, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plain = Fit.iterate
-
-    def iterate(self: Fit) -> None:
-        at = int(self.row)
-        if at == 15:
-            found = subprocess.run(["pgrep", "-f", "wandb-core"], capture_output=True, text=True, check=False).stdout
-            services = [int(word) for word in found.split()]
-            assert services
-            for service in services:
-                os.kill(service, signal.SIGKILL)
-        plain(self)
-
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "wandb").touch()
     assert dip(*WORDS) == 0
+    assert only_run(tmp_path).finished
+    (line,) = [record.getMessage() for record in caplog.records if "W&B" in record.getMessage()]
+    assert "cannot write in" in line
+    assert len(line.splitlines()) == 1
+
+
+KILLING = """
+import os, signal, subprocess, sys
+from dip_experiments.command import main
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.images import read_image
+plain = Fit.iterate
+def iterate(fit):
+    if int(fit.row) == 15:
+        mine = subprocess.run(["pgrep", "-P", str(os.getpid()), "wandb-core"], capture_output=True, text=True).stdout
+        assert mine
+        for service in mine.split():
+            os.kill(int(service), signal.SIGKILL)
+    plain(fit)
+if sys.argv.pop(1) == "kill":
+    Fit.iterate = iterate
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("deed", "lines"), [("kill", 1), ("let live", 0)])
+def test_without_a_home_and_with_its_service_killed_wandb_costs_a_line_and_no_iteration(
+    deed: str, lines: int, tmp_path: Path
+) -> None:
+    words = [*WORDS, f"paths.results={tmp_path / 'results'}"]
+    homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-c", KILLING, deed, *words]
+    done = subprocess.run(command, env=homeless, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = [line for line in done.stderr.splitlines() if not line.startswith("noisy skip")]
+    assert len(told) == lines, done.stderr
+    assert all(line.startswith("W&B stopped listening") for line in told)
     assert np.isfinite(only_run(tmp_path).curves[0]["loss"]).all()
     assert list((tmp_path / "results" / "wandb").glob("offline-run-*"))

@@ -118,7 +118,8 @@ def test_a_replica_that_stays_nan_is_named_and_has_no_numbers_and_the_others_fin
     assert summary["failed"] == [{"replica": 1, "seed": 1, "iteration": 30}]
     for values in (*summary["final"].values(), *summary["oracle_peak"].values(), *summary["oracle_iteration"].values()):
         assert [value is None for value in values] == [False, True, False]
-    for curve, other in ((run.curves[0], plain[0]), (run.curves[2], plain[2])):
+    assert (run.replicas, run.seeds) == ([0, 2], [0, 2])
+    for curve, other in zip(run.curves, (plain[0], plain[2]), strict=True):
         np.testing.assert_array_equal(curve["loss"], other["loss"])
     assert not run.image("average", 1).exists()
     assert run.image("average", 2).exists()

@@ -1,6 +1,14 @@
 """Any still picture is read for what it shows; anything else is refused in plain words."""
 
+import builtins
+import io
+import os
+import socket
+import struct
+import zlib
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import png
@@ -10,7 +18,7 @@ from conftest import load_image
 from PIL import Image, ImageOps
 
 from dip_experiments.datasets import SHIPPED
-from dip_experiments.images import read_image
+from dip_experiments.images import bit_depth, read_alpha, read_image, read_layers
 
 PIXELS = np.random.default_rng(0).integers(0, 65536, (18, 20, 3), dtype=np.uint16)
 EIGHT = (PIXELS >> 8).astype(np.uint8)
@@ -30,6 +38,29 @@ def test_sixteen_bit_pictures_keep_their_precision(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "float.tif", (PIXELS / 65535).astype(np.float32), photometric="rgb")
     np.testing.assert_allclose(read_image(tmp_path / "float.tif"), WANTED, atol=1e-7)
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png"), WANTED[:1])
+
+
+@pytest.mark.parametrize("bytes_first", ["<", ">"])
+def test_a_big_tiff_keeps_its_precision(bytes_first: str, tmp_path: Path) -> None:
+    for pixels in (PIXELS, EIGHT):
+        tifffile.imwrite(tmp_path / "big.tif", pixels, bigtiff=True, byteorder=bytes_first, photometric="rgb")
+        largest = np.iinfo(pixels.dtype).max
+        np.testing.assert_array_equal(read_image(tmp_path / "big.tif"), np.moveaxis(pixels / largest, 2, 0))
+        assert bit_depth(str(tmp_path / "big.tif")) == 8 * pixels.itemsize
+
+
+def test_a_tiff_with_its_channels_one_after_the_other_is_the_same_picture(tmp_path: Path) -> None:
+    planes = np.moveaxis(PIXELS, 2, 0)
+    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_image(tmp_path / "planes.tif"), WANTED)
+
+
+def test_a_png_of_which_only_some_bits_are_significant_is_as_bright(tmp_path: Path) -> None:
+    save_png16(tmp_path / "whole.png", PIXELS, "RGB;16")
+    chunks = [*png.Reader(bytes=(tmp_path / "whole.png").read_bytes()).chunks()]
+    with (tmp_path / "ten.png").open("wb") as file:
+        png.write_chunks(file, [chunks[0], (b"sBIT", bytes([10, 10, 10])), *chunks[1:]])
+    np.testing.assert_allclose(read_image(tmp_path / "ten.png"), WANTED, atol=2**-10)
 
 
 def test_eight_bit_pictures_of_every_kind_are_read(tmp_path: Path) -> None:
@@ -124,6 +155,97 @@ def test_what_is_no_whole_still_picture_is_refused_in_one_line(tmp_path: Path) -
         with pytest.raises(ValueError, match=wanted) as refusal:
             load_image("file", str(tmp_path / name), 16, "resize")
         assert len(str(refusal.value).splitlines()) == 1, name
+
+
+def test_what_is_no_file_with_a_picture_is_refused_at_once_and_in_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "socket.png"))
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
+    unreadable = {
+        "pipe.png": "a pipe",
+        "socket.png": "a pipe, socket",
+        "/dev/zero": "device",
+        ".": "a folder",
+        "empty.png": "an empty file",
+        "link.png": "no such file",
+        "empty.png/x.png": "no such file",
+        "round.png": "cannot be read",
+        "long" * 100: "cannot be read",
+    }
+    for name, wanted in unreadable.items():
+        with pytest.raises(ValueError, match=wanted) as refusal:
+            read_image(tmp_path / name)
+        assert len(str(refusal.value).splitlines()) == 1, name
+    listening.close()
+
+
+def test_a_file_that_is_not_named_is_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"image.path=null.*add image.path="):
+        load_image("file", None, 16, "resize")
+
+
+def claiming(height: int, width: int) -> bytes:
+    """A whole PNG in every respect but that its pixels are missing."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ]
+    file = io.BytesIO()
+    png.write_chunks(file, chunks)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("side", [10_001, 30_000])
+def test_a_picture_that_claims_too_many_pixels_is_refused_by_its_head(side: int, tmp_path: Path) -> None:
+    (tmp_path / "bomb.png").write_bytes(claiming(side, side))
+    with pytest.raises(ValueError, match=r"at most 100,000,000 are read; scale it down") as refusal:
+        read_image(tmp_path / "bomb.png")
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_deep_tiff_that_claims_too_many_pixels_is_refused_by_its_head(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "bomb.tif", shape=(20_000, 6_000), dtype=np.uint16)  # a hole: no disk is needed
+    with pytest.raises(ValueError, match="20000 x 6000 pixels, at most 100,000,000"):
+        read_image(tmp_path / "bomb.tif")
+
+
+@pytest.mark.parametrize("name", ["photo (1) [x] {y}.png", "größer a=b, c.png", "a.jpg", "none", 'it\'s "$HOME" ~.tif'])
+def test_a_picture_is_read_whatever_its_name_and_ending_is(name: str, tmp_path: Path) -> None:
+    save_png16(tmp_path / name, PIXELS, "RGB;16")
+    np.testing.assert_array_equal(read_image(tmp_path / name), WANTED)
+
+
+def test_each_file_is_opened_once_for_colours_opacity_and_depth_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, mask = tmp_path / "a.png", tmp_path / "mask.tif"
+    save_png16(picture, np.concatenate([PIXELS, PIXELS[..., :1]], 2), "RGBA;16")
+    tifffile.imwrite(mask, PIXELS[..., 0])
+    opened: Counter[str] = Counter()
+    plain = io.open
+
+    def counting(file: Any, *words: Any, **more: Any) -> Any:
+        opened[str(file)] += 1
+        return plain(file, *words, **more)
+
+    monkeypatch.setattr(io, "open", counting)
+    monkeypatch.setattr(builtins, "open", counting)
+    for _ in range(2):
+        alpha = read_alpha(picture)
+        assert alpha is not None
+        np.testing.assert_array_equal(alpha, WANTED[:1])
+        np.testing.assert_array_equal(read_image(picture), WANTED)
+        np.testing.assert_array_equal(read_image(mask), WANTED[:1])
+        assert read_layers(picture).bits == bit_depth(str(picture)) == 16
+    assert opened == {str(picture): 1, str(mask): 1}
+    monkeypatch.undo()
+    save_png16(picture, PIXELS[:, ::-1], "RGB;16")
+    np.testing.assert_array_equal(read_image(picture), WANTED[..., ::-1])
+    assert read_alpha(picture) is None
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -1,6 +1,9 @@
 """output= writes the averaged picture where it is wanted, in the depth of the picture, never over it."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import tifffile
 from conftest import SMALL, Dip, load_image, only_run
 from test_fitting import interrupt_at
 
-from dip_experiments.images import Array, bit_depth, read_image
+from dip_experiments.images import Array, bit_depth, check_output, expanded, read_image, write_output
 from dip_experiments.store import write_image
 
 PICTURE = load_image("coffee", None, 32, "resize")
@@ -72,6 +75,13 @@ def test_an_unfinished_run_writes_no_picture(dip: Dip, tmp_path: Path, monkeypat
     [
         ("mine.png", [], "would overwrite the input"),
         ("link.png", [], "would overwrite the input"),
+        ("hard.png", [], "would overwrite the input"),
+        ("dangling.png", [], "a link to what is not there"),
+        ("nowhere/x.png", [], "a link to what is not there"),
+        ("pipe.png", [], "a pipe"),
+        (f"{'a' * 300}.png", [], "File name too long"),
+        (f"{'a' * 300}/x.png", [], "File name too long"),
+        ("/proc/restored.png", [], "choose another folder with output="),
         ("mask.png", ["task=inpainting", "task.mask=mask.png"], "would overwrite the input"),
         ("flash.png", ["task=flash_no_flash", "task.flash=flash.png"], "would overwrite the input"),
         ("restored.jpg", [], "ends in .png"),
@@ -87,6 +97,10 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_written(
     write_image(tmp_path / "mask.png", np.tile([[[0.0, 1.0]]], (1, 32, 16)))
     write_image(tmp_path / "flash.png", PICTURE)
     (tmp_path / "link.png").symlink_to(tmp_path / "mine.png")
+    (tmp_path / "hard.png").hardlink_to(tmp_path / "mine.png")
+    for link in ("dangling.png", "nowhere"):
+        (tmp_path / link).symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
     before = sorted(tmp_path.iterdir()), (tmp_path / "mine.png").read_bytes()
     given = words(tmp_path / "mine.png", tmp_path / output)
@@ -95,3 +109,53 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_written(
     assert wanted in (told := capfd.readouterr().err)
     assert len(told.splitlines()) <= 2
     assert (sorted(tmp_path.iterdir()), (tmp_path / "mine.png").read_bytes()) == before
+
+
+def full(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_in_one_line_before_a_fit_and_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "new" / "restored.png"
+    monkeypatch.setattr(os, "replace", full)
+    for act in (lambda: check_output(output, []), lambda: write_output(output, PICTURE, 8)):
+        with pytest.raises(ValueError, match=r"output=.*No space left on device") as refusal:
+            act()
+        assert len(str(refusal.value).splitlines()) == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_name_as_long_as_the_disk_takes_is_taken_where_it_can_be_written(tmp_path: Path) -> None:
+    for length in (100, 200, 240, 251):
+        path = tmp_path / f"{'a' * length}.png"
+        try:
+            check_output(path, [])
+        except ValueError:
+            with pytest.raises(ValueError, match="File name too long"):
+                write_output(path, PICTURE, 8)
+            assert length > 200
+        else:
+            write_output(path, PICTURE, 8)
+
+
+@pytest.mark.parametrize(
+    ("output", "path", "name", "wanted"),
+    [
+        ("restored_{image}.png", "in/photo (1).v2.jpg", "file", "restored_photo (1).v2.png"),
+        ("{image}/{image}.png", None, "set14/lenna", "set14-lenna/set14-lenna.png"),
+        ("plain.png", "a.png", "file", "plain.png"),
+        ("{image}.png", "{seed}.png", "file", "{seed}.png"),
+    ],
+)
+def test_the_name_of_the_picture_is_put_into_that_of_the_output(
+    output: str, path: str | None, name: str, wanted: str
+) -> None:
+    assert expanded(output, path, name) == wanted
+
+
+@pytest.mark.parametrize("output", ["{seed}.png", "{image", "a}.png", "{}.png"])
+def test_other_words_in_braces_are_refused(output: str) -> None:
+    with pytest.raises(ValueError, match=r"only \{image\} is known"):
+        expanded(output, "a.png", "file")

@@ -1,39 +1,33 @@
-"""A run is its signature; what is written is whole or not there."""
+"""A run is whole or it is no result; records are as good as runs; what is written is whole or not there."""
 
 import json
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from made_up import make_run
 
-from dip_experiments.compose import compose_jobs
-from dip_experiments.experiment import plan, read_settings
-from dip_experiments.settings import identity
-from dip_experiments.store import Run, Store, atomic, provenance, read_columns, signature, write_columns, write_json
-
-
-def name_of(*words: str) -> str:
-    (job,) = compose_jobs(["scale=smoke", "logger=none", *words], multirun=False)
-    return plan(read_settings(job)).run.name
-
-
-def test_a_signature_changes_with_what_changes_numbers_and_with_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    plain = name_of()
-    assert name_of("logger=wandb", "paths.results=elsewhere", "force=true", "fit.checkpoint_every=7") == plain
-    assert name_of("experiment.name=other", "device=cpu") == plain
-    changes = ["seed=1", "replicas=2", "optimizer.lr=0.02", "target.sigma=26", "precision=float64", "image=coffee"]
-    assert len({name_of(change) for change in changes} | {plain}) == 7
-
-
-def test_a_picture_counts_by_its_content_and_not_by_its_name() -> None:
-    words: dict[str, Any] = {"image": {"name": "file", "path": "a.png"}, "fit": {"checkpoint_every": 1}, "seed": 0}
-    other = {**words, "image": {"name": "file", "path": "b.png"}}
-    assert signature(identity(words, {"image": "same"})) == signature(identity(other, {"image": "same"}))
-    assert signature(identity(words, {"image": "same"})) != signature(identity(words, {"image": "changed"}))
+from dip_experiments.metrics import curve_points
+from dip_experiments.store import (
+    Baselines,
+    BeingFitted,
+    Run,
+    Store,
+    atomic,
+    check_writable,
+    locked,
+    read_columns,
+    read_json,
+    sitting,
+    write_columns,
+    write_json,
+    write_text,
+)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
@@ -43,6 +37,28 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> N
         file.write("half of it is no bytes")  # type: ignore[arg-type]
     assert json.loads(path.read_text()) == {"old": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_files_get_the_permissions_that_the_user_gives_to_files_and_the_mask_is_never_changed(tmp_path: Path) -> None:
+    script = "import os; os.umask(0o027); from pathlib import Path; from dip_experiments.store import write_text; "
+    script += "write_text(Path('x'), 'y'); print(oct(os.umask(0)))"
+    answer = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "0o27"
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".png")
+    write_text(path, "here")
+    assert path.read_text() == "here"
+
+
+def test_what_a_killed_process_left_half_written_is_gone_when_the_run_is_taken_up(tmp_path: Path) -> None:
+    left = tmp_path / "run" / "images" / ".target.png.123.part"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    with locked(tmp_path / "run"):
+        assert not left.exists()
 
 
 def test_columns_come_back_bit_for_bit(tmp_path: Path) -> None:
@@ -58,26 +74,132 @@ def test_json_has_null_where_a_number_is_not_finite(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": [None, None, 0.5]}
 
 
-def test_a_run_that_is_being_fitted_is_locked(tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
-    with run.locked(), pytest.raises(ValueError, match="another process"), Run(tmp_path / "run").locked():
-        pass
-    with run.locked():
+def test_a_run_that_is_being_fitted_is_locked_and_its_owner_is_told(tmp_path: Path) -> None:
+    with locked(tmp_path / "run"):
+        with (
+            pytest.raises(BeingFitted, match=f"process {os.getpid()} on .* fits it since 20"),
+            locked(tmp_path / "run"),
+        ):
+            pass
+        assert (tmp_path / "run" / "owner.json").exists()
+    with locked(tmp_path / "run"):
         pass
 
 
-def test_the_runs_of_an_experiment_are_those_last_asked_for(tmp_path: Path) -> None:
+def damage(kind: str, run: Run) -> None:
+    if kind == "empty curves":
+        (run.folder / "curves.csv").write_text("")
+    elif kind == "random summary":
+        (run.folder / "summary.json").write_bytes(bytes(range(256)))
+    elif kind == "another number in the summary":
+        summary = read_json(run.folder / "summary.json")
+        summary["wall_seconds"] = 1.0
+        write_json(run.folder / "summary.json", summary)
+    elif kind == "missing picture":
+        run.image("average", 0).unlink()
+    elif kind == "one pixel":
+        content = bytearray(run.image("average", 0).read_bytes())
+        content[len(content) // 2] ^= 1
+        run.image("average", 0).write_bytes(content)
+    elif kind == "summary of a list":
+        (run.folder / "summary.json").write_text("[]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("empty curves", "curves.csv was changed"),
+        ("random summary", "summary.json is damaged"),
+        ("summary of a list", "summary.json is damaged"),
+        ("another number in the summary", "summary.json was changed"),
+        ("missing picture", "images/average-replica0.png is missing"),
+        ("one pixel", "images/average-replica0.png was changed"),
+    ],
+)
+def test_a_finished_run_whose_files_are_damaged_is_no_result_and_says_which(
+    kind: str, told: str, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path, "a")
+    assert run.finished
+    damage(kind, run)
+    assert run.summarised
+    assert not run.finished
+    assert told in run.faults()
+
+
+def test_what_is_set_aside_is_kept_under_another_name_and_leaves_the_place_free(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write_grid("fig2", "smoke", ["a"])
-    store.write_grid("fig2", "smoke", ["b"])
-    write_json(store.run("b").folder / "summary.json", {})
-    assert [run.name for run in store.read_grid("fig2", "smoke")] == ["b"]
-    with pytest.raises(ValueError, match="no runs"):
-        store.read_grid("fig2", "laptop")
+    for n in (1, 2):
+        run = make_run(tmp_path, "a")
+        damage("empty curves", run)
+        aside = store.set_aside(run)
+        assert aside.name == f"a.damaged-{n}"
+        assert (aside / "summary.json").exists()
+        assert not list(run.folder.iterdir())
+    assert not store.run("a").finished
 
 
-def test_provenance_says_which_code_on_which_machine() -> None:
-    record = provenance([0, 1], "cpu", 2, ["dip"])
+def test_a_record_gives_back_what_the_run_gives_at_the_points_that_are_drawn(tmp_path: Path) -> None:
+    store, run = Store(tmp_path), make_run(tmp_path, "a", iterations=2000, replicas=2)
+    record = store.keep(run, "laptop", ["target", "iteration-*"], "all")
+    assert store.run("a") == run  # the whole run goes first
+    for path in sorted(run.folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    run.folder.rmdir()
+    found = store.run("a")
+    assert found == record
+    assert found.finished
+    whole = make_run(tmp_path / "again", "a", iterations=2000, replicas=2)
+    assert found.settings == whole.settings
+    assert found.provenance == whole.provenance
+    assert {k: v for k, v in found.summary.items() if k not in ("files", "seal")} == {
+        k: v for k, v in whole.summary.items() if k not in ("files", "seal")
+    }
+    at = curve_points(2000)
+    for kept, curve in zip(found.curves, whole.curves, strict=True):
+        np.testing.assert_array_equal(kept["iteration"], at)
+        np.testing.assert_array_equal(kept["loss"], curve["loss"][at - 1])
+    names = {path.name for path in (found.folder / "images").iterdir()}
+    assert "target-replica1.png" in names
+    assert not any(name.startswith("average") for name in names)
+    size = sum(path.stat().st_size for path in found.folder.rglob("*") if path.is_file())
+    assert size < 300_000
+
+
+def test_a_failed_replica_is_not_given_back(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "a", replicas=3, failed=1)
+    assert (run.replicas, run.seeds) == ([0, 2], [0, 2])
+    assert len(run.curves) == 2
+    assert len(run.scores("average", "psnr")) == 2
+
+
+def test_another_methods_number_is_found_by_method_version_settings_and_measurement_and_by_nothing_else(
+    tmp_path: Path,
+) -> None:
+    stored, picture = Baselines(tmp_path), np.full((3, 4, 4), 0.5)
+    stored.add("nlm", "1.0", "aaa", {"sigma": 25.0}, {"psnr": 29.5}, picture)
+    stored.add("nlm", "2.0", "aaa", {"sigma": 25.0}, {"psnr": 29.6})
+    assert stored.find("nlm", "1.0", "aaa", {"sigma": 25.0}) == {"psnr": 29.5}
+    assert stored.find("nlm", None, "aaa", {"sigma": 25.0}) == {"psnr": 29.6}
+    asked: list[tuple[Any, ...]] = [("tv", "1.0", "aaa"), ("nlm", "3.0", "aaa"), ("nlm", "1.0", "bbb")]
+    assert [stored.find(*words, {"sigma": 25.0}) for words in asked] == [None] * 3
+    assert stored.find("nlm", "1.0", "aaa", {"sigma": 50.0}) is None
+    path = stored.picture("nlm", None, "aaa", {"sigma": 25.0})
+    assert path is not None
+    assert path.exists()
+
+
+def test_provenance_says_which_code_on_which_machine_by_how_many_threads() -> None:
+    record = sitting("cpu", 2, ["dip"], 50)
     assert record["versions"]["python"].startswith("3.")
     assert "cores" in record["machine"]
+    assert (record["threads"], record["after_iteration"]) == (2, 50)
     assert record["commit"] is None or len(record["commit"]) == 40
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"paths\.results=.*choose another folder"):
+        check_writable(tmp_path / "file" / "results")
+    check_writable(tmp_path / "new" / "results")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -2,10 +2,25 @@
 
 from dip_experiments.architectures.deep_decoder import DeepDecoder
 from dip_experiments.architectures.fast_skip import FastSkip
+from dip_experiments.architectures.named import bytes_needed, counted, filled_in, find_network, with_scales_that_fit
 from dip_experiments.architectures.network import Network, build_replicas
 from dip_experiments.architectures.pixels import Pixels
 from dip_experiments.architectures.resnet import ResNet
 from dip_experiments.architectures.skip import Skip
 from dip_experiments.architectures.unet import UNet
 
-__all__ = ["DeepDecoder", "FastSkip", "Network", "Pixels", "ResNet", "Skip", "UNet", "build_replicas"]
+__all__ = [
+    "DeepDecoder",
+    "FastSkip",
+    "Network",
+    "Pixels",
+    "ResNet",
+    "Skip",
+    "UNet",
+    "build_replicas",
+    "bytes_needed",
+    "counted",
+    "filled_in",
+    "find_network",
+    "with_scales_that_fit",
+]

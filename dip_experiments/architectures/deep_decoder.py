@@ -28,6 +28,9 @@ class DeepDecoder(Network):
     its channels are the architecture's own, whatever `latent.channels` says.
     """
 
+    names = ("deep_decoder",)
+    per_scale = ("widths",)
+
     def __init__(
         self,
         input_channels: int,

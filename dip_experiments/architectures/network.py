@@ -1,7 +1,9 @@
 """What every architecture is: R independent networks held as one, from latents to images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +13,24 @@ from torch import Tensor, nn
 from dip_experiments.tensors import Margins, derive_seed, margins_around
 
 
+class TooSmall(ValueError):
+    """The image has no room for the network's scales."""
+
+
 class Network(nn.Module, ABC):
     """f_theta: z -> x_hat, R independent replicas side by side.
 
     Inside, the replicas lie next to each other in the channels ("1 (r c) h w") and every convolution has `groups=R`;
     batch normalisation is per channel, so no replica sees another one. At the doors a replica is an item ("r c h w").
     What is computed may be larger than the image: the image is what lies inside `margins`, as `padded` gives them.
+    `names`: what it is called in conf/architecture, the first in a run's name; empty for those of other packages.
+    `per_scale`: arguments that may be lists with an entry per scale, fine to coarse, and can do with fewer.
+    `neutral`: arguments that came later, and the value at which they leave a run's name.
     """
+
+    names: ClassVar[tuple[str, ...]] = ()
+    per_scale: ClassVar[tuple[str, ...]] = ()
+    neutral: ClassVar[Mapping[str, object]] = MappingProxyType({})
 
     def __init__(self, latent_shape: tuple[int, int, int], replicas: int, margins: Margins = (0, 0, 0, 0)) -> None:
         super().__init__()
@@ -33,6 +46,10 @@ class Network(nn.Module, ABC):
         left, right, top, bottom = self.margins
         return F.pad(x_hat.squeeze(0).unflatten(0, (self.replicas, -1)), (-left, -right, -top, -bottom))
 
+    def plain(self) -> "Network":
+        """The same network as it is defined, of the same weights, for whatever a faster evaluation cannot do."""
+        return self
+
     @abstractmethod
     def side_by_side(self, z: Float[Tensor, "1 rcz hz wz"]) -> Float[Tensor, "1 rc h w"]:
         """The same map with the replicas in the channels."""
@@ -41,12 +58,12 @@ class Network(nn.Module, ABC):
 def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int, int], Margins]:
     """The size law of a network that halves its input `scales` times: (rows and columns computed, margins cut off).
 
-    Both sides are the next multiples of 2^scales, and the image of `size` lies in the middle. Raises ValueError for an
+    Both sides are the next multiples of 2^scales, and the image of `size` lies in the middle. Raises TooSmall for an
     image that has fewer than `smallest` pixels a side at the bottom.
     """
     multiple = 2**scales
     if min(size) < smallest * multiple:
-        raise ValueError(
+        raise TooSmall(
             f"image of {size[0]} x {size[1]} pixels: {scales} scales need at least {smallest * multiple} a side; "
             "give a larger picture, or use fewer scales"
         )

@@ -12,6 +12,8 @@ class Pixels(Network):
     Values are not squashed: a sigmoid would be a prior of its own. They reach [0, 1] because the target lies there.
     """
 
+    names = ("pixels",)
+
     def __init__(self, input_channels: int, output_channels: int, size: tuple[int, int], replicas: int = 1) -> None:
         super().__init__((input_channels, *size), replicas)
         self.image = nn.Parameter(torch.rand(replicas, output_channels, *size) * 0.1)

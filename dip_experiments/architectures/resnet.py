@@ -28,6 +28,8 @@ class ResNet(Network):
     `padding` is that of the first and last convolution; inside, the authors' code pads with zeros.
     """
 
+    names = ("resnet",)
+
     def __init__(
         self,
         input_channels: int,

@@ -67,6 +67,9 @@ class Skip(Network):
     and `downsample` are one value for all scales or a list. Computes on sides divisible by 2^scales.
     """
 
+    names = ("skip", "encoder_decoder")
+    per_scale = ("down", "up", "skip", "kernel_down", "kernel_up", "upsample", "downsample")
+
     def __init__(
         self,
         input_channels: int,

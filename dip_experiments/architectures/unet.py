@@ -41,6 +41,9 @@ class UNet(Network):
     `widths`: channels from full resolution down; one halving between neighbours.
     """
 
+    names = ("unet",)
+    per_scale = ("widths",)
+
     def __init__(
         self,
         input_channels: int,

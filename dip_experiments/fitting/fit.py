@@ -23,7 +23,8 @@ class Fit(pl.LightningModule):
     has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the image that the network
     gives *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
     Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing behind. `kept` has
-    output and average of those iterations of the last block that are `wanted`.
+    output and average of those iterations of the last block that are `wanted`. `told` is called after each iteration,
+    accepted or not.
     """
 
     output: Float[Tensor, "r c h w"]
@@ -50,6 +51,7 @@ class Fit(pl.LightningModule):
         self.done = 0
         self.wanted = frozenset(wanted)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.told: Callable[[int], None] = lambda iteration: None
         self.resume_from: State | None = None
         self.good: State = {}
 
@@ -86,6 +88,7 @@ class Fit(pl.LightningModule):
             self.advance()
             if done in self.wanted:
                 self.kept[done] = (self.output.clone(), self.average.clone())
+            self.told(done)
         return torch.cat([self.curves[after:last, 0].T, self.coming_loss().unsqueeze(1)], dim=1)
 
     def iterate(self) -> None:

@@ -50,7 +50,7 @@ class Guard:
         for replica in again:
             self.tried[replica] += 1
             self.lost[replica] += block[1] - block[0]
-            self._log(block[1], replica, "run again", max(rows[replica]))
+            self._log(block[1], replica, "run again", worst_of(rows[replica]))
         if not again:
             self._accept(rows, wild, block[1])
         return again
@@ -74,16 +74,17 @@ class Guard:
         if replica in self.failed:
             return False
         usual = median(self.usual[replica] or losses[:1])
-        return not all(map(math.isfinite, losses)) or max(losses) > self.factor * usual
+        worst = worst_of(losses)
+        return not math.isfinite(worst) or worst > self.factor * usual
 
     def _accept(self, rows: Sequence[Sequence[float]], wild: Sequence[int], iteration: int) -> None:
         for replica, losses in enumerate(rows):
-            worst = max(losses)
+            worst = worst_of(losses)
             if replica in self.failed:
                 continue
             if replica not in wild:
                 self.usual[replica] = [*self.usual[replica], worst][-REMEMBERED:]
-            elif all(map(math.isfinite, losses)):
+            elif math.isfinite(worst):
                 self._log(iteration, replica, "let pass", worst)
                 self.usual[replica] = [worst]
             else:
@@ -101,3 +102,8 @@ class Guard:
         event = {"iteration": iteration, "replica": replica, "event": what, "loss": loss, "usual": usual}
         self.events.append(event)
         log.info("iteration %d, replica %d: loss %.3g, %s", iteration, replica, loss, what)
+
+
+def worst_of(losses: Sequence[float]) -> float:
+    """The largest loss; NaN if one is not finite."""
+    return max(losses) if all(map(math.isfinite, losses)) else math.nan

@@ -35,20 +35,25 @@ class ProgressBar(pl.Callback):
         )
 
     def on_train_start(self, *_: Any) -> None:
-        self.started_at, self.started_with, self.last_line = time.monotonic(), self.fit.done, 0.0
+        self.started_at, self.started_with, self.last_line = time.monotonic(), self.fit.done, time.monotonic()
+        if self.fit.device.type == "cpu":  # a GPU has not done yet what it was asked for
+            self.fit.told = self.tell
         self.task = self.progress.add_task(self.title, total=self.iterations, completed=self.fit.done, text="")
         self.progress.start()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        done, now = self.fit.done, time.monotonic()
-        rate = (done - self.started_with) / max(now - self.started_at, 1e-9)
-        text = f"{rate:.1f} it/s  {latest(self.fit)}"
+        self.tell(self.fit.done, last=self.fit.done == self.iterations)
+
+    def tell(self, done: int, last: bool = False) -> None:
+        """Moves the bar, or prints a line if the last one was long ago: also within a block, which may take minutes."""
+        now = time.monotonic()
+        rate = max(done - self.started_with, 1) / max(now - self.started_at, 1e-9)
         if self.drawn:
-            self.progress.update(self.task, completed=done, text=text)
-        elif done == self.iterations or now - self.last_line > SECONDS_BETWEEN_LINES:
+            self.progress.update(self.task, completed=done, text=f"{rate:.3g} it/s  {latest(self.fit)}")
+        elif last or now - self.last_line > SECONDS_BETWEEN_LINES:
             self.last_line = now
-            left = (self.iterations - done) / rate
-            print(f"{self.title}: {done}/{self.iterations}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
+            text = f"{rate:.3g} it/s  {latest(self.fit)}  {duration((self.iterations - done) / rate)} left"
+            print(f"{self.title}: {done}/{self.iterations}  {text}", file=sys.stderr, flush=True)
 
     def on_train_end(self, *_: Any) -> None:
         self.progress.stop()
@@ -57,8 +62,17 @@ class ProgressBar(pl.Callback):
         self.progress.stop()
 
 
+def duration(seconds: float) -> str:
+    """Seconds in words: 40 s, 3 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def latest(fit: Fit) -> str:
-    """Loss and PSNR of the last iteration, mean over the replicas."""
+    """Loss and PSNR of the last accepted iteration, mean over the replicas; nothing before the first block's end."""
+    if not fit.done:
+        return ""
     named = dict(zip(fit.columns, fit.curves[fit.done - 1].nanmean(1).tolist(), strict=True))
     quality = named.get("psnr_reference")
     against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.metrics import EXPLAINED, channel_variance, iterations_to_explain
-from dip_experiments.store import Run, atomic, write_columns, write_image
-
-ORACLES = ("psnr_reference", "psnr_average")
-"""Curves whose best value looks at the reference."""
+from dip_experiments.fitting.summary import measurement, summary
+from dip_experiments.store import Run, atomic, write_arrays, write_columns, write_image
 
 
 class Recorder(pl.Callback):
@@ -30,14 +28,13 @@ class Recorder(pl.Callback):
         self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
         self.averages = set(averages)
         self.seconds_before = 0.0
+        self.summary: dict[str, Any] = {}
 
-    def resume(self) -> None:
-        """Takes up the run's checkpoint, if it has one."""
-        if self.run.checkpoint.exists():
-            saved = torch.load(self.run.checkpoint, map_location="cpu", weights_only=True)
-            self.fit.resume_from = saved["fit"]
-            self.fit.done = saved["fit"]["done"]
-            self.seconds_before = saved["seconds"]
+    def resume(self, saved: dict[str, Any]) -> None:
+        """Takes up what `read_checkpoint` gave."""
+        self.fit.resume_from = saved["fit"]
+        self.fit.done = saved["fit"]["done"]
+        self.seconds_before = saved["seconds"]
 
     def on_fit_start(self, *_: Any) -> None:
         self.started, self.saved_at = time.monotonic(), self.fit.done
@@ -45,6 +42,10 @@ class Recorder(pl.Callback):
         self.write_images("target", task.measurement)
         if task.reference is not None:
             self.write_images("reference", task.reference)
+        seen = measurement(self.fit)
+        write_arrays(self.run.folder / "measurement.npz", **seen)
+        if "known" in seen:
+            self.write_images("mask", torch.from_numpy(seen["known"]).double())
 
     def on_train_batch_end(self, *_: Any) -> None:
         done = self.fit.done
@@ -56,9 +57,11 @@ class Recorder(pl.Callback):
             self.save()
 
     def on_train_end(self, *_: Any) -> None:
-        self.seconds = self.seconds_so_far()
+        seconds, unperturbed = self.seconds_so_far(), self.fit.unperturbed()
         self.write_images("average", self.fit.average, self.bits)
-        self.write_images("unperturbed", self.fit.unperturbed(), self.bits)
+        self.write_images("unperturbed", unperturbed, self.bits)
+        self.write_curves(self.fit.done)
+        self.summary = summary(self.fit, seconds, unperturbed.cpu().numpy())
 
     def write_images(self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8) -> None:
         """One PNG per replica that has not failed."""
@@ -94,35 +97,12 @@ class Recorder(pl.Callback):
         }
         write_columns(self.run.folder / "curves.csv", columns)
 
-    def summary(self) -> dict[str, Any]:
-        """Final and peak values per replica; the peak is the oracle's: it looks at the reference.
 
-        A replica that failed has null in place of its numbers.
-        """
-        guard, seeds = self.fit.guard, self.fit.problem.seeds
-        curves = dict(zip(self.fit.columns, self.fit.curves.permute(1, 2, 0).cpu().double().numpy(), strict=True))
-        measurement = self.fit.problem.task.measurement.cpu().double().numpy()
-        variances = [channel_variance(image) for image in measurement]
-        explained = [
-            iterations_to_explain(loss, variance, EXPLAINED)
-            for loss, variance in zip(curves["loss"], variances, strict=True)
-        ]
-        ordered = {name: np.nan_to_num(values, nan=-np.inf) for name, values in curves.items() if name in ORACLES}
-        for replica in guard.failed:
-            for values in (*curves.values(), *ordered.values()):
-                values[replica] = np.nan
-        return {
-            "iterations": self.fit.done,
-            "wall_seconds": round(self.seconds, 3),
-            "target_variance": variances,
-            "iterations_explained": explained,
-            "final": {name: values[:, -1].tolist() for name, values in curves.items()},
-            "oracle_peak": {name: values.max(1).tolist() for name, values in ordered.items()},
-            "oracle_iteration": {
-                name: [None if r in guard.failed else n + 1 for r, n in enumerate(values.argmax(1).tolist())]
-                for name, values in ordered.items()
-            },
-            "guard": guard.events,
-            "lost_iterations": guard.lost,
-            "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
-        }
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """State and seconds of an unfinished fit. Raises ValueError for a file that is damaged."""
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        saved["fit"]["done"], saved["seconds"]
+    except Exception as error:  # whatever a damaged file makes of the zip, pickle and tensor readers
+        raise ValueError(f"{path.name} is damaged ({type(error).__name__})") from None
+    return saved

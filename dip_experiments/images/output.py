@@ -1,15 +1,74 @@
-"""Where a restored picture may be written."""
+"""Where a restored picture may be written, and writing it there."""
 
+import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from dip_experiments.images.layers import Array
+from dip_experiments.store import write_image, write_text
+
+PLACE = "{image}"
+"""In a name: the picture's."""
+
+
+def expanded(output: str, image_path: str | None, image_name: str) -> str:
+    """`output` with {image} replaced by the picture's name: that of its file without the ending, or `set14-lenna`.
+
+    Raises ValueError for any other brace.
+    """
+    parts = output.split(PLACE)
+    if any(brace in part for part in parts for brace in "{}"):
+        raise ValueError(f"output={output}: of names in braces only {PLACE} is known, the picture's name; use that")
+    return (Path(image_path).stem if image_path else image_name.replace("/", "-")).join(parts)
+
 
 def check_output(path: Path, inputs: Iterable[Path]) -> None:
-    """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads."""
+    """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads.
+
+    Written to in earnest, as permissions say nothing of read-only or full disks and of names that are too long; leaves
+    nothing behind.
+    """
+    said = f"output={_short(path)}"
     if path.suffix.lower() != ".png":
-        raise ValueError(f"output={path}: only PNG is written, which loses nothing; give a name that ends in .png")
-    if path.is_dir():
-        raise ValueError(f"output={path}: a folder; give the name of a file in it")
-    for given in inputs:
-        if path.exists() and path.samefile(given):
-            raise ValueError(f"output={path}: would overwrite the input; give another name")
+        raise ValueError(f"{said}: only PNG is written, which loses nothing; give a name that ends in .png")
+    for link in (path, *path.parents):
+        if os.path.islink(link) and not os.path.exists(link):
+            raise ValueError(f"{said}: {link} is a link to what is not there; remove it or give another name")
+    if os.path.isdir(path):
+        raise ValueError(f"{said}: a folder; give the name of a file in it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{said}: a pipe, socket or device; give the name of a file")
+    if any(os.path.exists(path) and os.path.exists(given) and path.samefile(given) for given in inputs):
+        raise ValueError(f"{said}: would overwrite the input; give another name")
+    _try_writing(path, said)
+
+
+def write_output(path: Path, image: Array, bits: int) -> None:
+    """Writes "c h w" in [0, 1] as PNG of 8 or 16 `bits`. Raises ValueError with what to do if the disk does not."""
+    try:
+        write_image(path, image, bits)
+    except OSError as error:
+        raise ValueError(
+            f"output={_short(path)}: not written ({error.strerror or error}), the fit itself is kept; "
+            "make room or give another name, and ask again"
+        ) from None
+
+
+def _try_writing(path: Path, said: str) -> None:
+    """The same name, in a folder of the same disk that is gone afterwards."""
+    whole = path.absolute()
+    nearest = next(folder for folder in whole.parents if os.path.exists(folder))
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest) as folder:
+            write_text(Path(folder) / whole.relative_to(nearest), "?")
+    except OSError as error:
+        what = "name" if len(os.fsencode(path.name)) > 200 else "folder"
+        raise ValueError(
+            f"{said}: cannot write in {nearest} ({error.strerror}); choose another {what} with output="
+        ) from None
+
+
+def _short(path: Path) -> str:
+    words = str(path)
+    return words if len(words) <= 120 else f"{words[:60]}...{words[-20:]}"

@@ -1,23 +1,56 @@
-"""What a run's name is made of."""
+"""What a run's name is made of: all that can change its numbers, and nothing else."""
 
 from collections.abc import Mapping
 from typing import Any
 
-WITHOUT_EFFECT = ("paths", "output", "logger", "force", "experiment", "scale")
-"""Settings that cannot change a run's numbers (what `scale` sets is in the other groups)."""
+from pydantic import BaseModel
+
+from dip_experiments.schema import ByContent, Neutral, NoEffect
+from dip_experiments.settings.settings import Settings
+
+NUMBERS = {
+    "guard": 2,  # perturbed losses are judged by perturbed ones, a rejected block is run again
+    "task.mask.name=authors": 2,  # where a mask is scaled, missing wins
+    "task.mask.name=file": 2,
+    "task.mask.name=damage": 2,
+}
+"""Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
+
+`path=word` counts for the runs with that word in their settings, any other part for all. An epoch of 1 leaves the name.
+"""
 
 
-def identity(words: dict[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
-    """What a run's signature is made of: all words that can change its numbers, files by their content, not their name.
+def identity(
+    settings: Settings, architecture: Mapping[str, Any], digests: Mapping[str, str], device: str
+) -> dict[str, Any]:
+    """Names and values whose hash is a run's name.
 
-    `digests`: of each file that the run reads, by what it is to the run.
+    `architecture`: the network's name and all its arguments; `digests`: SHA-256 of each picture that the run reads, by
+    what it is to the run; `device`: its kind, cpu or cuda.
     """
-    kept = {name: _without_paths(value) for name, value in words.items() if name not in WITHOUT_EFFECT}
-    kept["fit"] = {name: value for name, value in words["fit"].items() if name != "checkpoint_every"}
-    return {**kept, "files": dict(digests)}
+    words = settings.model_dump(mode="json", by_alias=True)
+    epochs = {part: epoch for part, epoch in NUMBERS.items() if epoch > 1 and _counts(part, words)}
+    kept = _kept(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
+    return kept | ({"epochs": epochs} if epochs else {})
 
 
-def _without_paths(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_paths(item) for name, item in value.items() if name not in ("path", "flash")}
-    return value
+def _kept(group: BaseModel) -> dict[str, Any]:
+    """The words of a group that count, as its fields declare it."""
+    fields = {name: (getattr(group, name), field.metadata) for name, field in type(group).model_fields.items()}
+    return {
+        name: _kept(value) if isinstance(value, BaseModel) else value
+        for name, (value, marks) in fields.items()
+        if not any(_leaves(value, mark) for mark in marks)
+    }
+
+
+def _leaves(value: Any, mark: Any) -> bool:
+    return isinstance(mark, (NoEffect, ByContent)) or (isinstance(mark, Neutral) and mark.value == value)
+
+
+def _counts(part: str, words: Mapping[str, Any]) -> bool:
+    path, said, word = part.partition("=")
+    value: Any = words
+    for name in path.split(".") if said else ():
+        value = value.get(name) if isinstance(value, dict) else None
+    return not said or value == word

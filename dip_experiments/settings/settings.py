@@ -1,7 +1,8 @@
 """The settings of one run: the one place where every word of conf/ has a type and a range."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
+from omegaconf import DictConfig, OmegaConf
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 from dip_experiments.datasets import check_name
+from dip_experiments.schema import ByContent, Neutral, NoEffect
 from dip_experiments.tasks.schema import Group, Sigma, Task
 
 
@@ -28,8 +30,8 @@ class Scale(Group):
 class Image(Group):
     """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by."""
 
-    name: Annotated[str, AfterValidator(check_name)]
-    path: str | None
+    name: Annotated[str, AfterValidator(check_name), ByContent()]
+    path: Annotated[str | None, ByContent()]
     size: PositiveInt | None
     fit: Literal["resize", "crop"]
     multiple: PositiveInt
@@ -121,9 +123,9 @@ class Fit(Group):
 
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]
-    checkpoint_every: PositiveInt
+    checkpoint_every: Annotated[PositiveInt, NoEffect()]
     block: PositiveInt
-    keep: list[PositiveInt]
+    keep: Annotated[list[PositiveInt], NoEffect()]
     spike_db: PositiveFloat
     rollbacks: PositiveInt
 
@@ -142,7 +144,7 @@ class Experiment(BaseModel):
 class Settings(Group):
     """Everything that composes one run; conf/ says what each word means and where its value comes from."""
 
-    scale: Scale
+    scale: Annotated[Scale, NoEffect()]
     image: Image
     target: Annotated[PlainTarget | NoisyTarget, Field(discriminator="name")]
     task: Task
@@ -150,17 +152,17 @@ class Settings(Group):
     latent: Latent
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
-    stopping: NoStopping
-    logger: Annotated[NoLogger | Wandb, Field(discriminator="name")]
-    experiment: Experiment
+    stopping: Annotated[NoStopping, Neutral(NoStopping(name="none"))]
+    logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NoEffect()]
+    experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
     replicas: PositiveInt
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
-    force: bool
-    output: str | None
+    force: Annotated[bool, NoEffect()]
+    output: Annotated[str | None, NoEffect()]
     fit: Fit
-    paths: Paths
+    paths: Annotated[Paths, NoEffect()]
 
     @property
     def seeds(self) -> list[int]:
@@ -170,3 +172,9 @@ class Settings(Group):
     def words(self) -> dict[str, Any]:
         """Plain nested dictionary with the words of conf/."""
         return self.model_dump(by_alias=True)
+
+
+def read_settings(config: DictConfig) -> Settings:
+    """The composed configuration as checked settings. Raises pydantic's ValidationError or OmegaConf's errors."""
+    words = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    return Settings.model_validate({name: value for name, value in words.items() if name != "hydra"})

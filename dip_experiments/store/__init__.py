@@ -1,20 +1,30 @@
 """The store: one folder per run under the hash of its settings. Plain files; never imports torch."""
 
+from dip_experiments.store.baselines import Baselines
 from dip_experiments.store.files import (
+    Array,
     Columns,
     atomic,
     check_writable,
     file_digest,
     read_columns,
+    read_json,
+    value_digest,
+    write_arrays,
     write_columns,
     write_image,
     write_json,
     write_text,
 )
-from dip_experiments.store.provenance import provenance, signature
-from dip_experiments.store.run import BeingFitted, Run, Store
+from dip_experiments.store.lock import BeingFitted, locked
+from dip_experiments.store.provenance import signature, sitting
+from dip_experiments.store.run import Run
+from dip_experiments.store.store import Store
+from dip_experiments.store.upgrade import upgrade
 
 __all__ = [
+    "Array",
+    "Baselines",
     "BeingFitted",
     "Columns",
     "Run",
@@ -22,9 +32,14 @@ __all__ = [
     "atomic",
     "check_writable",
     "file_digest",
-    "provenance",
+    "locked",
     "read_columns",
+    "read_json",
     "signature",
+    "sitting",
+    "upgrade",
+    "value_digest",
+    "write_arrays",
     "write_columns",
     "write_image",
     "write_json",

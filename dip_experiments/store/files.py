@@ -1,4 +1,4 @@
-"""Plain files that appear whole or not at all: text, JSON, columns, pictures."""
+"""Plain files that appear whole or not at all: text, JSON, columns, pictures, arrays."""
 
 import csv
 import hashlib
@@ -18,21 +18,32 @@ from PIL import Image
 
 Array = NDArray[np.float64]
 Columns = dict[str, Array]
+UNFINISHED = ".part"
+"""How the names of files end that are being written."""
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that appears under its name only when it is whole."""
+    """A file to write that appears under its name only when it is whole and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False)  # noqa: SIM115
+    unfinished = path.with_name(f".{path.name[:100]}.{os.getpid()}{UNFINISHED}")
     try:
-        with handle:
-            yield handle
-        os.chmod(handle.name, 0o666 & ~_umask())
-        os.replace(handle.name, path)
+        # By the system call, as it gives a new file the permissions that the user wants for files.
+        with os.fdopen(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+        _sync_folder(path.parent)
     except BaseException:
-        Path(handle.name).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what a killed process was writing in a folder that nobody else writes in now."""
+    for path in folder.rglob(f".*{UNFINISHED}"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,7 +54,15 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON atomically; NaN and infinity become null, which JSON has."""
-    write_text(path, json.dumps(_finite(value), indent=2) + "\n")
+    write_text(path, json.dumps(finite(value), indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds names and values. Raises ValueError if it holds anything else."""
+    loaded = json.loads(path.read_text())
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path}: names and values are wanted, it holds {type(loaded).__name__}")
+    return loaded
 
 
 def write_image(path: Path, image: Array, bits: int = 8) -> None:
@@ -60,6 +79,12 @@ def write_image(path: Path, image: Array, bits: int = 8) -> None:
             png.Writer(width, height, **kind).write(file, pixels.reshape(height, -1))
             return
         Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
+
+
+def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Writes arrays by name, compressed; `numpy.load` reads them."""
+    with atomic(path) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take them for its option
 
 
 def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
@@ -86,8 +111,8 @@ def check_writable(folder: Path, key: str = "paths.results") -> None:
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         # Asked in earnest: permissions say nothing of read-only, full or special file systems.
-        with tempfile.TemporaryDirectory(dir=nearest):
-            pass
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(b"room?")
     except OSError as error:
         raise ValueError(
             f"{key}={folder}: cannot write in {nearest} ({error.strerror}); choose another folder with {key}="
@@ -96,20 +121,32 @@ def check_writable(folder: Path, key: str = "paths.results") -> None:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _finite(value: Any) -> Any:
+def value_digest(value: Any) -> str:
+    """SHA-256 of names, numbers and texts, whatever order the names come in."""
+    canonical = json.dumps(finite(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def finite(value: Any) -> Any:
+    """The same nested value as JSON has it: None for what is not finite, Python's own numbers."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _sync_folder(folder: Path) -> None:
+    """A new name is on the disk only when its folder is."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,8 +1,7 @@
 """What is needed to repeat a run or to doubt it."""
 
-import hashlib
+import datetime
 import importlib.metadata
-import json
 import os
 import platform
 import re
@@ -11,26 +10,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dip_experiments.store.files import value_digest
+
 PACKAGES = ("dip_experiments", "torch", "pytorch-lightning", "hydra-core", "numpy", "pillow", "scikit-image", "wandb")
 """Packages whose versions a run records."""
 
 
 def signature(identity: Mapping[str, Any]) -> str:
     """16 hexadecimal digits that name a run: the hash of all settings that can change its numbers."""
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return value_digest(dict(identity))[:16]
 
 
-def provenance(seeds: list[int], device: str, threads: int, command: list[str]) -> dict[str, Any]:
-    """What is needed to repeat a run or to doubt it: code, versions, machine, seeds, command."""
+def sitting(device: str, threads: int, command: list[str], done: int) -> dict[str, Any]:
+    """Code, versions, machine and command of one sitting of a run, which began after `done` iterations."""
     return {
+        "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "after_iteration": done,
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": _uncommitted(),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
         "device": device,
         "threads": threads,
-        "seeds": seeds,
         "command": command,
     }
 
@@ -60,7 +61,7 @@ def _uncommitted() -> bool | None:
 
 def _git(*words: str) -> str | None:
     """What git says about the checkout that this package runs from; None for an installed package."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:

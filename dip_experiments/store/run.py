@@ -1,24 +1,24 @@
-"""One run as the store gives it back, and all runs below one results folder."""
+"""One run as the store gives it back: each file read once, each checked against what the run was finished with."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import filelock
+import numpy as np
 
-from dip_experiments.store.files import Columns, read_columns, write_json
+from dip_experiments.store.files import Array, Columns, file_digest, read_columns, read_json, value_digest, write_json
+from dip_experiments.store.upgrade import upgrade
 
-
-class BeingFitted(ValueError):
-    """Another process fits this run just now."""
+SUMMARY = "summary.json"
+APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", "failure.txt")
+"""Files of a run's folder that are no part of its result."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder and what it gives back."""
+    """One run's folder and what it gives back. Curves of a record are thinned: the column `iteration` says to which."""
 
     folder: Path
 
@@ -28,9 +28,48 @@ class Run:
         return self.folder.name
 
     @property
-    def finished(self) -> bool:
+    def is_record(self) -> bool:
+        """Whether it is the small one that is kept in git."""
+        return self.folder.parent.name == "records"
+
+    @property
+    def summarised(self) -> bool:
         """Whether the summary, which is written last, is there."""
-        return (self.folder / "summary.json").exists()
+        return (self.folder / SUMMARY).exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is whole: every file there, and as it was when the run ended."""
+        return self.summarised and not self.faults()
+
+    def faults(self) -> list[str]:
+        """What is wrong with a run that has a summary, in words; nothing if it is sound."""
+        try:
+            summary = read_json(self.folder / SUMMARY)
+            files = summary["files"]
+            found = [f"{SUMMARY} was changed"] if summary.pop("seal") != value_digest(summary) else []
+        except (ValueError, KeyError, OSError, AttributeError):
+            return [f"{SUMMARY} is damaged"]
+        for name, digest in files.items():
+            path = self.folder / name
+            if not path.is_file():
+                found.append(f"{name} is missing")
+            elif file_digest(path) != digest:
+                found.append(f"{name} was changed")
+        return found
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Writes the summary, sealed and with the checksums of all that the run has left: from now on it is whole."""
+        inside = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name[0] != ".")
+        names = [path.relative_to(self.folder).as_posix() for path in inside]
+        files = {name: file_digest(self.folder / name) for name in names if name not in APART}
+        whole = {**json.loads(json.dumps(summary)), "files": files}
+        write_json(self.folder / SUMMARY, {**whole, "seal": value_digest(whole)})
+
+    def clear(self) -> None:
+        """Forgets a former result, so that the run can be made again."""
+        for name in (SUMMARY, "checkpoint.pt", "failure.txt"):
+            (self.folder / name).unlink(missing_ok=True)
 
     @property
     def checkpoint(self) -> Path:
@@ -43,86 +82,53 @@ class Run:
         path = self.folder / "failure.txt"
         return path.read_text() if path.exists() else None
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
-        return self._json("settings.json")
+        """Its words, brought to those of today."""
+        return upgrade(read_json(self.folder / "settings.json"))
 
-    @property
+    @cached_property
     def provenance(self) -> dict[str, Any]:
-        return self._json("provenance.json")
+        """Seeds, device, and of each `sitting` code, versions, machine and command."""
+        return read_json(self.folder / "provenance.json")
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Any]:
-        return self._json("summary.json")
+        """The numbers that the run ended with."""
+        return read_json(self.folder / SUMMARY)
 
     @property
+    def replicas(self) -> list[int]:
+        """Those that did not fail; all while nobody knows."""
+        failed = {failure["replica"] for failure in self.summary["failed"]} if self.summarised else ()
+        return [replica for replica in range(len(self.provenance["seeds"])) if replica not in failed]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the replicas that did not fail."""
+        return [self.provenance["seeds"][replica] for replica in self.replicas]
+
+    @cached_property
     def curves(self) -> list[Columns]:
-        """Columns of curves.csv, one set per replica; row i is iteration i + 1."""
+        """Columns of curves.csv, one set per replica that did not fail."""
         columns = read_columns(self.folder / "curves.csv")
-        replicas = columns["replica"].astype(int)
-        return [{name: column[replicas == r] for name, column in columns.items()} for r in range(replicas.max() + 1)]
+        replica = columns["replica"].astype(int)
+        return [{name: column[replica == r] for name, column in columns.items()} for r in self.replicas]
+
+    def scores(self, image: str, metric: str) -> Array:
+        """A metric of one of the images that the fit ended with, one per replica that did not fail."""
+        values = self.summary["scores"][image][metric]
+        return np.array([value for value in values if value is not None])
 
     def image(self, name: str, replica: int) -> Path:
-        """One replica's image: `target` (the measurement), `reference`, `iteration-000100`, `average`.
+        """One replica's image: `target` (the measurement), `reference`, `mask`, `iteration-000100`, `average`.
 
         `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the
-        latent of all replicas, kept as replica 0's.
+        latent of all replicas, kept as replica 0's; `mask`: white is known.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps a second process out. Raises BeingFitted while another one fits this run."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with filelock.FileLock(self.folder / "lock", timeout=0):
-                yield
-        except filelock.Timeout:
-            raise BeingFitted(f"run {self.name} is being fitted by another process; wait for it, or stop it") from None
-
-    def clear(self) -> None:
-        """Forgets a former result, so that the run can be made again."""
-        for name in ("summary.json", "checkpoint.pt", "failure.txt"):
-            (self.folder / name).unlink(missing_ok=True)
-
-    def _json(self, name: str) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads((self.folder / name).read_text())
-        return loaded
-
-
-@dataclass(frozen=True)
-class Store:
-    """All runs below one results folder."""
-
-    results: Path
-
-    def run(self, name: str) -> Run:
-        """The run of that signature, there or not."""
-        return Run(self.results / "runs" / name)
-
-    def write_grid(self, experiment: str, scale: str, names: list[str]) -> None:
-        """Remembers which runs an experiment consists of, as last asked for at this scale."""
-        write_json(self._grid(experiment, scale), names)
-
-    def finished(self, experiment: str, scale: str) -> list[Run]:
-        """The runs of an experiment that are finished: all, some or none of them."""
-        return [run for run in self._asked(experiment, scale) if run.finished]
-
-    def read_grid(self, experiment: str, scale: str) -> list[Run]:
-        """The finished runs of an experiment. Raises ValueError, naming the command, if any is missing."""
-        runs = self._asked(experiment, scale)
-        missing = [run.name for run in runs if not run.finished]
-        if missing or not runs:
-            lack = f"{len(missing)} of {len(runs)} runs are not finished" if runs else "no runs"
-            raise ValueError(
-                f"{experiment} at scale {scale} in {self.results}: {lack}; make them with "
-                f"`dip -m experiment={experiment} scale={scale} paths.results={self.results}`"
-            )
-        return runs
-
-    def _asked(self, experiment: str, scale: str) -> list[Run]:
-        path = self._grid(experiment, scale)
-        return [self.run(name) for name in json.loads(path.read_text())] if path.exists() else []
-
-    def _grid(self, experiment: str, scale: str) -> Path:
-        return self.results / "runs" / f"{experiment}-{scale}.json"
+    def measured(self) -> dict[str, Any]:
+        """What the network saw, in float: `measurement` "r c h w" and, where pixels are missing, `known`."""
+        with np.load(self.folder / "measurement.npz") as arrays:
+            return dict(arrays)

@@ -1,0 +1,107 @@
+"""An architecture by its `_target_`: the class, its arguments checked and filled in, what suits a small picture."""
+
+import importlib
+import inspect
+import math
+import typing
+from typing import Any
+
+import torch
+from pydantic import ConfigDict, create_model
+
+from dip_experiments.architectures.network import Network, TooSmall
+
+GIVEN = ("input_channels", "output_channels", "size", "replicas")
+"""Arguments that come from the picture, the latent and the seeds."""
+COPIES = 7
+"""Of the weights: themselves, their gradients, two moments, and what of these the guard can go back to."""
+IMAGES = 12
+"""Pictures that a fit holds: measurement, reference, output, average, their copies and differences."""
+Arguments = dict[str, Any]
+
+
+def find_network(target: str, name: str) -> type[Network]:
+    """The class at a dotted path that goes by that name. Raises ValueError, naming the setting, if there is none."""
+    module, _, attribute = target.rpartition(".")
+    said = f"architecture._target_={target}"
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{said}: no such class ({error})") from None
+    if not (isinstance(found, type) and issubclass(found, Network)) or inspect.isabstract(found):
+        raise ValueError(f"{said}: no network; give a class that inherits dip_experiments.architectures.Network")
+    if found.names and name not in found.names:
+        raise ValueError(
+            f"architecture.name={name}: {found.__name__} goes by {' or '.join(found.names)}; "
+            f"to fit another network say architecture={name}"
+        )
+    return found
+
+
+def filled_in(network: type[Network], words: Arguments) -> Arguments:
+    """All arguments that a constructor takes from the settings, its defaults for those that `words` leave out.
+
+    Raises pydantic's ValidationError unless it takes these, by name and type.
+    """
+    hints = typing.get_type_hints(network.__init__)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(network).parameters.items()
+        if name not in GIVEN
+    }
+    model = create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    return model.model_validate(words).model_dump()
+
+
+def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
+    """What counts of an architecture in a run's name: ours by name, others by `target`, and all arguments."""
+    arguments = filled_in(network, words)
+    kept = {name: value for name, value in arguments.items() if network.neutral.get(name, counted) != value}
+    return {"name": network.names[0] if network.names else target, **kept}
+
+
+def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:
+    """The network with shapes and no numbers. Raises ValueError where the constructor does."""
+    with torch.device("meta"):
+        return network(**arguments, replicas=replicas)
+
+
+def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[Arguments, str]:
+    """The arguments with as many scales as the picture has room for, and what was changed, in words, or nothing.
+
+    The deepest scales are left out. Raises ValueError where the constructor does, or where there is room for none.
+    """
+    lists = [name for name in network.per_scale if isinstance(arguments[name], list)]
+    scales = min((len(arguments[name]) for name in lists), default=1)
+    rows, columns = arguments["size"]
+    for kept in range(scales, 0, -1):
+        fewer = arguments | {name: arguments[name][:kept] for name in lists} if kept < scales else arguments
+        try:
+            built_without_memory(network, fewer)
+        except TooSmall:
+            continue
+        said = f"{rows} x {columns} pixels have room for {kept} of the {scales} scales: the deepest are left out"
+        return fewer, "" if kept == scales else said
+    built_without_memory(network, arguments)
+    return arguments, ""
+
+
+def bytes_needed(network: type[Network], arguments: Arguments, replicas: int, value: int) -> int:
+    """Memory that a fit takes, estimated from shapes alone; `value`: bytes of a number.
+
+    Weights with gradients and moments, the maps that a gradient needs, latents, pictures.
+    """
+    built = built_without_memory(network, arguments)
+    weights = sum(parameter.numel() for parameter in built.parameters())
+    maps: dict[int, int] = {}
+
+    def seen(x: torch.Tensor) -> torch.Tensor:
+        maps[x.untyped_storage()._cdata] = x.numel()
+        return x
+
+    latent = torch.empty(1, *built.latent_shape, device="meta")
+    with torch.autograd.graph.saved_tensors_hooks(seen, lambda x: x):
+        kept = built.plain()(latent)  # noqa: F841  while it is there, so are the maps
+    pictures = IMAGES * arguments["output_channels"] * math.prod(arguments["size"])
+    passing = sum(maps.values()) // 5  # maps that come and go while gradients are computed
+    return replicas * value * (COPIES * weights + sum(maps.values()) + passing + 4 * latent.numel() + pictures)

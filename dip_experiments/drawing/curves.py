@@ -1,0 +1,80 @@
+"""Curves over the iterations: read at the points that records keep, drawn with their range, tabulated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from dip_experiments.metrics import POINTS_PER_DECADE, curve_points
+from dip_experiments.store import Run
+
+Array = NDArray[np.float64]
+STATISTICS = ("mean", "min", "max")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A quantity over the iterations: `iterations` "n", `values` "seeds n"."""
+
+    iterations: NDArray[np.int_]
+    values: Array
+
+    @property
+    def sparse(self) -> "Curve":
+        """The same at log-spaced iterations."""
+        at = np.isin(self.iterations, log_points(int(self.iterations[-1])))
+        return Curve(self.iterations[at], self.values[:, at])
+
+
+def curve_of(run: Run, column: str) -> Curve:
+    """One of the run's curves, at `curve_points` whether all iterations are there or those of a record."""
+    points = curve_points(run.summary["iterations"])
+    rows = [curve[column][np.isin(curve["iteration"], points)] for curve in run.curves]
+    return Curve(points, np.stack(rows))
+
+
+def value_at(run: Run, column: str, iteration: int) -> Array:
+    """A curve's value at one iteration, one per seed. Raises ValueError if a record has not kept it."""
+    rows = [curve[column][curve["iteration"] == iteration] for curve in run.curves]
+    if not all(row.size for row in rows):
+        raise ValueError(f"{run.folder}: curves.csv has no iteration {iteration}; make the run again, or its record")
+    return np.concatenate(rows)
+
+
+def log_points(iterations: int) -> NDArray[np.int_]:
+    """Log-spaced iterations, the first and the last among them; all are `curve_points`."""
+    decades = np.log10(iterations)
+    return np.unique(np.rint(np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)).astype(int))
+
+
+def band(axis: Axes, curve: Curve, colour: str, label: str) -> None:
+    """Mean over the seeds as a line; their range as a band."""
+    at, values = curve.iterations, curve.values
+    axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5)
+    axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
+
+
+def tabulated(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
+    """Mean, least and most over the seeds at log-spaced iterations."""
+    columns: dict[str, list[Any]] = {
+        column: [] for column in (name, "iteration", *(f"{quantity}_{what}" for what in STATISTICS))
+    }
+    for label, curve in curves.items():
+        for n, values in zip(curve.sparse.iterations, curve.sparse.values.T, strict=True):
+            add_row(columns, label, int(n), *statistics(values))
+    return columns
+
+
+def add_row(columns: Mapping[str, list[Any]], *row: object) -> None:
+    """Appends one entry to each column."""
+    for column, value in zip(columns.values(), row, strict=True):
+        column.append(value)
+
+
+def statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
+    """Mean, least and most to six digits."""
+    mean, least, most = (f"{value:.6g}" for value in (np.mean(values), np.min(values), np.max(values)))
+    return mean, least, most

@@ -1,0 +1,69 @@
+"""A figure or a table as it lies in results: what it shows, the numbers behind it, the runs that it was made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from dip_experiments.drawing.words import lost_iterations
+from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
+
+OF_A_MACHINE = ("paths", "logger", "output", "force", "device")
+"""Settings that say nothing of a run's numbers."""
+METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
+"""By ending: what would differ from day to day."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """`shown`: a figure, or a table in Markdown. `numbers`: column -> one entry per row. `note`: for the terminal."""
+
+    shown: Figure | str
+    numbers: Mapping[str, Sequence[Any]]
+    runs: Sequence[Run]
+    note: str = ""
+
+    def write(self, path: Path) -> None:
+        """Writes `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes."""
+        write_columns(path.with_suffix(".csv"), self.numbers)
+        write_json(path.with_suffix(".json"), sources(self.runs))
+        if isinstance(self.shown, str):
+            write_text(path.with_suffix(".md"), self.shown)
+            return
+        for ending, metadata in METADATA.items():
+            with atomic(path.with_suffix(f".{ending}")) as file:
+                self.shown.savefig(file, format=ending, metadata=metadata)
+        plt.close(self.shown)
+
+
+def sources(runs: Sequence[Run]) -> dict[str, Any]:
+    """Settings, provenance and time of the runs that a page is made of, and what the guard did in them."""
+    minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
+    return {
+        "minutes_of_fitting": round(minutes, 2),
+        "lost_iterations": sum(map(lost_iterations, runs)),
+        "runs": [source(run) for run in runs],
+    }
+
+
+def source(run: Run) -> dict[str, Any]:
+    """One run of a page."""
+    return {
+        "run": run.name,
+        "settings": {key: value for key, value in run.settings.items() if key not in OF_A_MACHINE},
+        "provenance": without(run.provenance, "command"),
+        "wall_seconds": run.summary["wall_seconds"],
+        "guard": run.summary["guard"],
+        "lost_iterations": run.summary["lost_iterations"],
+        "failed": run.summary["failed"],
+    }
+
+
+def without(value: Any, name: str) -> Any:
+    """Nested words without those of one name, at whatever depth: a command has the paths of its machine."""
+    if isinstance(value, dict):
+        return {key: without(item, name) for key, item in value.items() if key != name}
+    return [without(item, name) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,103 @@
+"""What other methods make of what a network saw: computed once in float, then found by method and measurement."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments.baselines import CHOICES, DENOISERS, INPAINTERS, LIBRARIES, UPSAMPLERS, Array, Known
+from dip_experiments.drawing.stored import stored
+from dip_experiments.images import read_image
+from dip_experiments.metrics import psnr, psnr_y_authors
+from dip_experiments.store import Baselines, Run
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A method with all that its result depends on besides the measurement.
+
+    `compute`: measurement and known pixels -> picture; None if its library is not installed.
+    """
+
+    name: str
+    words: Mapping[str, Any]
+    compute: Callable[[Array, Known | None], Array] | None
+
+    @property
+    def version(self) -> str | None:
+        """The libraries that do it, with their versions, if they are installed."""
+        names = LIBRARIES[self.name] if self.compute else ()
+        return ", ".join(f"{name} {version(name)}" for name in names) or None
+
+
+def denoiser(name: str, sigma: float) -> Rival:
+    """A denoiser that is told the noise's standard deviation in grey levels of 255."""
+    method = DENOISERS.get(name)
+    compute = None if method is None else lambda noisy, known: method(noisy, sigma)
+    return Rival(name, {"sigma": sigma, **CHOICES[name]}, compute)
+
+
+def upsampler(name: str, factor: int) -> Rival:
+    """A method that makes pictures `factor` times larger."""
+    return Rival(name, {"factor": factor}, lambda small, known: UPSAMPLERS[name](small, factor))
+
+
+def inpainter(name: str) -> Rival:
+    """A method that fills holes."""
+
+    def compute(holes: Array, known: Known | None) -> Array:
+        if known is None:
+            raise ValueError(f"{name}: the run has stored no mask; make it again with force=true")
+        return INPAINTERS[name](holes, known)
+
+    return Rival(f"{name}_known" if name == "nearest" else name, {}, compute)
+
+
+def rival_numbers(rival: Rival, run: Run, kept: Baselines) -> dict[str, float] | None:
+    """Its `psnr`, and `psnr_y_authors` of an enlarged picture, of what the first seed saw; None if not installed.
+
+    The reference is the stored picture (8 bit, exact where it was not scaled).
+    """
+    seen = _seen(run)
+    found = kept.find(rival.name, rival.version, seen, rival.words)
+    if found is None and _compute(rival, run, kept, shown=False):
+        found = kept.find(rival.name, rival.version, seen, rival.words)
+    return found if found is not None else kept.find(rival.name, None, seen, rival.words)
+
+
+def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
+    """A metric of several methods, each by its column; those that are not installed are left out."""
+    found = {column: rival_numbers(rival, run, kept) for column, rival in rivals.items()}
+    return {column: np.array([numbers[metric]]) for column, numbers in found.items() if numbers}
+
+
+def rival_picture(rival: Rival, run: Run, kept: Baselines) -> NDArray[np.float64] | None:
+    """What it makes of what the first seed saw, as it is stored; None if not installed."""
+    seen = _seen(run)
+    path = kept.picture(rival.name, rival.version, seen, rival.words)
+    if path is None and _compute(rival, run, kept, shown=True):
+        path = kept.picture(rival.name, rival.version, seen, rival.words)
+    path = path or kept.picture(rival.name, None, seen, rival.words)
+    return None if path is None else read_image(path)
+
+
+def _seen(run: Run) -> str:
+    return str(run.summary["measurement_sha256"][run.replicas[0]])
+
+
+def _compute(rival: Rival, run: Run, kept: Baselines, shown: bool) -> bool:
+    """Stores the numbers, and the picture if it is `shown`, where the run has its measurement, which no record has."""
+    if rival.compute is None or rival.version is None or not (run.folder / "measurement.npz").exists():
+        return False
+    first, arrays, reference = run.replicas[0], run.measured(), stored(run, "reference")
+    measurement = arrays["measurement"][first].astype(np.float64)
+    known = np.broadcast_to(arrays["known"][first], measurement.shape) if "known" in arrays else None
+    picture = rival.compute(measurement, known)
+    numbers = {"psnr": psnr(picture, reference)}
+    if "factor" in rival.words:
+        numbers["psnr_y_authors"] = psnr_y_authors(picture, reference)
+    kept.add(rival.name, rival.version, _seen(run), rival.words, numbers, picture if shown else None)
+    return True

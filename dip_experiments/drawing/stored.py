@@ -1,0 +1,71 @@
+"""Numbers and pictures of a run, one per replica that did not fail."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments.images import read_image
+from dip_experiments.store import Run
+
+Array = NDArray[np.float64]
+
+
+def stored(run: Run, name: str, replica: int | None = None) -> Array:
+    """A picture of the store, "c h w" in [0, 1]; `name` as Run.image takes it; of the first replica if none is given.
+
+    Raises ValueError if it is not there.
+    """
+    path = run.image(name, run.replicas[0] if replica is None else replica)
+    if not path.exists():
+        raise ValueError(f"{path} is not there; make the run again with the experiment's own settings and force=true")
+    return read_image(path)
+
+
+def output_at(run: Run, iteration: int, replica: int | None = None) -> Array:
+    """The output of the network at an iteration whose image was kept."""
+    return stored(run, f"iteration-{iteration:06d}", replica)
+
+
+def peaks(run: Run, column: str) -> Array:
+    """The best value of a curve, which only the reference tells, one per seed."""
+    return np.array([run.summary["oracle_peak"][column][replica] for replica in run.replicas])
+
+
+def peak_iterations(run: Run, column: str) -> Array:
+    """Where a curve is best, one per seed."""
+    return np.array([run.summary["oracle_iteration"][column][replica] for replica in run.replicas], dtype=float)
+
+
+def peak_gaps(run: Run, other: Run | None, decimals: int) -> tuple[str, str]:
+    """Mean and worst difference of the average's peaks to another run's, over the seeds that both have; `-` if none."""
+    both = (dict(zip(r.seeds, peaks(r, "psnr_average"), strict=True)) for r in (run, other) if r)
+    ours, theirs = next(both), next(both, {})
+    gap = np.array([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
+    if not gap.size:
+        return "-", "-"
+    return f"{gap.mean():+.{decimals}f}", f"{gap[np.abs(gap).argmax()]:+.{decimals}f}"
+
+
+def iterations_explained(run: Run) -> Array:
+    """Iterations to 90 % of the target's variance, one per seed; infinite where it was not reached."""
+    reached = [run.summary["iterations_explained"][replica] for replica in run.replicas]
+    return np.array([np.inf if n is None else n for n in reached])
+
+
+def variances(run: Run) -> Array:
+    """Of the target, one per seed."""
+    return np.array([run.summary["target_variance"][replica] for replica in run.replicas])
+
+
+def impedance(run: Run, natural: Run | None) -> tuple[str, ...]:
+    """Median, least and most iterations to 90 % over the seeds, and the ratio of the medians to `natural`'s.
+
+    `>N` stands where it was not reached in N iterations, `-` where there is nothing to compare with.
+    """
+    limit, ours = run.summary["iterations"], iterations_explained(run)
+    counts = [f"{n:g}" if np.isfinite(n) else f">{limit}" for n in (np.median(ours), ours.min(), ours.max())]
+    if natural is None:
+        return (*counts, "-")
+    basis = np.median(iterations_explained(natural))
+    if np.isinf(basis):
+        return (*counts, "natural not reached")
+    return (*counts, f"{np.median(ours) / basis:.2f}" if np.isfinite(np.median(ours)) else f">{limit / basis:.2f}")

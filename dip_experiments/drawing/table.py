@@ -1,0 +1,59 @@
+"""Tables: Markdown for reading, with few columns; the rest is in the CSV."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Job
+from dip_experiments.drawing.words import lost_words
+from dip_experiments.store import Run
+
+MOST_COLUMNS, WIDEST = 8, 118
+"""Of a table in Markdown: columns, and characters in a line."""
+NONE, NOT_RUN = "-", "not run"
+NUMBER = re.compile(r"[-+>]?\d[\d.]*( \(.*\))?|-|not run.*|waits.*")
+"""What stands right in its column."""
+Cells = Mapping[str, Sequence[str]]
+
+
+def markdown(columns: Cells) -> str:
+    """An aligned table, numbers to the right. Raises ValueError if it is too wide for a page."""
+    widths = {name: max(len(name), 3, *map(len, cells)) for name, cells in columns.items()}
+    if len(columns) > MOST_COLUMNS or sum(widths.values()) + 3 * len(widths) + 1 > WIDEST:
+        raise ValueError(f"the table {', '.join(columns)} is too wide to read; {MOST_COLUMNS} columns, {WIDEST} signs")
+    right = {name for name, cells in columns.items() if all(NUMBER.fullmatch(cell) for cell in cells)}
+
+    def line(entries: Mapping[str, str]) -> str:
+        cells = (text.rjust(widths[n]) if n in right else text.ljust(widths[n]) for n, text in entries.items())
+        return f"| {' | '.join(cells)} |\n"
+
+    rule = {name: "-" * (widths[name] - 1) + (":" if name in right else "-") for name in columns}
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    return "".join(map(line, [{name: name for name in columns}, rule, *rows]))
+
+
+def chosen(columns: Cells, titles: Mapping[str, str]) -> dict[str, Sequence[str]]:
+    """The columns that are shown, under their titles; the value of one that is the same in all rows is told above."""
+    return {title: columns[name] for name, title in titles.items()}
+
+
+def job_rows(
+    jobs: Sequence[Job],
+    names: Mapping[str, Callable[[Mapping[str, Any]], str]],
+    numbers: Sequence[str],
+    measure: Callable[[Run], Sequence[str]],
+) -> dict[str, list[str]]:
+    """A row for every job of an experiment: its `names` by its settings, and its `numbers` if it was run."""
+    columns: dict[str, list[str]] = {name: [] for name in (*names, *numbers)}
+    for job in jobs:
+        cells = measure(job.run) if job.run else (NOT_RUN, *[NONE] * (len(numbers) - 1))
+        for name, cell in zip(columns, (*(look(job.words) for look in names.values()), *cells), strict=True):
+            columns[name].append(cell)
+    return columns
+
+
+def table_page(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Page:
+    """A table of `columns`, of which those of `titles` are for reading. `waiting`: what is said of missing rows."""
+    text = f"{notes} {lost_words(runs)}\n\n{markdown(chosen(columns, titles))}"
+    return Page(text, columns, runs, waiting)

@@ -1,0 +1,69 @@
+"""What was fitted, by what and how often, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments.store import Run
+
+OF_SEEDS = "pictures of {}, numbers and curves with mean and range"
+HOURGLASSES = ("skip", "encoder_decoder")
+"""Architectures of the paper's own kind: their width says it all."""
+CHANNELS = ("down", "widths")
+"""Arguments by which an architecture may be told its channels."""
+
+
+def described(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:
+    """What was fitted, and how: picture, size, network, rates, precision, scale, seeds, whose pictures are shown.
+
+    `picture`: one that is as large as what was fitted.
+    """
+    words, (height, width) = runs[0].settings, picture.shape[1:]
+    cut = {"crop": "middle ", "resize": "resized to "}[words["image"]["fit"]] if words["image"]["size"] else ""
+    rates = sorted({run.settings["optimizer"]["lr"] for run in runs}, reverse=True)
+    seeds = runs[0].seeds
+    return (
+        f"{words['image']['name']}, {cut}{width} x {height} pixels; {network_words(words['architecture'])}; "
+        f"{words['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {words['precision']}; "
+        f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
+        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {OF_SEEDS.format(shown)}")
+    )
+
+
+def size_words(run: Run) -> str:
+    """What was fitted by what: `middle 128 x 128, width 32`."""
+    image = run.settings["image"]
+    cut = "middle" if image["fit"] == "crop" else "scaled to"
+    part = "whole picture" if image["size"] is None else f"{cut} {image['size']} x {image['size']}"
+    return f"{part}, {network_words(run.settings['architecture'])}"
+
+
+def network_words(architecture: Mapping[str, Any]) -> str:
+    """An architecture by its channels, `width 32` or `channels 8, 16`, and by its name if it is not the paper's own."""
+    name = architecture["name"]
+    named = [] if name in HOURGLASSES else [str(name)]
+    given = next((architecture[key] for key in CHANNELS if isinstance(architecture.get(key), list)), [])
+    different = list(dict.fromkeys(given))
+    if not different:
+        return str(name)
+    return ", ".join([*named, f"{'width' if len(different) == 1 else 'channels'} {', '.join(map(str, different))}"])
+
+
+def seed_words(run: Run) -> str:
+    """How many seeds have numbers, and how many failed: `2 (1 failed)`."""
+    failed = len(run.provenance["seeds"]) - len(run.seeds)
+    return f"{len(run.seeds)} ({failed} failed)" if failed else f"{len(run.seeds)}"
+
+
+def lost_words(runs: Sequence[Run]) -> str:
+    """How many iterations the guard threw away, over all runs and seeds."""
+    lost = sum(lost_iterations(run) for run in runs)
+    done = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
+    return f"Iterations lost to the guard: {lost} of {done}."
+
+
+def lost_iterations(run: Run) -> int:
+    """Iterations of all seeds that the guard threw away, which were done again."""
+    return sum(run.summary["lost_iterations"])

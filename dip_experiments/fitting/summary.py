@@ -1,0 +1,116 @@
+"""The numbers that a fit ends with, in float: all that tables need, replica by replica."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments.fitting.fit import Fit
+from dip_experiments.metrics import (
+    AUTHORS_SMALLEST_SIDE,
+    EXPLAINED,
+    channel_variance,
+    iterations_to_explain,
+    psnr,
+    psnr_y_authors,
+    ssim,
+)
+from dip_experiments.operators import Downsampler, Mask
+
+ORACLES = ("psnr_reference", "psnr_average")
+"""Curves whose best value looks at the reference."""
+Array = NDArray[np.floating[Any]]
+Images = Mapping[str, Array]
+"""Name -> "r c h w" in [0, 1], not clipped."""
+
+
+def summary(fit: Fit, seconds: float, unperturbed: Array) -> dict[str, Any]:
+    """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
+
+    `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
+    its numbers.
+    """
+    guard, seeds = fit.guard, fit.problem.seeds
+    measured = measurement(fit)
+    curves = dict(zip(fit.columns, fit.curves[: fit.done].permute(1, 2, 0).cpu().double().numpy(), strict=True))
+    curves = {name: _without(values, guard.failed) for name, values in curves.items()}
+    oracles = {name: values for name, values in curves.items() if name in ORACLES}
+    variances = [channel_variance(image) for image in measured["measurement"].astype(np.float64)]
+    explained = [
+        iterations_to_explain(loss, variance, EXPLAINED)
+        for loss, variance in zip(curves["loss"], variances, strict=True)
+    ]
+    return {
+        "iterations": fit.done,
+        "wall_seconds": round(seconds, 3),
+        "target_variance": variances,
+        "iterations_explained": explained,
+        "final": {name: values[:, -1].tolist() for name, values in curves.items()},
+        "oracle_peak": {name: values.max(1).tolist() for name, values in oracles.items()},
+        "oracle_iteration": {name: [_peak(curve) for curve in values] for name, values in oracles.items()},
+        "scores": scores(fit, {"unperturbed": unperturbed, "measurement": measured["measurement"]}),
+        "measurement_sha256": [_digest(measured, replica) for replica in range(len(seeds))],
+        "guard": guard.events,
+        "lost_iterations": guard.lost,
+        "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
+    }
+
+
+def measurement(fit: Fit) -> dict[str, NDArray[Any]]:
+    """What the network sees: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
+    task = fit.problem.task
+    known = {"known": task.operator.known.cpu().numpy()} if isinstance(task.operator, Mask) else {}
+    return {"measurement": task.measurement.cpu().numpy(), **known}
+
+
+def scores(fit: Fit, further: Images) -> dict[str, dict[str, list[float | None]]]:
+    """Metrics of the images that the fit ends with: image -> metric -> value of each replica. Empty without reference.
+
+    `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each.
+    """
+    task = fit.problem.task
+    if task.reference is None:
+        return {}
+    reference = task.reference.cpu().double().numpy()
+    images = {"output": fit.output.cpu().numpy(), "average": fit.average.cpu().numpy(), **further}
+    metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
+    if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
+        metrics["psnr_y_authors"] = psnr_y_authors
+    failed, replicas = fit.guard.failed, range(len(reference))
+    scored = {
+        name: {
+            metric: [None if r in failed else of(values[r].astype(np.float64), reference[r]) for r in replicas]
+            for metric, of in metrics.items()
+        }
+        for name, values in images.items()
+        if values.shape == reference.shape
+    }
+    sound = [images["average"][r].astype(np.float64) for r in replicas if r not in failed]
+    means = {
+        name: np.mean(sound[:count], axis=0) for name, count in (("mean_of_2", 2), ("mean", None)) if len(sound) > 1
+    }
+    return scored | {
+        name: {metric: [of(mean, reference[0])] for metric, of in metrics.items()} for name, mean in means.items()
+    }
+
+
+def _without(values: Array, failed: Mapping[int, int]) -> Array:
+    """Curves "r n" with those of failed replicas blotted out."""
+    values = values.copy()
+    values[list(failed)] = np.nan
+    return values
+
+
+def _peak(curve: Array) -> int | None:
+    return None if np.isnan(curve).any() else int(curve.argmax()) + 1
+
+
+def _digest(measured: Mapping[str, NDArray[Any]], replica: int) -> str:
+    """SHA-256 of what one replica sees, in float32, with its mask."""
+    seen = measured["measurement"][replica].astype(np.float32)
+    digest = hashlib.sha256(str(seen.shape).encode() + seen.tobytes())
+    if "known" in measured:
+        digest.update(measured["known"][replica].tobytes())
+    return digest.hexdigest()

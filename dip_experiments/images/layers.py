@@ -1,0 +1,45 @@
+"""What an image file holds once it is decoded, in the file's own precision."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+ORIENTATION = 0x0112
+"""The EXIF tag, which is a TIFF's too."""
+ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}
+"""EXIF orientation -> (mirrored left-right or not, then quarter turns counter-clockwise)."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """`levels` "h w c", upright, of which `largest` stands for 1; where `has_alpha`, the last channel is opacity."""
+
+    levels: NDArray[np.generic]
+    largest: int
+    has_alpha: bool
+
+    @property
+    def colours(self) -> Array:
+        """ "c h w" in [0, 1], or whatever a float image holds."""
+        return self._scaled(self.levels[..., :-1] if self.has_alpha else self.levels)
+
+    @property
+    def alpha(self) -> Array | None:
+        """The opacity "1 h w" in [0, 1], None if there is none."""
+        return self._scaled(self.levels[..., -1:]) if self.has_alpha else None
+
+    @property
+    def bits(self) -> int:
+        """Bits per channel, 8 or 16, in which a restored picture is written: 16 where the file has more than 8."""
+        return 8 if self.levels.dtype == np.uint8 else 16
+
+    def _scaled(self, levels: NDArray[np.generic]) -> Array:
+        return np.ascontiguousarray(np.moveaxis(levels, 2, 0)).astype(np.float64) / self.largest
+
+
+def upright(levels: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+    """An image "h w c" turned as its EXIF orientation says."""
+    mirrored, turns = ORIENTATIONS.get(orientation, (0, 0))
+    return np.rot90(levels[:, ::-1] if mirrored else levels, turns)

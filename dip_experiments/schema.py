@@ -1,0 +1,35 @@
+"""What every group of settings is: read-only words with types and ranges, and what each counts for in a run's name."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Group(BaseModel):
+    """Read-only; unknown keys, NaN and infinity are errors, and nothing is converted from text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """At this value a setting leaves the run's name, as if it did not exist: so a new setting renames no old run."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class NoEffect:
+    """A setting that cannot change a run's numbers: it is no part of the name."""
+
+
+@dataclass(frozen=True)
+class ByContent:
+    """The path of a file that counts by its content, never by its name."""
+
+
+Sigma = Annotated[float, Field(ge=0, le=255)]
+"""Standard deviation in grey levels of 255."""
+Share = Annotated[float, Field(gt=0, lt=1)]
+"""A part of the pixels, neither none nor all."""

@@ -1,0 +1,143 @@
+"""One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from dip_experiments.devices import device_name
+from dip_experiments.fitting.dashboard import Dashboard
+from dip_experiments.fitting.progress import ProgressBar
+from dip_experiments.fitting.recorder import Recorder, read_checkpoint
+from dip_experiments.fitting.schedule import block_ends, image_iterations
+from dip_experiments.fitting.training import train
+from dip_experiments.images import bit_depth
+from dip_experiments.planning import Plan, make_fit
+from dip_experiments.settings import Settings, Wandb
+from dip_experiments.store import Run, Store, sitting, write_image, write_json
+from dip_experiments.tasks.schema import Reconstruction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a sitting begins with: `keep`, iterations whose images are kept; `saved`, the state to go on from."""
+
+    keep: tuple[int, ...]
+    saved: dict[str, Any] | None
+
+
+def has_all(run: Run, settings: Settings) -> bool:
+    """Whether the run is whole and has the images asked for; a record need only have the picture to be delivered."""
+    if not run.finished:
+        return False
+    wanted = [] if settings.output is None else ["average"]
+    if not run.is_record:
+        wanted += images_of(settings.fit.keep, run.summary["iterations"])
+    return all(run.image(name, run.replicas[0]).exists() for name in wanted)
+
+
+def images_of(keep: Sequence[int], iterations: int) -> list[str]:
+    """Names of the images that a run of so many iterations has kept on the way."""
+    outputs = [f"iteration-{n:06d}" for n in image_iterations(iterations, keep)]
+    return outputs + [f"average-{n:06d}" for n in keep if n <= iterations]
+
+
+def begin(run: Run, settings: Settings, store: Store) -> Begun:
+    """Looks at what is there. Damaged files are named and kept under another name, never taken for a result."""
+    if run.summarised and (faults := run.faults()):
+        _set_aside(run, store, "; ".join(faults))
+    keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
+    if settings.force or run.summarised:
+        run.clear()
+    return Begun(keep, _saved(run, store, keep))
+
+
+def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) -> None:
+    """Settings and provenance before the first iteration; curves, images, scores and summary after the last."""
+    settings = planned.settings
+    done = begun.saved["fit"]["done"] if begun.saved else 0
+    words = settings.words()
+    write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
+    with threads_as_before(run, done):
+        _write_provenance(run, planned, done, command)
+        if planned.pictures.flash is not None:
+            write_image(run.image("flash", 0), planned.pictures.flash)
+        fit = make_fit(planned, image_iterations(settings.fit.iterations, begun.keep))
+        recorder = Recorder(fit, run, settings.fit.checkpoint_every, begun.keep, bit_depth(settings.image.path))
+        if begun.saved:
+            recorder.resume(begun.saved)
+        _fit(run, planned, recorder)
+    run.finish(recorder.summary)
+    for leftover in (run.checkpoint, run.folder / "failure.txt"):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def threads_as_before(run: Run, done: int) -> Iterator[None]:
+    """A run that goes on does so with the number of threads that it began with: others round differently."""
+    now = torch.get_num_threads()
+    before = run.provenance["sittings"][-1]["threads"] if done else now
+    if before != now:
+        log.info("continues with %d threads, as it began: with %d it would round differently", before, now)
+    torch.set_num_threads(before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(now)
+
+
+def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:
+    settings, fit = planned.settings, recorder.fit
+    signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
+    title = f"{signal.name} {settings.architecture.name}"
+    listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, settings.fit.iterations)]
+    dashboards = []
+    if isinstance(settings.logger, Wandb):
+        dashboards = [Dashboard(fit, run, settings.words(), Path(settings.paths.results))]
+    try:
+        train(fit, block_ends(settings.fit.iterations, settings.fit.block), planned.device, [*listeners, *dashboards])
+    finally:
+        for dashboard in dashboards:
+            dashboard.close(recorder.summary)
+
+
+def _write_provenance(run: Run, planned: Plan, done: int, command: list[str]) -> None:
+    device = device_name(planned.device)
+    before = run.provenance["sittings"] if done else []
+    now = sitting(device, torch.get_num_threads(), command, done)
+    record = {"seeds": planned.settings.seeds, "device": device, "sittings": [*before, now]}
+    write_json(run.folder / "provenance.json", record)
+
+
+def _kept_before(run: Run) -> list[int]:
+    try:
+        return list(run.settings["fit"]["keep"])
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _saved(run: Run, store: Store, keep: Sequence[int]) -> dict[str, Any] | None:
+    """The checkpoint, unless there is none, it is damaged, or images are wanted of iterations that it is past."""
+    if not run.checkpoint.exists():
+        return None
+    try:
+        saved = read_checkpoint(run.checkpoint)
+        run.provenance["sittings"][-1]["threads"]
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        _set_aside(run, store, str(error))
+        return None
+    passed = [n for n in keep if n <= saved["fit"]["done"]]
+    there = all(run.image(f"{kind}-{n:06d}", 0).exists() for n in passed for kind in ("iteration", "average"))
+    return saved if there else None
+
+
+def _set_aside(run: Run, store: Store, why: str) -> None:
+    aside = store.set_aside(run)
+    log.warning("run %s: %s; what is there is kept as %s, the run is made again", run.name, why, aside.name)

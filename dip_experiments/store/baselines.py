@@ -1,0 +1,54 @@
+"""What other methods make of a measurement, stored once: by method, version, settings and measurement."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dip_experiments.store.files import Array, read_json, value_digest, write_image, write_json
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """One JSON file, and a PNG where one was given, per method and measurement in one folder."""
+
+    folder: Path
+
+    def find(
+        self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]
+    ) -> dict[str, float] | None:
+        """The numbers of a method; `version` None takes those of any, the last in order."""
+        found = [entry for entry in self._of(method, measurement, words) if version in (None, entry["version"])]
+        return None if not found else dict(found[-1]["numbers"])
+
+    def add(
+        self,
+        method: str,
+        version: str,
+        measurement: str,
+        words: Mapping[str, Any],
+        numbers: Mapping[str, float],
+        picture: Array | None = None,
+    ) -> None:
+        """Stores the numbers, and the picture "c h w" in [0, 1] where one will be shown."""
+        key = {"method": method, "version": version, "measurement": measurement, "words": dict(words)}
+        path = self.folder / f"{method}-{value_digest(key)[:16]}.json"
+        if picture is not None:
+            write_image(path.with_suffix(".png"), picture)
+        write_json(path, {**key, "numbers": dict(numbers)})
+
+    def picture(self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]) -> Path | None:
+        """The picture that was stored with the numbers, None if there is none."""
+        found = [
+            path
+            for entry in self._of(method, measurement, words)
+            if version in (None, entry["version"]) and (path := Path(entry["path"]).with_suffix(".png")).exists()
+        ]
+        return found[-1] if found else None
+
+    def _of(self, method: str, measurement: str, words: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        paths = sorted(self.folder.glob(f"{method}-*.json"))
+        entries = sorted(({**read_json(path), "path": str(path)} for path in paths), key=lambda entry: entry["version"])
+        for entry in entries:
+            if (entry["measurement"], entry["words"]) == (measurement, dict(words)):
+                yield entry

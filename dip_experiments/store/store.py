@@ -1,0 +1,73 @@
+"""All runs below one results folder, and the records of them that are small enough for git."""
+
+import fnmatch
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dip_experiments.metrics import curve_points
+from dip_experiments.store.files import read_columns, write_columns
+from dip_experiments.store.run import Run
+
+KEPT_WHOLE = ("settings.json", "provenance.json")
+NOT_PART_OF_A_NUMBER = ("files", "seal")
+
+
+@dataclass(frozen=True)
+class Store:
+    """results/runs/<name>: whole runs; results/<scale>/records/<name>: what figures and tables need of them."""
+
+    results: Path
+
+    def run(self, name: str) -> Run:
+        """The run of that signature: the whole one, else the record of it, else the place where it would be."""
+        whole = self.place(name)
+        if whole.summarised:
+            return whole
+        return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), whole)
+
+    def place(self, name: str) -> Run:
+        """Where the whole run of that signature is or would be."""
+        return Run(self.results / "runs" / name)
+
+    def set_aside(self, run: Run) -> Path:
+        """Moves all that a run has, but its lock, to a folder of another name beside it, which nobody reads."""
+        taken = len(list(run.folder.parent.glob(f"{run.name}.damaged-*")))
+        aside = run.folder.with_name(f"{run.name}.damaged-{taken + 1}")
+        aside.mkdir()
+        for path in list(run.folder.iterdir()):
+            if path.name not in ("lock", "owner.json"):
+                shutil.move(path, aside / path.name)
+        return aside
+
+    def keep(self, run: Run, scale: str, pictures: Sequence[str] = (), replicas: str = "first") -> Run:
+        """Makes the record of a finished run: its words and numbers, curves at `curve_points`, and some pictures.
+
+        `pictures`: names as `Run.image` takes them, or patterns such as `iteration-*`; of the `first` replica that did
+        not fail, or of `all`.
+        """
+        record = Run(self.results / scale / "records" / run.name)
+        if record.folder == run.folder:
+            return record
+        shutil.rmtree(record.folder, ignore_errors=True)
+        (record.folder / "images").mkdir(parents=True)
+        for name in KEPT_WHOLE:
+            shutil.copyfile(run.folder / name, record.folder / name)
+        columns, points = read_columns(run.folder / "curves.csv"), curve_points(run.summary["iterations"])
+        at = np.isin(columns["iteration"], points)
+        write_columns(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
+        for path in self._pictures(run, pictures, replicas):
+            shutil.copyfile(path, record.folder / "images" / path.name)
+        if not any((record.folder / "images").iterdir()):
+            (record.folder / "images").rmdir()
+        record.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
+        return record
+
+    def _pictures(self, run: Run, names: Sequence[str], replicas: str) -> list[Path]:
+        whose = run.replicas if replicas == "all" else run.replicas[:1]
+        patterns = [f"{name}-replica{replica}.png" for name in names for replica in whose]
+        inside = sorted((run.folder / "images").glob("*.png"))
+        return [path for path in inside if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)]

@@ -1,0 +1,17 @@
+"""The words of old settings.json in those of today: a setting that came later has the value it had before it came."""
+
+from typing import Any
+
+LATER: dict[str, dict[str, Any]] = {
+    "": {"task": {"name": "reconstruction"}, "precision": "float32", "output": None},
+    "image": {"multiple": 1},
+    "fit": {"keep": []},
+}
+"""By group (the empty one: the settings themselves)."""
+
+
+def upgrade(words: dict[str, Any]) -> dict[str, Any]:
+    """The same settings as they are said today; what is there stays as it is."""
+    whole = {**LATER[""], **words}
+    later = {group: more for group, more in LATER.items() if group and isinstance(whole.get(group), dict)}
+    return whole | {group: {**more, **whole[group]} for group, more in later.items()}
