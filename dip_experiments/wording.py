@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import omegaconf.errors
 import pydantic
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 
@@ -105,9 +104,10 @@ def _did_you_mean(given: str, known: Sequence[str]) -> str:
 
 
 def _known_keys() -> list[str]:
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        words = OmegaConf.to_container(compose("config"))
-    return [*group_names(), *_leaves(words, ""), *(leaf for _, _, leaf in _option_keys())]
+    """Read from the files, as a job of Hydra's cannot compose another one."""
+    words = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))
+    ours = (leaf for leaf in _leaves(words, "") if leaf.split(".")[0] not in ("defaults", "hydra"))
+    return [*group_names(), *ours, *(leaf for _, _, leaf in _option_keys())]
 
 
 def _option_keys() -> Iterator[tuple[str, str, str]]:
