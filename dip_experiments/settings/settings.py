@@ -14,7 +14,9 @@ from pydantic import (
 )
 
 from dip_experiments.datasets import check_name
-from dip_experiments.tasks.schema import Group, Sigma, Task
+from dip_experiments.schema import Group
+from dip_experiments.stopping import Stopping
+from dip_experiments.tasks import Target, TaskSettings
 
 
 class Scale(Group):
@@ -33,16 +35,6 @@ class Image(Group):
     size: PositiveInt | None
     fit: Literal["resize", "crop"]
     multiple: PositiveInt
-
-
-class PlainTarget(Group):
-    name: Literal["natural", "shuffled", "noise"]
-
-
-class NoisyTarget(Group):
-    name: Literal["noisy"]
-    sigma: Sigma
-    clip: bool
 
 
 class Architecture(BaseModel):
@@ -101,10 +93,6 @@ class TotalVariation(Group):
     weight: NonNegativeFloat
 
 
-class NoStopping(Group):
-    name: Literal["none"]
-
-
 class NoLogger(Group):
     name: Literal["none"]
 
@@ -144,13 +132,13 @@ class Settings(Group):
 
     scale: Scale
     image: Image
-    target: Annotated[PlainTarget | NoisyTarget, Field(discriminator="name")]
-    task: Task
+    target: Target
+    task: TaskSettings
     architecture: Architecture
     latent: Latent
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
-    stopping: NoStopping
+    stopping: Stopping
     logger: Annotated[NoLogger | Wandb, Field(discriminator="name")]
     experiment: Experiment
     seed: NonNegativeInt
