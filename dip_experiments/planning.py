@@ -24,12 +24,10 @@ from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.images import check_output, expanded
-from dip_experiments.images.pictures import Pictures, files, load_pictures
+from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.settings import Settings, TotalVariation, Wandb
 from dip_experiments.store import check_writable
-from dip_experiments.tasks.schema import Reconstruction
-from dip_experiments.tasks.targets import make_target
-from dip_experiments.tasks.task import Task, make_task, reconstruction
+from dip_experiments.tasks import Reconstruction, Task
 
 Builder = Callable[[int], Network]
 """Replicas -> network."""
@@ -65,8 +63,8 @@ def plan(settings: Settings) -> Plan:
         )
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
-    pictures = load_pictures(settings)
-    build = architecture(settings, task_of(settings, pictures).shape)
+    pictures = pictures_of(settings)
+    build = architecture(settings, task_of(settings, pictures, settings.seeds[:1]).shape)
     latent_of(settings, pictures, build(1), seeds=[0])
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
@@ -76,34 +74,46 @@ def check_delivery(settings: Settings) -> None:
     """Raises ValueError unless the restored picture can be written where it is wanted."""
     if settings.output:
         path = Path(expanded(settings.output, settings.image.path, settings.image.name))
-        check_output(path, files(settings).values())
+        read = sources(settings.image.name, settings.image.path, settings.task.companions(settings.image.name))
+        check_output(path, map(local, read.values()))
         check_writable(path.parent, "output")
 
 
-def task_of(settings: Settings, pictures: Pictures) -> Task:
-    """The task of every replica on the CPU in float64. Raises ValueError where task, image and target do not fit."""
-    picture, task, target = torch.from_numpy(pictures.image), settings.task, settings.target.model_dump()
+def frame_of(settings: Settings) -> Frame:
+    """The part of the pictures that is used."""
+    return Frame(settings.image.size, settings.image.fit, settings.image.multiple)
+
+
+def pictures_of(settings: Settings) -> Pictures:
+    """All that the run reads. Raises ValueError with what to do."""
+    name = settings.image.name
+    return load_pictures(name, settings.image.path, frame_of(settings), settings.task.companions(name))
+
+
+def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Task:
+    """The task of the replicas with these seeds, on the CPU in float64.
+
+    Raises ValueError where task, image and target do not fit.
+    """
+    image, task = torch.from_numpy(pictures.image), settings.task
     if isinstance(task, Reconstruction):
-        return reconstruction(make_target(target.pop("name"), picture, settings.seeds, **target))
+        return task.make(image, seeds, settings.target)
     if settings.target.name != "natural":
         raise ValueError(
             f"task={task.name} with target={settings.target.name}: a restoration task degrades the image itself; "
             "leave target out, or use target=natural"
         )
-    options = task.model_dump()
-    if pictures.known is not None:
-        options["drawn"] = torch.from_numpy(pictures.known)
-    if pictures.noisy is not None:
-        options["noisy"] = torch.from_numpy(pictures.noisy)
-    return make_task(options.pop("name"), picture, settings.seeds, **options)
+    companions = {role: torch.from_numpy(picture) for role, picture in pictures.companions.items()}
+    return task.make(image, seeds, companions)
 
 
 def latent_of(
     settings: Settings, pictures: Pictures, network: Network, seeds: Sequence[int]
 ) -> Float[Tensor, "r cz hz wz"]:
     """The latents that the network takes. Raises ValueError where it takes none such."""
-    words, flash = settings.latent, None if pictures.flash is None else torch.from_numpy(pictures.flash)
-    return make_latent(words.name, network.latent_shape, words.scale, seeds, flash)
+    words, flash = settings.latent, pictures.companions.get("flash")
+    given = None if flash is None else torch.from_numpy(flash)
+    return make_latent(words.name, network.latent_shape, words.scale, seeds, given)
 
 
 def check_account() -> None:
@@ -164,7 +174,7 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
     problem = Problem(
         network=network,
         latent=latent.to(device, dtype),
-        task=task_of(settings, planned.pictures).to(device, dtype),
+        task=task_of(settings, planned.pictures, settings.seeds).to(device, dtype),
         seeds=settings.seeds,
         perturbation=settings.latent.perturbation,
         optimise=settings.latent.optimise,
