@@ -76,7 +76,6 @@ def check_delivery(settings: Settings) -> None:
         path = Path(expanded(settings.output, settings.image.path, settings.image.name))
         read = sources(settings.image.name, settings.image.path, settings.task.companions(settings.image.name))
         check_output(path, map(local, read.values()))
-        check_writable(path.parent, "output")
 
 
 def frame_of(settings: Settings) -> Frame:
@@ -118,7 +117,7 @@ def latent_of(
 
 def check_account() -> None:
     """Raises ValueError if W&B has no key to log in with."""
-    netrc = Path(os.environ.get("NETRC", Path.home() / ".netrc"))
+    netrc = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))
     known = "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
     if not known:
         raise ValueError(

@@ -1,7 +1,6 @@
 """A report says what differs between the jobs, what became of each, its PSNR, and what was lost."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from conftest import SMALL, Dip, only_run
 
 from dip_experiments.command import main
 from dip_experiments.reporting import Outcome, report
-from dip_experiments.subcommands import run_subcommand
+from dip_experiments.store import Run, locked
 
 SUMMARY: dict[str, Any] = {
     "final": {"loss": [0.1, None], "psnr_average": [27.5, None]},
@@ -80,38 +79,25 @@ def test_a_run_that_is_being_fitted_elsewhere_is_no_error(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert dip(*SMALL, "fit.iterations=2") == 0
-    with only_run(tmp_path).locked():
+    with locked(only_run(tmp_path).folder):
         assert dip(*SMALL, "fit.iterations=2", "force=true") == 0
     assert "being fitted by another process" in capfd.readouterr().out
 
 
-class KeptRuns:
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    def __call__(self, module: str) -> Any:
-        runs = [SimpleNamespace(summary={"iterations": 7}), SimpleNamespace(summary={"iterations": 9})]
-        chosen = SimpleNamespace(runs=runs, missing=[["seed=3"]], command="dip -m experiment=fig2")
-        return {
-            "dip_experiments.store": SimpleNamespace(Store=lambda results: self),
-            "dip_experiments.metrics": SimpleNamespace(curve_points=lambda iterations: [iterations]),
-            "dip_experiments.selection": SimpleNamespace(select=lambda *asked: self.calls.append(asked) or chosen),
-        }[module]
-
-    def keep(self, run: Any, scale: str, pictures: list[str], points: list[int]) -> None:
-        self.calls.append((scale, pictures, points))
-
-
-def test_keep_makes_records_of_the_finished_runs_and_names_the_others(capfd: pytest.CaptureFixture[str]) -> None:
-    kept = KeptRuns()
-    words = ["fig2", "scale=smoke", "paths.results=my results", "replicas=2", "+experiment.pictures=[average]"]
-    assert run_subcommand("keep", words, kept) == 0
-    asked, *records = kept.calls
-    assert asked == ("fig2", "smoke", Path("my results"), ["replicas=2", "+experiment.pictures=[average]"])
-    assert records == [("smoke", ["average"], [7]), ("smoke", ["average"], [9])]
+def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["scale=smoke", "logger=none", "hydra/launcher=basic"]
+    assert dip("experiment=fig2", *words, "architecture=pixels", "target=natural,noise") == 0
+    capfd.readouterr()
+    assert main(["keep", "fig2", "scale=smoke", f"paths.results={tmp_path / 'results'}"]) == 0
     out = capfd.readouterr().out
-    assert "2 of 3 runs of fig2 kept in my results/smoke/records" in out
+    records = tmp_path / "results" / "smoke" / "records"
+    assert f"2 of 8 runs of fig2 kept in {records}" in out
     assert "dip -m experiment=fig2" in out
+    kept = [Run(path) for path in records.iterdir()]
+    assert {run.settings["target"]["name"] for run in kept} == {"natural", "noise"}
+    assert all(run.finished for run in kept)
 
 
 @pytest.mark.parametrize(
