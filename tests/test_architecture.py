@@ -29,6 +29,9 @@ FLOORS = {
     "drawing": 3,
     "compose": 4,
     "wording": 4,
+    "words": 4,
+    "guide": 4,
+    "reporting": 4,
     "selection": 4,
     "planning": 4,
     "sitting": 4,
@@ -41,6 +44,8 @@ NEIGHBOURS = {
     ("store", "metrics"),  # which points of a curve are kept
     ("architectures", "operators"),
     ("wording", "compose"),
+    ("words", "compose"),
+    ("guide", "compose"),
     ("selection", "compose"),
     ("planning", "selection"),
     ("sitting", "planning"),
@@ -55,6 +60,7 @@ STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "setti
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
     "datasets", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose", "wording",
+    "words", "guide", "reporting",
     "subcommands", "command", "scripts",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from conftest import SMALL, Dip, only_run
 
+from dip_experiments import subcommands
 from dip_experiments.command import main
 from dip_experiments.reporting import Outcome, report
+from dip_experiments.store import locked
 from dip_experiments.subcommands import run_subcommand
 
 SUMMARY: dict[str, Any] = {
@@ -80,7 +82,7 @@ def test_a_run_that_is_being_fitted_elsewhere_is_no_error(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert dip(*SMALL, "fit.iterations=2") == 0
-    with only_run(tmp_path).locked():
+    with locked(only_run(tmp_path).folder):
         assert dip(*SMALL, "fit.iterations=2", "force=true") == 0
     assert "being fitted by another process" in capfd.readouterr().out
 
@@ -90,25 +92,23 @@ class KeptRuns:
         self.calls: list[Any] = []
 
     def __call__(self, module: str) -> Any:
-        runs = [SimpleNamespace(summary={"iterations": 7}), SimpleNamespace(summary={"iterations": 9})]
-        chosen = SimpleNamespace(runs=runs, missing=[["seed=3"]], command="dip -m experiment=fig2")
-        return {
-            "dip_experiments.store": SimpleNamespace(Store=lambda results: self),
-            "dip_experiments.metrics": SimpleNamespace(curve_points=lambda iterations: [iterations]),
-            "dip_experiments.selection": SimpleNamespace(select=lambda *asked: self.calls.append(asked) or chosen),
-        }[module]
+        chosen = SimpleNamespace(runs=["one", "two"], missing=[["seed=3"]], command="dip -m experiment=fig2")
+        return SimpleNamespace(select=lambda *asked: self.calls.append(asked) or chosen)
 
-    def keep(self, run: Any, scale: str, pictures: list[str], points: list[int]) -> None:
-        self.calls.append((scale, pictures, points))
+    def keep(self, run: Any, scale: str, pictures: list[str], whose: str) -> None:
+        self.calls.append((run, scale, pictures, whose))
 
 
-def test_keep_makes_records_of_the_finished_runs_and_names_the_others(capfd: pytest.CaptureFixture[str]) -> None:
+def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = KeptRuns()
-    words = ["fig2", "scale=smoke", "paths.results=my results", "replicas=2", "+experiment.pictures=[average]"]
+    monkeypatch.setattr(subcommands, "Store", lambda results: kept)
+    words = ["fig2", "scale=smoke", "paths.results=my results", "replicas=2", "++experiment.pictures=[average]"]
     assert run_subcommand("keep", words, kept) == 0
     asked, *records = kept.calls
-    assert asked == ("fig2", "smoke", Path("my results"), ["replicas=2", "+experiment.pictures=[average]"])
-    assert records == [("smoke", ["average"], [7]), ("smoke", ["average"], [9])]
+    assert asked == ("fig2", "smoke", Path("my results"), ["replicas=2", "++experiment.pictures=[average]"])
+    assert [record[:3] for record in records] == [("one", "smoke", ["average"]), ("two", "smoke", ["average"])]
     out = capfd.readouterr().out
     assert "2 of 3 runs of fig2 kept in my results/smoke/records" in out
     assert "dip -m experiment=fig2" in out
