@@ -15,7 +15,7 @@ from dip_experiments.devices import find_device
 from dip_experiments.fitting.training import Interrupted
 from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
-from dip_experiments.planning import check_delivery, plan
+from dip_experiments.planning import check_delivery, frame_of, plan
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, fit_and_record, has_all
@@ -96,7 +96,7 @@ def told(run: Run, said: str, settings: Settings) -> Outcome:
 def deliver(run: Run, settings: Settings) -> str:
     """Writes the averaged image of the first replica that did not fail, with the picture's alpha; says where."""
     path = expanded(settings.output or "", settings.image.path, settings.image.name)
-    restored = with_alpha(read_image(run.image("average", run.replicas[0])), settings)
+    restored = with_alpha(read_image(run.image("average", run.replicas[0])), settings.image.path, frame_of(settings))
     write_output(Path(path), restored, bit_depth(settings.image.path))
     return path
 

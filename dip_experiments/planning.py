@@ -1,9 +1,7 @@
 """A request checked as a whole before anything is written: what it reads, what it builds, whether there is room."""
 
-import importlib
-import inspect
+import logging
 import os
-import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +9,33 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict, create_model
 from torch import Tensor
 
-from dip_experiments.architectures import Network, build_replicas
-from dip_experiments.devices import check_precision, find_device
+from dip_experiments.architectures import (
+    Network,
+    build_replicas,
+    bytes_needed,
+    filled_in,
+    find_network,
+    with_scales_that_fit,
+)
+from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.images import check_output, expanded
-from dip_experiments.images.pictures import Pictures, files, load_pictures
+from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.settings import Settings, TotalVariation, Wandb
 from dip_experiments.store import check_writable
-from dip_experiments.tasks.schema import Reconstruction
-from dip_experiments.tasks.targets import make_target
-from dip_experiments.tasks.task import Task, make_task, reconstruction
+from dip_experiments.tasks import Reconstruction, Task
+
+Builder = Callable[[int], Network]
+"""Replicas -> network."""
+VALUE_BYTES = {"float64": 8, "float32": 4, "tf32": 4, "bf16": 4}
+"""Of a number, at most: with bf16 statistics and weights stay float32."""
+LARGE = 2 * 10**9
+"""Bytes from which on a fit is announced."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Plan:
     settings: Settings
     device: torch.device
     pictures: Pictures
-    build: Callable[[int], Network]
+    build: Builder
 
 
 def plan(settings: Settings) -> Plan:
@@ -53,8 +63,8 @@ def plan(settings: Settings) -> Plan:
         )
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
-    pictures = load_pictures(settings)
-    build = architecture(settings, task_of(settings, pictures).shape)
+    pictures = pictures_of(settings)
+    build = architecture(settings, task_of(settings, pictures, settings.seeds[:1]).shape)
     latent_of(settings, pictures, build(1), seeds=[0])
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
@@ -64,34 +74,46 @@ def check_delivery(settings: Settings) -> None:
     """Raises ValueError unless the restored picture can be written where it is wanted."""
     if settings.output:
         path = Path(expanded(settings.output, settings.image.path, settings.image.name))
-        check_output(path, files(settings).values())
+        read = sources(settings.image.name, settings.image.path, settings.task.companions(settings.image.name))
+        check_output(path, map(local, read.values()))
         check_writable(path.parent, "output")
 
 
-def task_of(settings: Settings, pictures: Pictures) -> Task:
-    """The task of every replica on the CPU in float64. Raises ValueError where task, image and target do not fit."""
-    picture, task, target = torch.from_numpy(pictures.image), settings.task, settings.target.model_dump()
+def frame_of(settings: Settings) -> Frame:
+    """The part of the pictures that is used."""
+    return Frame(settings.image.size, settings.image.fit, settings.image.multiple)
+
+
+def pictures_of(settings: Settings) -> Pictures:
+    """All that the run reads. Raises ValueError with what to do."""
+    name = settings.image.name
+    return load_pictures(name, settings.image.path, frame_of(settings), settings.task.companions(name))
+
+
+def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Task:
+    """The task of the replicas with these seeds, on the CPU in float64.
+
+    Raises ValueError where task, image and target do not fit.
+    """
+    image, task = torch.from_numpy(pictures.image), settings.task
     if isinstance(task, Reconstruction):
-        return reconstruction(make_target(target.pop("name"), picture, settings.seeds, **target))
+        return task.make(image, seeds, settings.target)
     if settings.target.name != "natural":
         raise ValueError(
             f"task={task.name} with target={settings.target.name}: a restoration task degrades the image itself; "
             "leave target out, or use target=natural"
         )
-    options = task.model_dump()
-    if pictures.known is not None:
-        options["drawn"] = torch.from_numpy(pictures.known)
-    if pictures.noisy is not None:
-        options["noisy"] = torch.from_numpy(pictures.noisy)
-    return make_task(options.pop("name"), picture, settings.seeds, **options)
+    companions = {role: torch.from_numpy(picture) for role, picture in pictures.companions.items()}
+    return task.make(image, seeds, companions)
 
 
 def latent_of(
     settings: Settings, pictures: Pictures, network: Network, seeds: Sequence[int]
 ) -> Float[Tensor, "r cz hz wz"]:
     """The latents that the network takes. Raises ValueError where it takes none such."""
-    words, flash = settings.latent, None if pictures.flash is None else torch.from_numpy(pictures.flash)
-    return make_latent(words.name, network.latent_shape, words.scale, seeds, flash)
+    words, flash = settings.latent, pictures.companions.get("flash")
+    given = None if flash is None else torch.from_numpy(flash)
+    return make_latent(words.name, network.latent_shape, words.scale, seeds, given)
 
 
 def check_account() -> None:
@@ -104,37 +126,40 @@ def check_account() -> None:
         )
 
 
-def architecture(settings: Settings, shape: tuple[int, int, int, int]) -> Callable[[int], Network]:
-    """A builder, replicas -> network, with the constructor's arguments checked against its own signature."""
-    constructor = find_class("architecture._target_", settings.architecture.constructor)
+def architecture(settings: Settings, shape: tuple[int, int, int, int]) -> Builder:
+    """The network's builder, with as many scales as the picture has room for; what was left out is said.
+
+    Raises ValueError for a class that is no network, arguments that it does not take, a picture that is too small, and
+    for more memory than there is.
+    """
+    words = settings.architecture
+    network = find_network(words.constructor, words.name)
     arguments: dict[str, Any] = {
         "input_channels": settings.latent.channels,
         "output_channels": shape[1],
         "size": shape[2:],
-        **(settings.architecture.model_extra or {}),
+        **filled_in(network, dict(words.model_extra or {})),
     }
-    check_arguments(constructor, arguments)
-    return lambda replicas: constructor(**arguments, replicas=replicas)
+    arguments, left_out = with_scales_that_fit(network, arguments)
+    if left_out:
+        log.info("%s", left_out)
+    check_room(settings, bytes_needed(network, arguments, settings.replicas, VALUE_BYTES[settings.precision]), shape)
+    return lambda replicas: network(**arguments, replicas=replicas)
 
 
-def find_class(key: str, path: str) -> Any:
-    """The class at a dotted path, imported now. Raises ValueError that names the settings' `key`."""
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{key}={path}: no such class ({error})") from None
-
-
-def check_arguments(constructor: type, arguments: dict[str, Any]) -> None:
-    """Raises pydantic's ValidationError unless the constructor takes these arguments, by name and type."""
-    hints = typing.get_type_hints(constructor.__init__)  # type: ignore[misc]
-    fields: dict[str, Any] = {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(constructor).parameters.items()
-        if name != "replicas"
-    }
-    create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields).model_validate(arguments)
+def check_room(settings: Settings, needed: int, shape: tuple[int, int, int, int]) -> None:
+    """Raises ValueError if a fit would not fit into memory; says of a large one how much it will take."""
+    there = available_memory(find_device(settings.device))
+    size = f"{shape[2]} x {shape[3]} pixels, replicas={settings.replicas}"
+    if there is not None and needed > there:
+        raise ValueError(
+            f"{size}: about {needed / 1e9:.1f} GB of memory needed, {there / 1e9:.1f} GB there; "
+            "make scale.width, replicas or image.size smaller"
+        )
+    if needed > LARGE:
+        log.info(
+            "%s: about %.1f GB of memory; how long it takes is told after the first iterations", size, needed / 1e9
+        )
 
 
 def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
@@ -149,7 +174,7 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
     problem = Problem(
         network=network,
         latent=latent.to(device, dtype),
-        task=task_of(settings, planned.pictures).to(device, dtype),
+        task=task_of(settings, planned.pictures, settings.seeds).to(device, dtype),
         seeds=settings.seeds,
         perturbation=settings.latent.perturbation,
         optimise=settings.latent.optimise,

@@ -13,6 +13,7 @@ from dip_experiments.architectures import counted, find_network
 from dip_experiments.compose import compose_jobs
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.images import check_file, whole_image
+from dip_experiments.images.pictures import Source, sources
 from dip_experiments.settings import Settings, identity, read_settings
 from dip_experiments.store import Run, Store, file_digest, signature
 
@@ -50,8 +51,12 @@ def run_name(settings: Settings, device: str) -> str:
 
 def digests(settings: Settings) -> dict[str, str]:
     """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`."""
-    name, path = settings.image.name, settings.image.path
-    return {"image": _picture(name) if path is None else _content(path, "image.path")}
+    image = settings.image
+    companions = settings.task.companions(image.name)
+    keys = {"image": "image.path", **{role: companion.key for role, companion in companions.items()}}
+    read = sources(image.name, image.path, companions)
+    found = {role: _content(source, keys[role]) for role, source in read.items()}
+    return found if "image" in found else {**found, "image": _pixels(image.name)}
 
 
 def _finished(store: Store, names: Sequence[str]) -> Run | None:
@@ -59,19 +64,19 @@ def _finished(store: Store, names: Sequence[str]) -> Run | None:
     return next((run for run in runs if run.finished and run.replicas), None)
 
 
+def _content(source: Source, key: str) -> str:
+    """The paper's pictures are known without their files. Raises ValueError, naming `key`, for what is no file."""
+    if not isinstance(source, Path):
+        return next(file.sha256 for file in datasets.files() if (file.picture, file.part) == source)
+    check_file(source, key)
+    found = source.stat()
+    return _digest(source.resolve(), found.st_mtime_ns, found.st_size)
+
+
 @cache
-def _picture(name: str, part: str = "image") -> str:
-    """Of a picture that has a name: the paper's are known without the file, scikit-image's by their pixels."""
-    if name in datasets.PICTURES:
-        return next(file.sha256 for file in datasets.files() if (file.picture, file.part) == (name, part))
+def _pixels(name: str) -> str:
+    """Of a picture inside scikit-image, which may change with its version."""
     return hashlib.sha256(whole_image(name, None).tobytes()).hexdigest()
-
-
-def _content(path: str, key: str) -> str:
-    file = Path(path)
-    check_file(file, key)
-    found = file.stat()
-    return _digest(file.resolve(), found.st_mtime_ns, found.st_size)
 
 
 @cache

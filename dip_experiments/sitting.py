@@ -20,7 +20,7 @@ from dip_experiments.images import bit_depth
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
 from dip_experiments.store import Run, Store, sitting, write_image, write_json
-from dip_experiments.tasks.schema import Reconstruction
+from dip_experiments.tasks import Reconstruction
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) ->
     write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
     with threads_as_before(run, done):
         _write_provenance(run, planned, done, command)
-        if planned.pictures.flash is not None:
-            write_image(run.image("flash", 0), planned.pictures.flash)
+        if "flash" in planned.pictures.companions:
+            write_image(run.image("flash", 0), planned.pictures.companions["flash"])
         fit = make_fit(planned, image_iterations(settings.fit.iterations, begun.keep))
         recorder = Recorder(fit, run, settings.fit.checkpoint_every, begun.keep, bit_depth(settings.image.path))
         if begun.saved:

@@ -13,10 +13,23 @@ from torch import Tensor, nn
 
 from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
-from dip_experiments.drawing.figures import save_table
+from dip_experiments.drawing.table import chosen, markdown
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.store import sitting, write_json
+from dip_experiments.store import sitting, write_columns, write_json, write_text
 
+READ = {
+    "what": "what",
+    "value": "value",
+    "network": "network",
+    "size": "size",
+    "replicas": "replicas",
+    "precision": "precision",
+    "plain_s": "as written, s",
+    "fast_s": "ours, s",
+    "ratio": "ratio",
+    "fast_peak_mb": "ours, MB",
+}
+"""Columns for reading, with their titles; the CSV has all."""
 ITERATIONS = 10
 COMMANDS = {
     "dip --help": ["--help"],
@@ -79,7 +92,9 @@ def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: t
     """Writes results/bench/<device><suffix>.csv, .md and .json."""
     folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
     name = device_name(device).replace(" ", "-").lower() + suffix
-    save_table(columns, folder, name)
+    cells = {column: [str(entry) for entry in entries] for column, entries in columns.items()}
+    write_columns(folder / f"{name}.csv", columns)
+    write_text(folder / f"{name}.md", markdown(chosen(cells, {c: title for c, title in READ.items() if c in columns})))
     write_json(folder / f"{name}.json", sitting(name, torch.get_num_threads(), sys.argv[:1], 0))
 
 

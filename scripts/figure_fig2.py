@@ -30,7 +30,7 @@ def draw(selection: Selection) -> Page:
     """Draws figures/fig2."""
     runs = selection.whole
     figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
-    plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1])
+    plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1], squeeze=False)[:, 0]
     axes = plots.subplots(len(ARCHITECTURES), 2, sharex=True)
     for row, architecture in zip(axes, ARCHITECTURES, strict=True):
         draw_errors(row[0], of_architecture(runs, architecture))
@@ -75,9 +75,9 @@ def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
     for name, (height, text) in plateaus.items():
         axis.axhline(height, color=COLOURS[name], linestyle=":", linewidth=1)
         # 1/12 lies just under the image's variance; the noise's variance is clear of curves on the left only.
-        place = {"x": 0.01, "ha": "left"} if name == "noisy" else {"x": 0.99, "ha": "right"}
-        across = axis.get_yaxis_transform()
-        axis.text(y=height, s=text, transform=across, va="top" if name == "noise" else "bottom", fontsize=7, **place)
+        x, side = (0.01, "left") if name == "noisy" else (0.99, "right")
+        across, above = axis.get_yaxis_transform(), "top" if name == "noise" else "bottom"
+        axis.text(x, height, text, transform=across, ha=side, va=above, fontsize=7)
     architecture = runs["natural"].settings["architecture"]["name"]
     axis.set(xscale="log", xlabel="iteration", ylabel="MSE")
     axis.set_ylim(0, 1.2 * axis.get_ylim()[1])  # room for the legend
@@ -131,9 +131,9 @@ def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in names}
     for run in runs:
         curve, words = curve_of(run, "loss").sparse, run.settings
-        variance, names = f"{variances(run).mean():.6g}", (words["architecture"]["name"], words["target"]["name"])
+        variance, of = f"{variances(run).mean():.6g}", (words["architecture"]["name"], words["target"]["name"])
         for n, values in zip(curve.iterations, curve.values.T, strict=True):
-            add_row(columns, *names, int(n), *statistics(values), variance)
+            add_row(columns, *of, int(n), *statistics(values), variance)
     return columns
 
 

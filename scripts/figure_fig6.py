@@ -34,7 +34,7 @@ def draw(selection: Selection) -> Page:
         raise ValueError(f"Figure 6 shows {len(COLOURS)} rates, these are {len(runs)}; leave out optimizer.lr")
     seeds = max(len(run.seeds) for run in runs)
     figure, (pictures, plot) = sheet(PICTURES if seeds > 1 else PICTURES * 2 / 3, 2.6)
-    known, *parts = pictures.subfigures(1, 1 + len(runs))
+    known, *parts = pictures.subfigures(1, 1 + len(runs), squeeze=False)[0]
     show_seeds(known, "what is known", [with_hole(runs[0])], seeds)
     for part, run in zip(parts, runs, strict=True):
         show_seeds(part, named(rate(run)), [stored(run, "unperturbed", replica) for replica in run.replicas], seeds)

@@ -27,17 +27,18 @@ NUMBERS = (
 TITLES = {
     "settings": "settings",
     "image": "image",
-    "peak_iteration": "peak at",
-    "peak_psnr_average": "peak, average",
-    "minus_paper": "minus paper",
-    "worst_seed": "worst seed",
+    "peak_iteration": "at",
+    "peak_psnr_average": "peak",
+    "minus_paper": "gap",
+    "worst_seed": "worst gap",
     "seconds": "seconds",
-    "times_fewer_iterations": "times fewer",
+    "times_fewer_iterations": "fewer",
 }
 ABOVE = """\
-Denoising at sigma 25. Peaks are the oracle's, of the averaged image, in dB, means over the seeds; `minus paper` compares
-them seed by seed with the paper's settings, `worst seed` is the largest of these differences. `seconds`: wall time of all
-seeds together until the peak, on a machine that may have had other work too; `times fewer`: iterations until the peak."""
+Denoising at sigma 25. `peak`: the best of the averaged image in dB, `at` which iteration, means over the seeds; only
+the clean picture tells. `gap` compares the peaks seed by seed with the paper's settings, `worst gap` is the largest of
+these differences. `seconds`: wall time of all seeds together until the peak, on a machine that may have had other work
+too; `fewer`: how many times fewer iterations until the peak."""
 
 
 def draw(paper: Selection, others: Selection) -> Page:

@@ -57,7 +57,8 @@ the CSV, there by these names:
 - `raw`: the last output. `averaged`: the running average of all outputs, after the last iteration; `ssim` is of it.
   `two_replicas`: the mean of the first two seeds' averages; with fresh noise they would have seen two noisy pictures.
   `oracle`: the best `averaged` of any iteration, which only the clean picture tells.
-- {AUTHORS}: the noisy pictures that the authors published, the same for every seed. {FRESH}: one for every seed.
+- {AUTHORS}: the noisy pictures that the authors published, the same for every seed.
+  {FRESH}: one for every seed.
 - `noisy`, `nlm`, `tv`, `wavelet`, `bm3d`: the noisy picture of the first seed and other methods on it.
   `pixels_tv`: no network, the pixels themselves fitted with total variation.
 - `minutes`: wall time of one run, all seeds.

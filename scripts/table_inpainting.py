@@ -23,7 +23,7 @@ TITLES = {
     "biharmonic": "biharmonic",
     "pixels_tv": "pixels, TV",
     "published": "published",
-    "published_papyan": "sparse coding",
+    "published_papyan": "Papyan",
 }
 BELOW = """\
 PSNR in dB over all pixels, the known ones too, SSIM between 0 and 1; every number of ours is the mean over the seeds.

@@ -23,7 +23,7 @@ TITLES = {
     "lanczos": "Lanczos",
     "pixels_tv": "pixels, TV",
     "published": "published",
-    "published_bicubic": "bicubic, published",
+    "published_bicubic": "their bicubic",
 }
 BELOW = """\
 PSNR in dB of the brightness, without the borders, as in the authors' tables; SSIM between 0 and 1, over the whole

@@ -1,22 +1,23 @@
-"""What is drawn follows from the stored runs by arithmetic that is checked here."""
+"""Figure 2 and the drawing of curves follow from the stored runs by arithmetic that is checked here."""
 
-import csv
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import assert_same_files
+from studio import draw, files, make_run, rows, selection
 
-from dip_experiments.metrics import channel_variance, iterations_to_explain
-from dip_experiments.store import Store, write_columns, write_json
+from dip_experiments.drawing.curves import curve_of, log_points, value_at
+from dip_experiments.drawing.page import sources
+from dip_experiments.drawing.script import Selection
+from dip_experiments.drawing.words import lost_words, network_words, seed_words, size_words
+from dip_experiments.metrics import channel_variance, curve_points, iterations_to_explain
+from dip_experiments.store import Store, write_image
 
-ROOT = Path(__file__).parents[1]
 HALVING = {"natural": 10, "noisy": 12, "shuffled": 40, "noise": None}
 """Iteration at which a made-up curve reaches 90 %, plus the seed."""
+PICTURES = ["target", "iteration-000010", "iteration-000030"]
 
 
 def test_ninety_percent_is_reached_at_the_first_iteration_with_a_tenth_of_the_variance_left() -> None:
@@ -29,97 +30,126 @@ def test_the_variance_of_an_image_is_that_of_its_channels_about_their_own_means(
     assert channel_variance(image) == pytest.approx(0.25 / 3)
 
 
-@pytest.fixture
-def made_up(tmp_path: Path) -> Path:
-    """Finished runs of Figure 2 with curves that are steps, so that every number of the table is known."""
-    store, names = Store(tmp_path), []
+def figure_2(results: Path) -> Selection:
+    """Runs of 60 iterations whose curves are stairs, so that every number of the table is known."""
+    runs = []
     for architecture in ("skip", "pixels"):
         for target, reached in HALVING.items():
-            run = store.run(f"{architecture}-{target}")
-            names.append(run.name)
-            steps = np.arange(1, 61)
             at = 30 if architecture == "pixels" else reached
-            curves = [np.where(steps >= (at or 1000) + seed, 0.008, 0.09) for seed in range(3)]
-            columns = {
-                "replica": np.repeat(np.arange(3), 60),
-                "iteration": np.tile(steps, 3),
-                "loss": np.concatenate(curves),
-            }
-            write_columns(run.folder / "curves.csv", columns)
-            words = {"name": target, **({"sigma": 25.0} if target == "noisy" else {})}
-            write_json(
-                run.folder / "settings.json",
-                {
-                    "target": words,
-                    "architecture": {"name": architecture},
-                    "image": {"name": "astronaut", "size": 64},
-                    "scale": {"name": "smoke", "width": 8},
-                    "optimizer": {"lr": 0.01},
-                },
+            explained = [at + seed if at else None for seed in range(3)]
+            stairs = np.stack([np.where(np.arange(1, 61) >= (n or 1000), 0.008, 0.09) for n in explained])
+            run = make_run(
+                results,
+                f"{architecture}-{target}",
+                seeds=(0, 1, 2),
+                curves={"loss": stairs},
+                summary={"iterations_explained": explained},
+                target={"name": target, "sigma": 25.0},
+                architecture={"name": architecture},
             )
-            write_json(run.folder / "provenance.json", {"seeds": [0, 1, 2], "command": ["dip"], "device": "cpu"})
-            summary = {"iterations": 60, "wall_seconds": 30.0, "target_variance": [0.09] * 3, "guard": []}
-            write_json(run.folder / "summary.json", summary)
-    store.write_grid("fig2", "smoke", names)
-    return tmp_path
+            for name in PICTURES:
+                write_image(run.image(name, 0), np.random.default_rng(0).uniform(size=(3, 64, 64)))
+            run.finish({name: value for name, value in run.summary.items() if name not in ("files", "seal")})
+            runs.append(run)
+    return selection(results, "fig2", *runs)
 
 
-def script(name: str, results: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, str(ROOT / "scripts" / name), "--scale", "smoke", "--results", str(results)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=results)
+@pytest.fixture(scope="module")
+def fig2(tmp_path_factory: pytest.TempPathFactory) -> Selection:
+    return figure_2(tmp_path_factory.mktemp("results"))
 
 
-def test_the_impedance_table_has_medians_ranges_and_ratios_over_the_seeds(made_up: Path) -> None:
-    answer = script("table_impedance.py", made_up)
-    assert answer.returncode == 0, answer.stderr
-    with (made_up / "smoke" / "tables" / "impedance.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert rows[0] == [
-        "architecture",
-        "target",
-        "seeds",
-        "iterations90_median",
-        "iterations90_min",
-        "iterations90_max",
-        "impedance_ratio",
-    ]
-    assert rows[1:5] == [
+def test_the_impedance_table_has_medians_ranges_and_ratios_over_the_seeds(fig2: Selection) -> None:
+    page = draw("table_impedance", fig2)
+    found = [list(row.values()) for row in rows(page)]
+    assert found[:4] == [
         ["skip", "natural", "3", "11", "10", "12", "1.00"],
         ["skip", "noisy", "3", "13", "12", "14", "1.18"],
         ["skip", "shuffled", "3", "41", "40", "42", "3.73"],
         ["skip", "noise", "3", ">60", ">60", ">60", ">5.45"],
     ]
-    assert {row[6] for row in rows[5:]} == {"1.00"}
-    sources = json.loads((made_up / "smoke" / "tables" / "impedance.json").read_text())
-    assert sources["minutes_of_fitting"] == 4.0
-    assert len((made_up / "smoke" / "tables" / "impedance.md").read_text().splitlines()) == 10
+    assert {row[6] for row in found[4:]} == {"1.00"}
+    assert sources(page.runs)["minutes_of_fitting"] == 12.0
 
 
-def test_a_figure_without_its_runs_names_the_command_that_makes_them(tmp_path: Path) -> None:
-    answer = script("figure_fig2.py", tmp_path)
-    assert answer.returncode == 2
-    assert "dip -m experiment=fig2 scale=smoke" in answer.stderr
-    assert len(answer.stderr.splitlines()) <= 3
-    assert not (tmp_path / "smoke").exists()
+def test_a_missing_run_is_a_row_that_says_so_and_leaves_the_others(fig2: Selection, tmp_path: Path) -> None:
+    lacking = selection(tmp_path, "fig2", {"architecture": {"name": "skip"}}, *fig2.runs[1:4])
+    page = draw("table_impedance", lacking)
+    assert [row["seeds"] for row in rows(page)] == ["not run", "3", "3", "3"]
+    assert [row["impedance_ratio"] for row in rows(page)] == ["-", "-", "-", "-"]
+    assert "dip -m experiment=fig2 scale=smoke" in page.note
 
 
-def test_a_figure_with_an_unfinished_run_says_how_many_are_missing(made_up: Path) -> None:
-    (made_up / "runs" / "skip-noise" / "summary.json").unlink()
-    answer = script("figure_fig2.py", made_up)
-    assert answer.returncode == 2
-    assert "1 of 8 runs are not finished" in answer.stderr
+def test_a_figure_that_lacks_a_run_names_the_command(fig2: Selection, tmp_path: Path) -> None:
+    lacking = selection(tmp_path, "fig2", {"target": {"name": "natural"}}, *fig2.runs[1:])
+    with pytest.raises(ValueError, match=r"1 of 8 runs of fig2 .* make them: dip -m experiment=fig2 scale=smoke"):
+        draw("figure_fig2", lacking)
 
 
-def test_the_same_runs_give_the_same_figure(dip: Callable[..., int], tmp_path: Path) -> None:
-    words = ["experiment=fig2", "hydra/launcher=basic", "scale=smoke", "logger=none", "fit.iterations=10"]
-    assert dip(*words) == 0
-    seen = []
-    for _ in range(2):
-        answer = script("figure_fig2.py", tmp_path / "results")
-        assert answer.returncode == 0, answer.stderr
-        figures = tmp_path / "results" / "smoke" / "figures"
-        seen.append({path.name: path.read_bytes() for path in figures.iterdir()})
-        assert set(seen[-1]) == {"fig2.png", "fig2.pdf", "fig2.csv", "fig2.json"}
-        for path in figures.iterdir():
-            path.unlink()
-    assert_same_files(*seen)
+def test_a_record_gives_the_same_files_as_the_whole_run(fig2: Selection, tmp_path: Path) -> None:
+    for run in fig2.runs:
+        Store(tmp_path).keep(run, "smoke", PICTURES)
+    records = [Store(tmp_path).run(run.name) for run in fig2.runs]
+    assert all("records" in run.folder.parts for run in records)
+    for script in ("figure_fig2", "table_impedance"):
+        folder = tmp_path / script
+        whole = files(draw(script, fig2), folder / "whole")
+        assert_same_files(files(draw(script, selection(tmp_path, "fig2", *records)), folder / "record"), whole)
+
+
+def test_nothing_of_the_machine_or_the_day_is_in_a_pages_sources(fig2: Selection) -> None:
+    text = json.dumps(sources(fig2.runs))
+    assert "c0ffee" in text
+    assert not [word for word in ("command", "paths", str(fig2.results)) if word in text]
+
+
+def test_log_points_are_among_the_points_that_records_keep() -> None:
+    for iterations in (1, 2, 10, 60, 601, 1800, 12000, 50000):
+        assert set(log_points(iterations)) <= set(curve_points(iterations))
+
+
+def test_curves_are_read_by_their_iterations_not_by_their_rows(tmp_path: Path) -> None:
+    loss = np.arange(1.0, 5001.0)[None] / 8
+    run = make_run(tmp_path, "long", seeds=(0,), curves={"loss": loss}, summary={"iterations": 5000})
+    record = Store(tmp_path / "kept").keep(run, "smoke", ["iteration-*"])
+    for one in (run, record):
+        curve = curve_of(one, "loss")
+        np.testing.assert_array_equal(curve.values[0] * 8, curve.iterations)
+        assert value_at(one, "loss", 100) == loss[0, 99]
+    assert len(record.curves[0]["loss"]) < 600
+    with pytest.raises(ValueError, match="no iteration 4321"):
+        value_at(record, "loss", 4321)
+
+
+def test_a_record_keeps_the_pictures_that_another_experiment_shows_of_the_same_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "shared")
+    store = Store(tmp_path / "kept")
+    store.keep(run, "smoke", ["target"])
+    record = store.keep(run, "smoke", [])
+    assert record.image("target", 0).exists()
+    assert record.finished
+
+
+@pytest.mark.parametrize(
+    ("architecture", "wanted"),
+    [
+        ({"name": "skip", "down": [32] * 5}, "width 32"),
+        ({"name": "skip", "down": [8, 16]}, "channels 8, 16"),
+        ({"name": "unet", "widths": [8, 16]}, "unet, channels 8, 16"),
+        ({"name": "deep_decoder", "widths": [32] * 6}, "deep_decoder, width 32"),
+        ({"name": "pixels"}, "pixels"),
+        ({"name": "someones", "down": 3, "widths": "many"}, "someones"),
+    ],
+)
+def test_every_architecture_can_be_told(architecture: dict[str, object], wanted: str, tmp_path: Path) -> None:
+    assert network_words(architecture) == wanted
+    run = make_run(tmp_path, "one", architecture=architecture)
+    assert size_words(run) == f"middle 64 x 64, {wanted}"
+
+
+def test_a_failed_replica_is_counted_and_has_no_numbers(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "one", seeds=(5, 6, 7), failed=[0], summary={"lost_iterations": [40, 0, 50]})
+    assert seed_words(run) == "2 (1 failed)"
+    assert lost_words([run, run]) == "Iterations lost to the guard: 180 of 720."
+    assert curve_of(run, "loss").values.shape[0] == 2
+    assert sources([run])["runs"][0]["failed"][0]["seed"] == 5

@@ -1,104 +1,114 @@
-"""The tables of speed follow from the stored runs by arithmetic that is checked here."""
+"""The tables of speed follow from the stored runs by arithmetic that is checked here; every table can be read."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from test_figures import script
+from studio import SCRIPTS, draw, make_run, rows, selection
 
-from dip_experiments.store import Store, write_columns, write_json
+from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
+from dip_experiments.store import Run
+
+PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
 
-def finished(results: Path, name: str, words: dict[str, Any], peaks: list[float], at: list[int], seconds: float) -> str:
-    """A finished run of 100 iterations whose average peaks at `peaks` dB in iteration `at`."""
-    run = Store(results).run(name)
-    steps = np.arange(1, 101)
-    columns = {"replica": np.repeat(np.arange(2), 100), "iteration": np.tile(steps, 2)}
-    loss = [np.where(steps >= words.get("reaches", 10) + seed, 0.008, 0.09) for seed in range(2)]
-    write_columns(run.folder / "curves.csv", {**columns, "loss": np.concatenate(loss)})
-    write_json(run.folder / "settings.json", words)
-    write_json(run.folder / "provenance.json", {"seeds": [0, 1], "command": ["dip"], "device": "cpu"})
+def peaked(results: Path, name: str, peaks: list[float], at: list[int] = [80, 90], **words: Any) -> Run:  # noqa: B006
+    """A run of 120 iterations whose average peaks at `peaks` dB in iteration `at`."""
     summary = {
-        "iterations": 100,
-        "wall_seconds": seconds,
-        "target_variance": [0.09, 0.09],
-        "guard": [],
+        "wall_seconds": 60.0,
         "oracle_peak": {"psnr_average": peaks, "psnr_reference": [peak - 1 for peak in peaks]},
         "oracle_iteration": {"psnr_average": at},
+        "iterations_explained": [words.pop("reached", 10), 10],
     }
-    write_json(run.folder / "summary.json", summary)
-    return run.name
-
-
-def denoising(precision: str = "float32", **more: Any) -> dict[str, Any]:
-    adam = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999]}
-    return {
-        "image": {"name": "astronaut"},
-        "target": {"name": "noisy"},
-        "precision": precision,
-        "optimizer": adam,
-        **more,
-    }
-
-
-def rows_of(results: Path, name: str) -> list[dict[str, str]]:
-    with (results / "smoke" / "tables" / f"{name}.csv").open() as file:
-        return list(csv.DictReader(file))
+    return make_run(results, name, seeds=[0, 1], summary=summary, **words)
 
 
 def test_precisions_are_compared_seed_by_seed_with_float32(tmp_path: Path) -> None:
-    plain = finished(tmp_path, "a", denoising(), [27.0, 28.0], [80, 90], 50.0)
-    lower = finished(tmp_path, "b", denoising("bf16"), [27.1, 27.8], [80, 90], 25.0)
-    Store(tmp_path).write_grid("precision", "smoke", [plain, lower])
-    grid = [
-        finished(tmp_path, f"{target}-{precision}", words | {"reaches": reaches}, [27.0, 27.0], [80, 80], 10.0)
-        for precision in ("float32", "bf16")
-        for target, reaches in (("natural", 10), ("noisy", 21))
-        for words in [denoising(precision) | {"target": {"name": target}}]
-    ]
-    Store(tmp_path).write_grid("precision_fig2", "smoke", grid)
-    answer = script("table_precision.py", tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    first, second = rows_of(tmp_path, "precision")
+    plain = peaked(tmp_path, "a", [27.0, 28.0])
+    lower = peaked(tmp_path, "b", [27.1, 27.8], precision="bf16")
+    first, second = rows(draw("table_precision", selection(tmp_path, "precision", plain, lower), name="draw_quality"))
     assert (first["average_minus_float32"], first["seconds_per_iteration"]) == ("+0.000", "0.5000")
     assert (second["average_minus_float32"], second["worst_seed"]) == ("-0.050", "-0.200")
     assert (second["peak_psnr_average"], second["peak_psnr_output"]) == ("27.45", "26.45")
-    ratios = [(row["target"], row["precision"], row["ratio"]) for row in rows_of(tmp_path, "precision_fig2")]
-    assert ratios[1] == ("noisy", "float32", "2.05")
-    assert ratios[3] == ("noisy", "bf16", "2.05")
+
+
+def test_a_machine_without_bfloat16_leaves_rows_that_say_so(tmp_path: Path) -> None:
+    plain = peaked(tmp_path, "a", [27.0, 28.0])
+    page = draw("table_precision", selection(tmp_path, "precision", plain, {"precision": "bf16"}), name="draw_quality")
+    assert [row["seeds"] for row in rows(page)] == ["2", "not run"]
+    assert "1 of 2 runs of precision" in page.note
+
+
+def test_impedance_is_compared_within_each_precision(tmp_path: Path) -> None:
+    runs = [
+        peaked(tmp_path, f"{target}-{precision}", [1.0, 1.0], target={"name": target}, precision=precision, reached=n)
+        for precision, slower in (("float32", 0), ("bf16", 10))
+        for target, n in (("natural", 10), ("noisy", 30 + slower))
+    ]
+    page = draw("table_precision", selection(tmp_path, "precision_fig2", *runs), name="draw_impedance")
+    assert [row["ratio"] for row in rows(page)] == ["1.00", "2.00", "1.00", "2.50"]
 
 
 def test_ways_to_fewer_iterations_are_timed_until_their_peak(tmp_path: Path) -> None:
     fast = {"name": "adam", "lr": 0.02, "betas": [0.9, 0.9]}
-    cycle = {**fast, "name": "adam_one_cycle"}
-    runs = {
-        "acceleration_base": [finished(tmp_path, "a", denoising(), [27.0, 28.0], [70, 90], 50.0)],
-        "acceleration": [
-            finished(tmp_path, "b", denoising(optimizer=fast), [27.1, 27.8], [30, 50], 50.0),
-            finished(tmp_path, "c", denoising(optimizer=cycle), [20.0, 20.0], [30, 34], 50.0),
-        ],
-        "acceleration_tried": [
-            finished(tmp_path, "d", denoising(optimizer=fast, tried="coarse start"), [27.5, 27.5], [20, 20], 50.0)
-        ],
-    }
-    for name, names in runs.items():
-        Store(tmp_path).write_grid(name, "smoke", names)
-    answer = script("table_acceleration.py", tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    rows = rows_of(tmp_path, "acceleration")
-    assert [(row["settings"], row["minus_paper"], row["seconds"], row["times_fewer_iterations"]) for row in rows] == [
+    paper = peaked(tmp_path, "a", [27.0, 28.0], [70, 90])
+    others = [
+        peaked(tmp_path, "b", [20.0, 20.0], [30, 34], optimizer={**fast, "name": "adam_one_cycle"}),
+        peaked(tmp_path, "c", [27.1, 27.8], [30, 50], optimizer=fast),
+    ]
+    page = draw(
+        "table_acceleration", selection(tmp_path, "precision", paper), selection(tmp_path, "acceleration", *others)
+    )
+    columns = ("settings", "minus_paper", "seconds", "times_fewer_iterations")
+    assert [tuple(row[name] for name in columns) for row in rows(page)] == [
         ("paper", "+0.00", "40", "1.00"),
         ("Adam 0.02, beta2 0.9", "-0.05", "20", "2.00"),
-        ("Adam 0.02, beta2 0.9 + coarse start", "+0.00", "10", "4.00"),
         ("Adam 0.02, beta2 0.9 + one-cycle rate", "-7.50", "16", "2.50"),
     ]
 
 
-@pytest.mark.parametrize("name", ["table_precision.py", "table_acceleration.py"])
-def test_a_table_without_its_runs_says_so(name: str, tmp_path: Path) -> None:
-    answer = script(name, tmp_path)
-    assert answer.returncode == 2
-    assert "no runs" in answer.stderr
-    assert len(answer.stderr.splitlines()) <= 3
+def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Path) -> None:
+    plain = peaked(tmp_path, "a", [27.0, 28.0])
+    summary = {**plain.summary, "oracle_peak": {"psnr_average": [None, 29.0], "psnr_reference": [None, 27.0]}}
+    summary |= {"failed": [{"replica": 0, "seed": 0, "iteration": 3}], "lost_iterations": [100, 50]}
+    lower = make_run(tmp_path, "b", seeds=[0, 1], summary=summary, precision="bf16")
+    page = draw("table_precision", selection(tmp_path, "precision", plain, lower), name="draw_quality")
+    row = rows(page)[1]
+    assert (row["seeds"], row["average_minus_float32"], row["peak_psnr_average"]) == ("1 (1 failed)", "+1.000", "29.00")
+    assert "Iterations lost to the guard: 150 of 480." in " ".join(str(page.shown).split())
+
+
+@pytest.mark.parametrize("ran", [False, True])
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("table_*.py")))
+def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, ran: bool, tmp_path: Path) -> None:
+    for name in ("draw_quality", "draw_impedance") if script == "table_precision" else ("draw",):
+        job: Any = peaked(tmp_path, "a", [27.0, 28.0]) if ran and script in OF_ONE_SELECTION else {}
+        selections = 1 if script in OF_ONE_SELECTION else 2
+        page = draw(
+            script, *(selection(tmp_path, "any", *([job] if ran else [])) for _ in range(selections)), name=name
+        )
+        lines = [line for line in str(page.shown).splitlines() if line.startswith("|")]
+        assert lines or not page.numbers
+        assert {len(line.split("|")) - 2 for line in lines} <= set(range(1, MOST_COLUMNS + 1))
+        assert max(len(line) for line in str(page.shown).splitlines()[1:]) <= 120
+        assert all(len(line) <= WIDEST for line in lines)
+
+
+OF_ONE_SELECTION = ("table_precision", "table_impedance")
+
+
+def test_numbers_stand_right_and_words_left() -> None:
+    text = markdown({"image": ["a", "long name"], "ours": ["27.45", "not run"]})
+    assert text.splitlines() == [
+        "| image     |    ours |",
+        "| --------- | ------: |",
+        "| a         |   27.45 |",
+        "| long name | not run |",
+    ]
+
+
+def test_a_table_that_is_too_wide_to_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="too wide to read"):
+        markdown({f"column {n}": ["1"] for n in range(MOST_COLUMNS + 1)})
+    with pytest.raises(ValueError, match="too wide to read"):
+        markdown({"text": ["x" * WIDEST]})

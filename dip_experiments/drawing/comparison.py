@@ -7,7 +7,7 @@ import numpy as np
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import Array, Row, Table, part_rows
 from dip_experiments.drawing.script import Selection
-from dip_experiments.drawing.table import NONE, chosen, markdown
+from dip_experiments.drawing.table import NONE, chosen, markdown, paragraph
 from dip_experiments.drawing.words import lost_words, seed_words, size_words
 from dip_experiments.store import Run
 
@@ -25,7 +25,7 @@ def comparison(table: Table, fits: Selection, plain: Selection, further: Sequenc
     columns = {name: [line[name] for line in lines] for name in table.header}
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
     above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {lost_words(runs)}"
-    text = "\n".join([f"{above}\n", *sections(table, lines), table.below, ""])
+    text = "\n".join([f"{paragraph(above)}\n", *sections(table, lines), table.below, ""])
     return Page(text, columns, runs, waiting(table, pictures, fits, plain))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from dip_experiments.baselines import CHOICES, DENOISERS, INPAINTERS, LIBRARIES,
 from dip_experiments.drawing.stored import stored
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, version
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def peak_gaps(run: Run, other: Run | None, decimals: int) -> tuple[str, str]:
 def iterations_explained(run: Run) -> Array:
     """Iterations to 90 % of the target's variance, one per seed; infinite where it was not reached."""
     reached = [run.summary["iterations_explained"][replica] for replica in run.replicas]
-    return np.array([np.inf if n is None else n for n in reached])
+    return np.array([np.inf if n is None else n for n in reached], dtype=float)
 
 
 def variances(run: Run) -> Array:

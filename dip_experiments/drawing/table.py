@@ -1,6 +1,7 @@
 """Tables: Markdown for reading, with few columns; the rest is in the CSV."""
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,8 +34,13 @@ def markdown(columns: Cells) -> str:
     return "".join(map(line, [{name: name for name in columns}, rule, *rows]))
 
 
+def paragraph(text: str) -> str:
+    """Words in lines that fit a page."""
+    return textwrap.fill(text, WIDEST, break_long_words=False, break_on_hyphens=False)
+
+
 def chosen(columns: Cells, titles: Mapping[str, str]) -> dict[str, Sequence[str]]:
-    """The columns that are shown, under their titles; the value of one that is the same in all rows is told above."""
+    """The columns that are shown, under their titles."""
     return {title: columns[name] for name, title in titles.items()}
 
 
@@ -55,5 +61,6 @@ def job_rows(
 
 def table_page(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Page:
     """A table of `columns`, of which those of `titles` are for reading. `waiting`: what is said of missing rows."""
-    text = f"{notes} {lost_words(runs)}\n\n{markdown(chosen(columns, titles))}"
+    above = paragraph(f"{notes} {lost_words(runs)}")
+    text = f"{above}\n\n{markdown(chosen(columns, titles))}"
     return Page(text, columns, runs, waiting)

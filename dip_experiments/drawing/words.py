@@ -44,7 +44,7 @@ def network_words(architecture: Mapping[str, Any]) -> str:
     """An architecture by its channels, `width 32` or `channels 8, 16`, and by its name if it is not the paper's own."""
     name = architecture["name"]
     named = [] if name in HOURGLASSES else [str(name)]
-    given = next((architecture[key] for key in CHANNELS if isinstance(architecture.get(key), list)), [])
+    given: list[object] = next((architecture[key] for key in CHANNELS if isinstance(architecture.get(key), list)), [])
     different = list(dict.fromkeys(given))
     if not different:
         return str(name)
@@ -58,10 +58,10 @@ def seed_words(run: Run) -> str:
 
 
 def lost_words(runs: Sequence[Run]) -> str:
-    """How many iterations the guard threw away, over all runs and seeds."""
+    """How many iterations the guard threw away, over all runs and seeds; nothing where there are no runs."""
     lost = sum(lost_iterations(run) for run in runs)
     done = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
-    return f"Iterations lost to the guard: {lost} of {done}."
+    return f"Iterations lost to the guard: {lost} of {done}." if runs else ""
 
 
 def lost_iterations(run: Run) -> int:

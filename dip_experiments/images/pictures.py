@@ -1,105 +1,117 @@
 """The pictures that one run reads: the image itself and what belongs to it, found, read and cut alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Resampling
 
 from dip_experiments import datasets
-from dip_experiments.images import Array, check_image, cut, picture_file, read_alpha, read_image, resized, whole_image
-from dip_experiments.settings import Settings
-from dip_experiments.tasks.schema import AuthorsMask, AuthorsNoise, Denoising, FlashNoFlash, Inpainting, MaskFile
+from dip_experiments.images import (
+    Array,
+    check_image,
+    cut,
+    read_alpha,
+    read_image,
+    read_mask,
+    resized,
+    whole_image,
+)
 
+Known = NDArray[np.bool_]
+Read = NDArray[Any]
+"""A picture "c h w" in [0, 1], or of what is known "1 h w", True there."""
+Source = Path | tuple[str, str]
+"""A file of the user's; or one of the paper's by picture and part, which need not be on this machine."""
+Kind = Literal["picture", "mask", "holes"]
+"""`mask`: white is known; `holes`: a picture that is 0 where it is missing."""
 TINY = 1e-6
 """Share of a pixel that may be missing: what rounding leaves of none."""
-KEYS = {"noisy": "task.noise", "mask": "task.mask.path", "flash": "task.flash"}
-"""The setting that names each companion of the image."""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """What belongs to the image. `key`: the setting that names it, with which errors begin."""
+
+    source: Source
+    key: str
+    kind: Kind = "picture"
+
+    def read(self) -> Read:
+        """ "c h w" in [0, 1]; of `mask` and `holes` "1 h w", True where known."""
+        path = local(self.source)
+        if self.kind == "mask":
+            return read_mask(path, self.key)
+        picture = read_image(path, self.key)
+        check_image(picture, str(path))
+        return picture if self.kind == "picture" else picture.min(0, keepdims=True) > 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The part of a picture that is used, in the words of conf/image."""
+
+    size: int | None
+    fit: str
+    multiple: int
+
+    def part(self, picture: Array) -> Array:
+        """See `images.cut`."""
+        return cut(picture, self.size, self.fit, self.multiple)
+
+    def known_part(self, known: Known) -> Known:
+        """Missing wins: where the picture is scaled, a pixel is known if all that it is made of are."""
+        missing = (~known).astype(np.float64)
+        return cut(missing, self.size, self.fit, self.multiple, Resampling.BILINEAR) < TINY
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """ "c h w" in [0, 1]; `known` is True where the image is known. None: the run has no such picture."""
+    """The image, "c h w" in [0, 1], and its companions by role; masks "1 h w", True where known."""
 
     image: Array
-    noisy: Array | None = None
-    known: NDArray[np.bool_] | None = None
-    flash: Array | None = None
+    companions: dict[str, Read]
 
 
-def files(settings: Settings) -> dict[str, Path]:
-    """What the run reads: `image`, and `noisy`, `mask` or `flash` where the task has one.
-
-    Raises ValueError for a picture of the data sets that is not there.
-    """
-    picture = picture_file(settings.image.name, settings.image.path)
-    return ({"image": picture} if picture else {}) | _companions(settings)
-
-
-def load_pictures(settings: Settings) -> Pictures:
-    """All that the run reads. Raises ValueError with what to do."""
-    words, paths = settings.image, files(settings)
-    whole = whole_image(words.name, words.path)
-    image = cut(whole, words.size, words.fit, words.multiple)
-
-    def alike(role: str) -> Array | None:
-        """Cut as the image was, unless it is as large as what was left of that."""
-        if role not in paths:
-            return None
-        picture = read_image(paths[role], KEYS[role])
-        is_cut = picture.shape[1:] == image.shape[1:]
-        if not is_cut and picture.shape[1:] != whole.shape[1:]:
-            given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
-            raise ValueError(f"{KEYS[role]}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
-        check_image(picture, str(paths[role]))
-        if role == "mask":  # missing or not before it is cut, as that may mix neighbours
-            picture = (picture <= (0 if _is_masked_picture(settings) else 0.5)).astype(np.float64)
-        resampling = Resampling.BILINEAR if role == "mask" else Resampling.LANCZOS
-        return picture if is_cut else cut(picture, words.size, words.fit, words.multiple, resampling)
-
-    mask = alike("mask")
-    # Missing wins: where the picture is scaled, a pixel is known if all that it is mainly made of are.
-    return Pictures(image, alike("noisy"), None if mask is None else mask < TINY, alike("flash"))
+def sources(name: str, path: str | None, companions: Mapping[str, Companion]) -> dict[str, Source]:
+    """Where all that a run reads is: `image`, unless scikit-image has it, and its companions by role."""
+    own: dict[str, Source] = {}
+    if name in datasets.PICTURES:
+        own["image"] = (name, "image")
+    elif name == "file" and path:
+        own["image"] = Path(path)
+    return own | {role: companion.source for role, companion in companions.items()}
 
 
-def with_alpha(restored: Array, settings: Settings) -> Array:
-    """The restored picture with the opacity of the one it was made of, if that has any, as its last channel."""
-    words = settings.image
-    alpha = read_alpha(Path(words.path)) if words.path else None
+def local(source: Source) -> Path:
+    """The file itself. Raises ValueError with what to do for one of the paper's that is not on this machine."""
+    return source if isinstance(source, Path) else datasets.locate(*source)
+
+
+def load_pictures(name: str, path: str | None, frame: Frame, companions: Mapping[str, Companion]) -> Pictures:
+    """The picture called `name` (`file`: the one at `path`) and its companions. Raises ValueError with what to do."""
+    whole = whole_image(name, path)
+    image = frame.part(whole)
+    return Pictures(image, {role: _alike(role, it, whole, image, frame) for role, it in companions.items()})
+
+
+def _alike(role: str, companion: Companion, whole: Array, image: Array, frame: Frame) -> Read:
+    """Cut as the image was, unless it is as large as what was left of that."""
+    picture = companion.read()
+    if picture.shape[1:] == image.shape[1:]:
+        return picture
+    if picture.shape[1:] != whole.shape[1:]:
+        given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
+        raise ValueError(f"{companion.key}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
+    return frame.known_part(picture) if picture.dtype == np.bool_ else frame.part(picture)
+
+
+def with_alpha(restored: Array, path: str | None, frame: Frame) -> Array:
+    """The restored picture with the opacity of the file it was made of, if that has any, as its last channel."""
+    alpha = read_alpha(Path(path)) if path else None
     if alpha is None:
         return restored
-    alpha = cut(alpha, words.size, words.fit, words.multiple)
-    return np.concatenate([restored, resized(alpha, restored.shape[1:])])
-
-
-def _companions(settings: Settings) -> dict[str, Path]:
-    task, name = settings.task, settings.image.name
-    if isinstance(task, Denoising) and isinstance(task.noise, AuthorsNoise):
-        return {"noisy": _published(name, "task/noise=noisy25", "task/noise=gaussian", "noisy25")}
-    if isinstance(task, Inpainting) and isinstance(task.mask, MaskFile):
-        return {"mask": Path(task.mask.path)}
-    if isinstance(task, Inpainting) and isinstance(task.mask, AuthorsMask):
-        return {"mask": _published(name, "task/mask=authors", "task/mask=bernoulli, task.mask=...", "mask", "masked50")}
-    if isinstance(task, FlashNoFlash):
-        own = Path(task.flash) if task.flash else None
-        return {"flash": own or _published(name, "task=flash_no_flash", "task.flash=...", "flash")}
-    return {}
-
-
-def _published(name: str, asked: str, instead: str, *parts: str) -> Path:
-    """The file of one of these parts that the authors published with the picture.
-
-    Raises ValueError, saying with which pictures they did, if they did not with this one.
-    """
-    if found := set(parts) & set(datasets.parts(name)):
-        return datasets.locate(name, found.pop())
-    having = ", ".join(picture for picture in datasets.PICTURES if set(parts) & set(datasets.parts(picture)))
-    raise ValueError(f"{asked} with image={name}: the authors published none; use {instead} or one of {having}")
-
-
-def _is_masked_picture(settings: Settings) -> bool:
-    """Whether the authors published the picture with its holes, which are 0, instead of a mask."""
-    task = settings.task
-    authors = isinstance(task, Inpainting) and isinstance(task.mask, AuthorsMask)
-    return authors and settings.image.name.startswith("standard11/")
+    return np.concatenate([restored, resized(frame.part(alpha), restored.shape[1:])])

@@ -15,8 +15,9 @@ from pydantic import (
 )
 
 from dip_experiments.datasets import check_name
-from dip_experiments.schema import ByContent, Neutral, NoEffect
-from dip_experiments.tasks.schema import Group, Sigma, Task
+from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
+from dip_experiments.stopping import NoStopping, Stopping
+from dip_experiments.tasks import Target, TaskSettings
 
 
 class Scale(Group):
@@ -35,16 +36,6 @@ class Image(Group):
     size: PositiveInt | None
     fit: Literal["resize", "crop"]
     multiple: PositiveInt
-
-
-class PlainTarget(Group):
-    name: Literal["natural", "shuffled", "noise"]
-
-
-class NoisyTarget(Group):
-    name: Literal["noisy"]
-    sigma: Sigma
-    clip: bool
 
 
 class Architecture(BaseModel):
@@ -103,10 +94,6 @@ class TotalVariation(Group):
     weight: NonNegativeFloat
 
 
-class NoStopping(Group):
-    name: Literal["none"]
-
-
 class NoLogger(Group):
     name: Literal["none"]
 
@@ -146,13 +133,13 @@ class Settings(Group):
 
     scale: Annotated[Scale, NoEffect()]
     image: Image
-    target: Annotated[PlainTarget | NoisyTarget, Field(discriminator="name")]
-    task: Task
+    target: Target
+    task: TaskSettings
     architecture: Architecture
     latent: Latent
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
-    stopping: Annotated[NoStopping, Neutral(NoStopping(name="none"))]
+    stopping: Annotated[Stopping, Neutral(NoStopping(name="none"))]
     logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NoEffect()]
     experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt

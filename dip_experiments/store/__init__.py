@@ -17,7 +17,7 @@ from dip_experiments.store.files import (
     write_text,
 )
 from dip_experiments.store.lock import BeingFitted, locked
-from dip_experiments.store.provenance import signature, sitting
+from dip_experiments.store.provenance import signature, sitting, version
 from dip_experiments.store.run import Run
 from dip_experiments.store.store import Store
 from dip_experiments.store.upgrade import upgrade
@@ -39,6 +39,7 @@ __all__ = [
     "sitting",
     "upgrade",
     "value_digest",
+    "version",
     "write_arrays",
     "write_columns",
     "write_image",

@@ -28,7 +28,7 @@ def sitting(device: str, threads: int, command: list[str], done: int) -> dict[st
         "after_iteration": done,
         "commit": _git("rev-parse", "HEAD"),
         "uncommitted_changes": _uncommitted(),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
         "device": device,
         "threads": threads,
@@ -36,14 +36,12 @@ def sitting(device: str, threads: int, command: list[str], done: int) -> dict[st
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
+def version(package: str) -> str:
+    """Of an installed package, or `not installed`."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:

@@ -52,22 +52,31 @@ class Store:
         record = Run(self.results / scale / "records" / run.name)
         if record.folder == run.folder:
             return record
+        chosen = self._pictures(run, record, pictures, replicas)
         shutil.rmtree(record.folder, ignore_errors=True)
         (record.folder / "images").mkdir(parents=True)
         for name in KEPT_WHOLE:
             shutil.copyfile(run.folder / name, record.folder / name)
         columns, points = read_columns(run.folder / "curves.csv"), curve_points(run.summary["iterations"])
-        at = np.isin(columns["iteration"], points)
+        at = np.isin(columns["iteration"], [*points, *_shown(run)])
         write_columns(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
-        for path in self._pictures(run, pictures, replicas):
+        for path in chosen:
             shutil.copyfile(path, record.folder / "images" / path.name)
         if not any((record.folder / "images").iterdir()):
             (record.folder / "images").rmdir()
         record.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
         return record
 
-    def _pictures(self, run: Run, names: Sequence[str], replicas: str) -> list[Path]:
+    def _pictures(self, run: Run, record: Run, names: Sequence[str], replicas: str) -> list[Path]:
+        """Those of the names, and those that the record has already: another experiment may show the same run."""
         whose = run.replicas if replicas == "all" else run.replicas[:1]
         patterns = [f"{name}-replica{replica}.png" for name in names for replica in whose]
+        patterns += [path.name for path in (record.folder / "images").glob("*.png")]
         inside = sorted((run.folder / "images").glob("*.png"))
         return [path for path in inside if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)]
+
+
+def _shown(run: Run) -> list[int]:
+    """Iterations whose outputs the run has as pictures: a figure may tell the curves' values there."""
+    names = {path.name.split("-")[1] for path in (run.folder / "images").glob("iteration-*.png")}
+    return sorted(map(int, names))

@@ -1,64 +1,91 @@
-"""Target signals x0 of the impedance study (Ulyanov et al. 2018, Fig. 2), one realisation per replica."""
+"""Target signals x0 of the impedance study (Ulyanov et al. 2018, Fig. 2): their words, and a realisation per replica.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+The signal is what is fitted; the reference is the clean image behind it, None where there is none.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
-from dip_experiments.tasks.degradations import gaussian
-from dip_experiments.tensors import generator
+from dip_experiments.schema import Group, Sigma
+from dip_experiments.tasks.noises import Gaussian
+from dip_experiments.tasks.realisations import Image, realised, repeated
 
-Image = Float[Tensor, "c h w"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """`signal`: the x0 to be fitted; `reference`: the clean image behind it, None where there is none."""
-
-    signal: Float[Tensor, "r c h w"]
-    reference: Float[Tensor, "r c h w"] | None
+Images = Float[Tensor, "r c h w"]
 
 
-def natural(image: Image, seeds: Sequence[int]) -> Target:
+class AnyTarget(Group):
+    """What is made of an image "c h w" in [0, 1] before it is fitted."""
+
+    @abstractmethod
+    def draw(self, image: Image, draws: torch.Generator) -> Image:
+        """The signal."""
+
+    def signal(self, image: Image, seeds: Sequence[int]) -> Images:
+        """The signal of each replica."""
+        return realised(partial(self.draw, image), seeds, "target")
+
+    @abstractmethod
+    def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
+        """The clean image of each replica."""
+
+
+class Natural(AnyTarget):
     """The image itself."""
-    signal = image.expand(len(seeds), *image.shape)
-    return Target(signal, reference=signal)
+
+    name: Literal["natural"]
+
+    def draw(self, image: Image, draws: torch.Generator) -> Image:
+        return image
+
+    def reference(self, image: Image, seeds: Sequence[int]) -> Images:
+        return repeated(image, seeds)
 
 
-def noisy(image: Image, seeds: Sequence[int], sigma: float, clip: bool) -> Target:
+class Noisy(AnyTarget):
     """Image + N(0, (sigma / 255)^2), clipped to [0, 1] or not; `sigma` is in grey levels of 255."""
-    signal = torch.stack([gaussian(image, sigma, clip, _draws(seed)) for seed in seeds])
-    return Target(signal, reference=natural(image, seeds).signal)
+
+    name: Literal["noisy"]
+    sigma: Sigma
+    clip: bool
+
+    def draw(self, image: Image, draws: torch.Generator) -> Image:
+        return Gaussian(name="gaussian", sigma=self.sigma, clip=self.clip).apply(image, draws)
+
+    def reference(self, image: Image, seeds: Sequence[int]) -> Images:
+        return repeated(image, seeds)
 
 
-def shuffled(image: Image, seeds: Sequence[int]) -> Target:
-    """The image with its pixels permuted, the same permutation for all channels. No clean image lies behind it."""
-    pixels = image.shape[1] * image.shape[2]
-    orders = [torch.randperm(pixels, generator=_draws(seed)) for seed in seeds]
-    return Target(torch.stack([image.flatten(1)[:, order].view_as(image) for order in orders]), reference=None)
+class Shuffled(AnyTarget):
+    """The image with its pixels permuted, the same permutation for all channels."""
+
+    name: Literal["shuffled"]
+
+    def draw(self, image: Image, draws: torch.Generator) -> Image:
+        order = torch.randperm(image.shape[1] * image.shape[2], generator=draws)
+        return image.flatten(1)[:, order].view_as(image)
+
+    def reference(self, image: Image, seeds: Sequence[int]) -> None:
+        return None
 
 
-def noise(image: Image, seeds: Sequence[int]) -> Target:
+class Noise(AnyTarget):
     """U(0, 1), independent in every pixel and channel, of the image's shape."""
-    drawn = torch.stack([torch.rand(image.shape, generator=_draws(seed), dtype=torch.float64) for seed in seeds])
-    return Target(drawn.to(image), reference=None)
+
+    name: Literal["noise"]
+
+    def draw(self, image: Image, draws: torch.Generator) -> Image:
+        return torch.rand(image.shape, generator=draws, dtype=torch.float64).to(image)
+
+    def reference(self, image: Image, seeds: Sequence[int]) -> None:
+        return None
 
 
-TARGETS: dict[str, Callable[..., Target]] = {
-    "natural": natural,
-    "noisy": noisy,
-    "shuffled": shuffled,
-    "noise": noise,
-}
-
-
-def make_target(name: str, image: Image, seeds: Sequence[int], **options: Any) -> Target:
-    """The target called `name` for replicas of the given seeds; `options` as its function takes them."""
-    return TARGETS[name](image, seeds, **options)
-
-
-def _draws(seed: int) -> torch.Generator:
-    return generator(seed, "target")
+Target = Annotated[Natural | Noisy | Shuffled | Noise, Field(discriminator="name")]
+"""Every target, told apart by `name`."""

@@ -1,0 +1,28 @@
+"""Restore a picture without flash with the help of one in flashlight (Fig. 10): that is the latent; A = I."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from dip_experiments.images.pictures import Companion
+from dip_experiments.operators import Identity
+from dip_experiments.schema import ByContent
+from dip_experiments.tasks.companions import Companions, own, published
+from dip_experiments.tasks.realisations import Image, repeated
+from dip_experiments.tasks.restoration import Restoration
+from dip_experiments.tasks.task import Task
+
+
+class FlashNoFlash(Restoration):
+    """`flash`: the file of the flash image, None for the authors' companion of the picture."""
+
+    name: Literal["flash_no_flash"]
+    flash: Annotated[str | None, ByContent()]
+
+    def companions(self, picture: str) -> dict[str, Companion]:
+        if self.flash:
+            return {"flash": own(self.flash, "task.flash")}
+        return {"flash": published(picture, "task=flash_no_flash", "task.flash=...", "flash")}
+
+    def make(self, image: Image, seeds: Sequence[int], companions: Companions) -> Task:
+        """The flash image leaves the energy alone."""
+        return Task(repeated(image, seeds), Identity())

@@ -1,0 +1,34 @@
+"""Remove JPEG's blocks and ringing: A = I, E = mean squared error to the JPEG (Fig. 3)."""
+
+import io
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import PIL.Image
+from pydantic import Field
+
+from dip_experiments.operators import Identity
+from dip_experiments.tasks.companions import Companions
+from dip_experiments.tasks.eight_bit import from_8_bit, to_8_bit
+from dip_experiments.tasks.realisations import Image, repeated
+from dip_experiments.tasks.restoration import Restoration
+from dip_experiments.tasks.task import Task
+
+
+class Jpeg(Restoration):
+    """`quality` from 1 (worst) to 100; None: the picture is a JPEG already."""
+
+    name: Literal["jpeg"]
+    quality: Annotated[int, Field(ge=1, le=100)] | None
+
+    def make(self, image: Image, seeds: Sequence[int], companions: Companions) -> Task:
+        if self.quality is None:
+            return Task(repeated(image, seeds), Identity())
+        return Task(repeated(through_file(image, self.quality), seeds), Identity(), repeated(image, seeds))
+
+
+def through_file(image: Image, quality: int) -> Image:
+    """The image written as JPEG and read back, in 8 bit, by Pillow with its own chroma subsampling."""
+    file = io.BytesIO()
+    to_8_bit(image).save(file, format="JPEG", quality=quality)
+    return from_8_bit(PIL.Image.open(file)).to(image)

@@ -1,0 +1,84 @@
+"""What a drawing shows is found by what its experiment is, whatever else was asked for or lies in the store."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from studio import SCRIPTS, make_run
+
+from dip_experiments.compose import compose_jobs
+from dip_experiments.selection import run_name, select
+from dip_experiments.settings import read_settings
+
+
+def names(*words: str, device: str = "cpu") -> list[str]:
+    settings = map(read_settings, compose_jobs(words, multirun=True))
+    return [run_name(one, device) for one in settings]
+
+
+def test_a_partial_sweep_fills_its_rows_and_empties_none(tmp_path: Path) -> None:
+    plain, lower, *_ = names("experiment=precision", "scale=smoke")
+    assert [job.run for job in select("precision", "smoke", tmp_path).jobs] == [None] * 6
+    make_run(tmp_path, lower)
+    make_run(tmp_path, plain)
+    make_run(tmp_path, "another")
+    selection = select("precision", "smoke", tmp_path)
+    assert [run.name for run in selection.runs] == [plain, lower]
+    assert [words["image"]["name"] for words in selection.missing] == ["camera", "camera", "coffee", "coffee"]
+    assert selection.command == f"dip -m experiment=precision scale=smoke paths.results={tmp_path}"
+
+
+def test_further_words_are_composed_too(tmp_path: Path) -> None:
+    selection = select("precision", "smoke", tmp_path, ["precision=float32"])
+    assert [job.words["precision"] for job in selection.jobs] == ["float32"] * 3
+    assert selection.command.endswith("precision=float32")
+
+
+def test_a_run_made_on_a_gpu_is_found_and_comes_first(tmp_path: Path) -> None:
+    (gpu,) = names("experiment=fig10", "scale=smoke", device="cuda")
+    (cpu,) = names("experiment=fig10", "scale=smoke")
+    make_run(tmp_path, gpu)
+    assert select("fig10", "smoke", tmp_path).only.name == gpu
+    make_run(tmp_path, cpu)
+    assert select("fig10", "smoke", tmp_path).only.name == gpu
+
+
+def test_a_damaged_run_counts_as_missing(tmp_path: Path) -> None:
+    (name,) = names("experiment=fig10", "scale=smoke")
+    run = make_run(tmp_path, name)
+    run.image("average", 0).write_bytes(b"")
+    assert select("fig10", "smoke", tmp_path).runs == []
+
+
+def test_wrong_words_are_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="experiment=fig10 imgae=camera") as found:
+        select("fig10", "smoke", tmp_path, ["imgae=camera"])
+    assert len(str(found.value).splitlines()) == 1
+
+
+def script(name: str, results: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPTS / name), "--scale", "smoke", *words, "--results", str(results)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=results)
+
+
+def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_kept(tmp_path: Path) -> None:
+    answer = script("figure_fig10.py", tmp_path, "optimizer.lr=0.2")
+    assert answer.returncode == 2
+    assert f"dip -m experiment=fig10 scale=smoke paths.results={tmp_path} optimizer.lr=0.2" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+    assert not (tmp_path / "smoke").exists()
+    assert script("figure_fig10.py", tmp_path, "--if-kept").returncode == 0
+    committed = tmp_path / "smoke" / "figures" / "fig10.csv"
+    committed.parent.mkdir(parents=True)
+    committed.touch()
+    assert script("figure_fig10.py", tmp_path, "--if-kept").returncode == 2
+
+
+def test_a_script_draws_what_its_experiment_is(tmp_path: Path) -> None:
+    (name,) = names("experiment=fig10", "scale=smoke")
+    make_run(tmp_path, name)
+    answer = script("figure_fig10.py", tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    drawn = {path.name for path in (tmp_path / "smoke" / "figures").iterdir()}
+    assert drawn == {f"fig10.{ending}" for ending in ("png", "pdf", "csv", "json")}

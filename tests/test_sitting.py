@@ -1,0 +1,177 @@
+"""Nothing finished is lost, nothing damaged is taken for a result, and what goes on goes on as it began."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, Dip, fresh, only_run
+from test_fitting import interrupt_at
+from test_guard import poison
+
+from dip_experiments.store import Run, Store, locked
+
+WORDS = ["fit.iterations=20"]
+
+
+def runs_of(tmp_path: Path) -> dict[str, Run]:
+    return {path.name: Run(path) for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("what", ["curves.csv", "summary.json", "images/average-replica0.png"])
+def test_a_damaged_finished_run_is_named_set_aside_and_made_again_to_the_same_numbers(
+    what: str, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = fresh(tmp_path, dip, *WORDS)
+    curves = (run.folder / "curves.csv").read_bytes()
+    (run.folder / what).write_bytes(b"")
+    capfd.readouterr()
+    assert dip(*SMALL, *WORDS) == 0
+    assert Path(what).name.split(".")[0] in caplog.text
+    assert f"kept as {run.name}.damaged-1" in caplog.text
+    assert "skipped" not in capfd.readouterr().out
+    found = runs_of(tmp_path)
+    assert set(found) == {run.name, f"{run.name}.damaged-1"}
+    assert (found[f"{run.name}.damaged-1"].folder / what).read_bytes() == b""
+    assert found[run.name].finished
+    assert (run.folder / "curves.csv").read_bytes() == curves
+
+
+@pytest.mark.parametrize("content", [b"", b"random bytes" * 100, "cut"])
+def test_a_damaged_checkpoint_is_named_set_aside_and_the_fit_begins_anew(
+    content: bytes | str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = fresh(tmp_path, dip, *WORDS)
+    curves = (whole.folder / "curves.csv").read_bytes()
+    for path in whole.folder.rglob("*.*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 15)
+        assert dip(*SMALL, *WORDS) == 130
+    saved = whole.checkpoint.read_bytes()
+    whole.checkpoint.write_bytes(saved[: len(saved) // 2] if isinstance(content, str) else content)
+    assert dip(*SMALL, *WORDS) == 0
+    assert "checkpoint.pt is damaged" in caplog.text
+    assert (whole.folder / "curves.csv").read_bytes() == curves
+    assert np.isfinite(Run(whole.folder).curves[0]["loss"]).all()
+
+
+def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_keeps_every_sitting(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    used: list[int] = []
+    before = torch.get_num_threads()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 15)
+        assert dip(*SMALL, *WORDS) == 130
+    torch.set_num_threads(before + 1)
+    try:
+        with monkeypatch.context() as patched, caplog.at_level(logging.INFO, "dip_experiments"):
+            patched.setattr(
+                "dip_experiments.sitting.train", lambda *words: used.append(torch.get_num_threads()) or 1 / 0
+            )
+            assert dip(*SMALL, *WORDS) == 1
+        assert used == [before]
+        assert f"continues with {before} threads" in caplog.text
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+    sittings = only_run(tmp_path).provenance["sittings"]
+    assert [sitting["after_iteration"] for sitting in sittings] == [0, 10]
+    assert [sitting["threads"] for sitting in sittings] == [before, before]
+
+
+def test_a_run_that_another_process_fits_is_no_error_and_is_told(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = fresh(tmp_path, dip, *WORDS)
+    for path in run.folder.rglob("*.*"):
+        path.unlink()
+    with locked(run.folder):
+        assert dip(*SMALL, *WORDS, "-m", "seed=0,1") == 0
+    told = capfd.readouterr()
+    assert "being fitted by another process" in told.out
+    assert "Traceback" not in told.err
+    assert [found.finished for name, found in runs_of(tmp_path).items() if name != run.name] == [True]
+
+
+def test_more_images_asked_of_a_finished_run_are_made_and_none_is_lost(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = fresh(tmp_path, dip, *WORDS, "fit.keep=[5]")
+    curves = (run.folder / "curves.csv").read_bytes()
+    assert dip(*SMALL, *WORDS, "fit.keep=[7]") == 0
+    again = only_run(tmp_path)
+    assert again.name == run.name
+    assert all(again.image(f"{kind}-{n:06d}", 0).exists() for kind in ("iteration", "average") for n in (5, 7))
+    assert (again.folder / "curves.csv").read_bytes() == curves
+    assert again.finished
+    capfd.readouterr()
+    assert dip(*SMALL, *WORDS, "fit.keep=[5,7]") == 0
+    assert "skipped" in capfd.readouterr().out
+
+
+def test_a_record_stands_for_its_run_until_a_picture_is_wanted_that_it_has_not(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, store = fresh(tmp_path, dip, *WORDS), Store(tmp_path / "results")
+    store.keep(run, "smoke", ["target"])
+    for path in run.folder.rglob("*.*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 0, AssertionError)
+        assert dip(*SMALL, *WORDS) == 0
+    assert "skipped" in capfd.readouterr().out
+    assert dip(*SMALL, *WORDS, f"output={tmp_path / 'restored.png'}") == 0
+    assert (tmp_path / "restored.png").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
+def test_finished_runs_can_be_asked_for_where_nothing_can_be_written(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *WORDS)
+    run.folder.chmod(0o500)
+    assert dip(*SMALL, *WORDS) == 0
+    run.folder.chmod(0o700)
+
+
+def test_asking_for_a_finished_run_writes_nothing(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *WORDS)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*")}
+    assert dip(*SMALL, *WORDS) == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*")} == before
+    assert json.loads((run.folder / "summary.json").read_text())["iterations"] == 20
+
+
+def test_a_fit_that_would_not_fit_into_memory_is_refused_before_it_is_built(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["architecture.down=[100000,100000,100000]"], ["replicas=100000"]):
+        assert dip(*SMALL, *words) == 2
+        told = capfd.readouterr().err
+        assert "GB of memory needed" in told
+        assert len(told.splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_large_fit_says_what_it_will_take(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("dip_experiments.planning.LARGE", 10)
+    with caplog.at_level(logging.INFO, "dip_experiments"):
+        assert dip(*SMALL, "fit.iterations=2") == 0
+    assert "32 x 32 pixels, replicas=1: about 0.0 GB of memory" in caplog.text
+
+
+def test_a_failed_first_replica_leaves_the_picture_to_the_next(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    with monkeypatch.context() as patched:
+        poison(patched, lambda at: at >= 2, replica=0)
+        assert dip(*SMALL, *WORDS, "replicas=2", f"output={tmp_path / 'restored.png'}") == 0
+    run = only_run(tmp_path)
+    assert run.replicas == [1]
+    assert (tmp_path / "restored.png").read_bytes() == run.image("average", 1).read_bytes()
