@@ -85,7 +85,7 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
         print(said, file=sys.stderr)
     outcomes: list[Outcome] = []
     for request in requests:
-        outcomes += carried_out(request, multirun, experiment.run)
+        outcomes += carried_out(request, multirun)
         if any(outcome.outcome == "interrupted" for outcome in outcomes):
             break
     return report(outcomes, len(settings))
@@ -108,8 +108,7 @@ def check(settings: Sequence[Any], several: bool) -> None:
                 f"output={job.output} with several runs: each would overwrite the last; ask for one run, "
                 f"or put {PLACEHOLDER}, the picture's name, into it: output='restored_{PLACEHOLDER}.png'"
             )
-        picture = Path(job.image.path or job.image.name)
-        file = job.output.replace(PLACEHOLDER, picture.stem if job.image.path else job.image.name.replace("/", "_"))
+        file = imported("dip_experiments.images").expanded(job.output, job.image.path, job.image.name)
         if file in written and written[file] != job:
             raise ValueError(
                 f"output={job.output}: two runs would write {file}; sweep over pictures of different names"
@@ -129,16 +128,31 @@ def added_noise(settings: Any) -> str | None:
     )
 
 
-def carried_out(request: Request, multirun: bool, task: Callable[[DictConfig], None]) -> list[Outcome]:
+def job(config: DictConfig) -> None:
+    """One job of Hydra's. In a process of its own it hears Ctrl-C, and nothing does between two of them.
+
+    A worker that died of it would have the others killed while they save.
+    """
+    if multiprocessing.current_process().name == "MainProcess":
+        imported("dip_experiments.experiment").run(config)
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        imported("dip_experiments.experiment").run(config)
+    except KeyboardInterrupt:
+        (Path(os.environ[OUTCOMES]) / STOP).touch()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     """Runs the jobs of one request; what they tell. Those that run elsewhere must see the folder of outcomes too."""
-    beside = None if request.here or "joblib" in request.launcher else Path(request.jobs[0].paths.results).resolve()
-    if beside is not None:
-        beside.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="dip-sweep-", dir=beside))
+    elsewhere = not (request.here or "joblib" in request.launcher)
+    folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
     told = [f"++hydra.job.env_set.{OUTCOMES}={quoted(str(folder))}", f"hydra.sweep.dir={quoted(str(folder))}"]
     try:
         with ctrl_c(folder, request.here):
-            launch(task, [*(["-m"] if multirun else []), *request.words, *told])
+            launch(job, [*(["-m"] if multirun else []), *request.words, *told])
     except KeyboardInterrupt:
         (folder / STOP).touch()
     except WRONG_REQUEST:
@@ -149,10 +163,22 @@ def carried_out(request: Request, multirun: bool, task: Callable[[DictConfig], N
         print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
     finally:
         outcomes, stopped = read_outcomes(folder), (folder / STOP).exists()
-        shutil.rmtree(folder)
+        if not elsewhere or len(outcomes) >= len(request.jobs):  # else the launcher's own logs say more
+            shutil.rmtree(folder)
     if stopped and not any(outcome.outcome == "interrupted" for outcome in outcomes):
         raise KeyboardInterrupt
     return outcomes
+
+
+def outcomes_folder(beside: Path | None) -> Path:
+    """A new folder in `beside`, None for the system's own place. Raises ValueError where there can be none."""
+    try:
+        if beside is not None:
+            beside.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="dip-sweep-", dir=beside))
+    except OSError as error:
+        where = "TMPDIR" if beside is None else f"paths.results={beside}"
+        raise ValueError(f"{where}: cannot write there ({error.strerror}); choose another folder") from None
 
 
 @contextmanager

@@ -122,8 +122,9 @@ def test_an_experiment_brings_its_grid_and_the_command_line_wins() -> None:
 
 def test_every_option_of_every_group_composes() -> None:
     for group in ("image", "target", "task", "architecture", "optimizer", "regularizer", "latent", "scale", "logger"):
-        jobs = compose_jobs([f"{group}={','.join(options(group))}"], multirun=True)
-        assert [job[group].name for job in jobs] == options(group)
+        names = [name for name in options(group) if "/" not in name or name.startswith("set5")]
+        jobs = compose_jobs([f"{group}={','.join(names)}"], multirun=True)
+        assert [job[group].name for job in jobs] == names
 
 
 def test_help_lists_the_groups(capfd: pytest.CaptureFixture[str]) -> None:
