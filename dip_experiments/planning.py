@@ -52,15 +52,6 @@ def plan(settings: Settings) -> Plan:
     """Checks a request as a whole. Raises ValueError that says what was given, what is wanted and what to do."""
     device = find_device(settings.device)
     check_precision(settings.precision, device)
-    if settings.optimizer.name == "lbfgs" and settings.replicas > 1:
-        raise ValueError(
-            f"optimizer=lbfgs with replicas={settings.replicas}: L-BFGS couples all parameters; "
-            "use replicas=1 and sweep the seed: -m seed=0,1,2"
-        )
-    if settings.architecture.name == "pixels" and settings.latent.optimise == "z":
-        raise ValueError(
-            "latent.optimise=z with architecture=pixels: pixels look at no latent; use latent.optimise=theta"
-        )
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     pictures = pictures_of(settings)
@@ -97,11 +88,6 @@ def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Tas
     image, task = torch.from_numpy(pictures.image), settings.task
     if isinstance(task, Reconstruction):
         return task.make(image, seeds, settings.target)
-    if settings.target.name != "natural":
-        raise ValueError(
-            f"task={task.name} with target={settings.target.name}: a restoration task degrades the image itself; "
-            "leave target out, or use target=natural"
-        )
     companions = {role: torch.from_numpy(picture) for role, picture in pictures.companions.items()}
     return task.make(image, seeds, companions)
 
