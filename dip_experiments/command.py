@@ -205,9 +205,9 @@ def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
 
 def end_at_once(folder: Path) -> None:
     """Leaves without any saving; the store's files are whole at any time."""
-    for child in multiprocessing.active_children():
+    for process in [child.pid for child in multiprocessing.active_children() if child.pid]:
         with suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)

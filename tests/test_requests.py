@@ -31,7 +31,6 @@ WRONG = [
     (["optimizer.lr=.nan"], "optimizer.lr"),
     (["seed=1.5"], "seed: got 1.5"),
     (["seed='1'"], "seed: got '1'"),
-    (["image.size=30", "architecture.down=[8,8,8,8]", "architecture.skip=[4,4,4,4]"], "30 x 30 pixels: 4 scales need"),
     (["architecture.skip=[4,4]"], "one width per scale"),
     (["architecture.padding=mirror"], "architecture.padding: got 'mirror'"),
     (["architecture._target_=os.nothing"], "no such class"),
