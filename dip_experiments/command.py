@@ -5,7 +5,6 @@ import importlib
 import importlib.metadata
 import multiprocessing
 import os
-import re
 import shutil
 import signal
 import sys
@@ -32,7 +31,6 @@ STOP = "stop"
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
 PLACEHOLDER = "{image}"
-NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,15 +90,9 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
 
 
 def check(settings: Sequence[Any], several: bool) -> None:
-    """Raises ValueError for words that make no sense together, or for jobs that would write the same file."""
+    """Raises ValueError for jobs that would write the same file."""
     written: dict[str, Any] = {}
     for job in settings:
-        if not NAME.fullmatch(job.experiment.name):
-            raise ValueError(f"experiment.name={job.experiment.name}: letters, digits, _ and - make a name")
-        if job.image.name == "file" and not job.image.path:
-            raise ValueError("image.path is needed with image=file; add image.path=photo.png")
-        if job.image.name != "file" and job.image.path:
-            raise ValueError(f"image={job.image.name} with image.path={job.image.path}: leave one of them out")
         if not job.output:
             continue
         if several and PLACEHOLDER not in job.output:
@@ -205,9 +197,10 @@ def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
 
 def end_at_once(folder: Path) -> None:
     """Leaves without any saving; the store's files are whole at any time."""
-    for process in [child.pid for child in multiprocessing.active_children() if child.pid]:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)

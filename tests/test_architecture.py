@@ -28,14 +28,14 @@ FLOORS = {
     "fitting": 3,
     "drawing": 3,
     "compose": 4,
-    "wording": 4,
     "words": 4,
     "guide": 4,
-    "reporting": 4,
+    "wording": 4,
     "selection": 4,
     "planning": 4,
     "sitting": 4,
     "experiment": 4,
+    "reporting": 5,
     "subcommands": 5,
     "command": 5,
     "scripts": 6,
@@ -54,14 +54,14 @@ NEIGHBOURS = {
     ("experiment", "selection"),
     ("experiment", "wording"),
     ("command", "subcommands"),
+    ("command", "reporting"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
 STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "settings"), ("metrics", "store")]
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
     "datasets", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose", "wording",
-    "words", "guide", "reporting",
-    "subcommands", "command", "scripts",
+    "words", "guide", "reporting", "subcommands", "command", "scripts",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""

@@ -1,17 +1,14 @@
 """A report says what differs between the jobs, what became of each, its PSNR, and what was lost."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import SMALL, Dip, only_run
 
-from dip_experiments import subcommands
 from dip_experiments.command import main
 from dip_experiments.reporting import Outcome, report
-from dip_experiments.store import locked
-from dip_experiments.subcommands import run_subcommand
+from dip_experiments.store import Run, locked
 
 SUMMARY: dict[str, Any] = {
     "final": {"loss": [0.1, None], "psnr_average": [27.5, None]},
@@ -87,31 +84,20 @@ def test_a_run_that_is_being_fitted_elsewhere_is_no_error(
     assert "being fitted by another process" in capfd.readouterr().out
 
 
-class KeptRuns:
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    def __call__(self, module: str) -> Any:
-        chosen = SimpleNamespace(runs=["one", "two"], missing=[["seed=3"]], command="dip -m experiment=fig2")
-        return SimpleNamespace(select=lambda *asked: self.calls.append(asked) or chosen)
-
-    def keep(self, run: Any, scale: str, pictures: list[str], whose: str) -> None:
-        self.calls.append((run, scale, pictures, whose))
-
-
 def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    kept = KeptRuns()
-    monkeypatch.setattr(subcommands, "Store", lambda results: kept)
-    words = ["fig2", "scale=smoke", "paths.results=my results", "replicas=2", "++experiment.pictures=[average]"]
-    assert run_subcommand("keep", words, kept) == 0
-    asked, *records = kept.calls
-    assert asked == ("fig2", "smoke", Path("my results"), ["replicas=2", "++experiment.pictures=[average]"])
-    assert [record[:3] for record in records] == [("one", "smoke", ["average"]), ("two", "smoke", ["average"])]
+    words = ["scale=smoke", "logger=none", "hydra/launcher=basic"]
+    assert dip("experiment=fig2", *words, "architecture=pixels", "target=natural,noise") == 0
+    capfd.readouterr()
+    assert main(["keep", "fig2", "scale=smoke", f"paths.results={tmp_path / 'results'}"]) == 0
     out = capfd.readouterr().out
-    assert "2 of 3 runs of fig2 kept in my results/smoke/records" in out
+    records = tmp_path / "results" / "smoke" / "records"
+    assert f"2 of 8 runs of fig2 kept in {records}" in out
     assert "dip -m experiment=fig2" in out
+    kept = [Run(path) for path in records.iterdir()]
+    assert {run.settings["target"]["name"] for run in kept} == {"natural", "noise"}
+    assert all(run.finished for run in kept)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ WRONG = [
     (["optimizer.lr=.nan"], "optimizer.lr"),
     (["seed=1.5"], "seed: got 1.5"),
     (["seed='1'"], "seed: got '1'"),
+    (["image.size=30", "architecture.kernel_down=31"], "30 x 30 pixels: 3 scales need at least 128 a side"),
     (["architecture.skip=[4,4]"], "one width per scale"),
     (["architecture.padding=mirror"], "architecture.padding: got 'mirror'"),
     (["architecture._target_=os.nothing"], "no such class"),

@@ -1,5 +1,7 @@
 """The settings of one run: the one place where every word of conf/ has a type and a range."""
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,12 +14,13 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 from dip_experiments.datasets import check_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
 from dip_experiments.stopping import NoStopping, Stopping
-from dip_experiments.tasks import Target, TaskSettings
+from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
 
 class Scale(Group):
@@ -150,6 +153,35 @@ class Settings(Group):
     output: Annotated[str | None, NoEffect()]
     fit: Fit
     paths: Annotated[Paths, NoEffect()]
+
+    @model_validator(mode="after")
+    def _words_that_fit(self) -> "Settings":
+        """Words that are right each for itself and make no sense together: nothing has to be read to know."""
+        for fault in self._faults():
+            raise ValueError(fault)
+        return self
+
+    def _faults(self) -> Iterator[str]:
+        if self.optimizer.name == "lbfgs" and self.replicas > 1:
+            yield (
+                f"optimizer=lbfgs with replicas={self.replicas}: L-BFGS couples all parameters; "
+                "use replicas=1 and sweep the seed: -m seed=0,1,2"
+            )
+        if self.architecture.name == "pixels" and self.latent.optimise == "z":
+            yield "latent.optimise=z with architecture=pixels: pixels look at no latent; use latent.optimise=theta"
+        if not isinstance(self.task, Reconstruction) and self.target.name != "natural":
+            yield (
+                f"task={self.task.name} with target={self.target.name}: a restoration task degrades the image itself; "
+                "leave target out, or use target=natural"
+            )
+        if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
+            yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones"
+        if self.image.name == "file" and not self.image.path:
+            yield "image.path is needed with image=file; add image.path=photo.png"
+        if self.image.name != "file" and self.image.path:
+            yield f"image={self.image.name} with image.path={self.image.path}: leave one of them out"
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.experiment.name):
+            yield f"experiment.name={self.experiment.name}: letters, digits, _ and - make a name"
 
     @property
     def seeds(self) -> list[int]:

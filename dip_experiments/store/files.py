@@ -26,7 +26,7 @@ UNFINISHED = ".part"
 def atomic(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that appears under its name only when it is whole and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name[:100]}.{os.getpid()}{UNFINISHED}")
+    unfinished = path.with_name(f".{hashlib.sha256(path.name.encode()).hexdigest()[:8]}.{os.getpid()}{UNFINISHED}")
     try:
         # By the system call, as it gives a new file the permissions that the user wants for files.
         with os.fdopen(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), "w+b") as file:

@@ -4,6 +4,7 @@ from typing import Any
 
 LATER: dict[str, dict[str, Any]] = {
     "": {"task": {"name": "reconstruction"}, "precision": "float32", "output": None},
+    "scale": {"crop": None},
     "image": {"multiple": 1},
     "fit": {"keep": []},
 }

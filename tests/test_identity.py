@@ -1,0 +1,241 @@
+"""A run's name changes with what can change its numbers and with nothing else; new code renames no old run."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from conftest import load_image
+from pydantic import BaseModel
+
+from dip_experiments import datasets
+from dip_experiments.compose import compose_jobs, options
+from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
+from dip_experiments.selection import run_name
+from dip_experiments.settings import Settings, identity, read_settings
+from dip_experiments.settings.identity import NUMBERS
+from dip_experiments.store import upgrade, value_digest, write_image
+
+RESULTS = Path(__file__).parents[1] / "results"
+NAMES = Path(__file__).with_name("signatures.json")
+REQUESTS = [
+    "",
+    "scale=paper",
+    "target=natural",
+    "target=shuffled",
+    "target=noise replicas=3",
+    "architecture=encoder_decoder",
+    "architecture=unet",
+    "architecture=resnet",
+    "architecture=deep_decoder",
+    "architecture=pixels regularizer=tv",
+    "optimizer=adam_one_cycle",
+    "optimizer=sgd",
+    "optimizer=lbfgs",
+    "latent=meshgrid precision=float64",
+    "task=denoising",
+    "task=denoising task/noise=poisson",
+    "task=denoising task/noise=speckle",
+    "task=denoising task/noise=salt_and_pepper",
+    "task=denoising task.noise=none",
+    "task=jpeg",
+    "task=super_resolution",
+    "task=inpainting",
+    "task=inpainting task/mask=text",
+    "task=inpainting task/mask=box task.mask.top=1 task.mask.left=2 task.mask.height=3 task.mask.width=4",
+    "image=paper/kate task=inpainting task/mask=authors",
+    "image=paper/cave task=flash_no_flash",
+    *(f"experiment={name}" for name in options("experiment")),
+]
+"""Of an experiment, its first job."""
+
+
+def settings_of(*words: str) -> Settings:
+    return read_settings(compose_jobs(list(words), multirun=False)[0])
+
+
+def name_of(*words: str) -> str:
+    return run_name(settings_of(*words), "cpu")
+
+
+def test_names_stay() -> None:
+    """If one has moved: give the new setting a neutral value, or raise an epoch in NUMBERS if numbers have changed."""
+    wanted = json.loads(NAMES.read_text())
+    assert {request: name_of(*request.split()) for request in REQUESTS} == wanted
+
+
+def leaves(group: BaseModel, path: tuple[str, ...] = (), marks: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Path, value and marks of every setting below a group; of an architecture only its name."""
+    for name, field in type(group).model_fields.items():
+        value, here = getattr(group, name), (*marks, *field.metadata)
+        if isinstance(value, BaseModel):
+            yield from leaves(value, (*path, name), here)
+        else:
+            yield (*path, name), value, here
+
+
+def changed(group: BaseModel, path: tuple[str, ...], value: Any) -> BaseModel:
+    first, *rest = path
+    inner = changed(getattr(group, first), tuple(rest), value) if rest else value
+    return group.model_copy(update={first: inner})
+
+
+def another(value: Any) -> Any:
+    if value is None:
+        return "given"
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value + 1
+    return [*value, 1] if isinstance(value, list) else f"{value}2"
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")  # other words than the schema has are the point
+@pytest.mark.parametrize(
+    "request_", ["", "task=denoising", "task=inpainting", "optimizer=adam_one_cycle", "regularizer=tv"]
+)
+def test_every_setting_moves_the_name_unless_it_says_that_it_cannot_change_numbers(request_: str) -> None:
+    settings = settings_of(*request_.split())
+    plain = value_digest(identity(settings, {}, {}, "cpu"))
+    seen = {True: 0, False: 0}
+    for path, value, marks in leaves(settings):
+        if path[0] in ("architecture", "device"):
+            continue  # they come as arguments: what the words mean, not the words
+        moved = value_digest(identity(changed(settings, path, another(value)), {}, {}, "cpu")) != plain  # type: ignore[arg-type]
+        counts = not any(isinstance(mark, (NoEffect, ByContent)) for mark in marks)
+        assert moved == counts, ".".join(path)
+        seen[counts] += 1
+    assert min(seen.values()) > 5
+
+
+def test_what_comes_from_outside_the_words_moves_the_name() -> None:
+    settings = settings_of()
+    asked: list[tuple[Any, ...]] = [({}, {}, "cpu"), ({"name": "skip"}, {}, "cpu"), ({}, {"image": "a"}, "cpu")]
+    asked += [({}, {}, "cuda"), ({}, {"mask": "a"}, "cpu"), ({"name": "skip", "down": [8]}, {}, "cpu")]
+    assert len({value_digest(identity(settings, *words)) for words in asked}) == len(asked)
+
+
+class Later(Settings):
+    """The settings of a later version."""
+
+    added: Annotated[float, Neutral(0.0)] = 0.0
+
+
+def test_a_new_setting_renames_nothing_at_its_neutral_value_and_counts_at_any_other() -> None:
+    settings = settings_of()
+    later = Later(**{name: getattr(settings, name) for name in type(settings).model_fields})
+    names = [
+        value_digest(identity(one, {}, {}, "cpu")) for one in (settings, later, later.model_copy(update={"added": 0.5}))
+    ]
+    assert names[0] == names[1] != names[2]
+
+
+def test_an_epoch_moves_the_names_of_the_runs_that_use_the_part_and_of_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = ("task=denoising", "task=inpainting")
+    before = [name_of(word) for word in asked]
+    monkeypatch.setitem(NUMBERS, "task.name=inpainting", 1)
+    assert [name_of(word) for word in asked] == before
+    monkeypatch.setitem(NUMBERS, "task.name=inpainting", 2)
+    after = [name_of(word) for word in asked]
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+    monkeypatch.setitem(NUMBERS, "guard", 99)
+    assert not {name_of(word) for word in asked} & {*before, *after}
+
+
+def test_a_picture_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    picture = load_image("coffee", None, 32, "resize")
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, picture)
+    write_image(tmp_path / "c.png", 1 - picture)
+    a, b, c = (name_of("image=file", f"image.path={tmp_path / name}") for name in ("a.png", "b.png", "c.png"))
+    assert a == b != c
+    mask = ["task=inpainting", "task/mask=file"]
+    with_a, with_b, with_c = (
+        name_of(*mask, f"task.mask.path={tmp_path / name}") for name in ("a.png", "b.png", "c.png")
+    )
+    assert with_a == with_b != with_c
+
+
+def test_a_picture_inside_scikit_image_counts_by_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = name_of()
+    monkeypatch.setattr("dip_experiments.selection._pixels", lambda name: "of another version")
+    assert name_of() != before
+
+
+def test_the_papers_pictures_have_their_names_without_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["image=cset9/f16", "task=denoising", "task/noise=noisy25"]
+    before = name_of(*words)
+    monkeypatch.setenv("DIP_DATA", str(tmp_path / "empty"))
+    assert name_of(*words) == before
+    with pytest.raises(ValueError, match="make data"):
+        datasets.locate("cset9/f16")
+
+
+def test_a_file_that_is_not_there_is_said_with_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"image\.path=.*no such file"):
+        name_of("image=file", f"image.path={tmp_path / 'none.png'}")
+
+
+def test_an_architecture_counts_by_its_name_and_all_its_arguments_however_they_were_said() -> None:
+    plain = name_of("architecture=skip")
+    assert (
+        name_of("architecture=skip", "architecture._target_=dip_experiments.architectures.fast_skip.FastSkip") == plain
+    )
+    assert name_of("architecture=skip", "~architecture.padding") == plain
+    assert name_of("architecture=skip", "architecture.padding=zero") != plain
+    assert name_of("architecture=encoder_decoder") == name_of("architecture=skip", "architecture.skip=[0,0,0,0,0]")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("architecture.name=unet", "FastSkip goes by skip or encoder_decoder; to fit another network say"),
+        ("architecture._target_=os.system", "no network; give a class that inherits"),
+        ("architecture._target_=pathlib.Path", "no network; give a class that inherits"),
+        ("architecture._target_=dip_experiments.architectures.Network", "no network; give a class that inherits"),
+        ("architecture._target_=os.nothing", "no such class"),
+    ],
+)
+def test_what_is_no_network_or_another_than_it_says_is_refused(words: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        name_of(words)
+
+
+def committed() -> list[dict[str, Any]]:
+    sources = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/*/*.json"))]
+    words = [run["settings"] for source in sources for run in source.get("runs", [])]
+    return [each for each in words if "tried" not in each]  # ways that were tried once and are gone
+
+
+def test_the_settings_of_every_run_behind_a_committed_figure_are_still_understood() -> None:
+    dropped = {"paths": {"results": "results"}, "logger": {"name": "none"}, "force": False, "output": None}
+    for words in committed():
+        upgraded = upgrade({**dropped, "device": "cpu", **words})
+        again = Settings.model_validate(upgraded)
+        assert again.fit.iterations == words["fit"]["iterations"]
+        assert len(run_name(again, "cpu")) == 16
+    assert len(committed()) > 100
+
+
+def test_upgrading_adds_what_came_later_and_changes_nothing_that_is_there() -> None:
+    old = {"image": {"name": "astronaut"}, "fit": {"iterations": 3}, "precision": "bf16"}
+    new = upgrade(old)
+    assert new["image"] == {"multiple": 1, "name": "astronaut"}
+    assert new["fit"] == {"keep": [], "iterations": 3}
+    assert new["precision"] == "bf16"
+    assert new["task"] == {"name": "reconstruction"}
+    assert upgrade(new) == new
+
+
+def test_marks_are_read_from_nested_groups_too() -> None:
+    class Inner(Group):
+        counted: int
+        path: Annotated[str, ByContent()]
+
+    group = Inner(counted=1, path="x")
+    assert [mark for _, _, marks in leaves(group) for mark in marks] == [ByContent()]
