@@ -12,7 +12,7 @@ Importer = Callable[[str], Any]
 
 
 def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
-    """Exit code of a subcommand; `imported` brings rooms that are slow to load. Raises ValueError for an unknown name."""
+    """Exit code of a subcommand; `imported` brings rooms that load slowly. Raises ValueError for an unknown name."""
     if name not in SUBCOMMANDS:
         raise ValueError(
             f"{name}: no such command{_hint(name, SUBCOMMANDS)}; there are {', '.join(SUBCOMMANDS)}, "
