@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.compose import compose_jobs, options
-from dip_experiments.store import Store
 from dip_experiments.words import for_hydra
 
 Importer = Callable[[str], Any]
 
 
 def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
-    """Exit code of a subcommand; `imported` brings rooms that need PyTorch. Raises ValueError for an unknown name."""
+    """Exit code of a subcommand; `imported` brings rooms that load slowly. Raises ValueError for an unknown name."""
     if name not in SUBCOMMANDS:
         raise ValueError(
             f"{name}: no such command{_hint(name, SUBCOMMANDS)}; there are {', '.join(SUBCOMMANDS)}, "
@@ -35,7 +34,7 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
     others = [word for word in asked if word.split("=")[0] not in ("scale", "paths.results")]
-    store = Store(results)
+    store = imported("dip_experiments.store").Store(results)
     chosen = imported("dip_experiments.selection").select(experiment, scale, results, others)
     pictures, whose = list(settings.experiment.get("pictures", [])), settings.experiment.get("pictures_of", "first")
     for run in chosen.runs:

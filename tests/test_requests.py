@@ -205,9 +205,9 @@ def test_a_launcher_that_breaks_off_is_no_traceback(
 def test_a_wrong_job_of_a_sweep_does_not_stop_the_others(
     dip: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert dip(*SMALL, "fit.iterations=2", "-m", "optimizer=lbfgs,adam", "replicas=2") == 2
+    assert dip(*SMALL, "fit.iterations=2", "-m", "image.size=1024,32") == 2
     told = capfd.readouterr()
-    assert "use replicas=1" in told.err
+    assert "set image.size to 512 or less" in told.err
     assert "1 of 2 finished" in told.out
 
 
