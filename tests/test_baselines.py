@@ -13,7 +13,7 @@ from dip_experiments.baselines import DENOISERS, INPAINTERS, UPSAMPLERS, Array, 
 from dip_experiments.images import read_image, shrink
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.published import find_one
-from dip_experiments.tasks.degradations import low_resolution
+from dip_experiments.tasks.super_resolution import low_resolution
 
 SIZE = (64, 80)
 GAINS = {"nlm": (3, 5.5), "tv": (2.5, 4), "wavelet": (3, 4), "bm3d": (5.5, 7)}
