@@ -10,10 +10,10 @@ from conftest import SMALL, Dip, load_image
 from PIL import Image
 
 from dip_experiments.compose import compose_jobs
-from dip_experiments.experiment import read_settings
 from dip_experiments.images import Array, bit_depth, centre_crop, read_alpha, read_image, resized
-from dip_experiments.images.pictures import load_pictures, with_alpha
-from dip_experiments.settings import Settings
+from dip_experiments.images.pictures import with_alpha
+from dip_experiments.planning import frame_of, pictures_of
+from dip_experiments.settings import Settings, read_settings
 from dip_experiments.store import Run, write_image
 
 COLOURS = load_image("coffee", None, 64, "resize")[:, :33, :42]
@@ -62,9 +62,9 @@ def test_alpha_comes_through_reading_and_writing_unchanged_and_the_fit_is_given_
 ) -> None:
     write_image(tmp_path / "a.png", np.concatenate([COLOURS[:channels], ALPHA]), bits)
     asked = settings(tmp_path / "a.png")
-    seen = load_pictures(asked).image
+    seen = pictures_of(asked).image
     assert (levels(seen, bits) == levels(COLOURS[:channels], bits)).all()
-    write_image(tmp_path / "b.png", with_alpha(seen, asked), bits)
+    write_image(tmp_path / "b.png", with_alpha(seen, asked.image.path, frame_of(asked)), bits)
     for name in ("a.png", "b.png"):
         kept = read_alpha(tmp_path / name)
         assert kept is not None
@@ -91,10 +91,10 @@ def test_a_transparent_colour_of_a_png_is_alpha_too(kind: str, tmp_path: Path) -
     shown, alpha = transparent(tmp_path)[kind]
     shown.save(tmp_path / "opaque.png")
     asked = settings(tmp_path / f"{kind}.png")
-    seen = load_pictures(asked).image
+    seen = pictures_of(asked).image
     assert 0 < alpha.mean() < 1
     assert (seen == read_image(tmp_path / "opaque.png")).all()
-    assert (levels(with_alpha(seen, asked)[-1], 16) == levels(alpha, 16)).all()
+    assert (levels(with_alpha(seen, asked.image.path, frame_of(asked))[-1], 16) == levels(alpha, 16)).all()
 
 
 def test_the_transparent_grey_of_a_png_of_16_bit_is_alpha_too(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_alpha_is_enlarged_with_the_picture(tmp_path: Path) -> None:
     write_image(tmp_path / "small.png", np.concatenate([COLOURS, smooth]), 16)
     asked = settings(tmp_path / "small.png", "task=super_resolution", "task.source=low_resolution")
     restored = np.zeros((3, 132, 168))
-    large = with_alpha(restored, asked)
+    large = with_alpha(restored, asked.image.path, frame_of(asked))
     assert large.shape == (4, 132, 168)
     assert (large[:3] == restored).all()
     means = large[3].reshape(33, 4, 42, 4).mean((1, 3))
@@ -131,8 +131,8 @@ def test_alpha_is_enlarged_with_the_picture(tmp_path: Path) -> None:
 def test_alpha_is_cut_as_the_picture_is(words: list[str], part: Array, tmp_path: Path) -> None:
     write_image(tmp_path / "clear.png", np.concatenate([COLOURS, ALPHA]), 16)
     asked = settings(tmp_path / "clear.png", *words)
-    seen = load_pictures(asked).image
-    both = with_alpha(seen, asked)
+    seen = pictures_of(asked).image
+    both = with_alpha(seen, asked.image.path, frame_of(asked))
     assert (both[:3] == seen).all()
     assert np.abs(both[3:] - part).max() < 1 / 65535
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from dip_experiments import datasets
 from dip_experiments.compose import compose_jobs
 from dip_experiments.datasets import File
-from dip_experiments.experiment import latent_of, plan, read_settings, task_of
 from dip_experiments.images import read_image
-from dip_experiments.images.pictures import load_pictures
 from dip_experiments.operators import Mask
-from dip_experiments.settings import Settings
+from dip_experiments.planning import latent_of, pictures_of, plan, task_of
+from dip_experiments.selection import run_name
+from dip_experiments.settings import Settings, read_settings
 from dip_experiments.store import file_digest, write_image
-from dip_experiments.tasks.task import Task
+from dip_experiments.tasks import Task
 
 Pixels = NDArray[np.float64]
 CLEAN = (np.random.default_rng(0).integers(1, 256, (3, 48, 56)) / 255).astype(np.float64)
@@ -58,7 +58,7 @@ def settings(*words: str) -> Settings:
 
 
 def made(asked: Settings) -> Task:
-    return task_of(asked, load_pictures(asked))
+    return task_of(asked, pictures_of(asked), asked.seeds)
 
 
 def check(given: torch.Tensor | None, wanted: Pixels) -> None:
@@ -87,9 +87,17 @@ def test_the_authors_mask_hides_their_pixels_in_every_channel_and_replica(image:
     check(task.reference, clean[CENTRE])
 
 
-def test_a_masked_picture_that_is_scaled_still_hides_half(data: None) -> None:
-    words = ["image=standard11/barbara", "task=inpainting", "task/mask=authors", "image.fit=resize"]
-    assert 0.3 < known(made(settings(*words))).mean() < 0.7
+def test_where_a_mask_is_scaled_missing_wins(tmp_path: Path) -> None:
+    """A scratch of one pixel must not vanish: half of it would be taken for the picture."""
+    write_image(tmp_path / "photo.png", np.full((3, 96, 96), 0.5))
+    mask = np.ones((1, 96, 96))
+    mask[:, 40, 3:90] = 0
+    write_image(tmp_path / "mask.png", mask)
+    words = [f"image.path={tmp_path / 'photo.png'}", "image=file", "task=inpainting", "task/mask=damage"]
+    found = known(made(settings(*words, f"task.mask.path={tmp_path / 'mask.png'}")))[0, 0]
+    assert not found[13, 2:29].any()
+    assert found[[11, 16]].all()
+    assert found.mean() > 0.85
 
 
 def test_the_flash_picture_of_the_authors_is_the_latent_with_its_border_repeated(data: None) -> None:
@@ -113,7 +121,7 @@ def test_a_flash_picture_of_ones_own_is_the_latent_and_part_of_the_runs_name(dip
     names = []
     for content in (flash[..., ::-1], flash):
         write_image(tmp_path / "flash.png", content)
-        names.append(plan(settings(*words)).run.name)
+        names.append(run_name(settings(*words), "cpu"))
     run = fresh(tmp_path, dip, *words)
     assert run.name == names[1] != names[0]
     latent = run.settings["latent"]

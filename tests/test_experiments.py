@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 
 from dip_experiments.compose import compose_jobs, conf_folder, options
 from dip_experiments.datasets import PICTURES
-from dip_experiments.experiment import architecture, read_settings
-from dip_experiments.settings import Settings
+from dip_experiments.planning import architecture
+from dip_experiments.settings import Settings, read_settings
 
 SCALES = ("smoke", "laptop", "paper")
 

@@ -9,9 +9,9 @@ from conftest import SMALL, Dip, fresh, load_image, only_run
 from test_fitting import interrupt_at
 
 from dip_experiments.compose import compose_jobs
-from dip_experiments.experiment import read_settings, task_of
 from dip_experiments.images import read_image
-from dip_experiments.images.pictures import load_pictures
+from dip_experiments.planning import pictures_of, task_of
+from dip_experiments.settings import read_settings
 from dip_experiments.store import Run, write_image
 
 ODD = load_image("coffee", None, 64, "resize")[:, :37, :50]
@@ -55,7 +55,7 @@ def test_sides_are_cut_to_the_multiple_that_super_resolution_needs(odd: list[str
     words = [*SMALL, *odd, "task=super_resolution", "task.factor=4", "image.multiple=4"]
     (job,) = compose_jobs(words, multirun=False)
     settings = read_settings(job)
-    task = task_of(settings, load_pictures(settings))
+    task = task_of(settings, pictures_of(settings), settings.seeds)
     assert task.measurement.shape == (1, 3, 9, 12)
     assert task.reference is not None
     assert (task.reference[0].numpy() == read_image(tmp_path / "odd.png")[:, :36, :48]).all()

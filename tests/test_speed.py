@@ -20,8 +20,8 @@ from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.training import train
 from dip_experiments.store import read_columns
-from dip_experiments.tasks.targets import make_target
-from dip_experiments.tasks.task import reconstruction
+from dip_experiments.tasks import Reconstruction
+from dip_experiments.tasks.targets import Noisy
 
 ADAM = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
 TO_THE_HOST = ("_local_scalar_dense", "nonzero", "aten.equal")
@@ -33,10 +33,10 @@ def small_fit(precision: str = "float32", iterations: int = 40, device: str = "c
     size, seeds = (32, 32), [0, 1, 2]
     rows = torch.linspace(0, 3, 32, dtype=torch.float64)
     image = torch.stack([(rows[:, None] * (k + 1) + rows).sin() / 2 + 0.5 for k in range(3)])
-    target = make_target("noisy", image, seeds, sigma=25.0, clip=True)
+    target = Noisy(name="noisy", sigma=25.0, clip=True)
     network = build_replicas(lambda r: FastSkip(8, 3, size, [8, 8], [8, 8], [4, 4], replicas=r), seeds)
     latent = make_latent("noise", network.latent_shape, 0.1, seeds)
-    task = reconstruction(target).to(torch.device(device), torch.float32)
+    task = Reconstruction(name="reconstruction").make(image, seeds, target).to(torch.device(device), torch.float32)
     problem = Problem(network.float(), latent.float(), task, seeds, 1 / 30, "theta", 0.0, ADAM, precision)
     return Fit(problem, iterations, 0.99, Guard(5.0, 3, 3)).to(device)
 

@@ -2,57 +2,57 @@ import numpy as np
 import pytest
 import torch
 
-from dip_experiments.tasks.targets import make_target
+from dip_experiments.tasks.targets import AnyTarget, Natural, Noise, Noisy, Shuffled
 from dip_experiments.tensors import derive_seed, psnr_from_mse, total_variation
 
+NOISY = Noisy(name="noisy", sigma=25.0, clip=False)
+CLIPPED = Noisy(name="noisy", sigma=25.0, clip=True)
+SHUFFLED, NOISE = Shuffled(name="shuffled"), Noise(name="noise")
 IMAGE = torch.rand(3, 48, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def test_noise_has_the_standard_deviation_asked_for_and_the_clean_image_is_the_reference() -> None:
-    target = make_target("noisy", IMAGE, [0], sigma=25.0, clip=False)
-    assert (target.signal - IMAGE).std().item() == pytest.approx(25 / 255, rel=0.02)
-    assert target.reference is not None
-    assert torch.equal(target.reference[0], IMAGE)
+    assert (NOISY.signal(IMAGE, [0]) - IMAGE).std().item() == pytest.approx(25 / 255, rel=0.02)
+    assert torch.equal(NOISY.reference(IMAGE, [0])[0], IMAGE)
+    assert torch.equal(Natural(name="natural").reference(IMAGE, [0])[0], IMAGE)
 
 
 def test_clipped_noise_stays_in_the_unit_range_and_is_not_quantised() -> None:
-    signal = make_target("noisy", IMAGE, [0], sigma=25.0, clip=True).signal
+    signal = CLIPPED.signal(IMAGE, [0])
     assert signal.min() == 0
     assert signal.max() == 1
     assert not torch.equal((signal * 255).round(), signal * 255)
 
 
 def test_no_noise_is_the_image() -> None:
-    assert torch.equal(make_target("noisy", IMAGE, [0], sigma=0.0, clip=True).signal[0], IMAGE)
+    assert torch.equal(Noisy(name="noisy", sigma=0.0, clip=True).signal(IMAGE, [0])[0], IMAGE)
 
 
 def test_a_shuffled_image_has_the_same_pixels_elsewhere_with_their_channels_together() -> None:
-    target = make_target("shuffled", IMAGE, [0])
-    before, after = (np.array(sorted(map(tuple, x.flatten(1).T.tolist()))) for x in (IMAGE, target.signal[0]))
+    signal = SHUFFLED.signal(IMAGE, [0])
+    before, after = (np.array(sorted(map(tuple, x.flatten(1).T.tolist()))) for x in (IMAGE, signal[0]))
     assert np.array_equal(before, after)
-    assert not torch.equal(target.signal[0], IMAGE)
-    assert target.reference is None
+    assert not torch.equal(signal[0], IMAGE)
+    assert SHUFFLED.reference(IMAGE, [0]) is None
 
 
 def test_noise_is_uniform_and_has_no_reference() -> None:
-    target = make_target("noise", IMAGE, [0])
-    assert target.signal.var().item() == pytest.approx(1 / 12, rel=0.05)
-    assert target.signal.mean().item() == pytest.approx(0.5, abs=0.02)
-    assert target.reference is None
+    signal = NOISE.signal(IMAGE, [0])
+    assert signal.var().item() == pytest.approx(1 / 12, rel=0.05)
+    assert signal.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert NOISE.reference(IMAGE, [0]) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("noisy", {"sigma": 25.0, "clip": True}), ("shuffled", {}), ("noise", {})]
-)
-def test_each_replica_has_the_realisation_of_its_own_seed(name: str, options: dict[str, object]) -> None:
-    folded = make_target(name, IMAGE, [5, 6], **options).signal
-    assert torch.equal(folded[1:], make_target(name, IMAGE, [6], **options).signal)
+@pytest.mark.parametrize("target", [NOISY, SHUFFLED, NOISE], ids=lambda target: target.name)
+def test_each_replica_has_the_realisation_of_its_own_seed(target: AnyTarget) -> None:
+    folded = target.signal(IMAGE, [5, 6])
+    assert torch.equal(folded[1:], target.signal(IMAGE, [6]))
     assert not torch.equal(folded[0], folded[1])
 
 
 def test_a_realisation_does_not_depend_on_the_precision() -> None:
-    single = make_target("noise", IMAGE.float(), [0]).signal
-    assert torch.equal(single, make_target("noise", IMAGE, [0]).signal.float())
+    single = NOISE.signal(IMAGE.float(), [0])
+    assert torch.equal(single, NOISE.signal(IMAGE, [0]).float())
 
 
 def test_named_seeds_differ_by_name_and_by_seed_and_never_change() -> None:

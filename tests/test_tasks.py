@@ -8,14 +8,17 @@ import pytest
 import torch
 from conftest import SMALL, Dip, fresh, load_image, only_run
 from PIL import Image
+from pydantic import TypeAdapter
 from test_fitting import interrupt_at
 
 from dip_experiments.compose import compose_jobs
 from dip_experiments.images import Array
 from dip_experiments.metrics import psnr
 from dip_experiments.store import Run
-from dip_experiments.tasks import degradations
-from dip_experiments.tasks.task import Task, make_task
+from dip_experiments.tasks import Restoration, Task, TaskSettings
+from dip_experiments.tasks.jpeg import through_file
+from dip_experiments.tasks.noises import AddedNoise
+from dip_experiments.tasks.super_resolution import low_resolution
 from dip_experiments.tensors import generator
 
 IMAGE = torch.from_numpy(load_image("astronaut", None, 32, "resize"))
@@ -36,8 +39,13 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 
 
+def words_of(name: str, **options: Any) -> Restoration:
+    task: Any = TypeAdapter(TaskSettings).validate_python({"name": name, **CHOICES[name], **options})
+    return task
+
+
 def task(name: str, **options: Any) -> Task:
-    return make_task(name, IMAGE, SEEDS, **{**CHOICES[name], **options})
+    return words_of(name, **options).make(IMAGE, SEEDS, {})
 
 
 def write_mask(path: Path, size: tuple[int, int], value: int | None = None) -> Path:
@@ -53,8 +61,9 @@ def write_mask(path: Path, size: tuple[int, int], value: int | None = None) -> P
 def test_a_noisy_measurement_is_its_degradation_drawn_anew_for_each_replica(name: str) -> None:
     made = task("denoising", noise={"name": name, **NOISES[name]})
     for seed, measurement in zip(SEEDS, made.measurement, strict=True):
-        noisy = getattr(degradations, name)(IMAGE, **NOISES[name], draws=generator(seed, "task"))
-        assert torch.equal(measurement, noisy)
+        noise = getattr(words_of("denoising", noise={"name": name, **NOISES[name]}), "noise")  # noqa: B009
+        assert isinstance(noise, AddedNoise)
+        assert torch.equal(measurement, noise.apply(IMAGE, generator(seed, "task")))
     assert not torch.equal(*made.measurement)
     assert made.reference is not None
     assert torch.equal(made.operator(made.reference), made.reference)
@@ -62,12 +71,12 @@ def test_a_noisy_measurement_is_its_degradation_drawn_anew_for_each_replica(name
 
 def test_a_jpeg_measurement_is_the_round_trip_through_a_file() -> None:
     made = task("jpeg", quality=7)
-    assert torch.equal(made.measurement[1], degradations.jpeg(IMAGE, 7))
+    assert torch.equal(made.measurement[1], through_file(IMAGE, 7))
 
 
 def test_the_small_image_is_made_by_pillow_and_looked_at_through_lanczos_2() -> None:
     made = task("super_resolution")
-    assert torch.equal(made.measurement[0], degradations.low_resolution(IMAGE, 4))
+    assert torch.equal(made.measurement[0], low_resolution(IMAGE, 4))
     assert made.reference is not None
     seen = made.operator(made.reference)
     assert seen.shape == made.measurement.shape == (2, 3, 8, 8)
@@ -98,13 +107,13 @@ def test_the_energy_of_inpainting_is_the_mean_over_all_pixels_also_the_missing_o
 def test_each_replica_has_the_mask_of_its_own_seed() -> None:
     known = task("inpainting").operator.get_buffer("known")
     assert not torch.equal(*known)
-    assert torch.equal(make_task("inpainting", IMAGE, [4], mask=BERNOULLI).operator.get_buffer("known")[0], known[1])
+    assert torch.equal(words_of("inpainting").make(IMAGE, [4], {}).operator.get_buffer("known")[0], known[1])
 
 
 def test_a_drawn_mask_holds_for_every_channel_and_replica() -> None:
     drawn = torch.ones(1, 32, 32, dtype=torch.bool)
     drawn[:, :8] = False
-    made = task("inpainting", mask={"name": "file", "path": "mask.png"}, drawn=drawn)
+    made = words_of("inpainting", mask={"name": "file", "path": "mask.png"}).make(IMAGE, SEEDS, {"mask": drawn})
     assert (made.measurement[:, :, :8] == 0).all()
     assert made.reference is not None
     assert torch.equal(made.measurement[..., 8:, :], made.reference[..., 8:, :])

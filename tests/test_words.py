@@ -6,7 +6,7 @@ import pytest
 
 from dip_experiments.command import added_noise
 from dip_experiments.compose import compose_jobs
-from dip_experiments.experiment import read_settings
+from dip_experiments.settings import read_settings
 from dip_experiments.words import for_hydra, quoted, split_flags
 
 NAMES = [
