@@ -141,6 +141,10 @@ def test_an_epoch_moves_the_names_of_the_runs_that_use_the_part_and_of_no_others
     monkeypatch.setitem(NUMBERS, "task.name=inpainting", 2)
     after = [name_of(word) for word in asked]
     assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+    skips = ("architecture=skip", "architecture=encoder_decoder", "architecture=unet")
+    plain = [name_of(word) for word in skips]
+    monkeypatch.setitem(NUMBERS, "architecture.name=skip", 2)
+    assert [name_of(word) == name for word, name in zip(skips, plain, strict=True)] == [False, False, True]
     monkeypatch.setitem(NUMBERS, "guard", 99)
     assert not {name_of(word) for word in asked} & {*before, *after}
 
@@ -204,6 +208,23 @@ def test_an_architecture_counts_by_its_name_and_all_its_arguments_however_they_w
 def test_what_is_no_network_or_another_than_it_says_is_refused(words: str, wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):
         name_of(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("optimizer=lbfgs replicas=2", "use replicas=1"),
+        ("architecture=pixels latent.optimise=z", "pixels look at no latent"),
+        ("task=denoising target=noise", "use target=natural"),
+        ("latent=meshgrid latent.channels=3", "latent=meshgrid has 2 channels"),
+        ("fit.iterations=10 fit.keep=[5,11]", r"fit.keep=\[11\]: the fit ends at iteration 10"),
+        ("image=coffee +image.path=photo.png", "leave one of them out"),
+        ("experiment.name=../x", "letters, digits, _ and - make a name"),
+    ],
+)
+def test_words_that_make_no_sense_together_are_refused_before_anything_is_read(words: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        settings_of(*words.split())
 
 
 def committed() -> list[dict[str, Any]]:

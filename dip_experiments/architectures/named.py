@@ -26,16 +26,21 @@ def find_network(target: str, name: str) -> type[Network]:
     said = f"architecture._target_={target}"
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module of somebody else's is run here
         raise ValueError(f"{said}: no such class ({error})") from None
     if not (isinstance(found, type) and issubclass(found, Network)) or inspect.isabstract(found):
         raise ValueError(f"{said}: no network; give a class that inherits dip_experiments.architectures.Network")
-    if found.names and name not in found.names:
+    if (names := own_names(found)) and name not in names:
         raise ValueError(
-            f"architecture.name={name}: {found.__name__} goes by {' or '.join(found.names)}; "
+            f"architecture.name={name}: {found.__name__} goes by {' or '.join(names)}; "
             f"to fit another network say architecture={name}"
         )
     return found
+
+
+def own_names(network: type[Network]) -> tuple[str, ...]:
+    """What one of our networks is called; nothing for a class of another package, though it inherits one of ours."""
+    return network.names if network.__module__.partition(".")[0] == __name__.partition(".")[0] else ()
 
 
 def filled_in(network: type[Network], words: Arguments) -> Arguments:
@@ -45,7 +50,7 @@ def filled_in(network: type[Network], words: Arguments) -> Arguments:
     """
     hints = typing.get_type_hints(network.__init__)
     fields: dict[str, Any] = {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(network).parameters.items()
         if name not in GIVEN
     }
@@ -57,7 +62,8 @@ def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
     """What counts of an architecture in a run's name: ours by name, others by `target`, and all arguments."""
     arguments = filled_in(network, words)
     kept = {name: value for name, value in arguments.items() if network.neutral.get(name, counted) != value}
-    return {"name": network.names[0] if network.names else target, **kept}
+    names = own_names(network)
+    return {"name": names[0] if names else target, **kept}
 
 
 def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:

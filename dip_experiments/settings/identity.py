@@ -16,7 +16,8 @@ NUMBERS = {
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
 
-`path=word` counts for the runs with that word in their settings, any other part for all. An epoch of 1 leaves the name.
+`path=word` counts for the runs with that word in their settings, any other part for all; `architecture.name` is there
+the first of a network's names. An epoch of 1 leaves the name.
 """
 
 
@@ -28,7 +29,7 @@ def identity(
     `architecture`: the network's name and all its arguments; `digests`: SHA-256 of each picture that the run reads, by
     what it is to the run; `device`: its kind, cpu or cuda.
     """
-    words = settings.model_dump(mode="json", by_alias=True)
+    words = {**settings.model_dump(mode="json", by_alias=True), "architecture": architecture}
     epochs = {part: epoch for part, epoch in NUMBERS.items() if epoch > 1 and _counts(part, words)}
     kept = _kept(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
     return kept | ({"epochs": epochs} if epochs else {})
@@ -52,5 +53,5 @@ def _counts(part: str, words: Mapping[str, Any]) -> bool:
     path, said, word = part.partition("=")
     value: Any = words
     for name in path.split(".") if said else ():
-        value = value.get(name) if isinstance(value, dict) else None
+        value = value.get(name) if isinstance(value, Mapping) else None
     return not said or value == word

@@ -169,13 +169,15 @@ class Settings(Group):
             )
         if self.architecture.name == "pixels" and self.latent.optimise == "z":
             yield "latent.optimise=z with architecture=pixels: pixels look at no latent; use latent.optimise=theta"
+        if self.latent.name == "meshgrid" and self.latent.channels != 2:
+            yield f"latent=meshgrid has 2 channels, not latent.channels={self.latent.channels}; leave that out"
         if not isinstance(self.task, Reconstruction) and self.target.name != "natural":
             yield (
                 f"task={self.task.name} with target={self.target.name}: a restoration task degrades the image itself; "
                 "leave target out, or use target=natural"
             )
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
-            yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones"
+            yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
         if self.image.name != "file" and self.image.path:

@@ -1,0 +1,157 @@
+"""An architecture is what it says that it is, suits the picture, and tells its memory before it is built."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from pydantic import ValidationError
+
+from dip_experiments.architectures import (
+    DeepDecoder,
+    FastSkip,
+    Network,
+    ResNet,
+    Skip,
+    UNet,
+    bytes_needed,
+    counted,
+    filled_in,
+    find_network,
+    with_scales_that_fit,
+)
+from dip_experiments.compose import conf_folder, options
+
+OURS = "dip_experiments.architectures"
+SKIP: dict[str, Any] = {"down": [8, 8, 8], "up": [8, 8, 8], "skip": [4, 4, 4]}
+
+
+def arguments(network: type[Network], size: tuple[int, int], **words: Any) -> dict[str, Any]:
+    return {"input_channels": 8, "output_channels": 3, "size": size, **filled_in(network, words)}
+
+
+@pytest.mark.parametrize("option", options("architecture"))
+def test_every_option_goes_by_its_name(option: str) -> None:
+    words = OmegaConf.load(conf_folder() / "architecture" / f"{option}.yaml")
+    assert words.name == option
+    assert option in find_network(words["_target_"], option).names
+
+
+def test_a_default_is_filled_in_and_a_wrong_argument_is_refused() -> None:
+    assert filled_in(FastSkip, SKIP) == filled_in(FastSkip, {**SKIP, "padding": "reflection", "kernel_up": 3})
+    for wrong in ({"padding": "mirror"}, {"down": "8"}, {"dwn": [8]}, {"up_1x1": 1}):
+        with pytest.raises(ValidationError):
+            filled_in(FastSkip, {**SKIP, **wrong})
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module of somebody else's: one network of its own, one that inherits ours, and one module that breaks."""
+    (tmp_path / "somebody.py").write_text(
+        f"from {OURS} import Network, Skip\n"
+        "class Inherits(Skip):\n    pass\n"
+        "class Own(Network):\n"
+        "    def __init__(self, input_channels, output_channels, size, depth=3, replicas=1):\n"
+        "        super().__init__((input_channels, *size), replicas)\n"
+        "    def side_by_side(self, z):\n        return z\n"
+    )
+    (tmp_path / "broken.py").write_text("raise RuntimeError('half written')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("somebody", "broken"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return "somebody"
+
+
+def test_a_class_of_another_package_counts_by_its_path_though_it_inherits_ours(foreign: str) -> None:
+    network = find_network(f"{foreign}.Inherits", "mine")
+    assert counted(network, f"{foreign}.Inherits", SKIP)["name"] == f"{foreign}.Inherits"
+    assert counted(FastSkip, f"{OURS}.FastSkip", SKIP) == counted(Skip, f"{OURS}.Skip", SKIP)
+    assert counted(FastSkip, f"{OURS}.FastSkip", SKIP)["name"] == "skip"
+
+
+def test_a_class_whose_constructor_has_no_types_takes_what_it_names(foreign: str) -> None:
+    network = find_network(f"{foreign}.Own", "own")
+    assert counted(network, f"{foreign}.Own", {}) == {"name": f"{foreign}.Own", "depth": 3}
+    with pytest.raises(ValidationError):
+        filled_in(network, {"width": 3})
+
+
+@pytest.mark.parametrize("target", ["broken.Net", ".relative.Net", "Net", "os.nothing", "", "os..path"])
+def test_a_class_that_cannot_be_had_is_refused_in_a_line(target: str, foreign: str) -> None:
+    with pytest.raises(ValueError, match="no such class") as refused:
+        find_network(target, "skip")
+    assert str(refused.value).startswith(f"architecture._target_={target}: ")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("target", ["os.system", "pathlib.Path", "torch.nn.Conv2d", f"{OURS}.Network"])
+def test_what_is_no_network_is_refused(target: str) -> None:
+    with pytest.raises(ValueError, match="no network"):
+        find_network(target, "skip")
+
+
+@pytest.mark.parametrize(("side", "scales"), [(64, 5), (63, 4), (40, 4), (20, 3), (8, 2), (4, 1)])
+def test_a_small_picture_gets_as_many_scales_as_it_has_room_for(side: int, scales: int) -> None:
+    five = {"down": [1, 2, 3, 4, 5], "up": [1, 2, 3, 4, 5], "skip": [0, 0, 0, 4, 4], "kernel_up": [3, 3, 3, 3, 3]}
+    asked = arguments(FastSkip, (side, 100), **five)
+    fewer, said = with_scales_that_fit(FastSkip, asked)
+    assert fewer == {**asked, **{name: values[:scales] for name, values in five.items()}}
+    FastSkip(**fewer)
+    assert said == ("" if scales == 5 else said)
+    assert (f"room for {scales} of the 5 scales" in said) == (scales < 5)
+
+
+def test_scales_that_fit_are_left_as_they_are_and_none_at_all_is_refused() -> None:
+    asked = arguments(UNet, (20, 24), widths=[4, 5, 6, 7, 8])
+    assert with_scales_that_fit(UNet, asked)[0]["widths"] == [4, 5, 6, 7]
+    with pytest.raises(ValueError, match=r"3 x 9 pixels: .* at least"):
+        with_scales_that_fit(FastSkip, arguments(FastSkip, (3, 9), **SKIP))
+    with pytest.raises(ValueError, match="one width per scale"):
+        with_scales_that_fit(FastSkip, arguments(FastSkip, (64, 64), **{**SKIP, "skip": [4, 4]}))
+
+
+NETS: list[tuple[type[Network], dict[str, Any]]] = [
+    (FastSkip, {**SKIP, "down": [16] * 3, "up": [16] * 3}),
+    (FastSkip, {"down": [32] * 5, "up": [32] * 5, "skip": [4] * 5}),
+    (Skip, SKIP),
+    (UNet, {"widths": [8, 16, 32]}),
+    (ResNet, {"widths": [16] * 4}),
+    (DeepDecoder, {"widths": [32] * 5}),
+]
+
+
+def saved_bytes(network: Network) -> int:
+    """What is held for the gradient of a forward pass with numbers, and the weights with gradients and two moments."""
+    kept: dict[int, int] = {}
+
+    def seen(x: torch.Tensor) -> torch.Tensor:
+        kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(seen, lambda x: x):
+        image = network(torch.rand(network.replicas, *network.latent_shape))
+        loss = image.square().mean()
+    assert loss.requires_grad
+    return sum(kept.values()) + 16 * sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("network", "words"), NETS, ids=lambda value: getattr(value, "__name__", ""))
+def test_the_memory_of_a_fit_is_estimated_within_a_factor_of_two_of_what_a_gradient_holds(
+    network: type[Network], words: dict[str, Any]
+) -> None:
+    asked = arguments(network, (64, 80), **words)
+    measured = saved_bytes(network(**asked, replicas=2))
+    assert 0.5 < bytes_needed(network, asked, 2, 4) / measured < 2
+
+
+def test_memory_grows_with_replicas_and_pixels_and_is_told_of_networks_that_fit_nowhere() -> None:
+    small, large = (arguments(FastSkip, size, **SKIP) for size in ((64, 64), (128, 128)))
+    assert bytes_needed(FastSkip, small, 10_000, 4) == 10_000 * bytes_needed(FastSkip, small, 1, 4)
+    assert 3 < bytes_needed(FastSkip, large, 1, 4) / bytes_needed(FastSkip, small, 1, 4) < 4.1
+    wide = {name: [100_000] * 5 for name in ("down", "up")} | {"skip": [4] * 5}
+    begun = time.monotonic()
+    assert bytes_needed(FastSkip, arguments(FastSkip, (128, 128), **wide), 1, 4) > 10**12
+    assert time.monotonic() - begun < 5
