@@ -151,6 +151,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 def test_without_a_home_and_with_its_service_killed_wandb_costs_a_line_and_no_iteration(tmp_path: Path) -> None:
     words = [*WORDS, f"paths.results={tmp_path / 'results'}"]
     homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}

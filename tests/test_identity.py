@@ -19,6 +19,19 @@ from dip_experiments.store import upgrade, value_digest, write_image
 
 RESULTS = Path(__file__).parents[1] / "results"
 NAMES = Path(__file__).with_name("signatures.json")
+FIRST = {
+    name: f"image={image}" + more
+    for name, image, more in (
+        ("table_denoising", "cset9/f16", " task/noise=noisy25"),
+        ("pixels_denoising", "cset9/f16", " task/noise=noisy25"),
+        ("table_inpainting", "standard11/barbara", ""),
+        ("pixels_inpainting", "standard11/barbara", ""),
+        ("table_super_resolution", "set5/baby", " experiment.setting=x4"),
+        ("pixels_super_resolution", "set5/baby", " experiment.setting=x4"),
+        ("precision", "astronaut", " precision=float32"),
+        ("acceleration", "astronaut", " optimizer=adam"),
+    )
+}
 REQUESTS = [
     "",
     "scale=paper",
@@ -46,9 +59,9 @@ REQUESTS = [
     "task=inpainting task/mask=box task.mask.top=1 task.mask.left=2 task.mask.height=3 task.mask.width=4",
     "image=paper/kate task=inpainting task/mask=authors",
     "image=paper/cave task=flash_no_flash",
-    *(f"experiment={name}" for name in options("experiment")),
+    *(f"experiment={name} {FIRST.get(name, '')}".rstrip() for name in options("experiment")),
 ]
-"""Of an experiment, its first job."""
+"""Of an experiment, its first job; of a large grid, said in words, as composing all of it takes time."""
 
 
 def settings_of(*words: str) -> Settings:

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dip_experiments.architectures import FastSkip, build_replicas
+from dip_experiments.devices import multiplies_bfloat16
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
@@ -114,6 +115,7 @@ def watched_convolutions(maps: set[torch.dtype]) -> Iterator[None]:
         yield
 
 
+@pytest.mark.skipif(not multiplies_bfloat16(torch.device("cpu")), reason="no bfloat16 products in hardware")
 def test_bf16_fits_as_float32_does() -> None:
     curves = {}
     for precision in ("float32", "bf16"):
@@ -143,6 +145,7 @@ def test_a_fit_in_bf16_is_a_run_of_its_own(dip: Dip, tmp_path: Path, monkeypatch
     assert 0 < abs(plain["loss"] - lower["loss"]).max() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told to keep memory")
 def test_freed_memory_is_kept() -> None:
     measure = (
