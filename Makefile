@@ -150,7 +150,7 @@ dashboard: setup ## open the offline W&B runs in the terminal
 
 figures: setup ## redraw every figure and table that has records or runs, without a fit
 	@for script in scripts/figure_*.py scripts/table_*.py; do for scale in laptop paper; do \
-		$(BIN)/python $$script --scale $$scale --results $(RESULTS) --if-kept || exit; done; done
+		echo $$script --scale $$scale --results $(RESULTS) --if-kept; done; done | xargs -P 2 -L 1 $(BIN)/python
 
 check-figures: setup ## compare figures and tables with those committed: CSV, MD and JSON by byte, PNG by pixel
 	$(BIN)/python scripts/check_figures.py --results $(RESULTS)
