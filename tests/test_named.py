@@ -155,3 +155,9 @@ def test_memory_grows_with_replicas_and_pixels_and_is_told_of_networks_that_fit_
     begun = time.monotonic()
     assert bytes_needed(FastSkip, arguments(FastSkip, (128, 128), **wide), 1, 4) > 10**12
     assert time.monotonic() - begun < 5
+
+
+def test_the_deepest_scales_are_left_out_whichever_way_the_widths_go() -> None:
+    given = {"input_channels": 8, "output_channels": 3, "size": (16, 16), "widths": [1, 2, 3, 4, 5, 6]}
+    assert with_scales_that_fit(DeepDecoder, given)[0]["widths"] == [2, 3, 4, 5, 6]
+    assert with_scales_that_fit(UNet, given)[0]["widths"] == [1, 2, 3, 4]

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dip_experiments.architectures.layers import Output, convolution, norm, upsampled
-from dip_experiments.architectures.network import Network, padded
+from dip_experiments.architectures.network import Network, T, padded
 
 
 class Layer(nn.Module):
@@ -52,6 +52,11 @@ class DeepDecoder(Network):
             )
         )
         self.output = Output(widths[-1], output_channels, 1, replicas=replicas, padding="zero")
+
+    @staticmethod
+    def finest(values: list[T], kept: int) -> list[T]:
+        """Its widths go from coarse to fine."""
+        return values[-kept:]
 
     def side_by_side(self, z: Tensor) -> Tensor:
         return self.output(self.layers(z))

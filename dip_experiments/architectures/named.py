@@ -81,7 +81,8 @@ def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[
     scales = min((len(arguments[name]) for name in lists), default=1)
     rows, columns = arguments["size"]
     for kept in range(scales, 0, -1):
-        fewer = arguments | {name: arguments[name][:kept] for name in lists} if kept < scales else arguments
+        shorter = {name: network.finest(arguments[name], kept) for name in lists} if kept < scales else {}
+        fewer = arguments | shorter
         try:
             built_without_memory(network, fewer)
         except TooSmall:

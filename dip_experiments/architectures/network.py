@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dip_experiments.tensors import Margins, derive_seed, margins_around
+
+T = TypeVar("T")
 
 
 class TooSmall(ValueError):
@@ -45,6 +47,11 @@ class Network(nn.Module, ABC):
         x_hat = self.side_by_side(z.flatten(0, 1).unsqueeze(0))
         left, right, top, bottom = self.margins
         return F.pad(x_hat.squeeze(0).unflatten(0, (self.replicas, -1)), (-left, -right, -top, -bottom))
+
+    @staticmethod
+    def finest(values: list[T], kept: int) -> list[T]:
+        """So many entries of a `per_scale` list, without those of the deepest scales."""
+        return values[:kept]
 
     def plain(self) -> "Network":
         """The same network as it is defined, of the same weights, for whatever a faster evaluation cannot do."""
