@@ -37,7 +37,13 @@ def test_the_same_seed_gives_the_same_curves_bit_for_bit_and_another_seed_others
     assert (fresh(tmp_path, dip, "seed=1").folder / "curves.csv").read_bytes() != first
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adam_one_cycle", "sgd", "lbfgs"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adam", "lbfgs", pytest.param("adam_one_cycle", marks=SLOW), pytest.param("sgd", marks=SLOW)],
+)
 def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
     optimizer: str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

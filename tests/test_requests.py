@@ -88,6 +88,7 @@ def test_a_wrong_request_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_damaged_pictures_are_refused_at_the_door(
     dip: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_experiment_brings_its_grid_and_the_command_line_wins() -> None:
     assert {job.replicas for job in jobs} == {3}
 
 
+@pytest.mark.slow
 def test_every_option_of_every_group_composes() -> None:
     for group in ("image", "target", "task", "architecture", "optimizer", "regularizer", "latent", "scale", "logger"):
         names = [name for name in options(group) if "/" not in name or name.startswith("set5")]

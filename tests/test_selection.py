@@ -62,6 +62,7 @@ def script(name: str, results: Path, *words: str) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=results)
 
 
+@pytest.mark.slow
 def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_kept(tmp_path: Path) -> None:
     answer = script("figure_fig10.py", tmp_path, "optimizer.lr=0.2")
     assert answer.returncode == 2

@@ -40,7 +40,7 @@ def test_a_damaged_finished_run_is_named_set_aside_and_made_again_to_the_same_nu
     assert (run.folder / "curves.csv").read_bytes() == curves
 
 
-@pytest.mark.parametrize("content", [b"", b"random bytes" * 100, "cut"])
+@pytest.mark.parametrize("content", [b"", "cut", pytest.param(b"random bytes" * 100, marks=pytest.mark.slow)])
 def test_a_damaged_checkpoint_is_named_set_aside_and_the_fit_begins_anew(
     content: bytes | str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
