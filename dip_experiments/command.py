@@ -19,18 +19,14 @@ from omegaconf import DictConfig
 
 from dip_experiments.compose import Request, conf_folder, read_requests
 from dip_experiments.guide import INTRODUCTION, help_text
-from dip_experiments.reporting import INTERRUPTED, WRONG, Outcome, read_outcomes, report
+from dip_experiments.reporting import INTERRUPTED, OUTCOMES, STOP, WRONG, Outcome, read_outcomes, report
 from dip_experiments.subcommands import run_subcommand
 from dip_experiments.wording import WRONG_REQUEST, in_plain_words
 from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 
 HELP, VERSION = ("-h", "--help"), "--version"
-OUTCOMES = "DIP_OUTCOMES"
-"""The variable that names the folder in which a job leaves what became of it, and finds the file `stop`."""
-STOP = "stop"
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
-PLACEHOLDER = "{image}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,16 +87,16 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
 
 def check(settings: Sequence[Any], several: bool) -> None:
     """Raises ValueError for jobs that would write the same file."""
-    written: dict[str, Any] = {}
+    images, written = imported("dip_experiments.images"), dict[str, Any]()
     for job in settings:
         if not job.output:
             continue
-        if several and PLACEHOLDER not in job.output:
+        if several and images.PLACE not in job.output:
             raise ValueError(
                 f"output={job.output} with several runs: each would overwrite the last; ask for one run, "
-                f"or put {PLACEHOLDER}, the picture's name, into it: output='restored_{PLACEHOLDER}.png'"
+                f"or put {images.PLACE}, the picture's name, into it: output='restored_{images.PLACE}.png'"
             )
-        file = imported("dip_experiments.images").expanded(job.output, job.image.path, job.image.name)
+        file = images.expanded(job.output, job.image.path, job.image.name)
         if file in written and written[file] != job:
             raise ValueError(
                 f"output={job.output}: two runs would write {file}; sweep over pictures of different names"

@@ -2,7 +2,7 @@
 
 import difflib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,12 @@ def group_names() -> list[str]:
     """The groups of conf/; Hydra's own are not shown."""
     folders = [path.relative_to(conf_folder()) for path in conf_folder().rglob("*") if path.is_dir()]
     return sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra")
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The known word that is closest to a wrong one, in brackets; nothing if none is close."""
+    close = difflib.get_close_matches(given, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def options(group: str) -> list[str]:

@@ -83,23 +83,29 @@ def cache() -> Path:
     return Path(chosen).expanduser() if chosen else pooch.os_cache("dip_experiments")
 
 
+def entry(picture: str, part: str = "image") -> File:
+    """What is known of a file without having it. Raises ValueError with what there is instead."""
+    everything = files()
+    _check(picture, [file.picture for file in everything])
+    found = {file.part: file for file in everything if file.picture == picture}
+    if part not in found:
+        raise ValueError(f"{picture} has no {part}; it has {', '.join(found)}")
+    return found[part]
+
+
 def locate(picture: str, part: str = "image") -> Path:
     """The local file of one of the paper's pictures, its SHA-256 checked.
 
     Looked for in $DIP_DATA alone if that is set, else in ../shared/data beside the checkout where there is one, else in
     the system's cache. Raises ValueError with what to do.
     """
-    everything = files()
-    _check(picture, [file.picture for file in everything])
-    found = {file.part: file for file in everything if file.picture == picture}
-    if part not in found:
-        raise ValueError(f"{picture} has no {part}; it has {', '.join(found)}")
+    file = entry(picture, part)
     folder = SHARED if not os.environ.get("DIP_DATA") and SHARED.is_dir() else cache()
-    path = folder / found[part].path
+    path = folder / file.path
     if not path.is_file():
         said = f"image={picture}" + ("" if part == "image" else f", its {part}")
         raise ValueError(f"{said}: not on this machine (looked in {folder}); get the paper's pictures with {GET}")
-    if not found[part].is_at(path):
+    if not file.is_at(path):
         raise ValueError(_not_the_papers(path))
     return path
 

@@ -1,10 +1,10 @@
 """One run from its settings to its record: the only place that knows every room."""
 
 import logging
-import multiprocessing
 import os
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,15 @@ from dip_experiments.fitting.training import Interrupted
 from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
 from dip_experiments.planning import check_delivery, frame_of, plan
+from dip_experiments.reporting import OUTCOMES, STOP, Outcome
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, fit_and_record, has_all
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
 from dip_experiments.wording import in_plain_words
 
-OUTCOMES = "DIP_OUTCOMES"
-"""Environment variable: the folder in which each job says what became of it."""
-STOP = "stop"
-"""File in that folder: no further job begins."""
-TOLD = ("run", "folder", "outcome", "message", "wrote", "overrides", "summary")
-Outcome = dict[str, Any]
-"""What a job tells: the names of TOLD."""
+Told = dict[str, Any]
+"""What a job tells, as Outcome has it."""
 
 
 def run(config: DictConfig) -> None:
@@ -36,19 +32,18 @@ def run(config: DictConfig) -> None:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
     outcomes, overrides = Path(os.environ[OUTCOMES]), list(HydraConfig.get().overrides.task)
-    outcome: Outcome = {**dict.fromkeys(TOLD), "overrides": overrides}
+    told: Told = {}
     try:
-        outcome |= {"outcome": "interrupted"} if (outcomes / STOP).exists() else carry_out(config, overrides)
+        told = {"outcome": "interrupted"} if (outcomes / STOP).exists() else carry_out(config)
     except Interrupted:
-        outcome["outcome"] = "interrupted"
-        (outcomes / STOP).touch()
-        if multiprocessing.current_process().name == "MainProcess":
-            raise
+        told = {"outcome": "interrupted"}
+        raise
     finally:
-        write_json(outcomes / f"{len(list(outcomes.iterdir())):06d}-{os.getpid()}.json", outcome)
+        place = outcomes / f"{len(list(outcomes.iterdir())):06d}-{os.getpid()}.json"
+        write_json(place, asdict(Outcome(overrides, **told)))
 
 
-def carry_out(config: DictConfig, overrides: list[str]) -> Outcome:
+def carry_out(config: DictConfig) -> Told:
     """Fits what was asked for unless that is done already, and delivers it."""
     try:
         settings = read_settings(config)
@@ -56,7 +51,7 @@ def carry_out(config: DictConfig, overrides: list[str]) -> Outcome:
         name = run_name(settings, find_device(settings.device).type)
         check_delivery(settings)
         said = "skipped" if not settings.force and has_all(store.run(name), settings) else fit(settings, store, name)
-        return told(store.run(name), said, settings)
+        return delivered(store.run(name), said, settings)
     except BeingFitted as error:
         return {"run": name, "outcome": "elsewhere", "message": str(error)}
     except ValueError as error:
@@ -79,9 +74,9 @@ def fit(settings: Settings, store: Store, name: str) -> str:
     return "continued" if begun.saved else "finished"
 
 
-def told(run: Run, said: str, settings: Settings) -> Outcome:
+def delivered(run: Run, said: str, settings: Settings) -> Told:
     """What became of a run, for the report; its picture is delivered."""
-    outcome: Outcome = {"run": run.name, "folder": str(run.folder), "outcome": said}
+    outcome: Told = {"run": run.name, "folder": str(run.folder), "outcome": said}
     if said == "failed":
         return outcome | {"message": (run.failure or "no reason recorded").splitlines()[0]}
     outcome["summary"] = {name: run.summary.get(name) for name in ("final", "oracle_peak", "lost_iterations", "failed")}

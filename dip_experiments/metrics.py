@@ -38,10 +38,14 @@ POINTS_PER_DECADE, EVEN_POINTS = 60, 300
 
 def curve_points(iterations: int) -> NDArray[np.int_]:
     """The iterations at which a curve is kept and drawn: log-spaced and evenly spaced ones, the first and the last."""
-    decades = np.log10(iterations)
-    logarithmic = np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)
     even = np.linspace(1, iterations, min(iterations, EVEN_POINTS))
-    return np.unique(np.rint(np.concatenate([logarithmic, even])).astype(int))
+    return np.union1d(log_points(iterations), np.rint(even).astype(int))
+
+
+def log_points(iterations: int) -> NDArray[np.int_]:
+    """Log-spaced iterations, the first and the last among them."""
+    decades = np.log10(iterations)
+    return np.unique(np.rint(np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)).astype(int))
 
 
 def psnr(image: Array, reference: Array) -> float:

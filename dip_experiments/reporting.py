@@ -10,6 +10,10 @@ from typing import Any
 
 SUCCEEDED = {"finished": "finished", "continued": "finished (continued)", "skipped": "skipped (finished before)"}
 OTHERWISE = {"elsewhere": "being fitted by another process", "failed": "FAILED", "refused": "REFUSED"}
+OUTCOMES = "DIP_OUTCOMES"
+"""Environment variable: the folder in which each job leaves what became of it."""
+STOP = "stop"
+"""File in that folder: no further job begins."""
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 COLUMNS = ("psnr_average", "psnr_measurement")
 """What a run is judged by, the first that it has; the last one looks at no reference."""
@@ -19,13 +23,13 @@ COLUMNS = ("psnr_average", "psnr_measurement")
 class Outcome:
     """What one job told; `summary` is that of its run, `overrides` the words that it was asked with."""
 
-    run: str | None
-    folder: str | None
-    outcome: str
-    message: str | None
-    wrote: str | None
     overrides: list[str]
-    summary: dict[str, Any] | None
+    outcome: str = ""
+    run: str | None = None
+    folder: str | None = None
+    message: str | None = None
+    wrote: str | None = None
+    summary: dict[str, Any] | None = None
 
     @property
     def told(self) -> str:

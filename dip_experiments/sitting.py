@@ -19,7 +19,7 @@ from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
-from dip_experiments.store import Run, Store, sitting, write_image, write_json
+from dip_experiments.store import Run, Store, average_at, output_at, sitting, write_image, write_json
 from dip_experiments.tasks import Reconstruction
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ def has_all(run: Run, settings: Settings) -> bool:
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:
     """Names of the images that a run of so many iterations has kept on the way."""
-    outputs = [f"iteration-{n:06d}" for n in image_iterations(iterations, keep)]
-    return outputs + [f"average-{n:06d}" for n in keep if n <= iterations]
+    outputs = [output_at(n) for n in image_iterations(iterations, keep)]
+    return outputs + [average_at(n) for n in keep if n <= iterations]
 
 
 def begin(run: Run, settings: Settings, store: Store) -> Begun:
@@ -134,7 +134,7 @@ def _saved(run: Run, store: Store, keep: Sequence[int]) -> dict[str, Any] | None
         _set_aside(run, store, str(error))
         return None
     passed = [n for n in keep if n <= saved["fit"]["done"]]
-    there = all(run.image(f"{kind}-{n:06d}", 0).exists() for n in passed for kind in ("iteration", "average"))
+    there = all(run.image(name(n), 0).exists() for n in passed for name in (output_at, average_at))
     return saved if there else None
 
 

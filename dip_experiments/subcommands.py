@@ -1,11 +1,10 @@
 """What `dip` does besides fitting, named by its first word: `dip keep fig2`."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.compose import compose_jobs, options
+from dip_experiments.compose import compose_jobs, did_you_mean, options
 from dip_experiments.words import for_hydra
 
 Importer = Callable[[str], Any]
@@ -15,7 +14,7 @@ def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
     """Exit code of a subcommand; `imported` brings rooms that load slowly. Raises ValueError for an unknown name."""
     if name not in SUBCOMMANDS:
         raise ValueError(
-            f"{name}: no such command{_hint(name, SUBCOMMANDS)}; there are {', '.join(SUBCOMMANDS)}, "
+            f"{name}: no such command{did_you_mean(name, SUBCOMMANDS)}; there are {', '.join(SUBCOMMANDS)}, "
             "and settings are given as key=value"
         )
     return SUBCOMMANDS[name](words, imported)
@@ -27,7 +26,7 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     if experiment not in options("experiment"):
         known = options("experiment")
         raise ValueError(
-            f"keep {experiment}".rstrip() + f": no such experiment{_hint(experiment, known)}; "
+            f"keep {experiment}".rstrip() + f": no such experiment{did_you_mean(experiment, known)}; "
             f"say dip keep with one of {', '.join(known)}"
         )
     asked = for_hydra(rest, multirun=False)
@@ -47,8 +46,3 @@ def keep(words: Sequence[str], imported: Importer) -> int:
 
 
 SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {"keep": keep}
-
-
-def _hint(given: str, known: Sequence[str] | dict[str, Any]) -> str:
-    close = difflib.get_close_matches(given, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

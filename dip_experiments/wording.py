@@ -1,6 +1,5 @@
 """Wrong requests in plain words."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -9,7 +8,7 @@ import pydantic
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 
-from dip_experiments.compose import SORTED, conf_folder, group_names, options
+from dip_experiments.compose import SORTED, conf_folder, did_you_mean, group_names, options
 
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
 """What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
@@ -89,18 +88,13 @@ def _no_option(group: str, option: str, known_to_hydra: Sequence[str]) -> str:
     if (first := group.split("/")[0]) in SORTED:
         group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
     known = options(group)
-    return f"{group}={option}: no such option{_did_you_mean(option, known)}; choose from {', '.join(known)}"
+    return f"{group}={option}: no such option{did_you_mean(option, known)}; choose from {', '.join(known)}"
 
 
 def _unknown(key: str) -> str:
     if elsewhere := [f"{group}={option}" for group, option, leaf in _option_keys() if leaf == key]:
         return f"{key}: unknown key with what was chosen; it comes with {' or '.join(elsewhere)}"
-    return f"{key}: unknown key{_did_you_mean(key, _known_keys())}; `dip --help` lists all"
-
-
-def _did_you_mean(given: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(given, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return f"{key}: unknown key{did_you_mean(key, _known_keys())}; `dip --help` lists all"
 
 
 def _known_keys() -> list[str]:

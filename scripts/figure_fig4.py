@@ -14,7 +14,7 @@ from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.published import trajectory
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, average_at
 
 SIGMA = 25.0
 """Of the authors' noisy pictures `noisy25`, which the baselines are told."""
@@ -49,7 +49,7 @@ def ours(run: Run) -> list[Panel]:
     """One output of the network and the average of all, with the curves' values there."""
     last = run.summary["iterations"]
     at = min(SHOWN, last)
-    average = stored(run, f"average-{at:06d}" if at in run.settings["fit"]["keep"] else "average")
+    average = stored(run, average_at(at) if at in run.settings["fit"]["keep"] else "average")
     return [
         Panel(f"output,\niteration {at}", output_at(run, at), value_at(run, "psnr_reference", at)),
         Panel(f"average of outputs,\niteration {at}", average, value_at(run, "psnr_average", at)),

@@ -2,9 +2,10 @@
 
 import sys
 
+from dip_experiments.drawing.impedance import impedance_page
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script
-from dip_experiments.drawing.stored import impedance, peak_gaps, peaks
+from dip_experiments.drawing.stored import peak_gaps, peaks
 from dip_experiments.drawing.table import job_rows, table_page
 from dip_experiments.drawing.words import seed_words
 from dip_experiments.selection import select
@@ -33,16 +34,6 @@ ABOVE = """\
 Denoising at sigma 25 in both precisions. Peaks are the oracle's, in dB, means over the seeds; `minus float32` compares
 the averages' peaks seed by seed, `worst seed` is the largest of these differences."""
 IMPEDANCE_NAMES = {"target": lambda words: words["target"]["name"], "precision": lambda words: words["precision"]}
-IMPEDANCE = ("seeds", "iterations90_median", "iterations90_min", "iterations90_max", "ratio")
-IMPEDANCE_TITLES = {
-    "target": "target",
-    "precision": "precision",
-    "seeds": "seeds",
-    "iterations90_median": "median",
-    "iterations90_min": "least",
-    "iterations90_max": "most",
-    "ratio": "ratio",
-}
 IMPEDANCE_ABOVE = """\
 Figure 2's network in both precisions: iterations until 90 % of the target's variance is explained, median, least and
 most over the seeds, and the ratio of the medians to that of the natural image."""
@@ -59,14 +50,7 @@ def draw_quality(selection: Selection) -> Page:
 
 def draw_impedance(selection: Selection) -> Page:
     """Writes tables/precision_fig2; `>N` where 90 % was not reached in N iterations."""
-    natural = {run.settings["precision"]: run for run in selection.runs if run.settings["target"]["name"] == "natural"}
-    columns = job_rows(
-        selection.jobs,
-        IMPEDANCE_NAMES,
-        IMPEDANCE,
-        lambda run: (seed_words(run), *impedance(run, natural.get(run.settings["precision"]))),
-    )
-    return table_page(columns, IMPEDANCE_TITLES, selection.runs, IMPEDANCE_ABOVE, selection.waiting)
+    return impedance_page(selection, IMPEDANCE_NAMES, IMPEDANCE_NAMES["precision"], "ratio", IMPEDANCE_ABOVE)
 
 
 def quality(run: Run, plain: Run | None) -> tuple[str, ...]:

@@ -30,12 +30,12 @@ FLOORS = {
     "compose": 4,
     "words": 4,
     "guide": 4,
+    "reporting": 4,
     "wording": 4,
     "selection": 4,
     "planning": 4,
     "sitting": 4,
     "experiment": 4,
-    "reporting": 5,
     "subcommands": 5,
     "command": 5,
     "scripts": 6,
@@ -53,8 +53,8 @@ NEIGHBOURS = {
     ("experiment", "sitting"),
     ("experiment", "selection"),
     ("experiment", "wording"),
+    ("experiment", "reporting"),
     ("command", "subcommands"),
-    ("command", "reporting"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
 STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "settings"), ("metrics", "store")]

@@ -1,6 +1,5 @@
 """A fit is what it says: seeded, resumable, replicas independent, averages and guard as defined."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -296,8 +295,3 @@ def test_the_unperturbed_picture_is_that_of_the_final_weights_and_of_the_latent_
         np.testing.assert_allclose(unperturbed, image, atol=0.51 / 255)
     off = np.abs(unperturbed - read_image(run.image("iteration-000002", 0))).max()
     assert off > 5 / 255 if perturbation else off < 1.01 / 255
-
-
-def test_a_summary_is_valid_json_without_nan(dip: Dip, tmp_path: Path) -> None:
-    text = (fresh(tmp_path, dip).folder / "summary.json").read_text()
-    json.loads(text, parse_constant=lambda constant: pytest.fail(constant))

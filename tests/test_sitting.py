@@ -175,3 +175,8 @@ def test_a_failed_first_replica_leaves_the_picture_to_the_next(
     run = only_run(tmp_path)
     assert run.replicas == [1]
     assert (tmp_path / "restored.png").read_bytes() == run.image("average", 1).read_bytes()
+
+
+def test_a_summary_is_valid_json_without_nan(dip: Dip, tmp_path: Path) -> None:
+    text = (fresh(tmp_path, dip).folder / "summary.json").read_text()
+    json.loads(text, parse_constant=lambda constant: pytest.fail(constant))

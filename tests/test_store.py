@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import make_run
+from studio import make_run
 
 from dip_experiments.metrics import curve_points
 from dip_experiments.store import (
@@ -140,7 +140,8 @@ def test_what_is_set_aside_is_kept_under_another_name_and_leaves_the_place_free(
 
 
 def test_a_record_gives_back_what_the_run_gives_at_the_points_that_are_drawn(tmp_path: Path) -> None:
-    store, run = Store(tmp_path), make_run(tmp_path, "a", iterations=2000, replicas=2)
+    falling = {"loss": np.stack([1 / (np.arange(1, 2001) + seed) for seed in range(2)])}
+    store, run = Store(tmp_path), make_run(tmp_path, "a", curves=falling)
     record = store.keep(run, "laptop", ["target", "iteration-*"], "all")
     assert store.run("a") == run  # the whole run goes first
     for path in sorted(run.folder.rglob("*"), reverse=True):
@@ -149,7 +150,7 @@ def test_a_record_gives_back_what_the_run_gives_at_the_points_that_are_drawn(tmp
     found = store.run("a")
     assert found == record
     assert found.finished
-    whole = make_run(tmp_path / "again", "a", iterations=2000, replicas=2)
+    whole = make_run(tmp_path, "a", curves=falling)
     assert found.settings == whole.settings
     assert found.provenance == whole.provenance
     assert {k: v for k, v in found.summary.items() if k not in ("files", "seal")} == {
@@ -167,7 +168,7 @@ def test_a_record_gives_back_what_the_run_gives_at_the_points_that_are_drawn(tmp
 
 
 def test_a_failed_replica_is_not_given_back(tmp_path: Path) -> None:
-    run = make_run(tmp_path, "a", replicas=3, failed=1)
+    run = make_run(tmp_path, "a", seeds=[0, 1, 2], failed=[1])
     assert (run.replicas, run.seeds) == ([0, 2], [0, 2])
     assert len(run.curves) == 2
     assert len(run.scores("average", "psnr")) == 2

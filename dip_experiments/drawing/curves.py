@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from dip_experiments.metrics import POINTS_PER_DECADE, curve_points
+from dip_experiments.metrics import curve_points, log_points
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
@@ -42,12 +42,6 @@ def value_at(run: Run, column: str, iteration: int) -> Array:
     if not all(row.size for row in rows):
         raise ValueError(f"{run.folder}: curves.csv has no iteration {iteration}; make the run again, or its record")
     return np.concatenate(rows)
-
-
-def log_points(iterations: int) -> NDArray[np.int_]:
-    """Log-spaced iterations, the first and the last among them; all are `curve_points`."""
-    decades = np.log10(iterations)
-    return np.unique(np.rint(np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)).astype(int))
 
 
 def band(axis: Axes, curve: Curve, colour: str, label: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from dip_experiments.drawing.stored import stored
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.store import Baselines, Run, version
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,7 @@ def rival_numbers(rival: Rival, run: Run, kept: Baselines) -> dict[str, float] |
 
     The reference is the stored picture (8 bit, exact where it was not scaled).
     """
-    seen = _seen(run)
-    found = kept.find(rival.name, rival.version, seen, rival.words)
-    if found is None and _compute(rival, run, kept, shown=False):
-        found = kept.find(rival.name, rival.version, seen, rival.words)
-    return found if found is not None else kept.find(rival.name, None, seen, rival.words)
+    return _found(kept.find, rival, run, kept, shown=False)
 
 
 def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
@@ -75,12 +73,17 @@ def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Base
 
 def rival_picture(rival: Rival, run: Run, kept: Baselines) -> NDArray[np.float64] | None:
     """What it makes of what the first seed saw, as it is stored; None if not installed."""
-    seen = _seen(run)
-    path = kept.picture(rival.name, rival.version, seen, rival.words)
-    if path is None and _compute(rival, run, kept, shown=True):
-        path = kept.picture(rival.name, rival.version, seen, rival.words)
-    path = path or kept.picture(rival.name, None, seen, rival.words)
+    path = _found(kept.picture, rival, run, kept, shown=True)
     return None if path is None else read_image(path)
+
+
+def _found(look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool) -> T | None:
+    """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is."""
+    key = (_seen(run), rival.words)
+    found = look(rival.name, rival.version, *key)
+    if found is None and _compute(rival, run, kept, shown):
+        found = look(rival.name, rival.version, *key)
+    return found if found is not None else look(rival.name, None, *key)
 
 
 def _seen(run: Run) -> str:

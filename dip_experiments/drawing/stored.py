@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from dip_experiments import store
 from dip_experiments.images import read_image
 from dip_experiments.store import Run
 
@@ -22,7 +23,7 @@ def stored(run: Run, name: str, replica: int | None = None) -> Array:
 
 def output_at(run: Run, iteration: int, replica: int | None = None) -> Array:
     """The output of the network at an iteration whose image was kept."""
-    return stored(run, f"iteration-{iteration:06d}", replica)
+    return stored(run, store.output_at(iteration), replica)
 
 
 def peaks(run: Run, column: str) -> Array:
@@ -45,27 +46,6 @@ def peak_gaps(run: Run, other: Run | None, decimals: int) -> tuple[str, str]:
     return f"{gap.mean():+.{decimals}f}", f"{gap[np.abs(gap).argmax()]:+.{decimals}f}"
 
 
-def iterations_explained(run: Run) -> Array:
-    """Iterations to 90 % of the target's variance, one per seed; infinite where it was not reached."""
-    reached = [run.summary["iterations_explained"][replica] for replica in run.replicas]
-    return np.array([np.inf if n is None else n for n in reached], dtype=float)
-
-
 def variances(run: Run) -> Array:
     """Of the target, one per seed."""
     return np.array([run.summary["target_variance"][replica] for replica in run.replicas])
-
-
-def impedance(run: Run, natural: Run | None) -> tuple[str, ...]:
-    """Median, least and most iterations to 90 % over the seeds, and the ratio of the medians to `natural`'s.
-
-    `>N` stands where it was not reached in N iterations, `-` where there is nothing to compare with.
-    """
-    limit, ours = run.summary["iterations"], iterations_explained(run)
-    counts = [f"{n:g}" if np.isfinite(n) else f">{limit}" for n in (np.median(ours), ours.min(), ours.max())]
-    if natural is None:
-        return (*counts, "-")
-    basis = np.median(iterations_explained(natural))
-    if np.isinf(basis):
-        return (*counts, "natural not reached")
-    return (*counts, f"{np.median(ours) / basis:.2f}" if np.isfinite(np.median(ours)) else f">{limit / basis:.2f}")

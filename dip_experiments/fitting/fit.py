@@ -171,14 +171,20 @@ class Fit(pl.LightningModule):
     @torch.no_grad()
     def restore(self, noise: Sequence[Tensor]) -> None:
         """Takes all replicas back to the last good state, in place, but for the perturbations that are drawn next."""
-        self.network.load_state_dict(self.good["network"])
+        self.place(self.good)
         if isinstance(self.optimizer, torch.optim.LBFGS):
             self.optimizer.load_state_dict(copied(self.good["optimizer"]))
-        pairs = [(self.latent, self.good["latent"]), (self.average, self.good["average"])]
-        for live, good in [*pairs, *moments(self.optimizer, self.good["optimizer"])]:
+        for live, good in moments(self.optimizer, self.good["optimizer"]):
             live.copy_(good)
         self.row.fill_(self.done)
         self.set_noise(noise)
+
+    @torch.no_grad()
+    def place(self, state: State) -> None:
+        """Puts the weights, the latent and the average of a state where the fit's own are."""
+        self.network.load_state_dict(state["network"])
+        self.latent.copy_(state["latent"])
+        self.average.copy_(state["average"])
 
     def state(self) -> State:
         """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
@@ -197,11 +203,8 @@ class Fit(pl.LightningModule):
     def load_state(self, state: State) -> None:
         """Continues from a state as if nothing had happened."""
         self.done = state["done"]
-        self.network.load_state_dict(state["network"])
-        with torch.no_grad():
-            self.latent.copy_(state["latent"])
-            self.average.copy_(state["average"])
-            self.curves[: self.done] = state["curves"].to(self.curves)
+        self.place(state)
+        self.curves[: self.done] = state["curves"].to(self.curves)
         self.optimizer.load_state_dict(state["optimizer"])
         self.set_noise(state["noise"])
         self.guard.load_state(state["guard"])

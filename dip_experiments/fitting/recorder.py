@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.summary import measurement, summary
-from dip_experiments.store import Run, atomic, write_arrays, write_columns, write_image
+from dip_experiments.store import Run, atomic, average_at, output_at, write_arrays, write_columns, write_image
 
 
 class Recorder(pl.Callback):
@@ -50,9 +50,9 @@ class Recorder(pl.Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         done = self.fit.done
         for iteration, (output, average) in self.fit.kept.items():
-            self.write_images(f"iteration-{iteration:06d}", output)
+            self.write_images(output_at(iteration), output)
             if iteration in self.averages:
-                self.write_images(f"average-{iteration:06d}", average)
+                self.write_images(average_at(iteration), average)
         if done - self.saved_at >= self.checkpoint_every:
             self.save()
 

@@ -18,7 +18,7 @@ from dip_experiments.store.files import (
 )
 from dip_experiments.store.lock import BeingFitted, locked
 from dip_experiments.store.provenance import signature, sitting, version
-from dip_experiments.store.run import Run
+from dip_experiments.store.run import Run, average_at, output_at
 from dip_experiments.store.store import Store
 from dip_experiments.store.upgrade import upgrade
 
@@ -30,9 +30,11 @@ __all__ = [
     "Run",
     "Store",
     "atomic",
+    "average_at",
     "check_writable",
     "file_digest",
     "locked",
+    "output_at",
     "read_columns",
     "read_json",
     "signature",

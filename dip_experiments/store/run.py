@@ -16,6 +16,16 @@ APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", "failure.txt")
 """Files of a run's folder that are no part of its result."""
 
 
+def output_at(iteration: int) -> str:
+    """The name of the output that was kept at an iteration, `iteration-000100`."""
+    return f"iteration-{iteration:06d}"
+
+
+def average_at(iteration: int) -> str:
+    """The name of the average as it was at an iteration, `average-000100`."""
+    return f"average-{iteration:06d}"
+
+
 @dataclass(frozen=True)
 class Run:
     """One run's folder and what it gives back. Curves of a record are thinned: the column `iteration` says to which."""

@@ -1,0 +1,59 @@
+"""Impedance: how many iterations a fit takes to explain its target, beside the natural image."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection
+from dip_experiments.drawing.stored import Array
+from dip_experiments.drawing.table import job_rows, table_page
+from dip_experiments.drawing.words import seed_words
+from dip_experiments.store import Run
+
+TITLES = {
+    "seeds": "seeds",
+    "iterations90_median": "median",
+    "iterations90_min": "least",
+    "iterations90_max": "most",
+}
+"""Columns of every table of impedances, before that of the ratio, with their titles."""
+Word = Callable[[Mapping[str, Any]], str]
+
+
+def impedance_page(selection: Selection, names: Mapping[str, Word], alike: Word, ratio: str, notes: str) -> Page:
+    """A table: a row's `names` by its settings, its iterations, and their `ratio` to the natural image's.
+
+    `alike`: what a run shares with the natural image's that it is compared with.
+    """
+    natural = {alike(run.settings): run for run in selection.runs if run.settings["target"]["name"] == "natural"}
+    columns = job_rows(
+        selection.jobs,
+        names,
+        (*TITLES, ratio),
+        lambda run: (seed_words(run), *impedance(run, natural.get(alike(run.settings)))),
+    )
+    titles = {**{name: name for name in names}, **TITLES, ratio: "ratio"}
+    return table_page(columns, titles, selection.runs, notes, selection.waiting)
+
+
+def iterations_explained(run: Run) -> Array:
+    """Iterations to 90 % of the target's variance, one per seed; infinite where it was not reached."""
+    reached = [run.summary["iterations_explained"][replica] for replica in run.replicas]
+    return np.array([np.inf if n is None else n for n in reached], dtype=float)
+
+
+def impedance(run: Run, natural: Run | None) -> tuple[str, ...]:
+    """Median, least and most iterations to 90 % over the seeds, and the ratio of the medians to `natural`'s.
+
+    `>N` stands where it was not reached in N iterations, `-` where there is nothing to compare with.
+    """
+    limit, ours = run.summary["iterations"], iterations_explained(run)
+    counts = [f"{n:g}" if np.isfinite(n) else f">{limit}" for n in (np.median(ours), ours.min(), ours.max())]
+    if natural is None:
+        return (*counts, "-")
+    basis = np.median(iterations_explained(natural))
+    if np.isinf(basis):
+        return (*counts, "natural not reached")
+    return (*counts, f"{np.median(ours) / basis:.2f}" if np.isfinite(np.median(ours)) else f">{limit / basis:.2f}")
