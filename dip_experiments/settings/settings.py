@@ -19,8 +19,12 @@ from pydantic import (
 
 from dip_experiments.datasets import check_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
-from dip_experiments.stopping import NoStopping, Stopping
+from dip_experiments.stopping import NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
+
+
+WHOLE = ("denoising", "jpeg", "reconstruction")
+"""Tasks that measure the image itself."""
 
 
 class Scale(Group):
@@ -52,7 +56,7 @@ class Architecture(BaseModel):
 class Latent(Group):
     """`perturbation`: standard deviation added afresh each iteration, in units of the latent."""
 
-    name: Literal["noise", "meshgrid", "flash"]
+    name: Literal["noise", "meshgrid", "flash", "measurement"]
     channels: PositiveInt
     scale: PositiveFloat
     perturbation: NonNegativeFloat
@@ -143,6 +147,7 @@ class Settings(Group):
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
     stopping: Annotated[Stopping, Neutral(NoStopping(name="none"))]
+    observe: Observers = Observers()
     logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NoEffect()]
     experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
@@ -178,12 +183,29 @@ class Settings(Group):
             )
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
             yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
+        if self.latent.name == "measurement" and self.task.name not in WHOLE:
+            yield f"latent=measurement with task={self.task.name}: the measurement is not the whole image; use latent=noise"
+        yield from self._stopping_faults()
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
         if self.image.name != "file" and self.image.path:
             yield f"image={self.image.name} with image.path={self.image.path}: leave one of them out"
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.experiment.name):
             yield f"experiment.name={self.experiment.name}: letters, digits, _ and - make a name"
+
+    def _stopping_faults(self) -> Iterator[str]:
+        if isinstance(self.stopping, StoppingRule) and self.stopping.name in dict(self.observe.rules()):
+            yield f"observe=[{self.stopping.name}] with stopping={self.stopping.name}: it watches already; leave it out"
+        for rule in self.rules.values():
+            yield from rule.faults(self.task.name, self.latent.name, self.fit.block)
+            if rule.needs_divergence and self.precision == "bf16":
+                yield "stopping=sure with precision=bf16: differences of images drown in its rounding; use float32"
+
+    @property
+    def rules(self) -> dict[str, StoppingRule]:
+        """All rules that watch, by name: the one that may end the fit, and those of `observe`."""
+        chosen = {self.stopping.name: self.stopping} if isinstance(self.stopping, StoppingRule) else {}
+        return {**chosen, **dict(self.observe.rules())}
 
     @property
     def seeds(self) -> list[int]:

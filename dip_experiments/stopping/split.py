@@ -1,0 +1,82 @@
+"""Split the measurement: fit one part, score with the other, which the fit never sees (BEYOND)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from dip_experiments.stopping.laws import Law
+from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, spread
+from dip_experiments.tensors import generator
+
+
+class Split(MinimumRule):
+    """The smallest error of the average, estimated without bias by what was put aside.
+
+    With e what was added to y (see `laws`), the mean of (A f - y)^2 + (2 / a^2) (A f - y) e - var y is the error
+    mean (A f - A x)^2 in the mean, for every f made from y + e alone; `spread` less, it is that of the replicas' mean.
+    Its standard error is that of the mean over values. `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees
+    of freedom of the whole fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance.
+    """
+
+    name: Literal["split"]
+    a: Annotated[float, Field(gt=0, le=2)]
+    law: Law
+
+    @property
+    def trusts_noise(self) -> bool:
+        return True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        names = ("mse", "mse_se", "output_mse", "mean_mse", "mean_mse_se", "freedom")
+        return tuple(f"split_{name}" for name in names)
+
+    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
+        yield from super().faults(task, latent, block)
+        yield from self.law.faults(task)
+
+    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
+        y, known = given.measurement, given.known()
+        level = self.law.level(y)
+        draws = [generator(seed, "stopping") for seed in seeds]
+        drawn = [self.law.extra(image, level.split, self.a, draw) for image, draw in zip(y, draws, strict=True)]
+        extra, noise = torch.stack(drawn) * known, self.law.variance(y, level.noise) * known
+        evidence = {"extra": extra, "noise": noise, "y": y}
+        return Prepared(y + extra, given.operator, evidence, level.facts, given.growth * (1 + self.a**2))
+
+    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
+        seen_average, seen_output = (seen.operator(image) for image in (seen.average, seen.output))
+        error, uncertainty = self._error(seen_average, evidence)
+        mean_error = error.nanmean() - spread(seen_average)
+        mean_uncertainty = (uncertainty.square().nanmean() / uncertainty.isfinite().sum()).sqrt()
+        found = (
+            error,
+            uncertainty,
+            self._error(seen_output, evidence)[0],
+            mean_error.expand_as(error),
+            mean_uncertainty.expand_as(error),
+            freedom(seen_output, evidence),
+        )
+        # Errors estimated below 0 are errors too: to compare by ratios, the noise's variance is added to all.
+        level = evidence["noise"].mean()
+        return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
+
+    def _error(
+        self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence
+    ) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+        """mean (A f - A x)^2 and its standard error, estimated."""
+        residual = fitted - evidence["y"]
+        values = residual.square() + (2 / self.a**2) * residual * evidence["extra"] - evidence["noise"]
+        values = values.flatten(1)
+        return values.mean(1), values.std(1) / values.shape[1] ** 0.5
+
+
+def freedom(fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, " r"]:
+    """c_t of what was fitted to y + e: the part of e that the fit has followed."""
+    extra = evidence["extra"]
+    left = ((evidence["y"] + extra - fitted) * extra).flatten(1).sum(1)
+    return 1 - left / extra.square().flatten(1).sum(1)
