@@ -26,7 +26,7 @@ from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
-from dip_experiments.settings import Settings, TotalVariation, Wandb
+from dip_experiments.settings import Settings, Stream, TotalVariation, Wandb
 from dip_experiments.store import check_writable
 from dip_experiments.stopping import Prepared, Watch, prepared
 from dip_experiments.stopping.estimates import correlation
@@ -68,9 +68,9 @@ def plan(settings: Settings) -> Plan:
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     pictures = pictures_of(settings)
-    watched = watched_task(settings, pictures, settings.seeds[:1])
+    watched = watched_task(settings, pictures, 1)
     build = architecture(settings, watched.task.shape)
-    latent_of(settings, pictures, watched.task, build(1), seeds=[0])
+    latent_of(settings, pictures, watched.task, build(1), [settings.seed])
     say_what_is_known(settings, watched)
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
@@ -107,10 +107,15 @@ def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Tas
     return task.make(image, seeds, companions)
 
 
-def watched_task(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Watched:
-    """The task, and what is left of it after the stopping rules took their part. Raises ValueError where one cannot."""
-    given = task_of(settings, pictures, seeds)
-    fitted, kept = prepared(settings.rules, Prepared(given.measurement, given.operator), seeds)
+def watched_task(settings: Settings, pictures: Pictures, replicas: int) -> Watched:
+    """The task of the first replicas, and what is left of it after the stopping rules took their part.
+
+    Raises ValueError where one cannot.
+    """
+    source: Stream = "target" if isinstance(settings.task, Reconstruction) else "task"
+    given = task_of(settings, pictures, settings.seeds_of(source)[:replicas])
+    left = Prepared(given.measurement, given.operator)
+    fitted, kept = prepared(settings.rules, left, settings.seeds_of("stopping")[:replicas])
     return Watched(Task(fitted.measurement, fitted.operator, given.reference), given, kept)
 
 
@@ -149,7 +154,7 @@ def probe_of(
     """
     if not any(rule.needs_divergence for rule in settings.rules.values()):
         return None
-    draws = [generator(seed, "stopping/probe") for seed in settings.seeds]
+    draws = [generator(seed, "stopping/probe") for seed in settings.seeds_of("stopping")]
     signs = torch.stack([torch.randint(2, task.shape[1:], generator=draw).double() * 2 - 1 for draw in draws])
     words = settings.latent
     return signs, make_latent(words.name, network.latent_shape, words.scale, settings.seeds, signs)
@@ -211,15 +216,16 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
     """
     settings, device = planned.settings, planned.device
     dtype = torch.float64 if settings.precision == "float64" else torch.float32
-    network = build_replicas(planned.build, settings.seeds).to(device, dtype)
-    watched = watched_task(settings, planned.pictures, settings.seeds)
-    latent = latent_of(settings, planned.pictures, watched.task, network, settings.seeds)
+    network = build_replicas(planned.build, settings.seeds_of("init")).to(device, dtype)
+    watched = watched_task(settings, planned.pictures, settings.replicas)
+    latent = latent_of(settings, planned.pictures, watched.task, network, settings.seeds_of("latent"))
     probe = probe_of(settings, watched.task, network)
     problem = Problem(
         network=network,
         latent=latent.to(device, dtype),
         task=watched.task.to(device, dtype),
         seeds=settings.seeds,
+        perturbed_by=settings.seeds_of("perturbation"),
         perturbation=settings.latent.perturbation,
         optimise=settings.latent.optimise,
         tv_weight=settings.regularizer.weight if isinstance(settings.regularizer, TotalVariation) else 0.0,

@@ -18,7 +18,10 @@ BESIDES = {
     "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=optuna",
 }
 """What does not come with dip_experiments, by Hydra's group."""
-CHOICES = ("optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask")
+CHOICES = (
+    "optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask", "stopping", "stopping.law",
+    "observe.split.law",
+)  # fmt: skip
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
 

@@ -10,6 +10,8 @@ from dip_experiments.compose import group_names, options
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
 WRITTEN = ("output", "paths.results")
 """Settings that name a file or a folder: what stands after the first = is its name, whatever is in it."""
+OBSERVE = ("stopping.observe", "stopping/observe")
+"""What one might call the group `observe`."""
 SWEEP_FLAGS = ("-m", "--multirun")
 CFG = ("-c", "--cfg")
 INFO = ("-i", "--info")
@@ -70,6 +72,8 @@ def _for_hydra(word: str, multirun: bool) -> str:
         raise ValueError(f"{word}: no setting can be left out; choose another value: {name}=...")
     if "=" not in word:
         raise ValueError(f"{word}: settings are given as key=value; `dip --help` lists them")
+    if key in OBSERVE:
+        return f"observe={value}"
     _check_choice(key, value)
     if key not in (*READ, *WRITTEN) or value == "null":
         return word

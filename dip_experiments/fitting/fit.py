@@ -85,7 +85,7 @@ class Fit(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Draws continue where they were; the state before the first iteration is the first good one."""
         self.optimizer: torch.optim.Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
-        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.seeds]
+        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.perturbed_by]
         if self.resume_from is not None:
             self.load_state(self.resume_from)
         self.row.fill_(self.done)

@@ -25,6 +25,8 @@ from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
 WHOLE = ("denoising", "jpeg", "reconstruction")
 """Tasks that measure the image itself."""
+Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
+"""Named sources of randomness."""
 
 
 class Scale(Group):
@@ -152,6 +154,7 @@ class Settings(Group):
     experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
     replicas: PositiveInt
+    shared: Annotated[list[Stream], Neutral([])]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
     force: Annotated[bool, NoEffect()]
@@ -211,6 +214,10 @@ class Settings(Group):
     def seeds(self) -> list[int]:
         """The seed of each replica."""
         return [self.seed + replica for replica in range(self.replicas)]
+
+    def seeds_of(self, stream: Stream) -> list[int]:
+        """What each replica draws from in one stream: its own seed, or the first one's where the stream is shared."""
+        return [self.seed] * self.replicas if stream in self.shared else self.seeds
 
     def words(self) -> dict[str, Any]:
         """Plain nested dictionary with the words of conf/."""
