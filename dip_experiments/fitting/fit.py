@@ -175,7 +175,7 @@ class Fit(pl.LightningModule):
     @torch.no_grad()
     def observe(
         self, energy: Float[Tensor, " r"], shifted: Float[Tensor, "r c h w"] | None
-    ) -> list[Float[Tensor, "k r"]]:
+    ) -> list[Float[Tensor, "_ r"]]:
         """Shows the iteration to the rules; their columns."""
         divergence = None
         if self.problem.probe is not None and shifted is not None:
@@ -187,7 +187,7 @@ class Fit(pl.LightningModule):
 
     @torch.no_grad()
     def record(
-        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], watched: Sequence[Float[Tensor, "k r"]]
+        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], watched: Sequence[Float[Tensor, "_ r"]]
     ) -> None:
         """Writes one row of the curves."""
         row = [loss, psnr_from_mse(energy)]

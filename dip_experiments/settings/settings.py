@@ -22,7 +22,6 @@ from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
 from dip_experiments.stopping import NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
-
 WHOLE = ("denoising", "jpeg", "reconstruction")
 """Tasks that measure the image itself."""
 Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
@@ -187,7 +186,7 @@ class Settings(Group):
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
             yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
         if self.latent.name == "measurement" and self.task.name not in WHOLE:
-            yield f"latent=measurement with task={self.task.name}: the measurement is not the whole image; use latent=noise"
+            yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
         yield from self._stopping_faults()
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
@@ -207,8 +206,8 @@ class Settings(Group):
     @property
     def rules(self) -> dict[str, StoppingRule]:
         """All rules that watch, by name: the one that may end the fit, and those of `observe`."""
-        chosen = {self.stopping.name: self.stopping} if isinstance(self.stopping, StoppingRule) else {}
-        return {**chosen, **dict(self.observe.rules())}
+        chosen = [(self.stopping.name, self.stopping)] if isinstance(self.stopping, StoppingRule) else []
+        return dict([*chosen, *self.observe.rules()])
 
     @property
     def seeds(self) -> list[int]:

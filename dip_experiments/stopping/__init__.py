@@ -40,9 +40,7 @@ class Observers(Group):
                 yield name, rule
 
 
-def prepared(
-    rules: dict[str, StoppingRule], given: Prepared, seeds: list[int]
-) -> tuple[Prepared, dict[str, Prepared]]:
+def prepared(rules: dict[str, StoppingRule], given: Prepared, seeds: list[int]) -> tuple[Prepared, dict[str, Prepared]]:
     """What is fitted after all rules took their part of what is given, and what each of them put aside.
 
     Noise is split before pixels are hidden, and before the others estimate it.

@@ -19,7 +19,7 @@ from dip_experiments.stopping.rule import (
 
 
 class Discrepancy(ThresholdRule):
-    """The first iteration at which mean (A f - y)^2 <= `tau` sigma^2; `sigma` in grey levels of 255, None: estimated."""
+    """The first iteration with mean (A f - y)^2 <= `tau` sigma^2; `sigma` in grey levels of 255, None: estimated."""
 
     name: Literal["discrepancy"]
     sigma: Sigma

@@ -13,10 +13,14 @@ from dip_experiments.schema import Sigma as AnySigma
 
 Array = NDArray[np.float64]
 Sigma = AnySigma | None
+LEAST = 0.01
+"""Grey levels of 255 below which a picture is without noise (ours)."""
 INFLATED = 1.1
-"""By how much an estimated standard deviation is enlarged: too small a one costs more (BEYOND: x0.9 0.5 dB, x1.1 0.26)."""
+"""By how much an estimated standard deviation is enlarged (ours: x0.9 was seen to cost 0.5 dB, x1.1 0.26)."""
 WINDOW, FLATTEST = 8, 0.1
 """Pixels a side of the windows looked at, and the part of them, the flattest, that is taken for noise alone (ours)."""
+FEWEST = 5
+"""Windows without which nothing is said of the noise (ours)."""
 WHITE = 1.10
 """Standard deviation of neighbours' differences over that in flat windows: sqrt(2) for white noise, below this not."""
 SHARED = 0.7
@@ -34,7 +38,7 @@ def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[flo
         return given, {"sigma": given, "sigma_from": "given"}
     estimated = 255 * float(np.mean([estimate_sigma(image, channel_axis=0, average_sigmas=True)
                                      for image in different(measurement)]))  # fmt: skip
-    if not estimated:
+    if estimated < LEAST:
         raise ValueError("no noise is found in the picture, so no rule that needs its sigma can stop; use another one")
     return INFLATED * estimated, {"sigma": INFLATED * estimated, "sigma_from": f"estimated {estimated:.2f}, x1.1"}
 
@@ -54,8 +58,10 @@ def different(measurement: Float[Tensor, "r c h w"]) -> list[Array]:
 
 
 def correlation(image: Array) -> str | None:
-    """What makes the noise of a picture "c h w" look correlated, in words; None if it looks white."""
+    """What makes the noise of a picture "c h w" look correlated, in words; None if it looks white, or is too small."""
     flat = flattest(image)
+    if flat.shape[1] < FEWEST:
+        return None
     across = np.diff(flat, axis=-1).std() / (flat.std() or math.inf)
     if across < WHITE:
         return f"neighbouring pixels share their noise (ratio {across:.2f}, white noise has 1.41)"
@@ -66,7 +72,7 @@ def correlation(image: Array) -> str | None:
     return None
 
 
-def flattest(image: Array) -> Float[NDArray, "c n h w"]:
+def flattest(image: Array) -> Float[Array, "c n h w"]:
     """The windows with the least variance, each less its mean: what is left there is noise, if there is any."""
     windows = windows_of(image)
     windows = windows - windows.mean(axis=(2, 3), keepdims=True)
@@ -75,7 +81,7 @@ def flattest(image: Array) -> Float[NDArray, "c n h w"]:
     return windows[:, kept]
 
 
-def windows_of(image: Array) -> Float[NDArray, "c n h w"]:
+def windows_of(image: Array) -> Float[Array, "c n h w"]:
     """Square windows side by side."""
     channels, rows, columns = image.shape
     down, across = rows // WINDOW, columns // WINDOW

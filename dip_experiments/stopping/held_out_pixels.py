@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
+
 from dip_experiments.operators import Mask
 from dip_experiments.schema import Share
 from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic
@@ -39,7 +40,9 @@ class HeldOutPixels(MinimumRule):
                 "none is left to fit or to watch; choose another fraction or rule"
             )
         evidence = {"hidden": hidden, "y": y}
-        return replace(given, measurement=y * ~hidden, operator=Mask(~hidden) @ given.operator, evidence=evidence, facts={})
+        return replace(
+            given, measurement=y * ~hidden, operator=Mask(~hidden) @ given.operator, evidence=evidence, facts={}
+        )
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         hidden = evidence["hidden"]

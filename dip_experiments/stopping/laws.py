@@ -52,7 +52,7 @@ class AnyLaw(Group):
         """e, given y: with mean 0, and a^2 var y its variance."""
 
     @abstractmethod
-    def variance(self, y: Image, level: float) -> Image:
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
         """An estimate of var y, right in the mean."""
 
 
@@ -73,7 +73,7 @@ class GaussianLaw(AnyLaw):
     def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
         return a * level * torch.randn(y.shape, generator=draws, dtype=y.dtype)
 
-    def variance(self, y: Image, level: float) -> Image:
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
         return torch.full_like(y, level**2)
 
 
@@ -97,7 +97,7 @@ class PoissonLaw(AnyLaw):
         taken = torch.binomial(counts, torch.full_like(counts, p), generator=draws)
         return level * (counts * p - taken) / (1 - p)
 
-    def variance(self, y: Image, level: float) -> Image:
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
         return level * y
 
 
@@ -123,7 +123,7 @@ class GammaLaw(AnyLaw):
         seen, hidden = (gamma_values(level * share, y, draws) for share in (1 - p, p))
         return y * (seen / (seen + hidden) / (1 - p) - 1)
 
-    def variance(self, y: Image, level: float) -> Image:
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
         return y.square() / (level + 1)
 
 

@@ -43,7 +43,7 @@ class Watch:
         )  # fmt: skip
 
     @torch.no_grad()
-    def observe(self, seen: Observation) -> Float[Tensor, "k r"]:
+    def observe(self, seen: Observation) -> Float[Tensor, "_ r"]:
         """Takes note of an iteration; gives the columns of the curves."""
         found = self.rule.observe(seen, {**self.state, **self.rings}, self.evidence)
         value = torch.cat([found.value, found.joint.reshape(1)]).to(self.best)
@@ -61,9 +61,7 @@ class Watch:
 
     def stops(self) -> tuple[list[Stop], Stop]:
         """Where it stops each replica, and their mean."""
-        found = [
-            Stop(at or None, final) for at, final in zip(self.at.tolist(), self.final.tolist(), strict=True)
-        ]
+        found = [Stop(at or None, final) for at, final in zip(self.at.tolist(), self.final.tolist(), strict=True)]
         return found[:-1], found[-1]
 
     @property
@@ -86,4 +84,3 @@ class Watch:
         """Puts back the rings of a checkpoint."""
         for name, value in rings.items():
             self.rings[name].copy_(value)
-
