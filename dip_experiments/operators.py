@@ -35,7 +35,7 @@ class Composed(Operator):
         self.last, self.first = last, first
 
     def forward(self, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c hy wy"]:
-        return self.last(self.first(x))  # type: ignore[no-any-return]
+        return self.last(self.first(x))
 
     def adjoint(self, y: Float[Tensor, "r c hy wy"]) -> Float[Tensor, "r c h w"]:
         return self.first.adjoint(self.last.adjoint(y))

@@ -66,7 +66,7 @@ def correlation(image: Array) -> str | None:
     if across < WHITE:
         return f"neighbouring pixels share their noise (ratio {across:.2f}, white noise has 1.41)"
     if len(image) > 1:
-        shared = np.corrcoef(np.diff(flat, axis=-1).reshape(len(image), -1))
+        shared = np.atleast_2d(np.corrcoef(np.diff(flat, axis=-1).reshape(len(image), -1)))
         if (strongest := shared[np.triu_indices(len(image), 1)].min()) > SHARED:
             return f"the channels share their noise (correlation {strongest:.2f}, independent noise has 0)"
     return None

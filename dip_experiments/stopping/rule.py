@@ -1,4 +1,4 @@
-"""What every stopping rule is: words, a statistic of what may be seen, and when that says stop. No rule has a reference."""
+"""What every stopping rule is: words, a statistic of what may be seen, and when that says stop."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

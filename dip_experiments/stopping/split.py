@@ -1,4 +1,4 @@
-"""Split the measurement: fit one part, score with the other, which the fit never sees (BEYOND)."""
+"""Split the measurement: fit one part, score with the other, which the fit never sees."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal

@@ -22,7 +22,8 @@ class Watch:
     """One rule watching R replicas and, as number R, their mean image.
 
     `output` and `average` are each replica's at its own stop, `mean` is the mean of the averages at the joint stop.
-    Everything is kept in place in tensors of fixed shapes. Only a rule that `ends` may end the loop. `facts`: what the rule says of itself.
+    Everything is kept in place in tensors of fixed shapes. Only a rule that `ends` may end the loop. `facts`: what the
+    rule says of itself.
     """
 
     def __init__(self, rule: StoppingRule, images: Float[Tensor, "r c h w"], prepared: Prepared, ends: bool) -> None:

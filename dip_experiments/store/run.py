@@ -27,7 +27,7 @@ def average_at(iteration: int) -> str:
 
 
 def stop_image(rule: str, what: str) -> str:
-    """The name of what a rule gives: `output` and `average` at a replica's stop, `mean` of the averages at the joint."""
+    """The name of what a rule gives: `output` and `average` at its stop, the `mean` of the averages at the joint one."""
     return f"stop-{rule}-{what}"
 
 
@@ -139,7 +139,7 @@ class Run:
         """One replica's image: `target` (the measurement), `reference`, `mask`, `iteration-000100`, `average`.
 
         `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the
-        latent of all replicas, kept as replica 0's; `mask`: white is known. See `stop_image` for those of stopping rules.
+        latent of all replicas, kept as replica 0's; `mask`: white is known. `stop_image` names those of rules.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
