@@ -27,8 +27,8 @@ class Problem:
 
     `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2), drawn from the seeds `perturbed_by`. `optimise` is theta, z
     or both. `precision` is float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see
-    `Fit.image`. `given` is the task before a stopping rule put a part of the measurement aside. `probe`: +-1 in the image and what
-    it is in the latent, where a rule asks for the divergence by the measurement.
+    `Fit.image`. `given` is the task before a stopping rule put a part of the measurement aside. `probe`: +-1 in the
+    image and what it is in the latent, where a rule asks for the divergence by the measurement.
     """
 
     network: Network

@@ -27,7 +27,7 @@ def average_at(iteration: int) -> str:
 
 
 def stop_image(rule: str, what: str) -> str:
-    """The name of what a rule gives: `output` and `average` at its stop, the `mean` of the averages at the joint one."""
+    """The name of what a rule gives: `output` and `average` at its stop, `mean` of the averages at the joint one."""
     return f"stop-{rule}-{what}"
 
 
