@@ -94,6 +94,9 @@ def deliver(run: Run, settings: Settings) -> str:
     """Writes the restored picture, with the alpha of the given one; says where."""
     path = expanded(settings.output or "", settings.image.path, settings.image.name)
     picture = read_image(delivered_image(run, settings))
+    if settings.blend:
+        given = read_image(run.image("target", run.replicas[0]))
+        picture = (1 - settings.blend) * picture + settings.blend * given
     restored = with_alpha(picture, settings.image.path, frame_of(settings))
     write_output(Path(path), restored, bit_depth(settings.image.path))
     return path

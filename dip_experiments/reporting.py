@@ -150,6 +150,11 @@ def _stop(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
         found.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
     if score := summary["scores"].get(stop_image(name, "mean")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
+    if mix := rule.get("mix"):
+        estimate = estimated_psnr(mix["estimate"]["mse"], mix["estimate"]["mse_se"])
+        found.append(f"with {mix['weight']:.0%} of {mix['with']} mixed in estimated {estimate}")
+    if score := summary["scores"].get(stop_image(name, "mixed")):
+        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     return ", ".join(found)
 
 

@@ -51,7 +51,7 @@ def delivered_image(run: Run, settings: Settings) -> Path:
     """The restored picture: the replicas' mean where a rule stopped them, else the first sound replica's average."""
     stop = run.summary.get("stopping", {}).get(settings.stopping.name)
     if stop and stop["joint"] is not None:
-        return run.image(stop_image(settings.stopping.name, "mean"), 0)
+        return run.image(stop_image(settings.stopping.name, "mixed" if "mix" in stop else "mean"), 0)
     return run.image("average", run.replicas[0])
 
 

@@ -24,6 +24,7 @@ FLOORS = {
     "tasks": 2,
     "stopping": 2,
     "baselines": 2,
+    "zs_n2n": 2,
     "settings": 3,
     "fitting": 3,
     "drawing": 3,

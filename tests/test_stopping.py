@@ -63,7 +63,7 @@ def observation(image: Tensor, iteration: int = 1, energy: float = 1.0) -> Obser
 
 
 def split(law: str, **words: Any) -> Split:
-    return Split(name="split", law=LAWS[law], **({"a": 0.5} | WAITS | words))
+    return Split(name="split", law=LAWS[law], **({"a": 0.5, "mix": None} | WAITS | words))
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -181,6 +181,20 @@ def test_pixels_held_out_are_hidden_from_the_fit_in_all_channels_and_watched() -
     assert not part.measurement[hidden.expand_as(y)].any()
     image = torch.where(hidden, y + 0.1, torch.rand_like(y))  # what is not hidden plays no part
     assert rule.observe(observation(image), {}, part.evidence).value.tolist() == pytest.approx([0.01, 0.01])
+
+
+def test_the_weight_of_another_image_is_the_best_one_within_what_chance_allows() -> None:
+    clean, rule, lost, gained = smooth(96), split("gaussian", a=0.2), [], []
+    for seed in range(20):
+        y = noisy("gaussian", clean, seed).expand(4, -1, -1, -1)
+        part = rule.prepare(Prepared(y, Identity()), [4 * seed + r for r in range(4)])
+        rough, soft = blurred(part.measurement), blurred(blurred(blurred(part.measurement))) * 0.97
+        error = [((1 - w) * rough + w * soft).mean(0).sub(torch.from_numpy(clean[0])).square().mean()
+                 for w in (rule.weight(rough, soft, part.evidence), *np.linspace(0, 1, 101))]  # fmt: skip
+        lost.append(float(error[0] / min(error[1:])))
+        gained.append(float(error[0] / min(error[1], error[-1])))
+    assert np.mean(lost) < 1.02
+    assert np.mean(gained) < 0.97
 
 
 class Planted(MinimumRule):

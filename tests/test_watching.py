@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run
+from conftest import SMALL, Dip, fresh, load_image, only_run
 from test_fitting import interrupt_at
 from test_guard import once, poison
 
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.images import read_image
-from dip_experiments.store import Run, average_at, output_at, stop_image
+from dip_experiments.store import Run, average_at, output_at, stop_image, write_image
 
 NOISY = ["task=denoising", "task.noise.clip=false"]
 SPLIT = ["stopping=split", "stopping.law.sigma=25", "stopping.patience=10", "stopping.a=0.5"]
@@ -193,7 +193,7 @@ def test_what_replicas_share_they_draw_alike(dip: Dip, tmp_path: Path) -> None:
         ("stopping=spilt", "stopping=spilt: no such option (did you mean split?)"),
         ("task=jpeg stopping=split", "give stopping.law.sigma"),
         ("task=jpeg stopping=discrepancy", "give stopping.sigma"),
-        ("task=super_resolution latent=measurement", "the measurement is not the whole image"),
+        ("task=super_resolution latent=measurement", "that measures no whole image"),
         ("shared=[noise]", "shared.0: got 'noise'"),
     ],
 )
@@ -221,3 +221,57 @@ def test_correlated_noise_is_warned_of_before_the_fit(
     )
     fresh(tmp_path, dip, *words)
     assert "split: the channels share their noise" in caplog.text
+
+
+RESTORE = ["experiment=restore_noisy", "scale=smoke", "logger=none", "replicas=2"]
+
+
+def noisy_photo(folder: Path, law: str = "gaussian") -> Path:
+    """A picture of 64 x 48 pixels with noise of its own, in a file."""
+    clean, draw = load_image("coffee", None, 64, "resize")[:, :, :48], np.random.default_rng(0)
+    noise = {
+        "gaussian": clean + draw.normal(0, 0.1, clean.shape),
+        "poisson": draw.poisson(clean * 30) / 30,
+        "speckle": clean * draw.gamma(10, 0.1, clean.shape),
+    }
+    write_image(folder / "photo.png", noise[law].clip(0, 1))
+    return folder / "photo.png"
+
+
+@pytest.mark.parametrize("law", ["gaussian", "poisson", "speckle"])
+def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
+    law: str, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    photo = noisy_photo(tmp_path, law)
+    kind = "noisy" if law == "gaussian" else law
+    words = [f"experiment=restore_{kind}", *RESTORE[1:], f"image.path={photo}", "output=restored.png"]
+    assert dip(*words) == 0
+    assert read_image(tmp_path / "restored.png").shape == (3, 64, 48)
+    assert "from estimated" in caplog.text
+    told = capfd.readouterr().out
+    assert "split would stop, if nothing better came, at" in told
+    assert "estimated" in told
+    assert "nlm mixed in" in told
+    run = only_run(tmp_path)
+    assert "psnr_average" not in run.curves[0]
+    np.testing.assert_array_equal(read_image(tmp_path / "restored.png"), read_image(run.image("stop-split-mixed", 0)))
+
+
+def test_the_mixture_is_of_the_means_by_the_weight_that_is_told(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *NOISY, *SPLIT, "stopping.mix=tv", "replicas=2", "shared=[task]", "fit.iterations=60")
+    mix = run.summary["stopping"]["split"]["mix"]
+    assert 0 < mix["weight"] <= 1  # the fit has hardly begun
+    scores = {name: run.summary["scores"][f"stop-split-{name}"]["psnr"][0] for name in ("mean", "mixed")}
+    assert scores["mixed"] > scores["mean"] + 1
+    away = mix["estimate"]["mse"] - 10 ** (-scores["mixed"] / 10)
+    assert abs(away) < 3 * mix["estimate"]["mse_se"]
+
+
+def test_a_part_of_the_given_picture_can_be_kept_for_its_grain(dip: Dip, tmp_path: Path) -> None:
+    photo = noisy_photo(tmp_path)
+    assert dip(*RESTORE, f"image.path={photo}", "output=restored.png") == 0
+    assert dip(*RESTORE, f"image.path={photo}", "output=grainy.png", "blend=0.25") == 0  # and fits nothing
+    restored, grainy = (read_image(tmp_path / f"{name}.png") for name in ("restored", "grainy"))
+    np.testing.assert_allclose(grainy, 0.75 * restored + 0.25 * read_image(photo), atol=1 / 255)
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 1
+    assert dip(*RESTORE, f"image.path={photo}", "blend=0.25") == 2

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.mixing import mixture
 from dip_experiments.fitting.summary import measurement, summary
 from dip_experiments.stopping import Watch
 from dip_experiments.store import (
@@ -67,22 +68,26 @@ class Recorder(pl.Callback):
             self.save()
 
     def on_train_end(self, *_: Any) -> None:
-        seconds, unperturbed = self.seconds_so_far(), self.fit.unperturbed()
+        unperturbed = self.fit.unperturbed()
+        self.mixtures = {name: mix for name, watch in self.fit.watches.items() if (mix := mixture(watch))}
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
         self.write_images(output_at(self.fit.done), self.fit.output)
         for name, watch in self.fit.watches.items():
             self.write_stop(name, watch)
         self.write_curves(self.fit.done)
-        self.summary = summary(self.fit, seconds, unperturbed.cpu().numpy())
+        self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
 
     def write_stop(self, name: str, watch: Watch) -> None:
         """What a rule would give: output and average of each replica at its stop, the mean at the joint one."""
         stops, joint = watch.stops()
         for what, images in (("output", watch.output), ("average", watch.average)):
             self.write_images(stop_image(name, what), images, self.bits, [stop.iteration is not None for stop in stops])
-        if joint.iteration is not None:
-            write_image(self.run.image(stop_image(name, "mean"), 0), watch.mean[0].cpu().double().numpy(), self.bits)
+        means = {"mean": watch.mean} if joint.iteration is not None else {}
+        if name in self.mixtures:
+            means["mixed"] = self.mixtures[name].mean
+        for what, image in means.items():
+            write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
 
     def write_images(
         self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, there: Sequence[bool] | None = None

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.mixing import Mixture
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
     EXPLAINED,
@@ -27,7 +29,9 @@ Images = Mapping[str, Array]
 """Name -> "r c h w" in [0, 1], not clipped."""
 
 
-def summary(fit: Fit, seconds: float, unperturbed: Array) -> dict[str, Any]:
+def summary(
+    fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture] = MappingProxyType({})
+) -> dict[str, Any]:
     """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
@@ -52,12 +56,12 @@ def summary(fit: Fit, seconds: float, unperturbed: Array) -> dict[str, Any]:
         "final": {name: values[:, -1].tolist() for name, values in curves.items()},
         "oracle_peak": {name: values.max(1).tolist() for name, values in oracles.items()},
         "oracle_iteration": {name: [_peak(curve) for curve in values] for name, values in oracles.items()},
-        "scores": scores(fit, {"unperturbed": unperturbed, "measurement": measured["measurement"]}),
+        "scores": scores(fit, {"unperturbed": unperturbed, "measurement": measured["measurement"]}, mixtures),
         "measurement_sha256": [_digest(measured, replica) for replica in range(len(seeds))],
         "guard": guard.events,
         "lost_iterations": guard.lost,
         "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
-        **stopping(fit),
+        **stopping(fit, mixtures),
     }
 
 
@@ -68,11 +72,11 @@ def measurement(fit: Fit) -> dict[str, NDArray[Any]]:
     return {"measurement": task.measurement.cpu().numpy(), **known}
 
 
-def scores(fit: Fit, further: Images) -> dict[str, dict[str, list[float | None]]]:
+def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[str, dict[str, list[float | None]]]:
     """Metrics of the images that the fit ends with: image -> metric -> value of each replica. Empty without reference.
 
     `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each; so is
-    `stop-<rule>-mean` of those at the rule's joint stop.
+    `stop-<rule>-mean` of those at the rule's joint stop, and `stop-<rule>-mixed`.
     """
     task = fit.problem.given
     if task.reference is None:
@@ -102,18 +106,20 @@ def scores(fit: Fit, further: Images) -> dict[str, dict[str, list[float | None]]
         name: np.mean(sound[:count], axis=0) for name, count in (("mean_of_2", 2), ("mean", None)) if len(sound) > 1
     }
     means |= stop_means(fit)
+    means |= {stop_image(name, "mixed"): mix.mean.cpu().double().numpy() for name, mix in mixtures.items()}
     return scored | {
         name: {metric: [of(mean, reference[0])] for metric, of in metrics.items()} for name, mean in means.items()
     }
 
 
-def stopping(fit: Fit) -> dict[str, Any]:
+def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
 
     `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
-    made sure. `estimate`: what the rule says of the mean image there (see `estimate_at`).
+    made sure. `estimate`: what the rule says of the mean image there (see `estimate_at`). `mix`: what was mixed in,
+    its weight, and the estimate of the mixture.
     """
-    rules = {}
+    rules: dict[str, dict[str, Any]] = {}
     for name, watch in fit.watches.items():
         stops, joint = watch.stops()
         rules[name] = {
@@ -124,6 +130,8 @@ def stopping(fit: Fit) -> dict[str, Any]:
             "facts": dict(watch.facts),
             **({"estimate": found} if (found := estimate_at(fit, joint.iteration)) and name == "split" else {}),
         }
+        if mix := mixtures.get(name):
+            rules[name]["mix"] = {"with": mix.rule.mix, "weight": mix.weight, "estimate": mix.estimate}
     ended = next((name for name, watch in fit.watches.items() if watch.over), None)
     return {"stopping": rules, "ended_by": ended} if rules else {}
 
@@ -139,7 +147,7 @@ def estimate_at(fit: Fit, iteration: int | None) -> dict[str, float] | None:
 def stop_means(fit: Fit) -> dict[str, Array]:
     """The mean image at each rule's joint stop."""
     return {
-        stop_image(name, "mean"): watch.mean[0].cpu().numpy().astype(np.float64)
+        stop_image(name, "mean"): watch.mean.cpu().numpy().astype(np.float64)
         for name, watch in fit.watches.items()
         if watch.stops()[1].iteration is not None
     }

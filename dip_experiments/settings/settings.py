@@ -158,6 +158,7 @@ class Settings(Group):
     precision: Literal["float64", "float32", "tf32", "bf16"]
     force: Annotated[bool, NoEffect()]
     output: Annotated[str | None, NoEffect()]
+    blend: Annotated[float, Field(ge=0, le=1), NoEffect()]
     fit: Fit
     paths: Annotated[Paths, NoEffect()]
 
@@ -188,6 +189,8 @@ class Settings(Group):
         if self.latent.name == "measurement" and self.task.name not in WHOLE:
             yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
         yield from self._stopping_faults()
+        if self.blend and (self.output is None or self.task.name not in WHOLE):
+            yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
         if self.image.name != "file" and self.image.path:

@@ -52,6 +52,7 @@ def prepared(rules: dict[str, StoppingRule], given: Prepared, seeds: list[int]) 
 
 
 __all__ = [
-    "NoStopping", "Observation", "Observers", "Prepared", "Rule", "Stop", "Stopping", "StoppingRule", "Watch",
+    "NoStopping", "Observation", "Observers", "Prepared", "Rule",
+    "Split", "Stop", "Stopping", "StoppingRule", "Watch",
     "prepared",
 ]  # fmt: skip

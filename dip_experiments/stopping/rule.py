@@ -168,9 +168,13 @@ class ThresholdRule(StoppingRule):
         return value <= 0, value <= 0
 
 
-def spread(images: Float[Tensor, "r c h w"]) -> Float[Tensor, ""]:
-    """mean over replicas of |x_r - mean x|^2 / N: how much less the error of the mean image is than the mean error."""
-    return (images - images.nanmean(0, keepdim=True)).square().nanmean()
+def covariance(some: Float[Tensor, "r c h w"], others: Float[Tensor, "r c h w"]) -> Float[Tensor, ""]:
+    """mean (a_r - mean a) (b_r - mean b) over replicas and values.
+
+    Of images and themselves it is by how much the error of their mean is smaller than the mean of their errors.
+    """
+    away = (images - images.nanmean(0, keepdim=True) for images in (some, others))
+    return torch.mul(*away).nanmean()
 
 
 def noise_of(sigma: Sigma, given: Prepared) -> tuple[Float[Tensor, " r"], Mapping[str, float | str]]:

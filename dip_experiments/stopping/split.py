@@ -8,8 +8,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from dip_experiments.schema import Neutral
 from dip_experiments.stopping.laws import Law
-from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, spread
+from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, covariance
 from dip_experiments.tensors import generator
 
 
@@ -20,11 +21,13 @@ class Split(MinimumRule):
     mean (A f - A x)^2 in the mean, for every f made from y + e alone; `spread` less, it is that of the replicas' mean.
     Its standard error is that of the mean over values. `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees
     of freedom of the whole fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance.
+    `mix`: what another denoiser makes of y + e is mixed in at the joint stop, as much as lowers the estimated error.
     """
 
     name: Literal["split"]
     a: Annotated[float, Field(gt=0, le=2)]
     law: Law
+    mix: Annotated[Literal["nlm", "tv", "wavelet"] | None, Neutral(None)]
 
     @property
     def trusts_noise(self) -> bool:
@@ -51,8 +54,7 @@ class Split(MinimumRule):
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         seen_average, seen_output = (seen.operator(image) for image in (seen.average, seen.output))
         error, uncertainty = self._error(seen_average, evidence)
-        mean_error = error.nanmean() - spread(seen_average)
-        mean_uncertainty = (uncertainty.square().nanmean() / uncertainty.isfinite().sum()).sqrt()
+        mean_error, mean_uncertainty = self.error_of_mean(seen_average, evidence)
         found = (
             error,
             uncertainty,
@@ -64,6 +66,23 @@ class Split(MinimumRule):
         # Errors estimated below 0 are errors too: to compare by ratios, the noise's variance is added to all.
         level = evidence["noise"].mean()
         return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
+
+    def error_of_mean(
+        self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """mean (A f - A x)^2 of the mean f of the replicas and its standard error, estimated."""
+        error, uncertainty = self._error(fitted, evidence)
+        alone = (uncertainty.square().nanmean() / uncertainty.isfinite().sum()).sqrt()
+        return error.nanmean() - covariance(fitted, fitted), alone
+
+    def weight(
+        self, fitted: Float[Tensor, "r c hy wy"], other: Float[Tensor, "r c hy wy"], evidence: Evidence
+    ) -> float:
+        """w in [0, 1] for which the mean of (1 - w) f + w g has the smallest estimated error, a square in w."""
+        away = other - fitted
+        residual = fitted - evidence["y"] + evidence["extra"] / self.a**2
+        slope = (away * residual).flatten(1).mean(1).nanmean() - covariance(away, fitted)
+        return float((-slope / away.nanmean(0).square().mean()).nan_to_num(0).clamp(0, 1))
 
     def _error(
         self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence

@@ -21,9 +21,9 @@ class Stop:
 class Watch:
     """One rule watching R replicas and, as number R, their mean image.
 
-    `output` and `average` are each replica's at its own stop, `mean` is the mean of the averages at the joint stop.
-    Everything is kept in place in tensors of fixed shapes. Only a rule that `ends` may end the loop. `facts`: what the
-    rule says of itself.
+    `output` and `average` are each replica's at its own stop, `together` are the averages at the joint stop. Everything
+    is kept in place in tensors of fixed shapes. Only a rule that `ends` may end the loop. `facts`: what the rule says
+    of itself.
     """
 
     def __init__(self, rule: StoppingRule, images: Float[Tensor, "r c h w"], prepared: Prepared, ends: bool) -> None:
@@ -39,9 +39,7 @@ class Watch:
         self.best: Float[Tensor, " k"] = images.new_full((judged,), torch.inf)
         self.at: Int[Tensor, " k"] = torch.zeros(judged, dtype=torch.long, device=images.device)
         self.final: Bool[Tensor, " k"] = torch.zeros(judged, dtype=torch.bool, device=images.device)
-        self.output, self.average, self.mean = (
-            torch.zeros_like(images), torch.zeros_like(images), torch.zeros_like(images[:1]),
-        )  # fmt: skip
+        self.output, self.average, self.together = (torch.zeros_like(images) for _ in range(3))
 
     @torch.no_grad()
     def observe(self, seen: Observation) -> Float[Tensor, "_ r"]:
@@ -56,7 +54,7 @@ class Watch:
         here = better[:-1, None, None, None]
         self.output.copy_(torch.where(here, seen.output, self.output))
         self.average.copy_(torch.where(here, seen.average, self.average))
-        self.mean.copy_(torch.where(better[-1], seen.average.nanmean(0, keepdim=True), self.mean))
+        self.together.copy_(torch.where(better[-1], seen.average, self.together))
         columns = [found.columns[name] for name in self.rule.columns]
         return torch.stack(columns) if columns else seen.energy.new_zeros(0, len(seen.energy))
 
@@ -66,13 +64,18 @@ class Watch:
         return found[:-1], found[-1]
 
     @property
+    def mean(self) -> Float[Tensor, "c h w"]:
+        """The mean of the averages at the joint stop, without replicas that failed."""
+        return self.together.nanmean(0)
+
+    @property
     def over(self) -> bool:
         """Whether the loop has to end."""
         return self.ends and bool(self.final[-1])
 
     def small(self) -> State:
         """All that it remembers but for the rings, whose values of before a block stay when the block is run again."""
-        named = ("best", "at", "final", "output", "average", "mean")
+        named = ("best", "at", "final", "output", "average", "together")
         return self.state | {f"watch.{name}": getattr(self, name) for name in named}
 
     def place(self, state: State) -> None:
