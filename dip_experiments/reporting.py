@@ -139,6 +139,14 @@ def _mean(values: Sequence[float | None] | None) -> str:
     return f"{fmean(known):.2f}" if known else ""
 
 
+def _stops(summary: dict[str, Any]) -> list[str]:
+    """Where the rules stop: of several their iterations alone."""
+    rules = summary.get("stopping", {})
+    if len(rules) > 1:
+        return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
+    return [_stop(name, rule, summary) for name, rule in rules.items()]
+
+
 def _stop(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
     """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is."""
     if rule["joint"] is None:
@@ -163,5 +171,5 @@ def _notes(summary: dict[str, Any] | None) -> list[str]:
     lost = sum(count for count in (summary or {}).get("lost_iterations", []) if count)
     failed = (summary or {}).get("failed", [])
     notes = [f"{lost} iterations lost to divergence"] if lost else []
-    notes += [_stop(name, rule, summary or {}) for name, rule in (summary or {}).get("stopping", {}).items()]
+    notes += _stops(summary or {})
     return notes + [f"replica {f['replica']} (seed {f['seed']}) failed at iteration {f['iteration']}" for f in failed]
