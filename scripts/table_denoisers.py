@@ -60,7 +60,7 @@ def rows(study: Selection, decoder: Selection, noise: str, sigma: float) -> Iter
     others |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
     for title, (told, rival) in others.items():
         found[title] = (told, [scores for run in runs if (scores := rival_scores(rival, run, study.baselines))])
-    whole = {title: np.array(numbers) for title, (_, numbers) in found.items() if len(numbers) == count}
+    whole = {title: np.array(numbers) for title, (_, numbers) in found.items() if len(numbers) == count > 0}
     basis = whole["BM3D"][:, 0].mean() if "BM3D" in whole else None
     for title, (told, numbers) in found.items():
         cells = means(numbers, basis if title in whole else None)

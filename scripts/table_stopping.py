@@ -39,9 +39,9 @@ ABOVE = """\
 Gap in dB between the best PSNR that the averaged image has on its trajectory (the oracle's, which looks at the clean
 picture) and its PSNR where a rule stops: median, 90 % and worst over all fits and seeds; no rule ends the fit here.
 Noise {expected}: Gaussian of sigma 10, 25 and 50, Poisson, speckle; the other noises are not what the rules take them
-for. `extra`: iterations that a rule goes on for before it believes its stop, in the median. `sure`: share of the fits in
-which it did so within the iterations there were; in the others its best guess counts. The levels of the noise
-are estimated from the picture. Single outputs, means of the replicas and all numbers are in the CSV."""
+for. `extra`: iterations that a rule goes on for before it believes its stop, in the median. `sure`: share of the fits
+in which it did so within the iterations there were; in the others its best guess counts. The levels of the noise are
+estimated from the picture. Single outputs, means of the replicas and all numbers are in the CSV."""
 
 
 @dataclass(frozen=True)
