@@ -201,12 +201,25 @@ def check_room(settings: Settings, needed: int, shape: tuple[int, int, int, int]
     if there is not None and needed > there:
         raise ValueError(
             f"{size}: about {needed / 1e9:.1f} GB of memory needed, {there / 1e9:.1f} GB there; "
-            "make scale.width, replicas or image.size smaller"
+            f"there is room with {what_fits(settings, there / needed)}"
         )
     if needed > LARGE:
         log.info(
             "%s: about %.1f GB of memory; how long it takes is told after the first iterations", size, needed / 1e9
         )
+
+
+def what_fits(settings: Settings, part: float) -> str:
+    """Settings that need no more than a part of the memory: fewer replicas, else a narrower network, or a picture.
+
+    Memory grows with the replicas, with the width at least, and with the picture's area.
+    """
+    single = part * settings.replicas
+    if single >= 1:
+        return f"replicas={int(single)}"
+    one = "replicas=1 and " if settings.replicas > 1 else ""
+    narrow, side = max(int(single * settings.scale.width), 1), int(100 * single**0.5)
+    return f"{one}scale.width={narrow}, or {one}image.size at {side} % of the picture's sides"
 
 
 def make_fit(planned: Plan, images: Iterable[int]) -> Fit:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dip_experiments.compose import group_names, options
+from dip_experiments.schema import chosen_with_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
 WRITTEN = ("output", "paths.results")
@@ -97,9 +98,9 @@ def _check_choice(key: str, value: str) -> None:
         return
     for name in value.split(","):
         if name in options(group) and name != "none" and not os.path.exists(name):
-            raise ValueError(f"{key}={value}: a kind is chosen with a /; say {group}={value}")
+            raise chosen_with_slash(key, value)
         if key == "task.noise" and name != "none" and not value.startswith("{"):
-            raise ValueError(f"{key}={value}: say {group}={value}, with one of {', '.join(options(group))}")
+            raise chosen_with_slash(key, value, f", with one of {', '.join(options(group))}")
 
 
 def _names(value: str) -> list[str]:

@@ -42,6 +42,7 @@ FLOORS = {
     "scripts": 6,
 }
 NEIGHBOURS = {
+    ("datasets", "store"),  # whether a folder can be written
     ("store", "metrics"),  # which points of a curve are kept
     ("architectures", "operators"),
     ("wording", "compose"),

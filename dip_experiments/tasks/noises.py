@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.images.pictures import Companion
-from dip_experiments.schema import Group, Share, Sigma
-from dip_experiments.tasks.choices import kinds, say
+from dip_experiments.schema import Group, Share, Sigma, chosen_with_slash
+from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, published
 from dip_experiments.tasks.realisations import Image, normal, realised, repeated, uniform
 
@@ -165,9 +165,9 @@ def in_full(words: Any) -> Any:
         return words
     known = kinds(Kinds)
     if words not in known:
-        raise say("task.noise", words, f", with one of {', '.join(known)}")
+        raise chosen_with_slash("task.noise", words, f", with one of {', '.join(known)}")
     if set(known[words].model_fields) != {"name"}:
-        raise say("task.noise", words)
+        raise chosen_with_slash("task.noise", words)
     return {"name": words}
 
 
