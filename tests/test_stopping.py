@@ -19,7 +19,7 @@ from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.stopping.laws import AnyLaw, GammaLaw, GaussianLaw, PoissonLaw
 from dip_experiments.stopping.moving_variance import MovingVariance
 from dip_experiments.stopping.rule import Evidence, MinimumRule, State, Statistic
-from dip_experiments.stopping.split import Split, freedom
+from dip_experiments.stopping.split import Split, freedom, weight
 from dip_experiments.stopping.windowed_variance import REWOUND, WindowedVariance
 
 SIGMA, GAIN, LOOKS = 25.0, 0.02, 8.0
@@ -190,7 +190,7 @@ def test_the_weight_of_another_image_is_the_best_one_within_what_chance_allows()
         part = rule.prepare(Prepared(y, Identity()), [4 * seed + r for r in range(4)])
         rough, soft = blurred(part.measurement), blurred(blurred(blurred(part.measurement))) * 0.97
         error = [((1 - w) * rough + w * soft).mean(0).sub(torch.from_numpy(clean[0])).square().mean()
-                 for w in (rule.weight(rough, soft, part.evidence), *np.linspace(0, 1, 101))]  # fmt: skip
+                 for w in (weight(rough, soft, part.evidence), *np.linspace(0, 1, 101))]  # fmt: skip
         lost.append(float(error[0] / min(error[1:])))
         gained.append(float(error[0] / min(error[1], error[-1])))
     assert np.mean(lost) < 1.02

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dip_experiments.baselines import DENOISERS
 from dip_experiments.stopping import Split, Watch
+from dip_experiments.stopping.split import error_of_mean, weight
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Mixture:
     @cached_property
     def weight(self) -> float:
         """w."""
-        return self.rule.weight(self.watch.together, self.others, self.watch.evidence)
+        return weight(self.watch.together, self.others, self.watch.evidence)
 
     @cached_property
     def images(self) -> Float[Tensor, "r c h w"]:
@@ -47,7 +48,7 @@ class Mixture:
     @property
     def estimate(self) -> dict[str, float]:
         """Estimated mean squared error of the mean, with its standard error."""
-        mse, error = self.rule.error_of_mean(self.images, self.watch.evidence)
+        mse, error = error_of_mean(self.images, self.watch.evidence)
         return {"mse": float(mse), "mse_se": float(error)}
 
 

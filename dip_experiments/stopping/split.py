@@ -17,11 +17,13 @@ from dip_experiments.tensors import generator
 class Split(MinimumRule):
     """The smallest error of the average, estimated without bias by what was put aside.
 
-    With e what was added to y (see `laws`), the mean of (A f - y)^2 + (2 / a^2) (A f - y) e - var y is the error
-    mean (A f - A x)^2 in the mean, for every f made from y + e alone; `spread` less, it is that of the replicas' mean.
-    Its standard error is that of the mean over values. `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees
-    of freedom of the whole fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance.
-    `mix`: what another denoiser makes of y + e is mixed in at the joint stop, as much as lowers the estimated error.
+    With e what was added to y (see `laws`), the mean of (A f - y)^2 + 2 k (A f - y) e - var y is the error
+    mean (A f - A x)^2 in the mean, for every f made from y + e alone, where k var e = var y: k = 1 / a^2 if the level
+    of the noise is known. `covariance` less, it is that of the replicas' mean. Its standard error is that of the mean
+    over values. `split_cross` is mean (A f - y) e, so that other k can be looked at; `split_freedom` is
+    c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the whole fit per value. `a`: how strong e is against the
+    noise; the fit sees 1 + a^2 of its variance. `mix`: what another denoiser makes of y + e is mixed in at the joint
+    stop, as much as lowers the estimated error.
     """
 
     name: Literal["split"]
@@ -35,7 +37,7 @@ class Split(MinimumRule):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        names = ("mse", "mse_se", "output_mse", "mean_mse", "mean_mse_se", "freedom")
+        names = ("mse", "mse_se", "output_mse", "mean_mse", "mean_mse_se", "cross", "freedom")
         return tuple(f"split_{name}" for name in names)
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
@@ -48,50 +50,52 @@ class Split(MinimumRule):
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [self.law.extra(image, level.split, self.a, draw) for image, draw in zip(y, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, self.law.variance(y, level.noise) * known
-        evidence = {"extra": extra, "noise": noise, "y": y}
-        return Prepared(y + extra, given.operator, evidence, level.facts, given.growth * (1 + self.a**2))
+        grown = self.a**2 * self.law.variance(y, level.split).mean() / self.law.variance(y, level.noise).mean()
+        evidence = {"extra": extra, "noise": noise, "y": y, "k": 1 / grown}
+        return Prepared(y + extra, given.operator, evidence, level.facts, given.growth * (1 + float(grown)))
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         seen_average, seen_output = (seen.operator(image) for image in (seen.average, seen.output))
-        error, uncertainty = self._error(seen_average, evidence)
-        mean_error, mean_uncertainty = self.error_of_mean(seen_average, evidence)
+        error, uncertainty = error_of(seen_average, evidence)
+        mean_error, mean_uncertainty = error_of_mean(seen_average, evidence)
+        cross = ((seen_average - evidence["y"]) * evidence["extra"]).flatten(1).mean(1)
         found = (
             error,
             uncertainty,
-            self._error(seen_output, evidence)[0],
+            error_of(seen_output, evidence)[0],
             mean_error.expand_as(error),
             mean_uncertainty.expand_as(error),
+            cross,
             freedom(seen_output, evidence),
         )
         # Errors estimated below 0 are errors too: to compare by ratios, the noise's variance is added to all.
         level = evidence["noise"].mean()
         return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
 
-    def error_of_mean(
-        self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """mean (A f - A x)^2 of the mean f of the replicas and its standard error, estimated."""
-        error, uncertainty = self._error(fitted, evidence)
-        alone = (uncertainty.square().nanmean() / uncertainty.isfinite().sum()).sqrt()
-        return error.nanmean() - covariance(fitted, fitted), alone
 
-    def weight(
-        self, fitted: Float[Tensor, "r c hy wy"], other: Float[Tensor, "r c hy wy"], evidence: Evidence
-    ) -> float:
-        """w in [0, 1] for which the mean of (1 - w) f + w g has the smallest estimated error, a square in w."""
-        away = other - fitted
-        residual = fitted - evidence["y"] + evidence["extra"] / self.a**2
-        slope = (away * residual).flatten(1).mean(1).nanmean() - covariance(away, fitted)
-        return float((-slope / away.nanmean(0).square().mean()).nan_to_num(0).clamp(0, 1))
+def error_of(fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+    """mean (A f - A x)^2 and its standard error, estimated."""
+    residual = fitted - evidence["y"]
+    values = residual.square() + 2 * evidence["k"] * residual * evidence["extra"] - evidence["noise"]
+    values = values.flatten(1)
+    return values.mean(1), values.std(1) / values.shape[1] ** 0.5
 
-    def _error(
-        self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence
-    ) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
-        """mean (A f - A x)^2 and its standard error, estimated."""
-        residual = fitted - evidence["y"]
-        values = residual.square() + (2 / self.a**2) * residual * evidence["extra"] - evidence["noise"]
-        values = values.flatten(1)
-        return values.mean(1), values.std(1) / values.shape[1] ** 0.5
+
+def error_of_mean(
+    fitted: Float[Tensor, "r c hy wy"], evidence: Evidence
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """mean (A f - A x)^2 of the mean f of the replicas and its standard error, estimated."""
+    error, uncertainty = error_of(fitted, evidence)
+    alone = (uncertainty.square().nanmean() / uncertainty.isfinite().sum()).sqrt()
+    return error.nanmean() - covariance(fitted, fitted), alone
+
+
+def weight(fitted: Float[Tensor, "r c hy wy"], other: Float[Tensor, "r c hy wy"], evidence: Evidence) -> float:
+    """w in [0, 1] for which the mean of (1 - w) f + w g has the smallest estimated error, a square in w."""
+    away = other - fitted
+    residual = fitted - evidence["y"] + evidence["k"] * evidence["extra"]
+    slope = (away * residual).flatten(1).mean(1).nanmean() - covariance(away, fitted)
+    return float((-slope / away.nanmean(0).square().mean()).nan_to_num(0).clamp(0, 1))
 
 
 def freedom(fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, " r"]:
