@@ -163,6 +163,7 @@ study-stability: setup ## how much results vary, and which settings the split ch
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
 	$(BIN)/python scripts/bench_start.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/bench_rules.py --device $(DEVICE) --results $(RESULTS)
 
 data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
 	$(BIN)/python scripts/fetch_data.py

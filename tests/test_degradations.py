@@ -10,7 +10,16 @@ from torch import Tensor
 
 from dip_experiments.tasks.jpeg import through_file as jpeg
 from dip_experiments.tasks.masks import Bernoulli, Box, Text
-from dip_experiments.tasks.noises import BlurredGaussian, Gamma, Gaussian, GreyGaussian, Poisson, SaltAndPepper, Speckle
+from dip_experiments.tasks.noises import (
+    BlurredGaussian,
+    Gamma,
+    Gaussian,
+    GreyGaussian,
+    Poisson,
+    SaltAndPepper,
+    Speckle,
+    in_full,
+)
 from dip_experiments.tasks.super_resolution import low_resolution
 from dip_experiments.tasks.targets import Noisy
 from dip_experiments.tensors import generator
@@ -249,3 +258,12 @@ def test_a_realisation_depends_on_the_generator_and_not_on_the_precision(degrade
 def test_settings_out_of_range_are_refused(degrade: Callable[[Tensor], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         degrade(torch.full((3, 8, 12), 0.5))
+
+
+def test_a_noise_without_words_may_be_said_in_one_and_others_are_told_how() -> None:
+    assert in_full("none") == {"name": "none"}
+    assert in_full({"name": "gamma", "looks": 3.0}) == {"name": "gamma", "looks": 3.0}
+    with pytest.raises(ValueError, match="say task/noise=gaussian"):
+        in_full("gaussian")
+    with pytest.raises(ValueError, match="say task/noise=gausian, with one of gaussian, "):
+        in_full("gausian")
