@@ -20,7 +20,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
 	table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
-	table-denoisers study-stopping study-stability smoke-stopping \
+	restored table-denoisers study-stopping study-stability smoke-stopping \
 	figures check-figures bench data dashboard clean clean-runs
 
 help: ## list the targets
@@ -140,6 +140,10 @@ table-inpainting: setup ## Table 1: half of the pixels missing in eleven picture
 	$(call fit,-m experiment=table_inpainting $(LAUNCHER))
 	$(call fit,-m experiment=pixels_inpainting $(LAUNCHER))
 	$(call compare,inpainting)
+
+restored: setup ## two noisy pictures restored from themselves, beside other methods (EXTRAS=bm3d)
+	$(call fit,-m experiment=restored $(LAUNCHER))
+	$(call draw,restored)
 
 table-denoisers: setup ## a noisy photograph restored by itself, beside what one would pick instead (EXTRAS=bm3d)
 	$(call fit,-m experiment=denoisers $(LAUNCHER))

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import CLEAN, draw, make_run, part_of, rows, selection
+from studio import CLEAN, draw, files, make_run, part_of, rows, selection
 
-from dip_experiments.store import Run
+from dip_experiments.store import Run, write_image
 
 SEEDS = (3, 4)
 
@@ -144,3 +144,13 @@ def test_denoisers_are_compared_on_all_pictures_and_only_then_with_bm3d(tmp_path
         waiting = {"experiment": {"name": "denoisers", "noise": "authors25"}, "image": {"name": "cset9/house"}}
         table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs, waiting), none))
         assert {row["psnr_gap"] for row in table} == {"-"}
+
+
+def test_a_restored_picture_stands_beside_the_noisy_one_and_other_methods(tmp_path: Path) -> None:
+    run = restored(tmp_path, "one", "cset9/f16", 30.0)
+    write_image(run.image("stop-split-mixed", 0), CLEAN)
+    page = draw("figure_restored", selection(tmp_path, "restored", run))
+    found = {row["picture"]: row["psnr_mean"] for row in rows(page)}
+    assert found["restore_noisy"] == "30"
+    assert float(found["NLM"]) > float(found["noisy"]) + 3
+    assert files(page, tmp_path)

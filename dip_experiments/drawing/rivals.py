@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.baselines import CHOICES, DENOISERS, INPAINTERS, LIBRARIES, UPSAMPLERS, Array, Known
+from dip_experiments.drawing.panels import Panel
 from dip_experiments.drawing.stored import stored
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
@@ -90,6 +91,15 @@ def rival_picture(rival: Rival, run: Run, kept: Baselines) -> NDArray[np.float64
     """What it makes of what the first seed saw, as it is stored; None if not installed."""
     path = _found(kept.picture, rival, run, kept, shown=True)
     return None if path is None else read_image(path)
+
+
+def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> Panel:
+    """What a denoiser that is told the noise makes of what the first seed saw; how to get one that is not there."""
+    method = denoiser(name, sigma)
+    picture, numbers = rival_picture(method, run, kept), rival_numbers(method, run, kept)
+    if picture is None or numbers is None:
+        return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
+    return Panel(title, picture, [numbers["psnr"]])
 
 
 def _found(
