@@ -118,6 +118,7 @@ def test_the_split_chooses_by_its_estimate_and_the_oracle_by_the_clean_picture(t
 def restored(folder: Path, name: str, image: str, psnr: float) -> Run:
     scores = {f"stop-split-{kind}": {"psnr": [psnr + more], "ssim": [0.9]} for kind, more in
               (("mixed", 0.0), ("mean", -0.5), ("average", -1.0))}  # fmt: skip
+    scores["measurement"] = {"psnr": [20.0, 20.0], "ssim": [0.4, 0.4]}
     return make_run(
         folder, name, summary={"scores": scores, "wall_seconds": 50.0},
         measurement=CLEAN + np.random.default_rng(len(name)).normal(0, 0.1, CLEAN.shape),
@@ -153,4 +154,4 @@ def test_a_restored_picture_stands_beside_the_noisy_one_and_other_methods(tmp_pa
     found = {row["picture"]: row["psnr_mean"] for row in rows(page)}
     assert found["restore_noisy"] == "30"
     assert float(found["NLM"]) > float(found["noisy"]) + 3
-    assert files(page, tmp_path)
+    assert set(files(page, tmp_path / "drawn")) == {f"page.{ending}" for ending in ("csv", "json", "pdf", "png")}
