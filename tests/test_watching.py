@@ -247,7 +247,7 @@ def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
     words = [f"experiment=restore_{kind}", *RESTORE[1:], f"image.path={photo}", "output=restored.png"]
     assert dip(*words) == 0
     assert read_image(tmp_path / "restored.png").shape == (3, 64, 48)
-    assert "from estimated" in caplog.text
+    assert "_from estimated" in caplog.text
     told = capfd.readouterr().out
     assert "split would stop, if nothing better came, at" in told
     assert "estimated" in told

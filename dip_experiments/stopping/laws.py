@@ -6,8 +6,7 @@ loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 import numpy as np
@@ -17,23 +16,12 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.schema import Group
-from dip_experiments.stopping.estimates import INFLATED, Array, Sigma, different, local_noise, unknown_sigma, used_sigma
+from dip_experiments.stopping.estimates import Array, Sigma, different, local_noise, unknown_sigma, used_sigma
 
 Image = Float[Tensor, "c h w"]
+Facts = dict[str, float | str]
 BRIGHT = 0.5
 """Part of the windows, the brightest, in which noise that grows with brightness is measured (ours)."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """How strong noise is, in its law's own unit: `noise` as far as is known, `split` what e is drawn with.
-
-    The latter is larger where it is estimated: too small a one would leave y1 and y2 dependent. `facts`: to be said.
-    """
-
-    noise: float
-    split: float
-    facts: Mapping[str, float | str]
 
 
 class AnyLaw(Group):
@@ -44,8 +32,11 @@ class AnyLaw(Group):
         yield from ()
 
     @abstractmethod
-    def level(self, measurement: Float[Tensor, "r c h w"]) -> Level:
-        """The noise of a measurement. Raises ValueError where it has none, or the law does not suit it."""
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
+        """How strong the noise is, in the law's own unit, and what is to be said of it.
+
+        Raises ValueError where there is none, or the law does not suit the measurement.
+        """
 
     @abstractmethod
     def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
@@ -65,10 +56,9 @@ class GaussianLaw(AnyLaw):
     def faults(self, task: str) -> Iterator[str]:
         yield from unknown_sigma("split", "law.sigma", self.sigma, task)
 
-    def level(self, measurement: Float[Tensor, "r c h w"]) -> Level:
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         sigma, facts = used_sigma(self.sigma, measurement)
-        known = sigma if self.sigma is not None else sigma / INFLATED
-        return Level(known / 255, sigma / 255, facts)
+        return sigma / 255, facts
 
     def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
         return a * level * torch.randn(y.shape, generator=draws, dtype=y.dtype)
@@ -83,13 +73,12 @@ class PoissonLaw(AnyLaw):
     name: Literal["poisson"]
     gain: PositiveFloat | None
 
-    def level(self, measurement: Float[Tensor, "r c h w"]) -> Level:
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         check_positive("poisson", measurement)
         if self.gain is not None:
-            return Level(self.gain, self.gain, {"gain": self.gain, "gain_from": "given"})
+            return self.gain, {"gain": self.gain, "gain_from": "given"}
         gain = ratio(measurement, lambda mean: mean)
-        used = INFLATED**2 * gain
-        return Level(gain, used, {"gain": used, "gain_from": f"estimated {gain:.5f}, x1.21"})
+        return gain, {"gain": gain, "gain_from": "estimated"}
 
     def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
         p = a**2 / (1 + a**2)
@@ -110,13 +99,12 @@ class GammaLaw(AnyLaw):
     name: Literal["gamma"]
     looks: PositiveFloat | None
 
-    def level(self, measurement: Float[Tensor, "r c h w"]) -> Level:
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         check_positive("gamma", measurement)
         if self.looks is not None:
-            return Level(self.looks, self.looks, {"looks": self.looks, "looks_from": "given"})
+            return self.looks, {"looks": self.looks, "looks_from": "given"}
         looks = 1 / ratio(measurement, lambda mean: mean**2)
-        used = looks / INFLATED**2
-        return Level(looks, used, {"looks": used, "looks_from": f"estimated {looks:.1f}, /1.21"})
+        return looks, {"looks": looks, "looks_from": "estimated"}
 
     def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
         p = a**2 / (1 + a**2)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dip_experiments.operators import Operator
 from dip_experiments.schema import Group
-from dip_experiments.stopping.estimates import Sigma, used_sigma
+from dip_experiments.stopping.estimates import INFLATED, Sigma, used_sigma
 
 State = dict[str, Tensor]
 """What a rule remembers, replica first: changed in place, of fixed shapes, so that an iteration can be recorded."""
@@ -178,7 +178,10 @@ def covariance(some: Float[Tensor, "r c h w"], others: Float[Tensor, "r c h w"])
 
 
 def noise_of(sigma: Sigma, given: Prepared) -> tuple[Float[Tensor, " r"], Mapping[str, float | str]]:
-    """The noise's variance in what is fitted, and what is to be said of it; `sigma` is that of what was given."""
+    """The noise's variance in what is fitted, and what is to be said of it; `sigma` is that of what was given.
+
+    An estimated standard deviation is enlarged: a residual that seems too small too late costs more than too early.
+    """
     used, facts = used_sigma(sigma, given.measurement)
-    variance = (used / 255) ** 2 * (given.growth if sigma is not None else 1.0)
-    return given.measurement.new_full((len(given.measurement),), variance), facts
+    grown = given.growth if sigma is not None else INFLATED**2
+    return given.measurement.new_full((len(given.measurement),), (used / 255) ** 2 * grown), facts

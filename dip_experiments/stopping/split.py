@@ -18,12 +18,11 @@ class Split(MinimumRule):
     """The smallest error of the average, estimated without bias by what was put aside.
 
     With e what was added to y (see `laws`), the mean of (A f - y)^2 + 2 k (A f - y) e - var y is the error
-    mean (A f - A x)^2 in the mean, for every f made from y + e alone, where k var e = var y: k = 1 / a^2 if the level
-    of the noise is known. `covariance` less, it is that of the replicas' mean. Its standard error is that of the mean
-    over values. `split_cross` is mean (A f - y) e, so that other k can be looked at; `split_freedom` is
-    c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the whole fit per value. `a`: how strong e is against the
-    noise; the fit sees 1 + a^2 of its variance. `mix`: what another denoiser makes of y + e is mixed in at the joint
-    stop, as much as lowers the estimated error.
+    mean (A f - A x)^2 in the mean, for every f made from y + e alone, with k = 1 / a^2. `covariance` less, it is that
+    of the replicas' mean. Its standard error is that of the mean over values. `split_cross` is mean (A f - y) e, so
+    that other k can be looked at; `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the
+    whole fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance. `mix`: what
+    another denoiser makes of y + e is mixed in at the joint stop, as much as lowers the estimated error.
     """
 
     name: Literal["split"]
@@ -46,13 +45,12 @@ class Split(MinimumRule):
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
         y, known = given.measurement, given.known()
-        level = self.law.level(y)
+        level, facts = self.law.level(y)
         draws = [generator(seed, "stopping") for seed in seeds]
-        drawn = [self.law.extra(image, level.split, self.a, draw) for image, draw in zip(y, draws, strict=True)]
-        extra, noise = torch.stack(drawn) * known, self.law.variance(y, level.noise) * known
-        grown = self.a**2 * self.law.variance(y, level.split).mean() / self.law.variance(y, level.noise).mean()
-        evidence = {"extra": extra, "noise": noise, "y": y, "k": 1 / grown}
-        return Prepared(y + extra, given.operator, evidence, level.facts, given.growth * (1 + float(grown)))
+        drawn = [self.law.extra(image, level, self.a, draw) for image, draw in zip(y, draws, strict=True)]
+        extra, noise = torch.stack(drawn) * known, self.law.variance(y, level) * known
+        evidence = {"extra": extra, "noise": noise, "y": y, "k": torch.tensor(self.a**-2)}
+        return Prepared(y + extra, given.operator, evidence, facts, given.growth * (1 + self.a**2))
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         seen_average, seen_output = (seen.operator(image) for image in (seen.average, seen.output))
