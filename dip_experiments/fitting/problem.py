@@ -54,7 +54,7 @@ def make_latent(
     shape: tuple[int, int, int],
     scale: float,
     seeds: Sequence[int],
-    shown: Float[Tensor, "r c h w"] | None = None,
+    shown: Float[Tensor, "#r c h w"] | None = None,
 ) -> Float[Tensor, "r cz hz wz"]:
     """Latent z of each replica, float64: U(0, scale) drawn once, or the pixels' coordinates (PAPER detail 1).
 
@@ -75,8 +75,8 @@ def make_latent(
 
 
 def _framed(
-    name: str, picture: Float[Tensor, "r c h w"] | None, shape: tuple[int, int, int]
-) -> Float[Tensor, "r c hz wz"]:
+    name: str, picture: Float[Tensor, "#r c h w"] | None, shape: tuple[int, int, int]
+) -> Float[Tensor, "#r c hz wz"]:
     if picture is None:
         raise ValueError(f"latent={name} without a {name} image; use it with task=flash_no_flash")
     down, across = (whole - side for whole, side in zip(shape[1:], picture.shape[2:], strict=True))
