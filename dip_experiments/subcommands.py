@@ -55,7 +55,7 @@ def rivals(words: Sequence[str], imported: Importer) -> int:
     chosen = asked_for("rivals", words, imported)
     drawing, zs_n2n = imported("dip_experiments.drawing.rivals"), imported("dip_experiments.zs_n2n").zs_n2n
     for count, run in enumerate(chosen.runs, 1):
-        psnr, _, seconds = drawing.rival_scores(drawing.zero_shot(zs_n2n), run, chosen.baselines)
+        psnr, _, seconds = drawing.rival_scores(drawing.zero_shot(chosen.scale, zs_n2n), run, chosen.baselines)
         picture = run.settings["image"]["name"]
         print(f"{count} of {len(chosen.runs)}: ZS-N2N on {picture} {psnr:.2f} dB, {seconds:.0f} s", flush=True)
     if chosen.missing:

@@ -14,12 +14,10 @@ from dip_experiments.tensors import derive_seed
 
 Array = NDArray[np.float64]
 WIDTH, SLOPE = 48, 0.2
-RATE, HALVED_EVERY, ITERATIONS = 1e-3, 1000, 2000
-VERSION = "dip_experiments 1"
-"""To be raised when its numbers change."""
+RATE, HALVED_EVERY = 1e-3, 1000
 
 
-def zs_n2n(noisy: Array, seed: int = 0, iterations: int = ITERATIONS) -> Array:
+def zs_n2n(noisy: Array, seed: int, iterations: int) -> Array:
     """The picture "c h w", clipped to [0, 1]; knows nothing of the noise but that its pixels are independent.
 
     Raises ValueError for a picture of odd height or width: it is halved.

@@ -56,7 +56,7 @@ def rows(study: Selection, decoder: Selection, noise: str, sigma: float) -> Iter
         "DIP, one replica": ("no", [ours(run, stop_image("split", "average")) for run in runs]),
         "deep decoder": ("no", [ours(run, "output") for run in decoders]),
     }
-    others: dict[str, tuple[str, Rival]] = {"ZS-N2N": ("no", zero_shot())}
+    others: dict[str, tuple[str, Rival]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
     others |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
     for title, (told, rival) in others.items():
         found[title] = (told, [scores for run in runs if (scores := rival_scores(rival, run, study.baselines))])

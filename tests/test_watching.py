@@ -136,6 +136,7 @@ def test_a_replica_with_rules_is_the_single_fit_with_its_seed(dip: Dip, tmp_path
     assert {name: rule["joint"] for name, rule in single.summary["stopping"].items()} == stops
 
 
+@pytest.mark.slow
 def test_a_block_that_was_rejected_leaves_no_trace_in_any_rule(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,12 +30,12 @@ def test_the_loss_of_a_network_that_finds_no_noise_is_the_distance_of_the_halves
 def test_it_removes_noise_of_a_strength_that_it_is_not_told() -> None:
     clean = load_image("coffee", None, 64, "resize")
     noisy = clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape)
-    denoised = zs_n2n(noisy, iterations=300)
-    assert psnr(denoised, clean) > psnr(noisy, clean) + 4
-    np.testing.assert_array_equal(zs_n2n(noisy, iterations=3), zs_n2n(noisy, iterations=3))
-    assert not np.array_equal(zs_n2n(noisy, iterations=3), zs_n2n(noisy, seed=1, iterations=3))
+    denoised = zs_n2n(noisy, seed=0, iterations=100)
+    assert psnr(denoised, clean) > psnr(noisy, clean) + 3
+    np.testing.assert_array_equal(*(zs_n2n(noisy, seed=0, iterations=3) for _ in range(2)))
+    assert not np.array_equal(*(zs_n2n(noisy, seed=seed, iterations=3) for seed in range(2)))
 
 
 def test_a_picture_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(ValueError, match="even height and width"):
-        zs_n2n(np.zeros((3, 5, 4)))
+        zs_n2n(np.zeros((3, 5, 4)), seed=0, iterations=1)

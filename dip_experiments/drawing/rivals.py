@@ -17,6 +17,8 @@ from dip_experiments.store import Baselines, Run, version
 
 T = TypeVar("T")
 SCORES = ("psnr", "ssim", "seconds")
+ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
+"""By scale; about 2000 are its authors'."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ def rival_numbers(rival: Rival, run: Run, kept: Baselines) -> dict[str, float] |
     return _found(kept.find, rival, run, kept, shown=False)
 
 
-def zero_shot(compute: Callable[[Array], Array] | None = None) -> Rival:
+def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Rival:
     """ZS-N2N, which is told nothing; drawing takes the numbers that are there, as `dip rivals` has computed them."""
-    return Rival("zs_n2n", {"seed": 0}, None if compute is None else lambda noisy, known: compute(noisy))
+    words = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
+    return Rival("zs_n2n", words, None if method is None else lambda noisy, known: method(noisy, **words))
 
 
 def rival_scores(rival: Rival, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
