@@ -35,7 +35,7 @@ def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
     fit = started_fit(case, device)
     watches = [watch_of(rule, fit.average) for rule in RULES]
     iterations: list[float] = []
-    looks: dict[str, list[float]] = {watch.rule.name: [] for watch in watches}  # type: ignore[attr-defined]
+    looks: dict[str, list[float]] = {watch.rule.name: [] for watch in watches}
     fit.iterate()
     for _ in range(ROUNDS):
         iterations.append(seconds(fit.iterate, device))

@@ -211,7 +211,7 @@ class Planted(MinimumRule):
 def watched(curve: list[float], **words: Any) -> Watch:
     """A watch that has seen a planted curve; the image of iteration n has the value n."""
     images = torch.zeros(1, 1, 2, 2)
-    watch = Watch(Planted(**(WAITS | words)), images, Prepared(images, Identity()), ends=True)
+    watch = Watch(Planted(name="planted", **(WAITS | words)), images, Prepared(images, Identity()), ends=True)
     for n, value in enumerate(curve, 1):
         watch.observe(observation(torch.full((1, 1, 2, 2), float(n)), n, value))
     return watch

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,6 +16,9 @@ from dip_experiments.stopping.estimates import INFLATED, Sigma, used_sigma
 
 State = dict[str, Tensor]
 """What a rule remembers, replica first: changed in place, of fixed shapes, so that an iteration can be recorded."""
+Values: TypeAlias = Float[Tensor, " k"]
+Flags: TypeAlias = Bool[Tensor, " k"]
+"""Of the replicas, and last of their mean."""
 Evidence = Mapping[str, Tensor]
 """What a rule has put aside before the fit: the fit never sees it."""
 
@@ -67,8 +70,19 @@ class Statistic:
     columns: Mapping[str, Float[Tensor, " r"]]
 
 
+@dataclass(frozen=True)
+class SoFar:
+    """`best`: the value at the stop so far, infinite before there is one; `since`: iterations since then."""
+
+    best: Values
+    since: Int[Tensor, " k"]
+    iteration: Int[Tensor, "1"]
+
+
 class StoppingRule(Group):
     """Watches one trajectory; its words, and how it comes to its verdict, replica by replica and for all together."""
+
+    name: str
 
     @property
     def rings(self) -> tuple[str, ...]:
@@ -112,17 +126,8 @@ class StoppingRule(Group):
         """The statistic of one iteration. No value is branched on, and nothing leaves the device."""
 
     @abstractmethod
-    def judge(
-        self,
-        value: Float[Tensor, " k"],
-        best: Float[Tensor, " k"],
-        since: Int[Tensor, " k"],
-        iteration: Int[Tensor, "1"],
-    ) -> tuple[Bool[Tensor, " k"], Bool[Tensor, " k"]]:
-        """Whether this iteration is the one to stop at as far as is known, and whether that is final.
-
-        `best`: the value at the stop so far, infinite before there is one; `since`: iterations since then.
-        """
+    def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:
+        """Whether this iteration is the one to stop at as far as is known, and whether that is final."""
 
 
 class MinimumRule(StoppingRule):
@@ -137,34 +142,21 @@ class MinimumRule(StoppingRule):
     accept: Annotated[float, Field(gt=0, le=1)]
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        name = getattr(self, "name", "")
         if self.patience < block:
             yield (
-                f"stopping={name} with patience={self.patience}: the fit is looked at every fit.block={block} "
+                f"stopping={self.name} with patience={self.patience}: the fit is looked at every fit.block={block} "
                 "iterations; give it at least as much patience"
             )
 
-    def judge(
-        self,
-        value: Float[Tensor, " k"],
-        best: Float[Tensor, " k"],
-        since: Int[Tensor, " k"],
-        iteration: Int[Tensor, "1"],
-    ) -> tuple[Bool[Tensor, " k"], Bool[Tensor, " k"]]:
-        smaller = (value < self.accept * best) & (iteration > self.warm_up)
-        return smaller, best.isfinite() & (since >= self.patience) & ~smaller
+    def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:
+        smaller = (value < self.accept * so_far.best) & (so_far.iteration > self.warm_up)
+        return smaller, so_far.best.isfinite() & (so_far.since >= self.patience) & ~smaller
 
 
 class ThresholdRule(StoppingRule):
     """The first iteration whose statistic is not above 0."""
 
-    def judge(
-        self,
-        value: Float[Tensor, " k"],
-        best: Float[Tensor, " k"],
-        since: Int[Tensor, " k"],
-        iteration: Int[Tensor, "1"],
-    ) -> tuple[Bool[Tensor, " k"], Bool[Tensor, " k"]]:
+    def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:
         return value <= 0, value <= 0
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dip_experiments.stopping.rule import Observation, Prepared, State, StoppingRule
+from dip_experiments.stopping.rule import Observation, Prepared, SoFar, State, StoppingRule
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Watch:
         """Takes note of an iteration; gives the columns of the curves."""
         found = self.rule.observe(seen, {**self.state, **self.rings}, self.evidence)
         value = torch.cat([found.value, found.joint.reshape(1)]).to(self.best)
-        better, settled = self.rule.judge(value, self.best, seen.iteration - self.at, seen.iteration)
+        so_far = SoFar(self.best, seen.iteration - self.at, seen.iteration)
+        better, settled = self.rule.judge(value, so_far)
         better = better & ~self.final
         self.best.copy_(torch.where(better, value, self.best))
         self.at.copy_(torch.where(better, seen.iteration, self.at))
