@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from test_speed import TO_THE_HOST, Operations
 from torch import Tensor
 
 from dip_experiments.metrics import estimated_psnr
 from dip_experiments.operators import Identity, Mask
-from dip_experiments.stopping import Observation, Prepared, Watch, prepared
+from dip_experiments.stopping import Observation, Prepared, StoppingRule, Watch, prepared
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.estimates import correlation, used_sigma
+from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.stopping.laws import AnyLaw, GammaLaw, GaussianLaw, PoissonLaw
 from dip_experiments.stopping.moving_variance import MovingVariance
 from dip_experiments.stopping.rule import Evidence, MinimumRule, State, Statistic
 from dip_experiments.stopping.split import Split, freedom, weight
+from dip_experiments.stopping.sure import Sure
 from dip_experiments.stopping.windowed_variance import REWOUND, WindowedVariance
 
 SIGMA, GAIN, LOOKS = 25.0, 0.02, 8.0
@@ -325,3 +328,28 @@ def test_a_picture_without_noise_cannot_be_split() -> None:
 def test_an_estimated_psnr_is_never_told_without_its_error() -> None:
     assert estimated_psnr(1e-3, 1e-4) == "30.00 +- 0.43 dB"
     assert estimated_psnr(-1e-4, 1e-3) == "above 30.5 dB"
+
+
+RULES: list[StoppingRule] = [
+    Fixed(name="fixed", iteration=2),
+    split("gaussian"),
+    WindowedVariance(name="windowed_variance", window=3, **WAITS),
+    MovingVariance(name="moving_variance", alpha=0.1, **WAITS),
+    HeldOutPixels(name="held_out_pixels", fraction=0.1, **WAITS),
+    Discrepancy(name="discrepancy", sigma=SIGMA, tau=1.0),
+    Sure(name="sure", sigma=SIGMA, **WAITS),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_look_is_always_the_same_operations_so_that_a_recorded_one_can_be_replayed(rule: StoppingRule) -> None:
+    images = torch.rand(2, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    watch = Watch(rule, images.float(), rule.prepare(Prepared(images, Identity()), [0, 1]), ends=True)
+    seen = []
+    for n in range(1, 7):
+        shown = dataclasses.replace(observation(images.float(), n), divergence=torch.ones(2))
+        with Operations() as operations:
+            watch.observe(shown)
+        seen.append(operations.seen)
+    assert all(look == seen[0] for look in seen)
+    assert not [name for name, _ in seen[0] if any(word in name for word in TO_THE_HOST)]
