@@ -20,6 +20,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
 	table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
+	restored table-denoisers study-stopping study-stability smoke-stopping \
 	figures check-figures bench data dashboard clean clean-runs
 
 help: ## list the targets
@@ -58,6 +59,10 @@ smoke-restoration: ## the restoration figures and, for a picture or two, the tab
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/house" table-denoising
 	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
 	$(MAKE) SCALE=smoke ARGS="logger=none image=standard11/house" table-inpainting
+
+smoke-stopping: ## the studies of stopping and stability and, for a picture, the denoisers, in minutes, likewise
+	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16" study-stopping study-stability
+	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
 
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
@@ -136,9 +141,33 @@ table-inpainting: setup ## Table 1: half of the pixels missing in eleven picture
 	$(call fit,-m experiment=pixels_inpainting $(LAUNCHER))
 	$(call compare,inpainting)
 
+restored: setup ## two noisy pictures restored from themselves, beside other methods (EXTRAS=bm3d)
+	$(call fit,-m experiment=restored $(LAUNCHER))
+	$(call draw,restored)
+
+table-denoisers: setup ## a noisy photograph restored by itself, beside what one would pick instead (EXTRAS=bm3d)
+	$(call fit,-m experiment=denoisers $(LAUNCHER))
+	$(call fit,-m experiment=denoisers_decoder $(LAUNCHER))
+	$(BIN)/dip rivals denoisers scale=$(SCALE) paths.results=$(RESULTS) $(ARGS)
+	$(call compare,denoisers)
+
+study-stopping: setup ## when to stop: all rules on one trajectory, against the oracle (hours)
+	$(call fit,-m experiment=study_stopping $(LAUNCHER))
+	$(call draw,stopping)
+	$(call compare,stopping)
+
+study-stability: setup ## how much results vary, and which settings the split chooses (hours; after study-stopping)
+	$(call fit,-m experiment=study_stopping $(LAUNCHER))
+	$(call fit,-m experiment=study_stability $(LAUNCHER))
+	$(call fit,-m experiment=study_selection $(LAUNCHER))
+	$(call draw,stability)
+	$(call compare,stability)
+	$(call compare,selection)
+
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
 	$(BIN)/python scripts/bench_start.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/bench_rules.py --device $(DEVICE) --results $(RESULTS)
 
 data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
 	$(BIN)/python scripts/fetch_data.py

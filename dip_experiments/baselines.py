@@ -39,6 +39,7 @@ LIBRARIES = {
     "tv": ("scikit-image",),
     "wavelet": ("scikit-image", "PyWavelets"),
     "bm3d": ("bm3d",),
+    "zs_n2n": ("torch",),
     "nearest": ("numpy",),
     "bicubic": ("pillow",),
     "lanczos": ("pillow",),

@@ -9,7 +9,6 @@ import difflib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from urllib.parse import quote
 import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dip_experiments.store import check_writable
 
 TABLE = Path(__file__).parent / "published" / "datasets.csv"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -119,7 +120,8 @@ def fetch(folder: Path, server: str = SERVER) -> int:
     missing = [file for file in files() if not _is_there(file, folder / file.path)]
     if not missing:
         return 0
-    _check_writable(folder)
+    check_writable(folder, "DIP_DATA")
+    folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("WARNING")
     source = pooch.create(
         path=folder,
@@ -188,18 +190,6 @@ def _is_there(file: File, path: Path) -> bool:
     if path.exists() and not file.is_at(path):
         raise ValueError(_not_the_papers(path))
     return path.exists()
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"the folder for the pictures is {folder}, cannot write there ({error.strerror}); "
-            "choose another with DIP_DATA=folder"
-        ) from None
 
 
 def _not_the_papers(path: Path) -> str:

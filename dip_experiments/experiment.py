@@ -19,10 +19,12 @@ from dip_experiments.planning import check_delivery, frame_of, plan
 from dip_experiments.reporting import OUTCOMES, STOP, Outcome
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
-from dip_experiments.sitting import begin, fit_and_record, has_all
+from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
 from dip_experiments.wording import in_plain_words
 
+TOLD = ("iterations", "final", "oracle_peak", "lost_iterations", "failed", "scores", "stopping", "ended_by")
+"""What a report tells of a run's summary."""
 Told = dict[str, Any]
 """What a job tells, as Outcome has it."""
 
@@ -79,7 +81,7 @@ def delivered(run: Run, said: str, settings: Settings) -> Told:
     outcome: Told = {"run": run.name, "folder": str(run.folder), "outcome": said}
     if said == "failed":
         return outcome | {"message": (run.failure or "no reason recorded").splitlines()[0]}
-    outcome["summary"] = {name: run.summary.get(name) for name in ("final", "oracle_peak", "lost_iterations", "failed")}
+    outcome["summary"] = {name: run.summary[name] for name in TOLD if name in run.summary}
     if not settings.output:
         return outcome
     try:
@@ -89,9 +91,13 @@ def delivered(run: Run, said: str, settings: Settings) -> Told:
 
 
 def deliver(run: Run, settings: Settings) -> str:
-    """Writes the averaged image of the first replica that did not fail, with the picture's alpha; says where."""
+    """Writes the restored picture, with the alpha of the given one; says where."""
     path = expanded(settings.output or "", settings.image.path, settings.image.name)
-    restored = with_alpha(read_image(run.image("average", run.replicas[0])), settings.image.path, frame_of(settings))
+    picture = read_image(delivered_image(run, settings))
+    if settings.blend:
+        given = read_image(run.image("target", run.replicas[0]))
+        picture = (1 - settings.blend) * picture + settings.blend * given
+    restored = with_alpha(picture, settings.image.path, frame_of(settings))
     write_output(Path(path), restored, bit_depth(settings.image.path))
     return path
 

@@ -17,7 +17,7 @@ INTRODUCTION = """\
 dip fits an untrained network to one image (Deep Image Prior). Without words it fits nothing. Try
 
   dip scale=smoke                                                     a trial in seconds
-  dip image.path=photo.png task=denoising task.noise=none output=restored.png     your own noisy picture
+  dip experiment=restore_noisy image.path=photo.png output=restored.png     your own noisy picture, made good
   dip -m target=natural,noise architecture=skip,unet scale=smoke      a sweep: all combinations
   dip experiment=fig4 scale=laptop                                    the runs of a figure
   dip --help                                                          every word with its default
@@ -47,7 +47,8 @@ def _option_lines() -> Iterator[str]:
     for group in (name for name in group_names() if name not in WITHOUT_WORDS):
         for option in options(group):
             lines = (conf_folder() / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
-            comment = lines[0].removeprefix("# ") if lines[0].startswith("#") else ""
+            comments = (line.removeprefix("# ") for line in lines if line.startswith("# ") and "@package" not in line)
+            comment = next(comments, "")
             yield f"{group}={option}" + (f"   {comment}" if comment else "")
             yield from (f"  {group.replace('/', '.')}.{line}" for line in lines if _is_word(line))
 

@@ -1,5 +1,7 @@
 """Numbers read off images and curves, in NumPy. Images are "c h w" in [0, 1]."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
@@ -52,6 +54,16 @@ def psnr(image: Array, reference: Array) -> float:
     """10 log10(1 / MSE) in dB: range 1, all channels pooled, raw values, no border cropped (PAPER detail 9)."""
     _check_shapes(image, reference)
     return float(-10 * np.log10(max(np.square(image - reference).mean(), TINY)))
+
+
+def estimated_psnr(mse: float, standard_error: float) -> str:
+    """An estimated mean squared error as a PSNR, in words and never without its standard error (to first order).
+
+    An error that is not larger than that can be any small one: then only a bound is known.
+    """
+    if mse <= standard_error:
+        return f"above {-10 * math.log10(max(mse + standard_error, TINY)):.1f} dB"
+    return f"{-10 * math.log10(mse):.2f} +- {10 / math.log(10) * standard_error / mse:.2f} dB"
 
 
 def psnr_y_authors(image: Array, reference: Array) -> float:

@@ -22,6 +22,24 @@ class Operator(nn.Module, ABC):
     def adjoint(self, y: Float[Tensor, "r c hy wy"]) -> Float[Tensor, "r c h w"]:
         """A^T y."""
 
+    def __matmul__(self, first: "Operator") -> "Operator":
+        """self @ first: first one, then the other."""
+        return Composed(self, first)
+
+
+class Composed(Operator):
+    """A B: x goes through B first. (A B)^T = B^T A^T."""
+
+    def __init__(self, last: Operator, first: Operator) -> None:
+        super().__init__()
+        self.last, self.first = last, first
+
+    def forward(self, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c hy wy"]:
+        return self.last(self.first(x))
+
+    def adjoint(self, y: Float[Tensor, "r c hy wy"]) -> Float[Tensor, "r c h w"]:
+        return self.first.adjoint(self.last.adjoint(y))
+
 
 class Identity(Operator):
     """A = I: the whole image is measured."""

@@ -1,6 +1,7 @@
 """A request checked as a whole before anything is written: what it reads, what it builds, whether there is room."""
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,9 +26,12 @@ from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
-from dip_experiments.settings import Settings, TotalVariation, Wandb
+from dip_experiments.settings import Settings, Stream, TotalVariation, Wandb
+from dip_experiments.stopping import Prepared, Watch, prepared
+from dip_experiments.stopping.estimates import correlation
 from dip_experiments.store import check_writable
 from dip_experiments.tasks import Reconstruction, Task
+from dip_experiments.tensors import generator
 
 Builder = Callable[[int], Network]
 """Replicas -> network."""
@@ -48,6 +52,15 @@ class Plan:
     build: Builder
 
 
+@dataclass(frozen=True)
+class Watched:
+    """The task as it is fitted, the one that was given, and what each stopping rule put aside of that."""
+
+    task: Task
+    given: Task
+    kept: dict[str, Prepared]
+
+
 def plan(settings: Settings) -> Plan:
     """Checks a request as a whole. Raises ValueError that says what was given, what is wanted and what to do."""
     device = find_device(settings.device)
@@ -55,8 +68,10 @@ def plan(settings: Settings) -> Plan:
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     pictures = pictures_of(settings)
-    build = architecture(settings, task_of(settings, pictures, settings.seeds[:1]).shape)
-    latent_of(settings, pictures, build(1), seeds=[0])
+    watched = watched_task(settings, pictures, 1)
+    build = architecture(settings, watched.task.shape)
+    latent_of(settings, pictures, watched.task, build(1), [settings.seed])
+    say_what_is_known(settings, watched)
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
 
@@ -92,13 +107,57 @@ def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Tas
     return task.make(image, seeds, companions)
 
 
+def watched_task(settings: Settings, pictures: Pictures, replicas: int) -> Watched:
+    """The task of the first replicas, and what is left of it after the stopping rules took their part.
+
+    Raises ValueError where one cannot.
+    """
+    source: Stream = "target" if isinstance(settings.task, Reconstruction) else "task"
+    given = task_of(settings, pictures, settings.seeds_of(source)[:replicas])
+    left = Prepared(given.measurement, given.operator)
+    fitted, kept = prepared(settings.rules, left, settings.seeds_of("stopping")[:replicas])
+    return Watched(Task(fitted.measurement, fitted.operator, given.reference), given, kept)
+
+
+def say_what_is_known(settings: Settings, watched: Watched) -> None:
+    """Tells of the noise that the rules assume, and warns where they would be misled."""
+    for name, part in watched.kept.items():
+        if part.facts:
+            log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
+    trusting = [name for name, rule in settings.rules.items() if rule.trusts_noise]
+    found = correlation(watched.given.measurement[0].double().numpy()) if trusting else None
+    if found:
+        log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
 def latent_of(
-    settings: Settings, pictures: Pictures, network: Network, seeds: Sequence[int]
+    settings: Settings, pictures: Pictures, task: Task, network: Network, seeds: Sequence[int]
 ) -> Float[Tensor, "r cz hz wz"]:
     """The latents that the network takes. Raises ValueError where it takes none such."""
     words, flash = settings.latent, pictures.companions.get("flash")
-    given = None if flash is None else torch.from_numpy(flash)
-    return make_latent(words.name, network.latent_shape, words.scale, seeds, given)
+    shown = task.measurement if words.name == "measurement" else None
+    if flash is not None:
+        shown = torch.from_numpy(flash).unsqueeze(0)
+    return make_latent(words.name, network.latent_shape, words.scale, seeds, shown)
+
+
+def probe_of(
+    settings: Settings, task: Task, network: Network
+) -> tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None:
+    """+-1 for each value of the image, drawn from the seeds, and the same as the latent has it (Ramani et al. 2008).
+
+    None if no rule wants the divergence.
+    """
+    if not any(rule.needs_divergence for rule in settings.rules.values()):
+        return None
+    draws = [generator(seed, "stopping/probe") for seed in settings.seeds_of("stopping")]
+    signs = torch.stack([torch.randint(2, task.shape[1:], generator=draw).double() * 2 - 1 for draw in draws])
+    words = settings.latent
+    return signs, make_latent(words.name, network.latent_shape, words.scale, settings.seeds, signs)
 
 
 def check_account() -> None:
@@ -128,7 +187,10 @@ def architecture(settings: Settings, shape: tuple[int, int, int, int]) -> Builde
     arguments, left_out = with_scales_that_fit(network, arguments)
     if left_out:
         log.info("%s", left_out)
-    check_room(settings, bytes_needed(network, arguments, settings.replicas, VALUE_BYTES[settings.precision]), shape)
+    value = VALUE_BYTES[settings.precision]
+    watching = sum(rule.images_kept for rule in settings.rules.values()) * math.prod(shape[1:])
+    needed = bytes_needed(network, arguments, settings.replicas, value) + settings.replicas * value * watching
+    check_room(settings, needed, shape)
     return lambda replicas: network(**arguments, replicas=replicas)
 
 
@@ -139,12 +201,25 @@ def check_room(settings: Settings, needed: int, shape: tuple[int, int, int, int]
     if there is not None and needed > there:
         raise ValueError(
             f"{size}: about {needed / 1e9:.1f} GB of memory needed, {there / 1e9:.1f} GB there; "
-            "make scale.width, replicas or image.size smaller"
+            f"there is room with {what_fits(settings, there / needed)}"
         )
     if needed > LARGE:
         log.info(
             "%s: about %.1f GB of memory; how long it takes is told after the first iterations", size, needed / 1e9
         )
+
+
+def what_fits(settings: Settings, part: float) -> str:
+    """Settings that need no more than a part of the memory: fewer replicas, else a narrower network, or a picture.
+
+    Memory grows with the replicas, with the width at least, and with the picture's area.
+    """
+    single = part * settings.replicas
+    if single >= 1:
+        return f"replicas={int(single)}"
+    one = "replicas=1 and " if settings.replicas > 1 else ""
+    narrow, side = max(int(single * settings.scale.width), 1), int(100 * single**0.5)
+    return f"{one}scale.width={narrow}, or {one}image.size at {side} % of the picture's sides"
 
 
 def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
@@ -154,19 +229,29 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
     """
     settings, device = planned.settings, planned.device
     dtype = torch.float64 if settings.precision == "float64" else torch.float32
-    network = build_replicas(planned.build, settings.seeds).to(device, dtype)
-    latent = latent_of(settings, planned.pictures, network, settings.seeds)
+    network = build_replicas(planned.build, settings.seeds_of("init")).to(device, dtype)
+    watched = watched_task(settings, planned.pictures, settings.replicas)
+    latent = latent_of(settings, planned.pictures, watched.task, network, settings.seeds_of("latent"))
+    probe = probe_of(settings, watched.task, network)
     problem = Problem(
         network=network,
         latent=latent.to(device, dtype),
-        task=task_of(settings, planned.pictures, settings.seeds).to(device, dtype),
+        task=watched.task.to(device, dtype),
         seeds=settings.seeds,
+        perturbed_by=settings.seeds_of("perturbation"),
         perturbation=settings.latent.perturbation,
         optimise=settings.latent.optimise,
         tv_weight=settings.regularizer.weight if isinstance(settings.regularizer, TotalVariation) else 0.0,
         optimizer=settings.optimizer.model_dump(),
         precision=settings.precision,
+        given=watched.given.to(device, dtype),
+        probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),
     )
     words, repeats = settings.fit, settings.fit.rollbacks if settings.latent.perturbation else 0
     guard = Guard(words.spike_db, repeats, settings.replicas)
-    return Fit(problem, words.iterations, words.average_decay, guard, images)
+    watches = {
+        name: Watch(rule, torch.zeros(watched.task.shape, device=device, dtype=dtype), watched.kept[name],
+                    ends=name == settings.stopping.name)
+        for name, rule in settings.rules.items()
+    }  # fmt: skip
+    return Fit(problem, words.iterations, words.average_decay, guard, images, watches)

@@ -12,6 +12,11 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
+def chosen_with_slash(key: str, word: str, among: str = "") -> ValueError:
+    """What to say instead of `key=word`, where the word is the name of a group or looks like one."""
+    return ValueError(f"{key}={word}: a kind is chosen with a /; say {key.replace('.', '/')}={word}{among}")
+
+
 @dataclass(frozen=True)
 class Neutral:
     """At this value a setting leaves the run's name, as if it did not exist: so a new setting renames no old run."""

@@ -19,7 +19,7 @@ from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
-from dip_experiments.store import Run, Store, average_at, output_at, sitting, write_image, write_json
+from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
 from dip_experiments.tasks import Reconstruction
 
 log = logging.getLogger(__name__)
@@ -37,10 +37,22 @@ def has_all(run: Run, settings: Settings) -> bool:
     """Whether the run is whole and has the images asked for; a record need only have the picture to be delivered."""
     if not run.finished:
         return False
-    wanted = [] if settings.output is None else ["average"]
-    if not run.is_record:
-        wanted += images_of(settings.fit.keep, run.summary["iterations"])
-    return all(run.image(name, run.replicas[0]).exists() for name in wanted)
+    wanted = [] if run.is_record else images_of(settings.fit.keep, run.summary["iterations"])
+    there = all(run.image(name, run.replicas[0]).exists() for name in wanted)
+    return there and (settings.output is None or delivered_image(run, settings).exists()) and watched(run, settings)
+
+
+def watched(run: Run, settings: Settings) -> bool:
+    """Whether all rules asked for have watched it."""
+    return set(settings.rules) <= set(run.summary.get("stopping", {}))
+
+
+def delivered_image(run: Run, settings: Settings) -> Path:
+    """The restored picture: the replicas' mean where a rule stopped them, else the first sound replica's average."""
+    stop = run.summary.get("stopping", {}).get(settings.stopping.name)
+    if stop and stop["joint"] is not None:
+        return run.image(stop_image(settings.stopping.name, "mixed" if "mix" in stop else "mean"), 0)
+    return run.image("average", run.replicas[0])
 
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:

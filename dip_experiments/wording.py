@@ -18,7 +18,10 @@ BESIDES = {
     "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=optuna",
 }
 """What does not come with dip_experiments, by Hydra's group."""
-CHOICES = ("optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask")
+CHOICES = (
+    "optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask", "stopping", "stopping.law",
+    "observe.split.law",
+)  # fmt: skip
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
 
@@ -73,6 +76,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
         return _unknown(found[1])
     if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
         return _no_option(found[1], found[2], re.findall(r"^\t(\S+)$", message, re.MULTILINE))
+    if found := re.search(r"Could not load '([^']+)/([^'/]+)'", message):
+        return _no_option(found[1], found[2], [])
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
         return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
     if found := re.search(r"Multiple values for ([^.]+)\.", message):

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dip_experiments.compose import group_names, options
+from dip_experiments.schema import chosen_with_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
 WRITTEN = ("output", "paths.results")
 """Settings that name a file or a folder: what stands after the first = is its name, whatever is in it."""
+OBSERVE = ("stopping.observe", "stopping/observe")
+"""What one might call the group `observe`."""
 SWEEP_FLAGS = ("-m", "--multirun")
 CFG = ("-c", "--cfg")
 INFO = ("-i", "--info")
@@ -70,6 +73,8 @@ def _for_hydra(word: str, multirun: bool) -> str:
         raise ValueError(f"{word}: no setting can be left out; choose another value: {name}=...")
     if "=" not in word:
         raise ValueError(f"{word}: settings are given as key=value; `dip --help` lists them")
+    if key in OBSERVE:
+        return f"observe={value}"
     _check_choice(key, value)
     if key not in (*READ, *WRITTEN) or value == "null":
         return word
@@ -93,9 +98,9 @@ def _check_choice(key: str, value: str) -> None:
         return
     for name in value.split(","):
         if name in options(group) and name != "none" and not os.path.exists(name):
-            raise ValueError(f"{key}={value}: a kind is chosen with a /; say {group}={value}")
+            raise chosen_with_slash(key, value)
         if key == "task.noise" and name != "none" and not value.startswith("{"):
-            raise ValueError(f"{key}={value}: say {group}={value}, with one of {', '.join(options(group))}")
+            raise chosen_with_slash(key, value, f", with one of {', '.join(options(group))}")
 
 
 def _names(value: str) -> list[str]:

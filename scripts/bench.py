@@ -115,7 +115,8 @@ def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
     z, y = data(case, case.replicas, device)
     adam = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
     network, seeds = case.build(FastSkip, case.replicas).to(device), range(case.replicas)
-    problem = Problem(network, z, Task(y, Identity(), y), seeds, 1 / 30, "theta", 0.0, adam, case.precision)
+    task = Task(y, Identity(), y)
+    problem = Problem(network, z, task, seeds, seeds, 1 / 30, "theta", 0.0, adam, case.precision, task)
     return Fit(problem, iterations, 0.99, Guard(5.0, 3, case.replicas)).to(device)
 
 

@@ -28,6 +28,9 @@ READ = {
     "fast_s": "ours, s",
     "ratio": "ratio",
     "fast_peak_mb": "ours, MB",
+    "rule": "rule",
+    "rule_s": "rule, s",
+    "share": "of an iteration",
 }
 """Columns for reading, with their titles; the CSV has all."""
 ITERATIONS = 10

@@ -7,14 +7,14 @@ from matplotlib.axes import Axes
 from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, statistics, tabulated, value_at
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row
-from dip_experiments.drawing.rivals import denoiser, rival_numbers, rival_picture
+from dip_experiments.drawing.rivals import denoised
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.drawing.stored import output_at, stored
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.published import trajectory
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run, average_at
+from dip_experiments.store import Run, average_at
 
 SIGMA = 25.0
 """Of the authors' noisy pictures `noisy25`, which the baselines are told."""
@@ -34,7 +34,7 @@ def draw(selection: Selection) -> Page:
     curves = {"single output": curve_of(run, "psnr_reference"), "average": curve_of(run, "psnr_average")}
     clean = stored(run, "reference")
     noisy = Panel("noisy", stored(run, "target"), run.scores("measurement", "psnr")[:1])
-    others = [rival(run, name, title, selection.baselines) for name, title in BASELINES.items()]
+    others = [denoised(run, name, title, SIGMA, selection.baselines) for name, title in BASELINES.items()]
     levels = {panel.title: panel.decibels[0] for panel in (noisy, *others) if len(panel.decibels)}
     panels = [noisy, *ours(run), *others, Panel("clean", clean)]
     figure, (pictures, plot) = sheet(row_height(panels), 3.2)
@@ -54,15 +54,6 @@ def ours(run: Run) -> list[Panel]:
         Panel(f"output,\niteration {at}", output_at(run, at), value_at(run, "psnr_reference", at)),
         Panel(f"average of outputs,\niteration {at}", average, value_at(run, "psnr_average", at)),
     ]
-
-
-def rival(run: Run, name: str, title: str, kept: Baselines) -> Panel:
-    """What a method that is told the noise makes of the noisy picture."""
-    method = denoiser(name, SIGMA)
-    picture, numbers = rival_picture(method, run, kept), rival_numbers(method, run, kept)
-    if picture is None or numbers is None:
-        return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
-    return Panel(title, picture, [numbers["psnr"]])
 
 
 def draw_curves(axis: Axes, curves: dict[str, Curve], levels: dict[str, float]) -> None:

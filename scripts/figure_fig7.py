@@ -46,8 +46,8 @@ def panels(run: Run, kept: Baselines) -> list[Panel]:
 def rival(run: Run, name: str, kept: Baselines) -> Panel:
     """The holes as another method fills them."""
     method = inpainter(name)
-    numbers = rival_numbers(method, run, kept) or {}
-    return Panel(name, rival_picture(method, run, kept), list(numbers.values()))
+    numbers = rival_numbers(method, run, kept)
+    return Panel(name, rival_picture(method, run, kept), [numbers["psnr"]] if numbers else [])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ FLOORS = {
     "tasks": 2,
     "stopping": 2,
     "baselines": 2,
+    "zs_n2n": 2,
     "settings": 3,
     "fitting": 3,
     "drawing": 3,
@@ -41,6 +42,7 @@ FLOORS = {
     "scripts": 6,
 }
 NEIGHBOURS = {
+    ("datasets", "store"),  # whether a folder can be written
     ("store", "metrics"),  # which points of a curve are kept
     ("architectures", "operators"),
     ("wording", "compose"),

@@ -21,7 +21,7 @@ from dip_experiments.architectures import (
     build_replicas,
     polyphase,
 )
-from dip_experiments.architectures.layers import Lanczos, centre, concatenated, pooling
+from dip_experiments.architectures.layers import Gamma, Lanczos, centre, concatenated, pooling
 
 GOLDEN: dict[str, dict[str, Any]] = {
     "skip_bilinear_d3": {
@@ -212,3 +212,27 @@ def test_the_norm_uses_the_image_at_hand_also_in_eval_mode() -> None:
 def test_a_network_that_cannot_be_built_says_what_would_fit(build: Callable[[], nn.Module], wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):
         build()
+
+
+@pytest.mark.parametrize("evaluation", [Skip, FastSkip])
+def test_norms_start_at_one_or_uniformly_and_replicas_as_their_single_networks(evaluation: type[Skip]) -> None:
+    words: dict[str, Any] = {"down": [8, 8], "up": [8, 8], "skip": [4, 4]}
+
+    def build(gamma: Gamma, seeds: list[int]) -> Network:
+        return build_replicas(lambda r: evaluation(2, 3, (16, 16), **words, gamma=gamma, replicas=r), seeds)
+
+    plain, old = build("ones", [0]), build("uniform", [0])
+    for name, parameter in plain.named_parameters():
+        if "norm.weight" in name:
+            assert parameter.unique().item() == 1
+        else:  # the same weights: what is drawn for the norms comes last
+            assert torch.equal(parameter, old.get_parameter(name))
+    gammas = torch.cat(
+        [p.detach() for name, p in build("uniform", list(range(9))).named_parameters() if "norm.w" in name]
+    )
+    assert gammas.min() >= 0
+    assert gammas.max() <= 1
+    assert gammas.mean().item() == pytest.approx(0.5, abs=5 * (1 / 12 / len(gammas)) ** 0.5)
+    both, z = build("uniform", [3, 4]), torch.rand(2, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(both(z)[1:], build("uniform", [4])(z[1:]))
+    torch.testing.assert_close(both(z), both.plain()(z))

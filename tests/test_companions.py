@@ -104,7 +104,7 @@ def test_the_flash_picture_of_the_authors_is_the_latent_with_its_border_repeated
     asked = settings("image=paper/cave", "task=flash_no_flash", "image.size=36", "replicas=2")
     planned = plan(asked)
     network = planned.build(2)
-    latent = latent_of(asked, planned.pictures, network, asked.seeds)
+    latent = latent_of(asked, planned.pictures, made(asked), network, asked.seeds)
     inside = NOISY[:, 6:42, 10:46]
     assert latent.shape == (2, 3, 40, 40)
     check(latent, np.pad(inside, ((0, 0), (2, 2), (2, 2)), mode="edge"))
@@ -132,7 +132,7 @@ def test_a_flash_picture_of_ones_own_is_the_latent_and_part_of_the_runs_name(dip
 def test_the_same_task_with_noise_for_a_latent_is_its_control(data: None) -> None:
     asked = settings("image=paper/cave", "task=flash_no_flash", "latent=noise")
     planned = plan(asked)
-    drawn = latent_of(asked, planned.pictures, planned.build(1), [0])
+    drawn = latent_of(asked, planned.pictures, made(asked), planned.build(1), [0])
     assert drawn.shape == (1, 32, 32, 32)
     assert 0.09 < drawn.max() <= 0.1
     check(made(asked).measurement, CLEAN[CENTRE])
@@ -144,7 +144,7 @@ def test_a_grey_flash_picture_is_a_latent_of_one_channel(data: None, tmp_path: P
         "image=paper/cave", "task=flash_no_flash", f"task.flash={tmp_path / 'grey.png'}", "latent.channels=1"
     )
     planned = plan(asked)
-    check(latent_of(asked, planned.pictures, planned.build(1), [0]), NOISY[:1][CENTRE])
+    check(latent_of(asked, planned.pictures, made(asked), planned.build(1), [0]), NOISY[:1][CENTRE])
 
 
 NONE = "the authors published none"

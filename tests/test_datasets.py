@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_one_is_refused(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DIP_DATA", str(tmp_path / "file" / "data"))
     assert main([], server.address) == 2
-    assert "choose another with DIP_DATA=folder" in capfd.readouterr().err
+    assert "choose another folder with DIP_DATA=" in capfd.readouterr().err
     assert not server.asked
 
 

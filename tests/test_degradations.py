@@ -10,7 +10,16 @@ from torch import Tensor
 
 from dip_experiments.tasks.jpeg import through_file as jpeg
 from dip_experiments.tasks.masks import Bernoulli, Box, Text
-from dip_experiments.tasks.noises import Gaussian, Poisson, SaltAndPepper, Speckle
+from dip_experiments.tasks.noises import (
+    BlurredGaussian,
+    Gamma,
+    Gaussian,
+    GreyGaussian,
+    Poisson,
+    SaltAndPepper,
+    Speckle,
+    in_full,
+)
 from dip_experiments.tasks.super_resolution import low_resolution
 from dip_experiments.tasks.targets import Noisy
 from dip_experiments.tensors import generator
@@ -72,6 +81,28 @@ def check_moments(values: Tensor, mean: float, variance: float, kurtosis: float 
 
 def check_share(hit: Tensor, share: float, n: int) -> None:
     assert hit.double().mean().item() == pytest.approx(share, abs=SURE * (share * (1 - share) / n) ** 0.5)
+
+
+def test_gamma_speckle_has_the_image_as_mean_and_its_square_by_looks_as_variance() -> None:
+    noisy = Gamma(name="gamma", looks=10.0).apply(flat(), draws())
+    check_moments(noisy, GREY, GREY**2 / 10, kurtosis=3 + 6 / 10)
+    assert noisy.min() > 0
+    assert torch.equal(noisy, Gamma(name="gamma", looks=10.0).apply(flat(), draws()))
+
+
+def test_grey_noise_is_the_same_in_all_channels() -> None:
+    noise = GreyGaussian(name="grey_gaussian", sigma=25.0).apply(flat(), draws()) - GREY
+    assert torch.equal(noise[0], noise[2])
+    check_moments(noise[:1], 0, (25 / 255) ** 2)
+
+
+def test_blurred_noise_has_the_deviation_asked_for_and_its_neighbours_correlate() -> None:
+    noise = BlurredGaussian(name="blurred_gaussian", sigma=25.0, radius=1.0).apply(flat(256), draws()) - GREY
+    assert noise.std().item() == pytest.approx(25 / 255, rel=0.02)
+    neighbours = (noise[..., 1:] * noise[..., :-1]).mean() / noise.square().mean()
+    assert neighbours.item() == pytest.approx(np.exp(-1 / 4), abs=0.02)  # of a Gaussian of radius 1 with itself
+    channels = (noise[0] * noise[1]).mean() / noise.square().mean()
+    assert abs(channels.item()) < 0.05
 
 
 def test_gaussian_noise_has_mean_0_and_the_deviation_asked_for() -> None:
@@ -227,3 +258,12 @@ def test_a_realisation_depends_on_the_generator_and_not_on_the_precision(degrade
 def test_settings_out_of_range_are_refused(degrade: Callable[[Tensor], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         degrade(torch.full((3, 8, 12), 0.5))
+
+
+def test_a_noise_without_words_may_be_said_in_one_and_others_are_told_how() -> None:
+    assert in_full("none") == {"name": "none"}
+    assert in_full({"name": "gamma", "looks": 3.0}) == {"name": "gamma", "looks": 3.0}
+    with pytest.raises(ValueError, match="say task/noise=gaussian"):
+        in_full("gaussian")
+    with pytest.raises(ValueError, match="say task/noise=gausian, with one of gaussian, "):
+        in_full("gausian")

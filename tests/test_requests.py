@@ -134,7 +134,7 @@ def test_help_lists_the_groups(capfd: pytest.CaptureFixture[str]) -> None:
     told = capfd.readouterr().out
     assert "target: natural, noise, noisy, shuffled" in told
     assert "image: astronaut, camera, chelsea, coffee, file, cset9/baboon, cset9/f16" in told
-    assert "task/noise: gaussian" in told
+    assert "task/noise: blurred_gaussian, gamma, gaussian" in told
     assert "  task.quality: 10   # 1 worst to 100" in told
     assert "  task.noise.peak: 30.0" in told
     assert "photo (1).png" in told

@@ -44,7 +44,7 @@ WRONG = [
     ),
     (["task=inpainting", "task.mask=box"], "task.mask=box: a kind is chosen with a /; say task/mask=box"),
     (["task=denoising", "task.noise=poisson"], "task.noise=poisson: a kind is chosen with a /; say task/noise=poisson"),
-    (["task=denoising", "task.noise=poison"], "say task/noise=poison, with one of gaussian"),
+    (["task=denoising", "task.noise=poison"], "say task/noise=poison, with one of blurred_gaussian"),
     (["task=inpainting", "task/mask=file"], "task.mask.path is needed"),
     (["task=inpainting", "task.mask=nowhere.png"], "task.mask.path=nowhere.png: no such file"),
     (

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from conftest import SMALL, Dip, fresh, only_run
 from test_fitting import interrupt_at
 from test_guard import poison
 
+from dip_experiments.architectures import bytes_needed
 from dip_experiments.store import Run, Store, locked
 
 WORDS = ["fit.iterations=20"]
@@ -154,6 +156,28 @@ def test_a_fit_that_would_not_fit_into_memory_is_refused_before_it_is_built(
         assert "GB of memory needed" in told
         assert len(told.splitlines()) == 1
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(("replicas", "part"), [(4, 0.6), (4, 0.2), (1, 0.7)])
+def test_a_fit_that_is_too_large_is_told_what_would_fit(
+    replicas: int,
+    part: float,
+    dip: Dip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    words, needed = ["scale=smoke", "scale.width=64", "logger=none", "fit.iterations=1"], []
+
+    def noted(*arguments: Any) -> int:
+        needed.append(bytes_needed(*arguments))
+        return needed[-1]
+
+    monkeypatch.setattr("dip_experiments.planning.bytes_needed", noted)
+    monkeypatch.setattr("dip_experiments.planning.available_memory", lambda device: part * needed[0])
+    assert dip(*words, f"replicas={replicas}") == 2
+    told = capfd.readouterr().err.strip().split("there is room with ")[1].split(",")[0]
+    assert dip(*words, *told.split(" and ")) == 0
 
 
 def test_a_large_fit_says_what_it_will_take(

@@ -38,7 +38,7 @@ def small_fit(precision: str = "float32", iterations: int = 40, device: str = "c
     network = build_replicas(lambda r: FastSkip(8, 3, size, [8, 8], [8, 8], [4, 4], replicas=r), seeds)
     latent = make_latent("noise", network.latent_shape, 0.1, seeds)
     task = Reconstruction(name="reconstruction").make(image, seeds, target).to(torch.device(device), torch.float32)
-    problem = Problem(network.float(), latent.float(), task, seeds, 1 / 30, "theta", 0.0, ADAM, precision)
+    problem = Problem(network.float(), latent.float(), task, seeds, seeds, 1 / 30, "theta", 0.0, ADAM, precision, task)
     return Fit(problem, iterations, 0.99, Guard(5.0, 3, 3)).to(device)
 
 

@@ -9,6 +9,9 @@ from studio import SCRIPTS, draw, make_run, rows, selection
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
+OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_stopping", "table_selection")
+STUDIES = ("table_stopping", "table_selection", "table_stability", "table_denoisers")
+"""What they draw of runs is in test_studies."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
 
@@ -78,8 +81,15 @@ def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Pa
     assert "Iterations lost to the guard: 150 of 480." in " ".join(str(page.shown).split())
 
 
-@pytest.mark.parametrize("ran", [False, True])
-@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("table_*.py")))
+@pytest.mark.parametrize(
+    ("script", "ran"),
+    [
+        (path.stem, ran)
+        for path in sorted(SCRIPTS.glob("table_*.py"))
+        for ran in (False, True)
+        if not (ran and path.stem in STUDIES)
+    ],
+)
 def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, ran: bool, tmp_path: Path) -> None:
     for name in ("draw_quality", "draw_impedance") if script == "table_precision" else ("draw",):
         job: Any = peaked(tmp_path, "a", [27.0, 28.0]) if ran and script in OF_ONE_SELECTION else {}
@@ -92,9 +102,6 @@ def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, ran: b
         assert {len(line.split("|")) - 2 for line in lines} <= set(range(1, MOST_COLUMNS + 1))
         assert max(len(line) for line in str(page.shown).splitlines()[1:]) <= 120
         assert all(len(line) <= WIDEST for line in lines)
-
-
-OF_ONE_SELECTION = ("table_precision", "table_impedance")
 
 
 def test_numbers_stand_right_and_words_left() -> None:

@@ -95,3 +95,8 @@ def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told:
     (job,) = compose_jobs(for_hydra(["image.path=a.png", *words], False), False)
     said = added_noise(read_settings(job))
     assert (told is None and said is None) or (told is not None and told in (said or ""))
+
+
+@pytest.mark.parametrize("key", ["stopping.observe", "stopping/observe", "observe"])
+def test_observers_are_asked_for_under_either_name(key: str) -> None:
+    assert for_hydra([f"{key}=[split,sure]"], multirun=False) == ["observe=[split,sure]"]

@@ -11,6 +11,7 @@ from dip_experiments.tensors import decimate, lanczos_kernel
 Padding = Literal["reflection", "zero"]
 Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
 Upsample = Literal["bilinear", "nearest"]
+Gamma = Literal["ones", "uniform"]
 
 PADDING_MODES: dict[Padding, Literal["reflect", "zeros"]] = {"reflection": "reflect", "zero": "zeros"}
 NEGATIVE_SLOPE = 0.2
@@ -35,6 +36,14 @@ def convolution(
 def norm(channels: int, replicas: int) -> nn.BatchNorm2d:
     """Batch normalisation that always uses the statistics of the image at hand (PAPER, common settings)."""
     return nn.BatchNorm2d(channels * replicas, track_running_stats=False)
+
+
+def start_norms(network: nn.Module, gamma: Gamma) -> None:
+    """The scales of all norms as they start: 1, or U(0, 1) as in PyTorch before 1.2 (PAPER detail 12)."""
+    if gamma == "uniform":
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight)
 
 
 class Lanczos(nn.Module):

@@ -1,17 +1,20 @@
 """The paper's hourglass with skip connections, and without them the encoder-decoder."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
 
 from torch import Tensor, nn
 
 from dip_experiments.architectures.layers import (
     Block,
     Downsample,
+    Gamma,
     Output,
     Padding,
     Upsample,
     concatenated,
     norm,
+    start_norms,
     upsampled,
 )
 from dip_experiments.architectures.network import Network, padded
@@ -64,10 +67,12 @@ class Skip(Network):
     """Hourglass of the paper (Ulyanov et al. 2018, supplement; PAPER detail 2).
 
     `down`, `up`, `skip`: channels of each scale, fine to coarse; a skip of 0 leaves the branch out. Kernels, `upsample`
-    and `downsample` are one value for all scales or a list. Computes on sides divisible by 2^scales.
+    and `downsample` are one value for all scales or a list. `gamma`: how the norms' scales start, as 1 or as U(0, 1).
+    Computes on sides divisible by 2^scales.
     """
 
     names = ("skip", "encoder_decoder")
+    neutral: ClassVar[Mapping[str, object]] = {"gamma": "ones"}
     per_scale = ("down", "up", "skip", "kernel_down", "kernel_up", "upsample", "downsample")
 
     def __init__(
@@ -84,6 +89,7 @@ class Skip(Network):
         downsample: Downsample | list[Downsample] = "stride",
         up_1x1: bool = True,
         padding: Padding = "reflection",
+        gamma: Gamma = "ones",
         replicas: int = 1,
     ) -> None:
         scales = len(down)
@@ -113,6 +119,7 @@ class Skip(Network):
             )
             self.add_module(f"scale{i}", scale)
         self.output = Output(up[0], output_channels, 1, replicas=replicas, padding=padding)
+        start_norms(self, gamma)
 
     def side_by_side(self, z: Tensor) -> Tensor:
         x, branches = z, []

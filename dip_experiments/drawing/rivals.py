@@ -1,6 +1,7 @@
 """What other methods make of what a network saw: computed once in float, then found by method and measurement."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.baselines import CHOICES, DENOISERS, INPAINTERS, LIBRARIES, UPSAMPLERS, Array, Known
+from dip_experiments.drawing.panels import Panel
 from dip_experiments.drawing.stored import stored
 from dip_experiments.images import read_image
-from dip_experiments.metrics import psnr, psnr_y_authors
+from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.store import Baselines, Run, version
 
 T = TypeVar("T")
+SCORES = ("psnr", "ssim", "seconds")
+ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
+"""By scale; about 2000 are its authors'."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,20 @@ def rival_numbers(rival: Rival, run: Run, kept: Baselines) -> dict[str, float] |
     return _found(kept.find, rival, run, kept, shown=False)
 
 
+def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Rival:
+    """ZS-N2N, which is told nothing; drawing takes the numbers that are there, as `dip rivals` has computed them."""
+    words = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
+    return Rival("zs_n2n", words, None if method is None else lambda noisy, known: method(noisy, **words))
+
+
+def rival_scores(rival: Rival, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
+    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
+    numbers = _found(kept.find, rival, run, kept, shown=False, wanted=SCORES)
+    if numbers is None or not set(SCORES) <= set(numbers):
+        return None
+    return numbers["psnr"], numbers["ssim"], numbers["seconds"]
+
+
 def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
     """A metric of several methods, each by its column; those that are not installed are left out."""
     found = {column: rival_numbers(rival, run, kept) for column, rival in rivals.items()}
@@ -77,11 +96,26 @@ def rival_picture(rival: Rival, run: Run, kept: Baselines) -> NDArray[np.float64
     return None if path is None else read_image(path)
 
 
-def _found(look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool) -> T | None:
-    """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is."""
+def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> Panel:
+    """What a denoiser that is told the noise makes of what the first seed saw; how to get one that is not there."""
+    method = denoiser(name, sigma)
+    picture, numbers = rival_picture(method, run, kept), rival_numbers(method, run, kept)
+    if picture is None or numbers is None:
+        return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
+    return Panel(title, picture, [numbers["psnr"]])
+
+
+def _found(
+    look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool, wanted: Sequence[str] = ()
+) -> T | None:
+    """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is.
+
+    `wanted`: numbers without which it counts as not there.
+    """
     key = (_seen(run), rival.words)
     found = look(rival.name, rival.version, *key)
-    if found is None and _compute(rival, run, kept, shown):
+    lacking = found is None or (isinstance(found, dict) and not set(wanted) <= set(found))
+    if lacking and _compute(rival, run, kept, shown):
         found = look(rival.name, rival.version, *key)
     return found if found is not None else look(rival.name, None, *key)
 
@@ -97,8 +131,10 @@ def _compute(rival: Rival, run: Run, kept: Baselines, shown: bool) -> bool:
     first, arrays, reference = run.replicas[0], run.measured(), stored(run, "reference")
     measurement = arrays["measurement"][first].astype(np.float64)
     known = np.broadcast_to(arrays["known"][first], measurement.shape) if "known" in arrays else None
+    began = time.perf_counter()
     picture = rival.compute(measurement, known)
-    numbers = {"psnr": psnr(picture, reference)}
+    seconds = time.perf_counter() - began
+    numbers = {"psnr": psnr(picture, reference), "ssim": ssim(picture, reference), "seconds": round(seconds, 3)}
     if "factor" in rival.words:
         numbers["psnr_y_authors"] = psnr_y_authors(picture, reference)
     kept.add(rival.name, rival.version, _seen(run), rival.words, numbers, picture if shown else None)

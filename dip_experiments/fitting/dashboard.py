@@ -86,7 +86,7 @@ class Dashboard(pl.Callback):
             for seed in self.fit.problem.seeds:
                 self.board.define_metric(f"{column}/seed{seed}", step_metric="iteration")
         if self.sent == 0:
-            task = self.fit.problem.task
+            task = self.fit.problem.given
             self._log_images(0, target=task.measurement, reference=task.reference)
 
     def _send(self) -> None:

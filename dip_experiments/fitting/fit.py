@@ -1,7 +1,7 @@
 """The Lightning module: one fit of R replicas, a block of iterations at a time."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import pytorch_lightning as pl
 import torch
@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_optimizer, one_cycle
+from dip_experiments.fitting.state import State, copied, moments
+from dip_experiments.stopping import Observation, Watch
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
-State = dict[str, Any]
+PROBED = 1e-3
+"""Step of the divergence, in units of the image (ours)."""
 
 
 class Fit(pl.LightningModule):
@@ -24,7 +27,8 @@ class Fit(pl.LightningModule):
     gives *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
     Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing behind. `kept` has
     output and average of those iterations of the last block that are `wanted`. `told` is called after each iteration,
-    accepted or not.
+    accepted or not. `watches`, by the rules' names, add their columns, and psnr_mean, of the mean of the replicas'
+    averages; one of them may end the fit early, at the end of a block.
     """
 
     output: Float[Tensor, "r c h w"]
@@ -33,7 +37,13 @@ class Fit(pl.LightningModule):
     row: Int[Tensor, "1"]
 
     def __init__(
-        self, problem: Problem, iterations: int, average_decay: float, guard: Guard, wanted: Iterable[int] = ()
+        self,
+        problem: Problem,
+        iterations: int,
+        average_decay: float,
+        guard: Guard,
+        wanted: Iterable[int] = (),
+        watches: Mapping[str, Watch] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -42,18 +52,31 @@ class Fit(pl.LightningModule):
         self.latent = nn.Parameter(problem.latent, requires_grad=problem.optimise != "theta")
         self.operator = problem.task.operator
         self.problem, self.guard, self.average_decay = problem, guard, average_decay
-        reference = problem.task.reference
-        self.columns = ["loss", "psnr_measurement", *([] if reference is None else ["psnr_reference", "psnr_average"])]
+        self.watches = dict(watches)
+        self.columns = ["loss", "psnr_measurement", *self.oracle_columns()]
+        self.columns += [name for watch in self.watches.values() for name in watch.rule.columns]
         shape = (iterations, len(self.columns), self.network.replicas)
         self.register_buffer("curves", torch.full(shape, torch.nan, dtype=problem.latent.dtype))
         self.register_buffer("row", torch.zeros(1, dtype=torch.long))
-        self.register_buffer("average", problem.task.measurement.new_zeros(problem.task.shape))
+        for name in ("output", "average"):
+            self.register_buffer(name, problem.task.measurement.new_zeros(problem.task.shape), persistent=False)
         self.done = 0
         self.wanted = frozenset(wanted)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.told: Callable[[int], None] = lambda iteration: None
         self.resume_from: State | None = None
         self.good: State = {}
+
+    def oracle_columns(self) -> list[str]:
+        """Curves that look at the reference."""
+        if self.problem.task.reference is None:
+            return []
+        return ["psnr_reference", "psnr_average", *(["psnr_mean"] if self.watches else [])]
+
+    @property
+    def over(self) -> bool:
+        """Whether a rule has ended the fit."""
+        return any(watch.over for watch in self.watches.values())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         free = [parameter for parameter in (*self.network.parameters(), self.latent) if parameter.requires_grad]
@@ -62,7 +85,7 @@ class Fit(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Draws continue where they were; the state before the first iteration is the first good one."""
         self.optimizer: torch.optim.Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
-        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.seeds]
+        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.perturbed_by]
         if self.resume_from is not None:
             self.load_state(self.resume_from)
         self.row.fill_(self.done)
@@ -70,6 +93,13 @@ class Fit(pl.LightningModule):
         self.advance: Callable[[], None] = self.iterate
         if self.device.type == "cuda" and not isinstance(self.optimizer, torch.optim.LBFGS):
             self.advance = Recorded(self.iterate, self.noise if self.problem.perturbation else [], self.device)
+
+    def on_train_start(self) -> None:
+        self.end_if_over()
+
+    def end_if_over(self) -> None:
+        """Tells Lightning that no block is wanted any more."""
+        self.trainer.should_stop = self.over
 
     def training_step(self, block: tuple[int, int], batch_index: int) -> None:
         """The iterations after block[0] up to block[1], until the guard accepts their losses."""
@@ -80,6 +110,7 @@ class Fit(pl.LightningModule):
             self.restore(noise)
         self.done = block[1]
         self.good = self.state()
+        self.end_if_over()
 
     def block_losses(self, after: int, last: int) -> Float[Tensor, "r b"]:
         """Carries out a block; the loss of each iteration, and the one that the iteration after it will find."""
@@ -98,6 +129,7 @@ class Fit(pl.LightningModule):
         """
         self.set_rate()
         z = self.perturbed()
+        shifted = self.shifted(z)
         first: list[tuple[Tensor, ...]] = []
 
         def closure() -> Tensor:
@@ -111,7 +143,8 @@ class Fit(pl.LightningModule):
 
         self.optimizer.step(closure)  # type: ignore[arg-type]
         self.output, energy, loss = first[0]
-        self.record(energy, loss)
+        self.move_average()
+        self.record(energy, loss, self.observe(energy, shifted))
 
     def set_rate(self) -> None:
         """The learning rate of this iteration, if it is not constant."""
@@ -135,16 +168,39 @@ class Fit(pl.LightningModule):
         return self.latent + draws
 
     @torch.no_grad()
-    def record(self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"]) -> None:
-        """Moves the average and writes one row of the curves."""
-        self.move_average()
+    def shifted(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"] | None:
+        """The image for a measurement that is moved a little along the probe, where a rule wants the divergence."""
+        return None if self.problem.probe is None else self.image(z + PROBED * self.problem.probe[1])
+
+    @torch.no_grad()
+    def observe(
+        self, energy: Float[Tensor, " r"], shifted: Float[Tensor, "r c h w"] | None
+    ) -> list[Float[Tensor, "_ r"]]:
+        """Shows the iteration to the rules; their columns."""
+        divergence = None
+        if self.problem.probe is not None and shifted is not None:
+            moved = self.problem.probe[0] * (shifted - self.output) / PROBED
+            divergence = moved.flatten(1).mean(1)
+        operator = self.problem.given.operator
+        seen = Observation(self.row + 1, self.output, self.average, operator, energy, divergence)
+        return [watch.observe(seen) for watch in self.watches.values()]
+
+    @torch.no_grad()
+    def record(
+        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], watched: Sequence[Float[Tensor, "_ r"]]
+    ) -> None:
+        """Writes one row of the curves."""
         row = [loss, psnr_from_mse(energy)]
         reference = self.problem.task.reference
         if reference is not None:
-            row += [psnr_from_mse(mean_squared_error(image, reference)) for image in (self.output, self.average)]
-        self.curves.index_copy_(0, self.row, torch.stack(row).unsqueeze(0))
+            seen = [self.output, self.average]
+            if self.watches:
+                seen.append(self.average.nanmean(0, keepdim=True).expand_as(self.average))
+            row += [psnr_from_mse(mean_squared_error(image, reference)) for image in seen]
+        self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *watched]).unsqueeze(0))
         self.row.add_(1)
 
+    @torch.no_grad()
     def move_average(self) -> None:
         """The running mean of all outputs; the first output is where it begins."""
         decay = self.average_decay * (self.row > 0).to(self.average)
@@ -185,6 +241,8 @@ class Fit(pl.LightningModule):
         self.network.load_state_dict(state["network"])
         self.latent.copy_(state["latent"])
         self.average.copy_(state["average"])
+        for name, kept in state["watches"].items():
+            self.watches[name].place(kept)
 
     def state(self) -> State:
         """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
@@ -192,7 +250,9 @@ class Fit(pl.LightningModule):
             "done": self.done,
             "network": self.network.state_dict(),
             "latent": self.latent.detach(),
+            "output": self.output,
             "average": self.average,
+            "watches": {name: watch.small() for name, watch in self.watches.items()},
             "optimizer": self.optimizer.state_dict(),
             "noise": [draw.get_state() for draw in self.noise],
             "guard": self.guard.state(),
@@ -200,34 +260,18 @@ class Fit(pl.LightningModule):
         }
         return {name: copied(value) for name, value in live.items()}
 
+    def state_to_save(self) -> State:
+        """The last good state, with what is too large to be copied for every block."""
+        return self.good | {"rings": {name: dict(watch.rings) for name, watch in self.watches.items()}}
+
     def load_state(self, state: State) -> None:
         """Continues from a state as if nothing had happened."""
         self.done = state["done"]
         self.place(state)
+        self.output = state["output"].to(self.average)
+        for name, rings in state["rings"].items():
+            self.watches[name].place_rings(rings)
         self.curves[: self.done] = state["curves"].to(self.curves)
         self.optimizer.load_state_dict(state["optimizer"])
         self.set_noise(state["noise"])
         self.guard.load_state(state["guard"])
-
-
-def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor, Tensor]]:
-    """(live, good) of every tensor that the optimizer keeps of a parameter; zero where none was kept yet."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    pairs = []
-    for index, parameter in enumerate(parameters):
-        kept = good["state"].get(index, {})
-        for name, live in optimizer.state[parameter].items():
-            if isinstance(live, Tensor):
-                pairs.append((live, kept.get(name, torch.zeros_like(live))))
-    return pairs
-
-
-def copied(value: Any) -> Any:
-    """The same nested value with every tensor cloned."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [copied(item) for item in value]
-    return value

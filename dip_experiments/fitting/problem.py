@@ -25,19 +25,24 @@ OPTIMIZERS: dict[str, Any] = {
 class Problem:
     """min over theta, z or both of E(f_theta(z_t); x0) + weight R(f_theta(z_t)) (Ulyanov et al. 2018, Eq. 1 and 2).
 
-    `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2). `optimise` is theta, z or both.
-    `precision` is float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see `Fit.image`.
+    `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2), drawn from the seeds `perturbed_by`. `optimise` is theta, z
+    or both. `precision` is float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see
+    `Fit.image`. `given` is the task before a stopping rule put a part of the measurement aside. `probe`: +-1 in the
+    image and what it is in the latent, where a rule asks for the divergence by the measurement.
     """
 
     network: Network
     latent: Float[Tensor, "r cz hz wz"]
     task: Task
     seeds: Sequence[int]
+    perturbed_by: Sequence[int]
     perturbation: float
     optimise: str
     tv_weight: float
     optimizer: dict[str, Any]
     precision: str
+    given: Task
+    probe: tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None = None
 
     def loss(self, x_hat: Float[Tensor, "r c h w"], energy: Float[Tensor, " r"]) -> Float[Tensor, " r"]:
         """Energy plus the explicit prior, per replica."""
@@ -49,18 +54,19 @@ def make_latent(
     shape: tuple[int, int, int],
     scale: float,
     seeds: Sequence[int],
-    flash: Float[Tensor, "c h w"] | None = None,
+    shown: Float[Tensor, "#r c h w"] | None = None,
 ) -> Float[Tensor, "r cz hz wz"]:
     """Latent z of each replica, float64: U(0, scale) drawn once, or the pixels' coordinates (PAPER detail 1).
 
-    Or the `flash` image (Fig. 10), its border repeated where the network computes on more. `shape` is (channels, rows,
-    columns). Raises ValueError for a meshgrid or a flash image that has not as many channels.
+    Or what is `shown` to the network, the flash image (Fig. 10) or the measurement (Jo et al. 2021), its border
+    repeated where the network computes on more. `shape` is (channels, rows, columns). Raises ValueError for a
+    meshgrid or a picture that has not as many channels.
     """
     if name == "noise":
         drawn = [torch.rand(shape, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
         return torch.stack(drawn) * scale
-    if name == "flash":
-        return (_framed(flash, shape) * scale).expand(len(seeds), *shape).clone()
+    if name in ("flash", "measurement"):
+        return (_framed(name, shown, shape) * scale).expand(len(seeds), *shape).clone()
     if shape[0] != 2:
         raise ValueError(f"latent=meshgrid has 2 channels, this architecture takes {shape[0]}; use latent=noise")
     rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in shape[1:])
@@ -68,21 +74,23 @@ def make_latent(
     return (grid * scale).expand(len(seeds), *shape).clone()
 
 
-def _framed(flash: Float[Tensor, "c h w"] | None, shape: tuple[int, int, int]) -> Float[Tensor, "c hz wz"]:
-    if flash is None:
-        raise ValueError("latent=flash without a flash image; use it with task=flash_no_flash")
-    down, across = (whole - side for whole, side in zip(shape[1:], flash.shape[1:], strict=True))
+def _framed(
+    name: str, picture: Float[Tensor, "#r c h w"] | None, shape: tuple[int, int, int]
+) -> Float[Tensor, "#r c hz wz"]:
+    if picture is None:
+        raise ValueError(f"latent={name} without a {name} image; use it with task=flash_no_flash")
+    down, across = (whole - side for whole, side in zip(shape[1:], picture.shape[2:], strict=True))
     if down < 0 or across < 0:
         raise ValueError(
-            f"latent=flash: the flash image has {flash.shape[1]} x {flash.shape[2]} pixels, the latent of this "
+            f"latent={name}: the {name} image has {picture.shape[2]} x {picture.shape[3]} pixels, the latent of this "
             f"architecture {shape[1]} x {shape[2]}; use one that takes a latent as large as the image, such as skip"
         )
-    if flash.shape[0] != shape[0]:
+    if picture.shape[1] != shape[0]:
         raise ValueError(
-            f"latent=flash: the flash image has {flash.shape[0]} channels, this architecture takes {shape[0]}; "
-            f"set latent.channels={flash.shape[0]}"
+            f"latent={name}: the {name} image has {picture.shape[1]} channels, this architecture takes {shape[0]}; "
+            f"set latent.channels={picture.shape[1]}"
         )
-    return F.pad(flash.unsqueeze(0), margins_around(down, across), mode="replicate").squeeze(0)
+    return F.pad(picture, margins_around(down, across), mode="replicate")
 
 
 def make_optimizer(words: dict[str, Any], parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.metrics import estimated_psnr
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -42,7 +43,7 @@ class ProgressBar(pl.Callback):
         self.progress.start()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        self.tell(self.fit.done, last=self.fit.done == self.iterations)
+        self.tell(self.fit.done, last=self.fit.over or self.fit.done == self.iterations)
 
     def tell(self, done: int, last: bool = False) -> None:
         """Moves the bar, or prints a line if the last one was long ago: also within a block, which may take minutes."""
@@ -76,4 +77,6 @@ def latest(fit: Fit) -> str:
     named = dict(zip(fit.columns, fit.curves[fit.done - 1].nanmean(1).tolist(), strict=True))
     quality = named.get("psnr_reference")
     against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"
+    if "split_mean_mse" in named:
+        against += f"  mean image: estimated {estimated_psnr(named['split_mean_mse'], named['split_mean_mse_se'])}"
     return f"loss {named['loss']:.5f}  PSNR {named['psnr_measurement']:.2f} dB to the target{against}"

@@ -1,7 +1,7 @@
 """What a running fit leaves in its run's folder: images, checkpoints, curves, summary."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.mixing import mixture
 from dip_experiments.fitting.summary import measurement, summary
-from dip_experiments.store import Run, atomic, average_at, output_at, write_arrays, write_columns, write_image
+from dip_experiments.stopping import Watch
+from dip_experiments.store import (
+    Run,
+    atomic,
+    average_at,
+    output_at,
+    stop_image,
+    write_arrays,
+    write_columns,
+    write_image,
+)
 
 
 class Recorder(pl.Callback):
@@ -38,7 +49,7 @@ class Recorder(pl.Callback):
 
     def on_fit_start(self, *_: Any) -> None:
         self.started, self.saved_at = time.monotonic(), self.fit.done
-        task = self.fit.problem.task
+        task = self.fit.problem.given
         self.write_images("target", task.measurement)
         if task.reference is not None:
             self.write_images("reference", task.reference)
@@ -57,16 +68,33 @@ class Recorder(pl.Callback):
             self.save()
 
     def on_train_end(self, *_: Any) -> None:
-        seconds, unperturbed = self.seconds_so_far(), self.fit.unperturbed()
+        unperturbed = self.fit.unperturbed()
+        self.mixtures = {name: mix for name, watch in self.fit.watches.items() if (mix := mixture(watch))}
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
+        self.write_images(output_at(self.fit.done), self.fit.output)
+        for name, watch in self.fit.watches.items():
+            self.write_stop(name, watch)
         self.write_curves(self.fit.done)
-        self.summary = summary(self.fit, seconds, unperturbed.cpu().numpy())
+        self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
 
-    def write_images(self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8) -> None:
-        """One PNG per replica that has not failed."""
+    def write_stop(self, name: str, watch: Watch) -> None:
+        """What a rule would give: output and average of each replica at its stop, the mean at the joint one."""
+        stops, joint = watch.stops()
+        for what, images in (("output", watch.output), ("average", watch.average)):
+            self.write_images(stop_image(name, what), images, self.bits, [stop.iteration is not None for stop in stops])
+        means = {"mean": watch.mean} if joint.iteration is not None else {}
+        if name in self.mixtures:
+            means["mixed"] = self.mixtures[name].mean
+        for what, image in means.items():
+            write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
+
+    def write_images(
+        self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, there: Sequence[bool] | None = None
+    ) -> None:
+        """One PNG per replica that has not failed and whose image is there."""
         for replica, image in enumerate(images.cpu().double().numpy()):
-            if replica not in self.fit.guard.failed:
+            if replica not in self.fit.guard.failed and (there is None or there[replica]):
                 write_image(self.run.image(name, replica), image, bits)
 
     def on_exception(self, *_: Any) -> None:
@@ -78,7 +106,7 @@ class Recorder(pl.Callback):
     def save(self) -> None:
         """Writes the checkpoint."""
         with atomic(self.run.checkpoint) as file:
-            torch.save({"fit": self.fit.good, "seconds": self.seconds_so_far()}, file)
+            torch.save({"fit": self.fit.state_to_save(), "seconds": self.seconds_so_far()}, file)
         self.saved_at = self.fit.good["done"]
 
     def seconds_so_far(self) -> float:
@@ -102,7 +130,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """State and seconds of an unfinished fit. Raises ValueError for a file that is damaged."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        saved["fit"]["done"], saved["seconds"]
+        saved["fit"]["done"], saved["fit"]["rings"], saved["seconds"]
     except Exception as error:  # whatever a damaged file makes of the zip, pickle and tensor readers
         raise ValueError(f"{path.name} is damaged ({type(error).__name__})") from None
     return saved

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.mixing import Mixture
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
     EXPLAINED,
@@ -18,15 +20,18 @@ from dip_experiments.metrics import (
     ssim,
 )
 from dip_experiments.operators import Downsampler, Mask
+from dip_experiments.store import stop_image
 
-ORACLES = ("psnr_reference", "psnr_average")
+ORACLES = ("psnr_reference", "psnr_average", "psnr_mean")
 """Curves whose best value looks at the reference."""
 Array = NDArray[np.floating[Any]]
 Images = Mapping[str, Array]
 """Name -> "r c h w" in [0, 1], not clipped."""
 
 
-def summary(fit: Fit, seconds: float, unperturbed: Array) -> dict[str, Any]:
+def summary(
+    fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture] = MappingProxyType({})
+) -> dict[str, Any]:
     """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
@@ -37,7 +42,8 @@ def summary(fit: Fit, seconds: float, unperturbed: Array) -> dict[str, Any]:
     curves = dict(zip(fit.columns, fit.curves[: fit.done].permute(1, 2, 0).cpu().double().numpy(), strict=True))
     curves = {name: _without(values, guard.failed) for name, values in curves.items()}
     oracles = {name: values for name, values in curves.items() if name in ORACLES}
-    variances = [channel_variance(image) for image in measured["measurement"].astype(np.float64)]
+    fitted = fit.problem.task.measurement.cpu().double().numpy()
+    variances = [channel_variance(image) for image in fitted]
     explained = [
         iterations_to_explain(loss, variance, EXPLAINED)
         for loss, variance in zip(curves["loss"], variances, strict=True)
@@ -50,38 +56,46 @@ def summary(fit: Fit, seconds: float, unperturbed: Array) -> dict[str, Any]:
         "final": {name: values[:, -1].tolist() for name, values in curves.items()},
         "oracle_peak": {name: values.max(1).tolist() for name, values in oracles.items()},
         "oracle_iteration": {name: [_peak(curve) for curve in values] for name, values in oracles.items()},
-        "scores": scores(fit, {"unperturbed": unperturbed, "measurement": measured["measurement"]}),
+        "scores": scores(fit, {"unperturbed": unperturbed, "measurement": measured["measurement"]}, mixtures),
         "measurement_sha256": [_digest(measured, replica) for replica in range(len(seeds))],
         "guard": guard.events,
         "lost_iterations": guard.lost,
         "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
+        **stopping(fit, mixtures),
     }
 
 
 def measurement(fit: Fit) -> dict[str, NDArray[Any]]:
-    """What the network sees: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
-    task = fit.problem.task
+    """What was given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
+    task = fit.problem.given
     known = {"known": task.operator.known.cpu().numpy()} if isinstance(task.operator, Mask) else {}
     return {"measurement": task.measurement.cpu().numpy(), **known}
 
 
-def scores(fit: Fit, further: Images) -> dict[str, dict[str, list[float | None]]]:
+def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[str, dict[str, list[float | None]]]:
     """Metrics of the images that the fit ends with: image -> metric -> value of each replica. Empty without reference.
 
-    `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each.
+    `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each; so is
+    `stop-<rule>-mean` of those at the rule's joint stop, and `stop-<rule>-mixed`.
     """
-    task = fit.problem.task
+    task = fit.problem.given
     if task.reference is None:
         return {}
     reference = task.reference.cpu().double().numpy()
     images = {"output": fit.output.cpu().numpy(), "average": fit.average.cpu().numpy(), **further}
+    without = {name: set(fit.guard.failed) for name in images}
+    for name, watch in fit.watches.items():
+        missing = {r for r, stop in enumerate(watch.stops()[0]) if stop.iteration is None}
+        for what, kept in (("output", watch.output), ("average", watch.average)):
+            images[stop_image(name, what)] = kept.cpu().numpy()
+            without[stop_image(name, what)] = missing | set(fit.guard.failed)
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
     if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
         metrics["psnr_y_authors"] = psnr_y_authors
     failed, replicas = fit.guard.failed, range(len(reference))
     scored = {
         name: {
-            metric: [None if r in failed else of(values[r].astype(np.float64), reference[r]) for r in replicas]
+            metric: [None if r in without[name] else of(values[r].astype(np.float64), reference[r]) for r in replicas]
             for metric, of in metrics.items()
         }
         for name, values in images.items()
@@ -91,8 +105,51 @@ def scores(fit: Fit, further: Images) -> dict[str, dict[str, list[float | None]]
     means = {
         name: np.mean(sound[:count], axis=0) for name, count in (("mean_of_2", 2), ("mean", None)) if len(sound) > 1
     }
+    means |= stop_means(fit)
+    means |= {stop_image(name, "mixed"): mix.mean.cpu().double().numpy() for name, mix in mixtures.items()}
     return scored | {
         name: {metric: [of(mean, reference[0])] for metric, of in metrics.items()} for name, mean in means.items()
+    }
+
+
+def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
+    """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
+
+    `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
+    made sure. `estimate`: what the rule says of the mean image there (see `estimate_at`). `mix`: what was mixed in,
+    its weight, and the estimate of the mixture.
+    """
+    rules: dict[str, dict[str, Any]] = {}
+    for name, watch in fit.watches.items():
+        stops, joint = watch.stops()
+        rules[name] = {
+            "iteration": [None if r in fit.guard.failed else stop.iteration for r, stop in enumerate(stops)],
+            "final": [stop.final for stop in stops],
+            "joint": joint.iteration,
+            "joint_final": joint.final,
+            "facts": dict(watch.facts),
+            **({"estimate": found} if (found := estimate_at(fit, joint.iteration)) and name == "split" else {}),
+        }
+        if mix := mixtures.get(name):
+            rules[name]["mix"] = {"with": mix.rule.mix, "weight": mix.weight, "estimate": mix.estimate}
+    ended = next((name for name, watch in fit.watches.items() if watch.over), None)
+    return {"stopping": rules, "ended_by": ended} if rules else {}
+
+
+def estimate_at(fit: Fit, iteration: int | None) -> dict[str, float] | None:
+    """Estimated mean squared error of the replicas' mean at an iteration, with its standard error."""
+    if iteration is None or "split_mean_mse" not in fit.columns:
+        return None
+    row = dict(zip(fit.columns, fit.curves[iteration - 1].tolist(), strict=True))
+    return {"mse": row["split_mean_mse"][0], "mse_se": row["split_mean_mse_se"][0]}
+
+
+def stop_means(fit: Fit) -> dict[str, Array]:
+    """The mean image at each rule's joint stop."""
+    return {
+        stop_image(name, "mean"): watch.mean.cpu().numpy().astype(np.float64)
+        for name, watch in fit.watches.items()
+        if watch.stops()[1].iteration is not None
     }
 
 

@@ -36,13 +36,14 @@ def identity(
 
 
 def _kept(group: BaseModel) -> dict[str, Any]:
-    """The words of a group that count, as its fields declare it."""
+    """The words of a group that count, as its fields declare it; a group of which none counts leaves too."""
     fields = {name: (getattr(group, name), field.metadata) for name, field in type(group).model_fields.items()}
-    return {
+    kept = {
         name: _kept(value) if isinstance(value, BaseModel) else value
         for name, (value, marks) in fields.items()
         if not any(_leaves(value, mark) for mark in marks)
     }
+    return {name: value for name, value in kept.items() if value != {}}
 
 
 def _leaves(value: Any, mark: Any) -> bool:

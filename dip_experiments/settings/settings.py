@@ -19,8 +19,13 @@ from pydantic import (
 
 from dip_experiments.datasets import check_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
-from dip_experiments.stopping import NoStopping, Stopping
+from dip_experiments.stopping import NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
+
+WHOLE = ("denoising", "jpeg", "reconstruction")
+"""Tasks that measure the image itself."""
+Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
+"""Named sources of randomness."""
 
 
 class Scale(Group):
@@ -52,7 +57,7 @@ class Architecture(BaseModel):
 class Latent(Group):
     """`perturbation`: standard deviation added afresh each iteration, in units of the latent."""
 
-    name: Literal["noise", "meshgrid", "flash"]
+    name: Literal["noise", "meshgrid", "flash", "measurement"]
     channels: PositiveInt
     scale: PositiveFloat
     perturbation: NonNegativeFloat
@@ -143,14 +148,17 @@ class Settings(Group):
     optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
     regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
     stopping: Annotated[Stopping, Neutral(NoStopping(name="none"))]
+    observe: Observers = Observers()
     logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NoEffect()]
     experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
     replicas: PositiveInt
+    shared: Annotated[list[Stream], Neutral([])]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
     force: Annotated[bool, NoEffect()]
     output: Annotated[str | None, NoEffect()]
+    blend: Annotated[float, Field(ge=0, le=1), NoEffect()]
     fit: Fit
     paths: Annotated[Paths, NoEffect()]
 
@@ -178,6 +186,11 @@ class Settings(Group):
             )
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
             yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
+        if self.latent.name == "measurement" and self.task.name not in WHOLE:
+            yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
+        yield from self._stopping_faults()
+        if self.blend and (self.output is None or self.task.name not in WHOLE):
+            yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
         if self.image.name != "file" and self.image.path:
@@ -185,10 +198,28 @@ class Settings(Group):
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.experiment.name):
             yield f"experiment.name={self.experiment.name}: letters, digits, _ and - make a name"
 
+    def _stopping_faults(self) -> Iterator[str]:
+        if isinstance(self.stopping, StoppingRule) and self.stopping.name in dict(self.observe.rules()):
+            yield f"observe=[{self.stopping.name}] with stopping={self.stopping.name}: it watches already; leave it out"
+        for rule in self.rules.values():
+            yield from rule.faults(self.task.name, self.latent.name, self.fit.block)
+            if rule.needs_divergence and self.precision == "bf16":
+                yield "stopping=sure with precision=bf16: differences of images drown in its rounding; use float32"
+
+    @property
+    def rules(self) -> dict[str, StoppingRule]:
+        """All rules that watch, by name: the one that may end the fit, and those of `observe`."""
+        chosen = [(self.stopping.name, self.stopping)] if isinstance(self.stopping, StoppingRule) else []
+        return dict([*chosen, *self.observe.rules()])
+
     @property
     def seeds(self) -> list[int]:
         """The seed of each replica."""
         return [self.seed + replica for replica in range(self.replicas)]
+
+    def seeds_of(self, stream: Stream) -> list[int]:
+        """What each replica draws from in one stream: its own seed, or the first one's where the stream is shared."""
+        return [self.seed] * self.replicas if stream in self.shared else self.seeds
 
     def words(self) -> dict[str, Any]:
         """Plain nested dictionary with the words of conf/."""

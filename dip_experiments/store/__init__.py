@@ -18,7 +18,7 @@ from dip_experiments.store.files import (
 )
 from dip_experiments.store.lock import BeingFitted, locked
 from dip_experiments.store.provenance import signature, sitting, version
-from dip_experiments.store.run import Run, average_at, output_at
+from dip_experiments.store.run import Run, average_at, output_at, stop_image
 from dip_experiments.store.store import Store
 from dip_experiments.store.upgrade import upgrade
 
@@ -39,6 +39,7 @@ __all__ = [
     "read_json",
     "signature",
     "sitting",
+    "stop_image",
     "upgrade",
     "value_digest",
     "version",

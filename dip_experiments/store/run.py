@@ -26,6 +26,11 @@ def average_at(iteration: int) -> str:
     return f"average-{iteration:06d}"
 
 
+def stop_image(rule: str, what: str) -> str:
+    """The name of what a rule gives: `output` and `average` at its stop, `mean` of the averages at the joint one."""
+    return f"stop-{rule}-{what}"
+
+
 @dataclass(frozen=True)
 class Run:
     """One run's folder and what it gives back. Curves of a record are thinned: the column `iteration` says to which."""
@@ -134,7 +139,7 @@ class Run:
         """One replica's image: `target` (the measurement), `reference`, `mask`, `iteration-000100`, `average`.
 
         `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the
-        latent of all replicas, kept as replica 0's; `mask`: white is known.
+        latent of all replicas, kept as replica 0's; `mask`: white is known. `stop_image` names those of rules.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 

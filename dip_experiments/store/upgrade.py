@@ -3,7 +3,7 @@
 from typing import Any
 
 LATER: dict[str, dict[str, Any]] = {
-    "": {"task": {"name": "reconstruction"}, "precision": "float32", "output": None},
+    "": {"task": {"name": "reconstruction"}, "precision": "float32", "output": None, "shared": [], "blend": 0.0},
     "scale": {"crop": None},
     "image": {"multiple": 1},
     "fit": {"keep": []},

@@ -16,8 +16,8 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from dip_experiments.images.pictures import Companion
-from dip_experiments.schema import ByContent, Group, Share
-from dip_experiments.tasks.choices import kinds, say
+from dip_experiments.schema import ByContent, Group, Share, chosen_with_slash
+from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, own, published
 from dip_experiments.tasks.realisations import Image, realised, repeated, uniform
 
@@ -155,7 +155,7 @@ def in_full(words: Any) -> Any:
     if not isinstance(words, str):
         return words
     if words in kinds(Kinds):
-        raise say("task.mask", words)
+        raise chosen_with_slash("task.mask", words)
     return {"name": "damage", "path": words}
 
 

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.images.pictures import Companion
-from dip_experiments.schema import Group, Share, Sigma
-from dip_experiments.tasks.choices import kinds, say
+from dip_experiments.schema import Group, Share, Sigma, chosen_with_slash
+from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, published
 from dip_experiments.tasks.realisations import Image, normal, realised, repeated, uniform
 
@@ -58,6 +59,46 @@ class Gaussian(AddedNoise):
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         noisy = image + normal(image, draws) * (self.sigma / 255)
         return noisy.clamp(0, 1) if self.clip else noisy
+
+
+class GreyGaussian(AddedNoise):
+    """x + N(0, (sigma / 255)^2), the same in all channels, not clipped (as in Heckel & Hand's public code)."""
+
+    name: Literal["grey_gaussian"]
+    sigma: Sigma
+
+    def apply(self, image: Image, draws: torch.Generator) -> Image:
+        return image + normal(image[:1], draws) * (self.sigma / 255)
+
+
+class BlurredGaussian(AddedNoise):
+    """x + noise of standard deviation sigma / 255 that neighbours share, not clipped.
+
+    White noise on the torus, smoothed by a Gaussian of `radius` pixels standard deviation, and brought back to sigma.
+    """
+
+    name: Literal["blurred_gaussian"]
+    sigma: Sigma
+    radius: PositiveFloat
+
+    def apply(self, image: Image, draws: torch.Generator) -> Image:
+        rows, columns = (torch.fft.fftfreq(side, dtype=torch.float64) for side in image.shape[1:])
+        response = torch.exp(-2 * (torch.pi * self.radius) ** 2 * (rows[:, None] ** 2 + columns**2))
+        response = response / response.square().mean().sqrt()
+        smooth = torch.fft.ifft2(torch.fft.fft2(normal(image.double(), draws)) * response).real
+        return image + smooth.to(image) * (self.sigma / 255)
+
+
+class Gamma(AddedNoise):
+    """x s with s of Gamma's law, mean 1, variance 1 / looks: speckle of a multi-look image (Goodman 1976)."""
+
+    name: Literal["gamma"]
+    looks: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
+
+    def apply(self, image: Image, draws: torch.Generator) -> Image:
+        seed = int(torch.randint(2**62, (1,), generator=draws))  # PyTorch draws Gamma's law from no generator
+        drawn = np.random.default_rng(seed).gamma(self.looks, 1 / self.looks, tuple(image.shape))
+        return image * torch.from_numpy(drawn).to(image)
 
 
 class Speckle(AddedNoise):
@@ -115,7 +156,7 @@ class NoNoise(AnyNoise):
         return None
 
 
-Kinds = Gaussian | Speckle | Poisson | SaltAndPepper | AuthorsNoise | NoNoise
+Kinds = Gaussian | GreyGaussian | BlurredGaussian | Gamma | Speckle | Poisson | SaltAndPepper | AuthorsNoise | NoNoise
 
 
 def in_full(words: Any) -> Any:
@@ -124,9 +165,9 @@ def in_full(words: Any) -> Any:
         return words
     known = kinds(Kinds)
     if words not in known:
-        raise say("task.noise", words, f", with one of {', '.join(known)}")
+        raise chosen_with_slash("task.noise", words, f", with one of {', '.join(known)}")
     if set(known[words].model_fields) != {"name"}:
-        raise say("task.noise", words)
+        raise chosen_with_slash("task.noise", words)
     return {"name": words}
 
 

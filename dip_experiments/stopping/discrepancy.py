@@ -1,0 +1,42 @@
+"""The discrepancy principle (Morozov 1966): stop when the residual is as large as the noise."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import PositiveFloat
+
+from dip_experiments.stopping.estimates import Sigma, unknown_sigma
+from dip_experiments.stopping.rule import (
+    Evidence,
+    Observation,
+    Prepared,
+    State,
+    Statistic,
+    ThresholdRule,
+    noise_of,
+)
+
+
+class Discrepancy(ThresholdRule):
+    """The first iteration with mean (A f - y)^2 <= `tau` sigma^2; `sigma` in grey levels of 255, None: estimated."""
+
+    name: Literal["discrepancy"]
+    sigma: Sigma
+    tau: PositiveFloat
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("discrepancy",)
+
+    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
+        yield from unknown_sigma("discrepancy", "sigma", self.sigma, task)
+
+    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
+        noise, facts = noise_of(self.sigma, given)
+        known = given.known().flatten(1).double().mean(1)
+        return replace(given, evidence={"noise": noise * known}, facts=facts)
+
+    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
+        excess = seen.energy - self.tau * evidence["noise"]
+        return Statistic(excess, excess.nanmean(), {"discrepancy": excess})

@@ -1,0 +1,147 @@
+"""Three laws of noise, and how each lets one measurement be split into two that are independent given the clean image.
+
+y1 = y + e is fitted, y2 = y - e / a^2 is never seen; both have the clean image x as their mean, and var y1 =
+(1 + a^2) var y. Known as data thinning (Neufeld et al. 2024), data fission (Leiner et al. 2023) and, as a training
+loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat
+from torch import Tensor
+
+from dip_experiments.schema import Group
+from dip_experiments.stopping.estimates import Array, Sigma, different, local_noise, unknown_sigma, used_sigma
+
+Image = Float[Tensor, "c h w"]
+Facts = dict[str, float | str]
+BRIGHT = 0.5
+"""Part of the windows, the brightest, in which noise that grows with brightness is measured (ours)."""
+
+
+class AnyLaw(Group):
+    """How noise depends on the clean value; a level that is None is estimated from the measurement."""
+
+    def faults(self, task: str) -> Iterator[str]:
+        """Why the law cannot be split for such a task, in words."""
+        yield from ()
+
+    @abstractmethod
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
+        """How strong the noise is, in the law's own unit, and what is to be said of it.
+
+        Raises ValueError where there is none, or the law does not suit the measurement.
+        """
+
+    @abstractmethod
+    def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
+        """e, given y: with mean 0, and a^2 var y its variance."""
+
+    @abstractmethod
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
+        """An estimate of var y, right in the mean."""
+
+
+class GaussianLaw(AnyLaw):
+    """y = x + N(0, sigma^2): e = a N(0, sigma^2). `sigma` in grey levels of 255."""
+
+    name: Literal["gaussian"]
+    sigma: Sigma
+
+    def faults(self, task: str) -> Iterator[str]:
+        yield from unknown_sigma("split", "law.sigma", self.sigma, task)
+
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
+        sigma, facts = used_sigma(self.sigma, measurement)
+        return sigma / 255, facts
+
+    def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
+        return a * level * torch.randn(y.shape, generator=draws, dtype=y.dtype)
+
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
+        return torch.full_like(y, level**2)
+
+
+class PoissonLaw(AnyLaw):
+    """y = gain k, k ~ Poisson(x / gain): y1 = gain (k - b) / (1 - p), b ~ Binomial(k, p), p = a^2 / (1 + a^2)."""
+
+    name: Literal["poisson"]
+    gain: PositiveFloat | None
+
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
+        check_positive("poisson", measurement)
+        if self.gain is not None:
+            return self.gain, {"gain": self.gain, "gain_from": "given"}
+        gain = ratio(measurement, lambda mean: mean)
+        return gain, {"gain": gain, "gain_from": "estimated"}
+
+    def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
+        p = a**2 / (1 + a**2)
+        counts = (y / level).round()
+        taken = torch.binomial(counts, torch.full_like(counts, p), generator=draws)
+        return level * (counts * p - taken) / (1 - p)
+
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
+        return level * y
+
+
+class GammaLaw(AnyLaw):
+    """y = x s, s of Gamma's law with mean 1 and shape L (`looks`): y1 = y (1 - u) / (1 - p), u ~ Beta(L p, L (1 - p)).
+
+    p = a^2 / (1 + a^2). E y^2 = x^2 (1 + 1 / L), so y^2 / (L + 1) estimates the variance x^2 / L.
+    """
+
+    name: Literal["gamma"]
+    looks: PositiveFloat | None
+
+    def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
+        check_positive("gamma", measurement)
+        if self.looks is not None:
+            return self.looks, {"looks": self.looks, "looks_from": "given"}
+        looks = 1 / ratio(measurement, lambda mean: mean**2)
+        return looks, {"looks": looks, "looks_from": "estimated"}
+
+    def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
+        p = a**2 / (1 + a**2)
+        seen, hidden = (gamma_values(level * share, y, draws) for share in (1 - p, p))
+        return y * (seen / (seen + hidden) / (1 - p) - 1)
+
+    def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
+        return y.square() / (level + 1)
+
+
+Law = Annotated[GaussianLaw | PoissonLaw | GammaLaw, Field(discriminator="name")]
+"""Every law, told apart by `name`."""
+
+
+def check_positive(law: str, measurement: Float[Tensor, "r c h w"]) -> None:
+    """Raises ValueError for a measurement that cannot have that law."""
+    if measurement.min() < 0:
+        raise ValueError(f"stopping.law={law}: the picture has values below 0, which such noise never makes; "
+                         "choose stopping/law=gaussian")  # fmt: skip
+
+
+def gamma_values(shape: float, y: Image, draws: torch.Generator) -> Image:
+    """Values of Gamma's law of that shape, as many as the image has."""
+    seed = int(torch.randint(2**62, (1,), generator=draws))
+    return torch.from_numpy(np.random.default_rng(seed).gamma(shape, size=tuple(y.shape))).to(y)
+
+
+def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Array]) -> float:
+    """How many times `of_mean` of a window's brightness its noise's variance is: the median over the brighter windows.
+
+    Raises ValueError where there is no noise.
+    """
+    found = []
+    for image in different(measurement):
+        mean, variance = local_noise(image)
+        bright = mean >= np.quantile(mean, 1 - BRIGHT)
+        found.append(np.median(variance[bright] / of_mean(mean[bright])))
+    if not (np.isfinite(found).all() and min(found) > 0):
+        raise ValueError("no noise is found in the picture, so it cannot be split; give its level, or stopping=none")
+    return float(np.mean(found))

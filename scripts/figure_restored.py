@@ -1,0 +1,44 @@
+"""What the command restore_noisy gives, beside the noisy picture, other methods and the clean one."""
+
+import sys
+
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
+from dip_experiments.drawing.rivals import denoised
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import stored
+from dip_experiments.drawing.style import sheet
+from dip_experiments.drawing.words import size_words
+from dip_experiments.selection import select
+from dip_experiments.store import Baselines, Run, stop_image
+
+SIGMA = 25.0
+"""Of the noisy pictures, which the other methods are told."""
+CORNER = (0.3, 0.35)
+METHODS = {"nlm": "NLM", "bm3d": "BM3D"}
+
+
+def draw(selection: Selection) -> Page:
+    """Draws figures/restored."""
+    runs = selection.whole
+    rows = [panels(run, selection.baselines) for run in runs]
+    figure, parts = sheet(*(row_height(row) for row in rows))
+    for part, row in zip(parts, rows, strict=True):
+        show_row(part, row, CORNER)
+    words = f"{size_words(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
+    figure.suptitle(f"A noisy picture restored from itself, sigma {SIGMA:g}\n{words}", fontsize=9)
+    pictures = [run.settings["image"]["name"] for run in runs]
+    return Page(figure, under_pictures("image", "psnr", list(zip(pictures, rows, strict=True))), runs)
+
+
+def panels(run: Run, kept: Baselines) -> list[Panel]:
+    """A row of pictures."""
+    name = stop_image("split", "mixed")
+    noisy = Panel("noisy", stored(run, "target"), run.scores("measurement", "psnr")[:1])
+    others = [denoised(run, method, title, SIGMA, kept) for method, title in METHODS.items()]
+    ours = Panel("restore_noisy", stored(run, name, 0), run.scores(name, "psnr"))
+    return [noisy, *others, ours, Panel("clean", stored(run, "reference"))]
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("figures/restored", draw, select, ["restored"]))

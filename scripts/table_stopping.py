@@ -1,0 +1,147 @@
+"""When to stop: each rule's stop against the oracle's, fit by fit."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.table import NONE, table_page
+from dip_experiments.selection import select
+from dip_experiments.store import Run, stop_image
+
+ORACLES = {"output": "psnr_reference", "average": "psnr_average", "mean": "psnr_mean"}
+"""The curve of each kind of image."""
+KNOWS = {
+    "split": "law of the noise",
+    "held_out_pixels": "pixels independent",
+    "discrepancy": "sigma, estimated",
+    "windowed_variance": "nothing",
+    "moving_variance": "nothing",
+    "fixed": "the iteration",
+}
+UNEXPECTED = {"clipped25": "clipped", "grey25": "same in all channels", "blurred25": "shared by neighbours"}
+EXPECTED = "as expected"
+TITLES = {
+    "rule": "rule",
+    "knows": "must know",
+    "noise": "noise",
+    "median": "median gap",
+    "ninety": "90 %",
+    "worst": "worst",
+    "extra": "extra",
+    "sure": "sure",
+}
+ABOVE = """\
+Gap in dB between the best PSNR that the averaged image has on its trajectory (the oracle's, which looks at the clean
+picture) and its PSNR where a rule stops: median, 90 % and worst over all fits and seeds; no rule ends the fit here.
+Noise {expected}: Gaussian of sigma 10, 25 and 50, Poisson, speckle; the other noises are not what the rules take them
+for. `extra`: iterations that a rule goes on for before it believes its stop, in the median. `sure`: share of the fits
+in which it did so within the iterations there were; in the others its best guess counts. The levels of the noise are
+estimated from the picture. Single outputs, means of the replicas and all numbers are in the CSV."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fit and rule and kind of image; a `gap` is in dB, a `stop_iteration` of None says that none was found."""
+
+    rule: str
+    image: str
+    noise: str
+    sigma: str
+    seed: str
+    output: str
+    stop_iteration: int | None
+    iterations_spent: int
+    oracle_iteration: int
+    gap: float
+    sure: bool
+
+
+def rows_of(run: Run, noise: str) -> Iterator[Row]:
+    """All rows of a run."""
+    words, summary = run.settings, run.summary
+    sigma = str(words["task"]["noise"].get("sigma", NONE))
+    for rule, found in summary["stopping"].items():
+        patience = words["observe"][rule].get("patience", 0)
+        for output in ORACLES:
+            for replica in run.replicas[:1] if output == "mean" else run.replicas:
+                stop, sure = stop_of(found, output, replica)
+                spent = min((stop or 0) + patience, summary["iterations"]) if sure else summary["iterations"]
+                seed = "all" if output == "mean" else str(run.provenance["seeds"][replica])
+                where = summary["oracle_iteration"][ORACLES[output]][replica]
+                gap = summary["oracle_peak"][ORACLES[output]][replica] - at_stop(run, rule, output, replica, stop)
+                image = words["image"]["name"]
+                yield Row(rule, image, noise, sigma, seed, output, stop, spent, where, gap, sure)
+
+
+def stop_of(found: Mapping[str, Any], output: str, replica: int) -> tuple[int | None, bool]:
+    """Where a rule stops a replica, or the mean of all, and whether it has made sure."""
+    if output == "mean":
+        return found["joint"], found["joint_final"]
+    return found["iteration"][replica], found["final"][replica]
+
+
+def at_stop(run: Run, rule: str, output: str, replica: int, stop: int | None) -> float:
+    """PSNR of the image that the rule gives; of the last one where it stops nowhere."""
+    if stop is None:
+        return float(run.summary["final"][ORACLES[output]][replica])
+    psnr = run.summary["scores"][stop_image(rule, output)]["psnr"]
+    return float(psnr[0 if output == "mean" else replica])
+
+
+def noise_of(words: Mapping[str, Any]) -> str:
+    """The noise's name in the experiment."""
+    return str(words["experiment"]["noise"])
+
+
+def draw(study: Selection) -> Page:
+    """Writes tables/stopping."""
+    rows = [row for run in study.runs for row in rows_of(run, noise_of(run.settings))]
+    page = table_page(summed_up(rows), TITLES, study.runs, ABOVE.format(expected=EXPECTED), study.waiting)
+    return Page(page.shown, columns_of(rows), study.runs, study.waiting)
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """What the CSV has."""
+    words = [asdict(row) | {"gap": f"{row.gap:.4f}", "stop_iteration": row.stop_iteration or ""} for row in rows]
+    return {field.name: [row[field.name] for row in words] for field in fields(Row)}
+
+
+def summed_up(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Per rule and noise, of the averaged image."""
+    columns: dict[str, list[str]] = {name: [] for name in TITLES}
+    for rule, knows in KNOWS.items():
+        for noise in (EXPECTED, *UNEXPECTED.values()):
+            some = [row for row in rows if row.rule == rule and row.output == "average" and kind(row.noise) == noise]
+            cells = (rule, knows, noise, *statistics(some))
+            for column, cell in zip(columns.values(), cells, strict=True):
+                column.append(cell)
+    return columns
+
+
+def kind(noise: str) -> str:
+    """Whether the rules expect it."""
+    return UNEXPECTED.get(noise, EXPECTED)
+
+
+def statistics(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Median, 90 % and worst gap, extra iterations, share of the fits in which the rule has made sure."""
+    if not rows:
+        return ("not run", NONE, NONE, NONE, NONE)
+    gaps = np.array([row.gap for row in rows])
+    extra = np.median([row.iterations_spent - (row.stop_iteration or row.iterations_spent) for row in rows])
+    sure = np.mean([row.sure for row in rows])
+    shown = (np.median(gaps), np.quantile(gaps, 0.9), gaps.max())
+    return (
+        *(f"{round(gap, 3) + 0:.3f}" for gap in shown),
+        f"{extra:.0f}",
+        f"{100 * sure:.0f} %",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("tables/stopping", draw, select, ["study_stopping"]))
