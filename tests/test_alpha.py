@@ -34,7 +34,11 @@ def eight_bit() -> Image.Image:
     return Image.fromarray(np.moveaxis(levels(COLOURS, 8), 0, 2).astype(np.uint8))
 
 
-@pytest.mark.parametrize(("channels", "bits"), [(1, 8), (3, 16)], ids=["LA, 8 bit", "RGBA, 16 bit"])
+@pytest.mark.parametrize(
+    ("channels", "bits"),
+    [pytest.param(1, 8, marks=pytest.mark.slow), (3, 16)],
+    ids=["LA, 8 bit", "RGBA, 16 bit"],
+)
 def test_a_fit_of_a_picture_with_alpha_is_that_of_its_colours_and_gives_the_alpha_back(
     channels: int, bits: int, dip: Dip, tmp_path: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_noise_beyond_white_and_black_is_taken_and_the_result_lies_in_the_range(
     assert psnr(found, clean) > psnr(measured, clean) + 4
 
 
+@pytest.mark.slow
 def test_a_denoiser_gives_the_same_bits_again() -> None:
     picture = noisy(crop("astronaut"), 25.0)
     for name, denoiser in DENOISERS.items():

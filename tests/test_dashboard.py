@@ -90,6 +90,7 @@ def test_an_error_of_wandb_is_told_in_a_line_and_the_fit_goes_on(
     assert caplog.text.count("no space left on device") == 1
 
 
+@pytest.mark.slow
 def test_every_run_of_a_sweep_is_its_own_wandb_run(dip: Dip, monkeypatch: pytest.MonkeyPatch) -> None:
     boards: list[Board] = []
     monkeypatch.setattr(wandb, "init", lambda **_: boards.append(Board()) or boards[-1])

@@ -78,7 +78,7 @@ def once(at: int) -> Callable[[int], bool]:
     return lambda now: bool(left) and now == left[0] and bool(left.pop())
 
 
-@pytest.mark.parametrize("at", [4, 38, pytest.param(19, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("at", [4, *(pytest.param(at, marks=pytest.mark.slow) for at in (19, 38))])
 def test_a_block_that_was_rejected_leaves_no_trace_in_what_is_stored(
     at: int, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

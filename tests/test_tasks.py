@@ -165,6 +165,7 @@ def test_what_changes_the_measurement_changes_the_name_of_the_run(dip: Dip, tmp_
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_restoration_resumes_to_the_very_curves(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -239,7 +239,9 @@ def noisy_photo(folder: Path, law: str = "gaussian") -> Path:
     return folder / "photo.png"
 
 
-@pytest.mark.parametrize("law", ["gaussian", "poisson", "speckle"])
+@pytest.mark.parametrize(
+    "law", ["gaussian", *(pytest.param(law, marks=pytest.mark.slow) for law in ("poisson", "speckle"))]
+)
 def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
     law: str, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
