@@ -18,7 +18,7 @@ import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dip_experiments.store import check_writable
+from dip_experiments.folders import check_writable
 
 TABLE = Path(__file__).parent / "published" / "datasets.csv"
 SHARED = Path(__file__).parents[2] / "shared" / "data"

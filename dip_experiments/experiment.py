@@ -19,12 +19,12 @@ from dip_experiments.planning import check_delivery, frame_of, plan
 from dip_experiments.reporting import OUTCOMES, STOP, Outcome
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
-from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all
+from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all, stops_told
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
 from dip_experiments.wording import in_plain_words
 
-TOLD = ("iterations", "final", "oracle_peak", "lost_iterations", "failed", "scores", "stopping", "ended_by")
-"""What a report tells of a run's summary."""
+TOLD = ("final", "oracle_peak", "lost_iterations", "failed")
+"""What a report tells of a run's summary, besides its `stops`."""
 Told = dict[str, Any]
 """What a job tells, as Outcome has it."""
 
@@ -81,7 +81,7 @@ def delivered(run: Run, said: str, settings: Settings) -> Told:
     outcome: Told = {"run": run.name, "folder": str(run.folder), "outcome": said}
     if said == "failed":
         return outcome | {"message": (run.failure or "no reason recorded").splitlines()[0]}
-    outcome["summary"] = {name: run.summary[name] for name in TOLD if name in run.summary}
+    outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {"stops": stops_told(run)}
     if not settings.output:
         return outcome
     try:

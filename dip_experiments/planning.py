@@ -24,12 +24,12 @@ from dip_experiments.devices import available_memory, check_precision, find_devi
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.folders import check_writable
 from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.settings import Settings, Stream, TotalVariation, Wandb
 from dip_experiments.stopping import Prepared, Watch, prepared
 from dip_experiments.stopping.estimates import correlation
-from dip_experiments.store import check_writable
 from dip_experiments.tasks import Reconstruction, Task
 from dip_experiments.tensors import generator
 

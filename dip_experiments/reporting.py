@@ -8,9 +8,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dip_experiments.metrics import estimated_psnr
-from dip_experiments.store import stop_image
-
 SUCCEEDED = {"finished": "finished", "continued": "finished (continued)", "skipped": "skipped (finished before)"}
 OTHERWISE = {"elsewhere": "being fitted by another process", "failed": "FAILED", "refused": "REFUSED"}
 OUTCOMES = "DIP_OUTCOMES"
@@ -139,37 +136,10 @@ def _mean(values: Sequence[float | None] | None) -> str:
     return f"{fmean(known):.2f}" if known else ""
 
 
-def _stops(summary: dict[str, Any]) -> list[str]:
-    """Where the rules stop: of several their iterations alone."""
-    rules = summary.get("stopping", {})
-    if len(rules) > 1:
-        return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
-    return [_stop(name, rule, summary) for name, rule in rules.items()]
-
-
-def _stop(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
-    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is."""
-    if rule["joint"] is None:
-        return f"{name}: no stop found"
-    found = [f"{name} {'stops' if rule['joint_final'] else 'would stop, if nothing better came,'} at {rule['joint']}"]
-    if name == summary["ended_by"]:
-        found.append(f"made sure at {summary['iterations']}")
-    if estimate := rule.get("estimate"):
-        found.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
-    if score := summary["scores"].get(stop_image(name, "mean")):
-        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    if mix := rule.get("mix"):
-        estimate = estimated_psnr(mix["estimate"]["mse"], mix["estimate"]["mse_se"])
-        found.append(f"with {mix['weight']:.0%} of {mix['with']} mixed in estimated {estimate}")
-    if score := summary["scores"].get(stop_image(name, "mixed")):
-        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    return ", ".join(found)
-
-
 def _notes(summary: dict[str, Any] | None) -> list[str]:
-    """What was lost: iterations that the guard threw away, and replicas that failed."""
+    """Iterations that the guard threw away, where rules stop, replicas that failed."""
     lost = sum(count for count in (summary or {}).get("lost_iterations", []) if count)
     failed = (summary or {}).get("failed", [])
     notes = [f"{lost} iterations lost to divergence"] if lost else []
-    notes += _stops(summary or {})
+    notes += (summary or {}).get("stops", [])
     return notes + [f"replica {f['replica']} (seed {f['seed']}) failed at iteration {f['iteration']}" for f in failed]

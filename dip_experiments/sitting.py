@@ -17,6 +17,7 @@ from dip_experiments.fitting.recorder import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
+from dip_experiments.metrics import estimated_psnr
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
@@ -53,6 +54,33 @@ def delivered_image(run: Run, settings: Settings) -> Path:
     if stop and stop["joint"] is not None:
         return run.image(stop_image(settings.stopping.name, "mixed" if "mix" in stop else "mean"), 0)
     return run.image("average", run.replicas[0])
+
+
+def stops_told(run: Run) -> list[str]:
+    """Where the rules stop, in words: of several their iterations alone."""
+    rules = run.summary.get("stopping", {})
+    if len(rules) > 1:
+        return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
+    return [_stop_told(name, rule, run.summary) for name, rule in rules.items()]
+
+
+def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
+    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is."""
+    if rule["joint"] is None:
+        return f"{name}: no stop found"
+    found = [f"{name} {'stops' if rule['joint_final'] else 'would stop, if nothing better came,'} at {rule['joint']}"]
+    if name == summary["ended_by"]:
+        found.append(f"made sure at {summary['iterations']}")
+    if estimate := rule.get("estimate"):
+        found.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
+    if score := summary["scores"].get(stop_image(name, "mean")):
+        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
+    if mix := rule.get("mix"):
+        estimate = estimated_psnr(mix["estimate"]["mse"], mix["estimate"]["mse_se"])
+        found.append(f"with {mix['weight']:.0%} of {mix['with']} mixed in estimated {estimate}")
+    if score := summary["scores"].get(stop_image(name, "mixed")):
+        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
+    return ", ".join(found)
 
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:

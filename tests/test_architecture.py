@@ -2,6 +2,8 @@
 
 import ast
 import graphlib
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
@@ -17,6 +19,7 @@ FLOORS = {
     "schema": 0,
     "store": 0,
     "datasets": 0,
+    "folders": 0,
     "devices": 0,
     "operators": 1,
     "architectures": 1,
@@ -42,7 +45,7 @@ FLOORS = {
     "scripts": 6,
 }
 NEIGHBOURS = {
-    ("datasets", "store"),  # whether a folder can be written
+    ("datasets", "folders"),
     ("store", "metrics"),  # which points of a curve are kept
     ("architectures", "operators"),
     ("wording", "compose"),
@@ -62,8 +65,8 @@ NEIGHBOURS = {
 STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "settings"), ("metrics", "store")]
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
-    "datasets", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose", "wording",
-    "words", "guide", "reporting", "subcommands", "command", "scripts",
+    "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
+    "wording", "words", "guide", "reporting", "subcommands", "command", "scripts",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""
@@ -170,3 +173,10 @@ def test_functions_are_short_in_the_median() -> None:
 def test_no_room_has_a_name_that_says_nothing() -> None:
     nothing = {"utils", "util", "helpers", "helper", "core", "base", "common", "misc"}
     assert not nothing & {path.stem for path in FILES} | nothing & {path.parent.name for path in FILES}
+
+
+def test_the_door_opens_without_loading_what_computes() -> None:
+    """`dip --help` is asked often: numpy, scikit-image and PyTorch come when something is to be fitted."""
+    asked = "import sys, dip_experiments.command; print({'numpy', 'skimage', 'torch'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.strip() == "set()"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from studio import make_run
 
+from dip_experiments.folders import check_writable
 from dip_experiments.metrics import curve_points
 from dip_experiments.store import (
     Baselines,
@@ -19,7 +20,6 @@ from dip_experiments.store import (
     Run,
     Store,
     atomic,
-    check_writable,
     locked,
     read_columns,
     read_json,

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.schedule import logged_iterations
-from dip_experiments.store import Run, check_writable
+from dip_experiments.folders import check_writable
+from dip_experiments.store import Run
 
 log = logging.getLogger(__name__)
 

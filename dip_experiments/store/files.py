@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,19 +103,6 @@ def read_columns(path: Path) -> Columns:
         header, *rows = csv.reader(file)
     table = np.array(rows, dtype=np.float64).reshape(len(rows), len(header))
     return {name: table[:, index] for index, name in enumerate(header)}
-
-
-def check_writable(folder: Path, key: str = "paths.results") -> None:
-    """Raises ValueError, naming the setting `key`, if nothing can be written below `folder`. Leaves nothing behind."""
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    try:
-        # Asked in earnest: permissions say nothing of read-only, full or special file systems.
-        with tempfile.TemporaryFile(dir=nearest) as file:
-            file.write(b"room?")
-    except OSError as error:
-        raise ValueError(
-            f"{key}={folder}: cannot write in {nearest} ({error.strerror}); choose another folder with {key}="
-        ) from None
 
 
 def file_digest(path: Path) -> str:

@@ -1,0 +1,17 @@
+"""Whether a folder can be written: asked by the door too, so nothing that loads slowly is imported here."""
+
+import tempfile
+from pathlib import Path
+
+
+def check_writable(folder: Path, key: str = "paths.results") -> None:
+    """Raises ValueError, naming the setting `key`, if nothing can be written below `folder`. Leaves nothing behind."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        # Asked in earnest: permissions say nothing of read-only, full or special file systems.
+        with tempfile.TemporaryFile(dir=nearest) as file:
+            file.write(b"room?")
+    except OSError as error:
+        raise ValueError(
+            f"{key}={folder}: cannot write in {nearest} ({error.strerror}); choose another folder with {key}="
+        ) from None
