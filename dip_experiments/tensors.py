@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -32,6 +33,13 @@ def derive_seed(seed: int, name: str) -> int:
 def generator(seed: int, name: str, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator of its own for one named source of randomness."""
     return torch.Generator(device).manual_seed(derive_seed(seed, name))
+
+
+def gamma_values(shape: float, like: Tensor, draws: torch.Generator) -> Tensor:
+    """Values of Gamma's law with that shape and scale 1, as many as a tensor has."""
+    # PyTorch draws this law from no generator.
+    seed = int(torch.randint(2**62, (1,), generator=draws))
+    return torch.from_numpy(np.random.default_rng(seed).gamma(shape, size=tuple(like.shape))).to(like)
 
 
 def mean_squared_error(x: Float[Tensor, "r c h w"], y: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from dip_experiments.baselines import DENOISERS
 from dip_experiments.stopping import Split, Watch
-from dip_experiments.stopping.split import error_of_mean, weight
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Mixture:
     @cached_property
     def weight(self) -> float:
         """w."""
-        return weight(self.watch.together, self.others, self.watch.evidence)
+        return self.rule.weight(self.watch.together, self.others, self.watch.evidence)
 
     @cached_property
     def images(self) -> Float[Tensor, "r c h w"]:
@@ -48,8 +47,7 @@ class Mixture:
     @property
     def estimate(self) -> dict[str, float]:
         """Estimated mean squared error of the mean, with its standard error."""
-        mse, error = error_of_mean(self.images, self.watch.evidence)
-        return {"mse": float(mse), "mse_se": float(error)}
+        return self.rule.estimate(self.images, self.watch.evidence)
 
 
 def mixture(watch: Watch) -> Mixture | None:
@@ -58,3 +56,10 @@ def mixture(watch: Watch) -> Mixture | None:
     if not isinstance(rule, Split) or rule.mix is None or watch.stops()[1].iteration is None:
         return None
     return Mixture(rule, watch)
+
+
+def means_at_stop(watch: Watch, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
+    """What stands for all replicas at the joint stop, if there is one: their `mean`, and what is `mixed`."""
+    if watch.stops()[1].iteration is None:
+        return {}
+    return {"mean": watch.mean, **({} if mixed is None else {"mixed": mixed.mean})}

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.mixing import mixture
+from dip_experiments.fitting.mixing import means_at_stop, mixture
 from dip_experiments.fitting.summary import measurement, summary
 from dip_experiments.stopping import Watch
 from dip_experiments.store import (
@@ -72,7 +72,8 @@ class Recorder(pl.Callback):
         self.mixtures = {name: mix for name, watch in self.fit.watches.items() if (mix := mixture(watch))}
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
-        self.write_images(output_at(self.fit.done), self.fit.output)
+        if self.fit.done not in self.fit.kept:  # a rule ended the fit
+            self.write_images(output_at(self.fit.done), self.fit.output)
         for name, watch in self.fit.watches.items():
             self.write_stop(name, watch)
         self.write_curves(self.fit.done)
@@ -80,13 +81,10 @@ class Recorder(pl.Callback):
 
     def write_stop(self, name: str, watch: Watch) -> None:
         """What a rule would give: output and average of each replica at its stop, the mean at the joint one."""
-        stops, joint = watch.stops()
-        for what, images in (("output", watch.output), ("average", watch.average)):
-            self.write_images(stop_image(name, what), images, self.bits, [stop.iteration is not None for stop in stops])
-        means = {"mean": watch.mean} if joint.iteration is not None else {}
-        if name in self.mixtures:
-            means["mixed"] = self.mixtures[name].mean
-        for what, image in means.items():
+        there = [stop.iteration is not None for stop in watch.stops()[0]]
+        for what, images in watch.each.items():
+            self.write_images(stop_image(name, what), images, self.bits, there)
+        for what, image in means_at_stop(watch, self.mixtures.get(name)).items():
             write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
 
     def write_images(

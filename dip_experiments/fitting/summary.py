@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.mixing import Mixture
+from dip_experiments.fitting.mixing import Mixture, means_at_stop
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
     EXPLAINED,
@@ -29,9 +28,7 @@ Images = Mapping[str, Array]
 """Name -> "r c h w" in [0, 1], not clipped."""
 
 
-def summary(
-    fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture] = MappingProxyType({})
-) -> dict[str, Any]:
+def summary(fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
@@ -86,7 +83,7 @@ def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[s
     without = {name: set(fit.guard.failed) for name in images}
     for name, watch in fit.watches.items():
         missing = {r for r, stop in enumerate(watch.stops()[0]) if stop.iteration is None}
-        for what, kept in (("output", watch.output), ("average", watch.average)):
+        for what, kept in watch.each.items():
             images[stop_image(name, what)] = kept.cpu().numpy()
             without[stop_image(name, what)] = missing | set(fit.guard.failed)
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
@@ -105,8 +102,11 @@ def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[s
     means = {
         name: np.mean(sound[:count], axis=0) for name, count in (("mean_of_2", 2), ("mean", None)) if len(sound) > 1
     }
-    means |= stop_means(fit)
-    means |= {stop_image(name, "mixed"): mix.mean.cpu().double().numpy() for name, mix in mixtures.items()}
+    means |= {
+        stop_image(name, what): image.cpu().numpy().astype(np.float64)
+        for name, watch in fit.watches.items()
+        for what, image in means_at_stop(watch, mixtures.get(name)).items()
+    }
     return scored | {
         name: {metric: [of(mean, reference[0])] for metric, of in metrics.items()} for name, mean in means.items()
     }
@@ -116,7 +116,7 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
 
     `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
-    made sure. `estimate`: what the rule says of the mean image there (see `estimate_at`). `mix`: what was mixed in,
+    made sure. `estimate`: what the rule says of the mean image there, if it says anything. `mix`: what was mixed in,
     its weight, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
@@ -128,29 +128,14 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
             "joint": joint.iteration,
             "joint_final": joint.final,
             "facts": dict(watch.facts),
-            **({"estimate": found} if (found := estimate_at(fit, joint.iteration)) and name == "split" else {}),
         }
+        if joint.iteration is not None:
+            estimate = watch.rule.estimate(fit.problem.given.operator(watch.together), watch.evidence)
+            rules[name] |= {"estimate": estimate} if estimate else {}
         if mix := mixtures.get(name):
             rules[name]["mix"] = {"with": mix.rule.mix, "weight": mix.weight, "estimate": mix.estimate}
     ended = next((name for name, watch in fit.watches.items() if watch.over), None)
     return {"stopping": rules, "ended_by": ended} if rules else {}
-
-
-def estimate_at(fit: Fit, iteration: int | None) -> dict[str, float] | None:
-    """Estimated mean squared error of the replicas' mean at an iteration, with its standard error."""
-    if iteration is None or "split_mean_mse" not in fit.columns:
-        return None
-    row = dict(zip(fit.columns, fit.curves[iteration - 1].tolist(), strict=True))
-    return {"mse": row["split_mean_mse"][0], "mse_se": row["split_mean_mse_se"][0]}
-
-
-def stop_means(fit: Fit) -> dict[str, Array]:
-    """The mean image at each rule's joint stop."""
-    return {
-        stop_image(name, "mean"): watch.mean.cpu().numpy().astype(np.float64)
-        for name, watch in fit.watches.items()
-        if watch.stops()[1].iteration is not None
-    }
 
 
 def _without(values: Array, failed: Mapping[int, int]) -> Array:

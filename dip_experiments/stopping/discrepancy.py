@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat
 
@@ -22,12 +22,9 @@ class Discrepancy(ThresholdRule):
     """The first iteration with mean (A f - y)^2 <= `tau` sigma^2; `sigma` in grey levels of 255, None: estimated."""
 
     name: Literal["discrepancy"]
+    columns: ClassVar[tuple[str, ...]] = ("discrepancy",)
     sigma: Sigma
     tau: PositiveFloat
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("discrepancy",)
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from unknown_sigma("discrepancy", "sigma", self.sigma, task)

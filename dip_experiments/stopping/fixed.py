@@ -13,10 +13,6 @@ class Fixed(ThresholdRule):
     name: Literal["fixed"]
     iteration: PositiveInt
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ()
-
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         left = (self.iteration - seen.iteration).to(seen.energy)
         return Statistic(left.expand_as(seen.energy), left.squeeze(), {})

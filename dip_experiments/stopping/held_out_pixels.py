@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -19,15 +19,9 @@ class HeldOutPixels(MinimumRule):
     """
 
     name: Literal["held_out_pixels"]
+    columns: ClassVar[tuple[str, ...]] = ("held_out_mse",)
+    trusts_noise: ClassVar[bool] = True
     fraction: Share
-
-    @property
-    def trusts_noise(self) -> bool:
-        return True
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("held_out_mse",)
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
         y, there = given.measurement, given.known()

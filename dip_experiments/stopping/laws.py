@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dip_experiments.schema import Group
 from dip_experiments.stopping.estimates import Array, Sigma, different, local_noise, unknown_sigma, used_sigma
+from dip_experiments.tensors import gamma_values
 
 Image = Float[Tensor, "c h w"]
 Facts = dict[str, float | str]
@@ -124,12 +125,6 @@ def check_positive(law: str, measurement: Float[Tensor, "r c h w"]) -> None:
     if measurement.min() < 0:
         raise ValueError(f"stopping.law={law}: the picture has values below 0, which such noise never makes; "
                          "choose stopping/law=gaussian")  # fmt: skip
-
-
-def gamma_values(shape: float, y: Image, draws: torch.Generator) -> Image:
-    """Values of Gamma's law of that shape, as many as the image has."""
-    seed = int(torch.randint(2**62, (1,), generator=draws))
-    return torch.from_numpy(np.random.default_rng(seed).gamma(shape, size=tuple(y.shape))).to(y)
 
 
 def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Array]) -> float:

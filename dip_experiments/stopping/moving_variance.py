@@ -1,6 +1,6 @@
 """ES-EMV (Wang et al., TMLR 2023): the minimum of an exponentially weighted variance of the outputs."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,11 +14,8 @@ class MovingVariance(MinimumRule):
     """mu <- mu + alpha d, v <- (1 - alpha) (v + alpha mean d^2) with d = f - mu; the first output begins."""
 
     name: Literal["moving_variance"]
+    columns: ClassVar[tuple[str, ...]] = ("moving_variance",)
     alpha: Annotated[float, Field(gt=0, lt=1)]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("moving_variance",)
 
     def begin(self, images: Float[Tensor, "r c h w"], evidence: Evidence) -> State:
         return {"mean": torch.zeros_like(images), "variance": images.new_zeros(len(images))}

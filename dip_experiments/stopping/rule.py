@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -27,8 +27,8 @@ Evidence = Mapping[str, Tensor]
 class Observation:
     """One iteration as a rule sees it; there is no clean image here.
 
-    `operator` and `measurement` are those of the task before a rule hid something of it; `energy` is the mean squared
-    residual of what is fitted; `divergence` is (1 / N) d f_i / d y_i by the latent, where a rule asks for it.
+    `operator` is that of the task before a rule hid something of it; `energy` is the mean squared residual of what is
+    fitted; `divergence` is (1 / N) d f_i / d y_i by the latent, where a rule asks for it.
     """
 
     iteration: Int[Tensor, "1"]
@@ -83,31 +83,19 @@ class StoppingRule(Group):
     """Watches one trajectory; its words, and how it comes to its verdict, replica by replica and for all together."""
 
     name: str
-
-    @property
-    def rings(self) -> tuple[str, ...]:
-        """Names of what is too large in its state to be copied for every block."""
-        return ()
+    columns: ClassVar[tuple[str, ...]] = ()
+    """The curves that it writes."""
+    rings: ClassVar[tuple[str, ...]] = ()
+    """Names of what is too large in its state to be copied for every block."""
+    trusts_noise: ClassVar[bool] = False
+    """Whether it goes wrong where pixels or channels share their noise."""
+    needs_divergence: ClassVar[bool] = False
+    """Whether it looks at the divergence."""
 
     @property
     def images_kept(self) -> int:
         """How many images per replica it holds: those at its stop, their copies, and its own."""
         return 12
-
-    @property
-    def trusts_noise(self) -> bool:
-        """Whether it goes wrong where pixels or channels share their noise."""
-        return False
-
-    @property
-    def needs_divergence(self) -> bool:
-        """Whether it looks at the divergence."""
-        return False
-
-    @property
-    @abstractmethod
-    def columns(self) -> tuple[str, ...]:
-        """The curves that it writes."""
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         """Why it cannot watch such a fit, in words: names of task and latent, iterations of a block."""
@@ -124,6 +112,10 @@ class StoppingRule(Group):
     @abstractmethod
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         """The statistic of one iteration. No value is branched on, and nothing leaves the device."""
+
+    def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float] | None:
+        """`mse` of the mean of the replicas' A f with its standard error, `mse_se`; None from a rule that has none."""
+        return None
 
     @abstractmethod
     def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:

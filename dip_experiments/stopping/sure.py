@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from dip_experiments.stopping.estimates import Sigma, unknown_sigma
 from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, noise_of
@@ -19,19 +19,10 @@ class Sure(MinimumRule):
     """
 
     name: Literal["sure"]
+    columns: ClassVar[tuple[str, ...]] = ("sure", "sure_divergence")
+    trusts_noise: ClassVar[bool] = True
+    needs_divergence: ClassVar[bool] = True
     sigma: Sigma
-
-    @property
-    def needs_divergence(self) -> bool:
-        return True
-
-    @property
-    def trusts_noise(self) -> bool:
-        return True
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("sure", "sure_divergence")
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from super().faults(task, latent, block)

@@ -65,6 +65,11 @@ class Watch:
         return found[:-1], found[-1]
 
     @property
+    def each(self) -> dict[str, Float[Tensor, "r c h w"]]:
+        """What it keeps of every replica's own stop."""
+        return {"output": self.output, "average": self.average}
+
+    @property
     def mean(self) -> Float[Tensor, "c h w"]:
         """The mean of the averages at the joint stop, without replicas that failed."""
         return self.together.nanmean(0)

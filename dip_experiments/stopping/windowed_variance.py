@@ -1,7 +1,7 @@
 """ES-WMV (Wang et al., TMLR 2023): the minimum of the variance of the last outputs, from a sliding sum."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,19 +21,13 @@ class WindowedVariance(MinimumRule):
     """
 
     name: Literal["windowed_variance"]
+    columns: ClassVar[tuple[str, ...]] = ("windowed_variance",)
+    rings: ClassVar[tuple[str, ...]] = ("outputs",)
     window: Annotated[int, Field(ge=2)]
-
-    @property
-    def rings(self) -> tuple[str, ...]:
-        return ("outputs",)
 
     @property
     def images_kept(self) -> int:
         return super().images_kept + self.window + REWOUND + 6
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return ("windowed_variance",)
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from super().faults(task, latent, block)

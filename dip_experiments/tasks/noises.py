@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import BeforeValidator, Field, PositiveFloat
@@ -16,6 +15,7 @@ from dip_experiments.schema import Group, Share, Sigma, chosen_with_slash
 from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, published
 from dip_experiments.tasks.realisations import Image, normal, realised, repeated, uniform
+from dip_experiments.tensors import gamma_values
 
 Images = Float[Tensor, "r c h w"]
 MOST_PHOTONS = 1e9
@@ -96,9 +96,7 @@ class Gamma(AddedNoise):
     looks: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
-        seed = int(torch.randint(2**62, (1,), generator=draws))  # PyTorch draws Gamma's law from no generator
-        drawn = np.random.default_rng(seed).gamma(self.looks, 1 / self.looks, tuple(image.shape))
-        return image * torch.from_numpy(drawn).to(image)
+        return image * gamma_values(self.looks, image.double(), draws).div(self.looks).to(image)
 
 
 class Speckle(AddedNoise):
