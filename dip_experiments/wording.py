@@ -74,10 +74,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
         return f"{group}/{inner}: this {group} has no {inner}; choose another {group}: {', '.join(options(group))}"
     if found := re.search(r"Could not override '([^']+)'", message):
         return _unknown(found[1])
-    if found := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
+    if found := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", message):
         return _no_option(found[1], found[2], re.findall(r"^\t(\S+)$", message, re.MULTILINE))
-    if found := re.search(r"Could not load '([^']+)/([^'/]+)'", message):
-        return _no_option(found[1], found[2], [])
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
         return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
     if found := re.search(r"Multiple values for ([^.]+)\.", message):

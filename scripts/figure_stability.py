@@ -8,7 +8,7 @@ from table_stability import ASKED, COUNTS, SOURCES, decibels, has_mean, mean_err
 
 from dip_experiments.drawing.curves import Curve, curve_of, tabulated
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.stored import peak_iterations, peaks
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.selection import select
@@ -21,7 +21,7 @@ SHADES = ("0.7", GREEN, BLUE, RED)
 def draw(noises: Selection, sources: Selection) -> Page:
     """Draws figures/stability."""
     runs = [run for run in noises.runs if run.settings["experiment"]["noise"] in NOISES]
-    there = {noise for run in runs for noise in (run.settings["experiment"]["noise"],)}
+    there = {run.settings["experiment"]["noise"] for run in runs}
     there |= {run.settings["experiment"]["varies"] for run in sources.runs}
     if lacking := [name for name in (*NOISES, *SOURCES) if name not in there]:
         raise ValueError(f"no run of {', '.join(lacking)}; make them: {noises.command}; {sources.command}")
@@ -33,8 +33,7 @@ def draw(noises: Selection, sources: Selection) -> Page:
     pictures = len({run.settings["image"]["name"] for run in runs})
     title = f"How much results vary, with what, and what the mean of replicas gains: {pictures} pictures"
     figure.suptitle(f"{title}, {len(runs[0].seeds)} seeds", fontsize=10)
-    waiting = "\n".join(one.waiting for one in (noises, sources) if one.missing)
-    return Page(figure, tabulated(curves, "replicas", "gain"), [*runs, *sources.runs], waiting)
+    return Page(figure, tabulated(curves, "replicas", "gain"), [*runs, *sources.runs], waiting(noises, sources))
 
 
 def scatter(axis: Axes, runs: list[Run]) -> None:
@@ -66,8 +65,9 @@ def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:
         rows = []
         for run in filter(has_mean, runs):
             one = decibels(mean_error(run, 1))
-            at = curve_of(run, "psnr_average").iterations / curve_of(run, "psnr_average").iterations[one.argmax()]
-            rows.append(np.interp(grid, at, decibels(mean_error(run, count)) - one.max(), right=np.nan))
+            at = curve_of(run, "psnr_average").iterations
+            gains = decibels(mean_error(run, count)) - one.max()
+            rows.append(np.interp(grid, at / at[one.argmax()], gains, right=np.nan))
         there = np.isfinite(rows).any(0)  # not later than the longest fit
         gain = np.full(len(grid), np.nan)
         gain[there] = np.nanmean(np.array(rows)[:, there], axis=0)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.stored import peak_gaps, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, job_rows, table_page
 from dip_experiments.drawing.words import seed_words
@@ -48,8 +48,7 @@ def draw(paper: Selection, others: Selection) -> Page:
     columns = job_rows(
         jobs, {"settings": label, "image": image}, NUMBERS, lambda run: numbers(run, basis.get(image(run.settings)))
     )
-    waiting = "\n".join(one.waiting for one in (paper, others) if one.missing)
-    return table_page(columns, TITLES, [job.run for job in jobs if job.run], ABOVE, waiting)
+    return table_page(columns, TITLES, [job.run for job in jobs if job.run], ABOVE, waiting(paper, others))
 
 
 def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import Rival, denoiser, rival_scores, zero_shot
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
 from dip_experiments.store import Run, stop_image
@@ -38,10 +39,8 @@ def draw(study: Selection, decoder: Selection) -> Page:
     columns: dict[str, list[str]] = {name: [] for name in TITLES}
     for noise, sigma in NOISES.items():
         for cells in rows(study, decoder, noise, sigma):
-            for column, cell in zip(columns.values(), cells, strict=True):
-                column.append(cell)
-    waiting = "\n".join(one.waiting for one in (study, decoder) if one.missing)
-    return table_page(columns, TITLES, [*study.runs, *decoder.runs], ABOVE, waiting)
+            add_row(columns, *cells)
+    return table_page(columns, TITLES, [*study.runs, *decoder.runs], ABOVE, waiting(study, decoder))
 
 
 def rows(study: Selection, decoder: Selection, noise: str, sigma: float) -> Iterator[Sequence[str]]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 
+from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
@@ -32,8 +33,7 @@ def draw(study: Selection) -> Page:
     for picture in pictures:
         runs = {setting(run): run for run in study.runs if run.settings["image"]["name"] == picture}
         count = sum(job.words["image"]["name"] == picture for job in study.jobs)
-        for column, cell in zip(columns.values(), row(picture, runs, count), strict=True):
-            column.append(cell)
+        add_row(columns, *row(picture, runs, count))
     return table_page(columns, TITLES, study.runs, ABOVE, study.waiting)
 
 

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from dip_experiments.drawing.curves import Curve, curve_of
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection, run_script
+from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.stored import peak_iterations, peaks
-from dip_experiments.drawing.table import NONE, NOT_RUN, chosen, markdown, paragraph
-from dip_experiments.drawing.words import lost_words
+from dip_experiments.drawing.table import NONE, job_rows, table_page
 from dip_experiments.selection import select
 from dip_experiments.store import Run, stop_image
 
@@ -51,27 +50,19 @@ and the best mean of 1, 2, 4 and 8 replicas, expected over all choices of so man
 def draw(noises: Selection, sources: Selection) -> Page:
     """Writes tables/stability."""
     jobs = [*noises.jobs, *sources.jobs]
-    columns: dict[str, list[str]] = {name: [] for name in ("image", "varies", *NUMBERS)}
-    for job in jobs:
-        names = (job.words["image"]["name"], varies(job))
-        for column, cell in zip(columns.values(), (*names, *cells(job.run)), strict=True):
-            column.append(cell)
-    runs = [job.run for job in jobs if job.run]
-    text = f"{paragraph(f'{ABOVE} {lost_words(runs)}')}\n\n{markdown(chosen(columns, TITLES))}"
-    waiting = "\n".join(one.waiting for one in (noises, sources) if one.missing)
-    return Page(text, columns, runs, waiting)
+    names = {"image": lambda words: str(words["image"]["name"]), "varies": varies}
+    columns = job_rows(jobs, names, NUMBERS, cells)
+    return table_page(columns, TITLES, [job.run for job in jobs if job.run], ABOVE, waiting(noises, sources))
 
 
-def varies(job: Job) -> str:
+def varies(words: Mapping[str, Any]) -> str:
     """The noise of a study's job, or the one source that its replicas do not share."""
-    experiment: Mapping[str, Any] = job.words["experiment"]
+    experiment: Mapping[str, Any] = words["experiment"]
     return str(experiment["noise"]) if "noise" in experiment else f"only {SOURCES[experiment['varies']]}"
 
 
-def cells(run: Run | None) -> Sequence[str]:
+def cells(run: Run) -> Sequence[str]:
     """The numbers of one line."""
-    if run is None:
-        return (NOT_RUN, *[NONE] * (len(NUMBERS) - 1))
     at, best, curve = peak_iterations(run, "psnr_average"), peaks(run, "psnr_average"), curve_of(run, "psnr_average")
     means = [f"{decibels(mean_error(run, count)).max():.2f}" if has_mean(run) else NONE for count in COUNTS]
     return (

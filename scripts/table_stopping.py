@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.drawing.table import NONE, table_page
@@ -117,9 +118,7 @@ def summed_up(rows: Sequence[Row]) -> dict[str, list[str]]:
     for rule, knows in KNOWS.items():
         for noise in (EXPECTED, *UNEXPECTED.values()):
             some = [row for row in rows if row.rule == rule and row.output == "average" and kind(row.noise) == noise]
-            cells = (rule, knows, noise, *statistics(some))
-            for column, cell in zip(columns.values(), cells, strict=True):
-                column.append(cell)
+            add_row(columns, rule, knows, noise, *statistics(some))
     return columns
 
 

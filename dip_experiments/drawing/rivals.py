@@ -1,7 +1,7 @@
 """What other methods make of what a network saw: computed once in float, then found by method and measurement."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from dip_experiments.store import Baselines, Run, version
 
 T = TypeVar("T")
 SCORES = ("psnr", "ssim", "seconds")
+"""What older numbers may lack."""
 ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
 """By scale; about 2000 are its authors'."""
 
@@ -78,10 +79,12 @@ def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Rival:
 
 def rival_scores(rival: Rival, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
     """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
-    numbers = _found(kept.find, rival, run, kept, shown=False, wanted=SCORES)
-    if numbers is None or not set(SCORES) <= set(numbers):
-        return None
-    return numbers["psnr"], numbers["ssim"], numbers["seconds"]
+
+    def look(*key: Any) -> tuple[float, float, float] | None:
+        numbers = kept.find(*key) or {}
+        return (numbers["psnr"], numbers["ssim"], numbers["seconds"]) if set(SCORES) <= set(numbers) else None
+
+    return _found(look, rival, run, kept, shown=False)
 
 
 def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
@@ -105,17 +108,11 @@ def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> 
     return Panel(title, picture, [numbers["psnr"]])
 
 
-def _found(
-    look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool, wanted: Sequence[str] = ()
-) -> T | None:
-    """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is.
-
-    `wanted`: numbers without which it counts as not there.
-    """
+def _found(look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool) -> T | None:
+    """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is."""
     key = (_seen(run), rival.words)
     found = look(rival.name, rival.version, *key)
-    lacking = found is None or (isinstance(found, dict) and not set(wanted) <= set(found))
-    if lacking and _compute(rival, run, kept, shown):
+    if found is None and _compute(rival, run, kept, shown):
         found = look(rival.name, rival.version, *key)
     return found if found is not None else look(rival.name, None, *key)
 

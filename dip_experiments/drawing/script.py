@@ -76,6 +76,11 @@ class Selection:
         return Baselines(self.results / self.scale / "records" / "baselines")
 
 
+def waiting(*selections: Selection) -> str:
+    """A line for each that is not whole."""
+    return "\n".join(one.waiting for one in selections if one.missing)
+
+
 Select = Callable[[str, str, Path, Sequence[str]], Selection]
 """Experiment, scale, results folder and further words -> its runs."""
 

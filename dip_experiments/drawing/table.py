@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job
 from dip_experiments.drawing.words import lost_words
@@ -54,8 +55,7 @@ def job_rows(
     columns: dict[str, list[str]] = {name: [] for name in (*names, *numbers)}
     for job in jobs:
         cells = measure(job.run) if job.run else (NOT_RUN, *[NONE] * (len(numbers) - 1))
-        for name, cell in zip(columns, (*(look(job.words) for look in names.values()), *cells), strict=True):
-            columns[name].append(cell)
+        add_row(columns, *(look(job.words) for look in names.values()), *cells)
     return columns
 
 
