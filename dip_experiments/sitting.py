@@ -77,7 +77,8 @@ def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     if mix := rule.get("mix"):
         estimate = estimated_psnr(mix["estimate"]["mse"], mix["estimate"]["mse_se"])
-        found.append(f"with {mix['weight']:.0%} of {mix['with']} mixed in estimated {estimate}")
+        parts = " and ".join(f"{weight:.0%} of {other}" for other, weight in mix["weights"].items())
+        found.append(f"with {parts} mixed in estimated {estimate}")
     if score := summary["scores"].get(stop_image(name, "mixed")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     return ", ".join(found)

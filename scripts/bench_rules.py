@@ -21,7 +21,7 @@ from dip_experiments.stopping.windowed_variance import WindowedVariance
 
 WAITS: dict[str, Any] = {"patience": 1000, "warm_up": 0, "accept": 1.0}
 RULES: list[StoppingRule] = [
-    Split(name="split", a=0.2, law=GaussianLaw(name="gaussian", sigma=25.0), mix=None, **WAITS),
+    Split(name="split", a=0.2, law=GaussianLaw(name="gaussian", sigma=25.0), mix=[], **WAITS),
     WindowedVariance(name="windowed_variance", window=100, **WAITS),
     MovingVariance(name="moving_variance", alpha=0.1, **WAITS),
     HeldOutPixels(name="held_out_pixels", fraction=0.05, **WAITS),

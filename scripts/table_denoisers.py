@@ -15,7 +15,7 @@ from dip_experiments.store import Run, stop_image
 
 NOISES = {"authors25": 25.0, "gaussian10": 10.0, "gaussian50": 50.0}
 """Grey levels of 255, by the noise's name in the experiment."""
-METHODS = {"nlm": "NLM", "tv": "TV", "wavelet": "wavelet", "bm3d": "BM3D"}
+METHODS = {"nlm": "NLM", "tv": "TV", "wavelet": "wavelet", "dct": "sliding DCT", "bm3d": "BM3D"}
 TITLES = {
     "sigma": "sigma",
     "method": "method",
@@ -28,8 +28,9 @@ TITLES = {
 }
 ABOVE = """\
 Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what the
-command restore_noisy gives: the mean of four networks where the split stops them, with as much of NLM as the split
-chooses; `DIP` the same without NLM, `DIP, one replica` the first network at its own stop. These estimate sigma, and see
+command restore_noisy gives: the mean of four networks where the split stops them, with as much of NLM, of the sliding
+DCT and of a Wiener filter as the split chooses; `DIP` the same without these, `DIP, one replica` the first network at
+its own stop. These estimate sigma, and see
 nothing but the noisy picture. ZS-N2N is ours from its description. `seconds`: wall time of one picture, of all four
 networks for the rows of DIP; taken while other work ran beside. `pictures`: how many of nine were done."""
 

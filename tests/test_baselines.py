@@ -9,14 +9,14 @@ from conftest import load_image
 from PIL import Image
 
 from dip_experiments import baselines
-from dip_experiments.baselines import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known
+from dip_experiments.baselines import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known, wiener
 from dip_experiments.images import read_image, shrink
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.published import find_one
 from dip_experiments.tasks.super_resolution import low_resolution
 
 SIZE = (64, 80)
-GAINS = {"nlm": (3, 5.5), "tv": (2.5, 4), "wavelet": (3, 4), "bm3d": (5.5, 7)}
+GAINS = {"nlm": (3, 5.5), "tv": (2.5, 4), "wavelet": (3, 4), "dct": (4, 5), "bm3d": (5.5, 7)}
 """Least gain in dB at sigma 10 and 25."""
 SET5 = ("baby", "bird", "butterfly", "head", "woman")
 denoisers = pytest.mark.parametrize("name", GAINS)
@@ -104,6 +104,21 @@ def test_noise_beyond_white_and_black_is_taken_and_the_result_lies_in_the_range(
     assert psnr(found, clean) > psnr(measured, clean) + 4
 
 
+@pictures
+def test_sliding_cosines_lose_nothing_where_there_is_no_noise(picture: str) -> None:
+    clean = crop(picture)
+    np.testing.assert_allclose(DENOISERS["dct"](clean, 1e-6), clean, atol=1e-6)
+
+
+@pictures
+def test_the_wiener_filter_improves_what_guides_it(picture: str) -> None:
+    clean = crop(picture)
+    measured = noisy(clean, 25.0)
+    guide = DENOISERS["tv"](measured, 25.0)
+    assert psnr(wiener(measured, guide, 25.0), clean) > psnr(guide, clean) + 0.5
+    assert psnr(wiener(measured, clean, 25.0), clean) > psnr(DENOISERS["dct"](measured, 25.0), clean) + 1.5
+
+
 @pytest.mark.slow
 def test_a_denoiser_gives_the_same_bits_again() -> None:
     picture = noisy(crop("astronaut"), 25.0)
@@ -119,7 +134,7 @@ def test_without_its_package_bm3d_is_not_in_the_table(monkeypatch: pytest.Monkey
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert set(module.DENOISERS) == {"nlm", "tv", "wavelet"}
+    assert set(module.DENOISERS) == {"nlm", "tv", "wavelet", "dct"}
 
 
 def test_nearest_repeats_pixels() -> None:

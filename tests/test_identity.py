@@ -67,7 +67,7 @@ REQUESTS = [
     "task=denoising task/noise=blurred_gaussian",
     "task=denoising shared=[task] replicas=3",
     "task=denoising stopping=split",
-    "task=denoising stopping=split stopping.mix=nlm",
+    "task=denoising stopping=split stopping.mix=[nlm]",
     "task=denoising observe=[split,windowed_variance]",
     "task=denoising observe=[held_out_pixels]",
     "task=denoising stopping=fixed",

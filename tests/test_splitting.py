@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import load_image
+from skimage.restoration import estimate_sigma
 from torch import Tensor
 
 from dip_experiments.metrics import estimated_psnr
 from dip_experiments.operators import Identity, Mask
 from dip_experiments.stopping import Observation, Prepared, prepared
 from dip_experiments.stopping.discrepancy import Discrepancy
-from dip_experiments.stopping.estimates import correlation, used_sigma
+from dip_experiments.stopping.estimates import correlation, estimated_sigma, used_sigma
 from dip_experiments.stopping.laws import AnyLaw, GammaLaw, GaussianLaw, PoissonLaw
-from dip_experiments.stopping.split import Split
+from dip_experiments.stopping.split import Split, smallest_square
 
 SIGMA, GAIN, LOOKS = 25.0, 0.02, 8.0
 LAWS: dict[str, AnyLaw] = {
@@ -59,7 +61,7 @@ def observation(image: Tensor, iteration: int = 1, energy: float = 1.0) -> Obser
 
 
 def split(law: str, **words: Any) -> Split:
-    return Split(name="split", law=LAWS[law], **({"a": 0.5, "mix": None} | WAITS | words))
+    return Split(name="split", law=LAWS[law], **({"a": 0.5, "mix": []} | WAITS | words))
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -145,11 +147,52 @@ def test_the_weight_of_another_image_is_the_best_one_within_what_chance_allows()
         part = rule.prepare(Prepared(y, Identity()), [4 * seed + r for r in range(4)])
         rough, soft = blurred(part.measurement), blurred(blurred(blurred(part.measurement))) * 0.97
         error = [((1 - w) * rough + w * soft).mean(0).sub(torch.from_numpy(clean[0])).square().mean()
-                 for w in (rule.weight(rough, soft, part.evidence), *np.linspace(0, 1, 101))]  # fmt: skip
+                 for w in (*rule.weights(rough, soft[None], part.evidence), *np.linspace(0, 1, 101))]  # fmt: skip
         lost.append(float(error[0] / min(error[1:])))
         gained.append(float(error[0] / min(error[1], error[-1])))
     assert np.mean(lost) < 1.02
     assert np.mean(gained) < 0.97
+
+
+def test_the_weights_of_several_images_are_the_best_ones_of_a_grid() -> None:
+    draw = np.random.default_rng(0)
+    grid = [(a, b) for a in np.linspace(0, 1, 101) for b in np.linspace(0, 1, 101) if a + b <= 1 + 1e-9]
+    for _ in range(20):
+        root, slopes = draw.normal(size=(2, 2)) * 1e-3, draw.normal(size=2) * 1e-6
+        square = root @ root.T
+
+        def error(w: Any, square: Any = square, slopes: Any = slopes) -> float:
+            return float(np.array(w) @ square @ np.array(w) + 2 * slopes @ np.array(w))
+
+        found = smallest_square(square, slopes)
+        assert min(found) >= 0
+        assert sum(found) <= 1 + 1e-6
+        assert error(found) < min(map(error, grid)) + 1e-9
+
+
+@pytest.mark.parametrize("picture", ["astronaut", "coffee"])
+@pytest.mark.parametrize("sigma", [10.0, 25.0, 50.0])
+def test_texture_common_to_the_channels_is_not_taken_for_noise(picture: str, sigma: float) -> None:
+    clean, ours, theirs, z = load_image(picture, None, 96, "crop"), [], [], []
+    rule = Split(name="split", law=UNKNOWN["gaussian"], a=0.5, mix=[], **WAITS)
+    for seed in range(5):
+        y = clean + np.random.default_rng(seed).normal(0, sigma / 255, clean.shape)
+        ours.append(255 * estimated_sigma(y) / sigma - 1)
+        theirs.append(255 * estimate_sigma(y, channel_axis=0, average_sigmas=True) / sigma - 1)
+        part = rule.prepare(Prepared(torch.from_numpy(y)[None], Identity()), [seed])
+        image = blurred(part.measurement)
+        columns = rule.observe(observation(image), {}, part.evidence).columns
+        true = (image - torch.from_numpy(clean)).square().mean()
+        z.append(float((columns["split_mse"] - true) / columns["split_mse_se"]))
+    assert np.abs(ours).max() < 0.06
+    if sigma == 10:
+        assert np.mean(ours) < np.mean(theirs) - 0.005
+    assert np.abs(z).max() < 3, "its error counts as part of the estimated one's"
+
+
+def test_noise_that_channels_share_is_estimated_in_each() -> None:
+    y = smooth(96)[0] + np.random.default_rng(0).normal(0, SIGMA / 255, (1, 96, 96))
+    assert 255 * estimated_sigma(y) == pytest.approx(SIGMA, rel=0.05)
 
 
 def test_correlated_noise_is_told_from_white_noise() -> None:

@@ -196,6 +196,8 @@ def test_what_replicas_share_they_draw_alike(dip: Dip, tmp_path: Path) -> None:
         ("task=jpeg stopping=discrepancy", "give stopping.sigma"),
         ("task=super_resolution latent=measurement", "that measures no whole image"),
         ("shared=[noise]", "shared.0: got 'noise'"),
+        ("task=inpainting stopping=split stopping.law.sigma=25 stopping.mix=[tv]", "need the whole image measured"),
+        ("stopping=split stopping.mix=[tv,dct,tv]", "name each once"),
     ],
 )
 def test_rules_that_do_not_fit_are_refused_before_the_first_iteration(
@@ -254,16 +256,22 @@ def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
     told = capfd.readouterr().out
     assert "split would stop, if nothing better came, at" in told
     assert "estimated" in told
-    assert "nlm mixed in" in told
+    assert "of nlm and" in told
+    assert "of wiener mixed in" in told
     run = only_run(tmp_path)
     assert "psnr_average" not in run.curves[0]
     np.testing.assert_array_equal(read_image(tmp_path / "restored.png"), read_image(run.image("stop-split-mixed", 0)))
 
 
-def test_the_mixture_is_of_the_means_by_the_weight_that_is_told(dip: Dip, tmp_path: Path) -> None:
-    run = fresh(tmp_path, dip, *NOISY, *SPLIT, "stopping.mix=tv", "replicas=2", "shared=[task]", "fit.iterations=60")
+MIXED = ("stopping.mix=[tv,dct]", "replicas=2", "shared=[task]")
+
+
+def test_the_mixture_is_of_the_means_by_the_weights_that_are_told(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *NOISY, *SPLIT, *MIXED, "fit.iterations=60")
     mix = run.summary["stopping"]["split"]["mix"]
-    assert 0 < mix["weight"] <= 1  # the fit has hardly begun
+    weights = mix["weights"]
+    assert set(weights) == {"tv", "dct"}
+    assert 0 < sum(weights.values()) <= 1 + 1e-6  # the fit has hardly begun
     scores = {name: run.summary["scores"][f"stop-split-{name}"]["psnr"][0] for name in ("mean", "mixed")}
     assert scores["mixed"] > scores["mean"] + 1
     away = mix["estimate"]["mse"] - 10 ** (-scores["mixed"] / 10)

@@ -63,14 +63,17 @@ class Lanczos(nn.Module):
 
 def pooling(downsample: Downsample) -> nn.Module:
     """What follows a stride-1 convolution to halve its output; nothing for a strided one."""
-    modules: dict[str, nn.Module] = {
-        "stride": nn.Identity(),
-        "average": nn.AvgPool2d(2),
-        "maximum": nn.MaxPool2d(2),
-        "lanczos2": Lanczos(2, lobes=2),
-        "lanczos3": Lanczos(2, lobes=3),
-    }
-    return modules[downsample]
+    match downsample:
+        case "stride":
+            return nn.Identity()
+        case "average":
+            return nn.AvgPool2d(2)
+        case "maximum":
+            return nn.MaxPool2d(2)
+        case "lanczos2":
+            return Lanczos(2, lobes=2)
+        case "lanczos3":
+            return Lanczos(2, lobes=3)
 
 
 class Block(nn.Module):

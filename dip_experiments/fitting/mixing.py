@@ -1,61 +1,68 @@
-"""The replicas' mean mixed with what another denoiser makes of the same measurements, by the weight a split chooses."""
+"""The replicas' mean mixed with what other denoisers make of the same measurements, by the weights a split chooses."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.baselines import DENOISERS
-from dip_experiments.stopping import Split, Watch
+from dip_experiments.baselines import DENOISERS, wiener
+from dip_experiments.stopping import Evidence, Split, Watch
+
+GUIDED = "wiener"
+"""What needs a better image than the noisy one: it comes last, guided by the mixture of the others."""
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """(1 - w) of the averages at the joint stop and w of the other denoiser's images, replica by replica.
+    """The averages at the joint stop mixed with other denoisers' images, replica by replica.
 
-    That denoiser sees what the replica saw and is told its standard deviation, the mean one where it varies.
+    `weights`: what part of the whole each of those is. `estimate`: estimated mean squared error of the mean, with its
+    standard error.
     """
 
-    rule: Split
-    watch: Watch
-
-    @cached_property
-    def others(self) -> Float[Tensor, "r c h w"]:
-        """What the other denoiser makes of each replica's part of the split."""
-        evidence, denoise = self.watch.evidence, DENOISERS[str(self.rule.mix)]
-        seen = (evidence["y"] + evidence["extra"]).cpu().double().numpy()
-        sigma = 255 * float(evidence["noise"].mean() * (1 + self.rule.a**2)) ** 0.5
-        return torch.stack([torch.from_numpy(denoise(image, sigma)) for image in seen]).to(self.watch.together)
-
-    @cached_property
-    def weight(self) -> float:
-        """w."""
-        return self.rule.weight(self.watch.together, self.others, self.watch.evidence)
-
-    @cached_property
-    def images(self) -> Float[Tensor, "r c h w"]:
-        """The mixture of each replica."""
-        return torch.lerp(self.watch.together, self.others, self.weight)
+    images: Float[Tensor, "r c h w"]
+    weights: dict[str, float]
+    estimate: dict[str, float]
 
     @property
     def mean(self) -> Float[Tensor, "c h w"]:
         """Their mean, without replicas that failed."""
         return self.images.nanmean(0)
 
-    @property
-    def estimate(self) -> dict[str, float]:
-        """Estimated mean squared error of the mean, with its standard error."""
-        return self.rule.estimate(self.images, self.watch.evidence)
-
 
 def mixture(watch: Watch) -> Mixture | None:
-    """What is mixed at a rule's joint stop, if anything is."""
-    rule = watch.rule
-    if not isinstance(rule, Split) or rule.mix is None or watch.stops()[1].iteration is None:
+    """What is mixed at a rule's joint stop, if anything is.
+
+    The other denoisers see what the replica saw and are told its standard deviation, the mean one where it varies.
+    """
+    rule, evidence = watch.rule, watch.evidence
+    if not (isinstance(rule, Split) and rule.mix) or watch.stops()[1].iteration is None:
         return None
-    return Mixture(rule, watch)
+    seen = (evidence["y"] + evidence["extra"]).cpu().double().numpy()
+    sigma = 255 * float(evidence["noise"].mean() * (1 + rule.a**2)) ** 0.5
+    alone = [name for name in rule.mix if name != GUIDED]
+    others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
+    images, weights = mixed_in(rule, watch.together, others, evidence)
+    if GUIDED in rule.mix:
+        guided = zip(seen, images.cpu().double().numpy(), strict=True)
+        filtered = np.stack([wiener(image, guide, sigma) for image, guide in guided])
+        images, (weight,) = mixed_in(rule, images, [filtered], evidence)
+        weights = [*((1 - weight) * others for others in weights), weight]
+    named = dict(zip([*alone, GUIDED], weights, strict=False))
+    return Mixture(images, named, rule.estimate(images, evidence))
+
+
+def mixed_in(
+    rule: Split, images: Float[Tensor, "r c h w"], others: list[Float[np.ndarray, "r c h w"]], evidence: Evidence
+) -> tuple[Float[Tensor, "r c h w"], list[float]]:
+    """f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
+    if not others:
+        return images, []
+    found = torch.from_numpy(np.stack(others)).to(images)
+    weights = rule.weights(images, found, evidence)
+    return images + torch.tensordot(images.new_tensor(weights), found - images, 1), weights
 
 
 def means_at_stop(watch: Watch, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:

@@ -117,7 +117,7 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
 
     `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
     made sure. `estimate`: what the rule says of the mean image there, if it says anything. `mix`: what was mixed in,
-    its weight, and the estimate of the mixture.
+    by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
     for name, watch in fit.watches.items():
@@ -133,7 +133,7 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
             estimate = watch.rule.estimate(fit.problem.given.operator(watch.together), watch.evidence)
             rules[name] |= {"estimate": estimate} if estimate else {}
         if mix := mixtures.get(name):
-            rules[name]["mix"] = {"with": mix.rule.mix, "weight": mix.weight, "estimate": mix.estimate}
+            rules[name]["mix"] = {"weights": mix.weights, "estimate": mix.estimate}
     ended = next((name for name, watch in fit.watches.items() if watch.over), None)
     return {"stopping": rules, "ended_by": ended} if rules else {}
 

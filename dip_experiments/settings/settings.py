@@ -19,11 +19,9 @@ from pydantic import (
 
 from dip_experiments.datasets import check_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
-from dip_experiments.stopping import NoStopping, Observers, Stopping, StoppingRule
+from dip_experiments.stopping import WHOLE, NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
-WHOLE = ("denoising", "jpeg", "reconstruction")
-"""Tasks that measure the image itself."""
 Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
 """Named sources of randomness."""
 

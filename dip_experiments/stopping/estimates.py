@@ -23,8 +23,12 @@ FEWEST = 5
 """Windows without which nothing is said of the noise (ours)."""
 WHITE = 1.10
 """Standard deviation of neighbours' differences over that in flat windows: sqrt(2) for white noise, below this not."""
-SHARED = 0.7
-"""Correlation of the channels' noise above which they are taken to share it (ours)."""
+SHARED = 0.25
+"""Correlation of two channels' noise above which they are taken to share it (ours): 0.14 at most, in 33 white cases."""
+DIFFERENCES = np.array([[1, 0, -1], [1, -2, 1]]) / np.sqrt([[2], [6]])
+"""Two colour differences in which white noise keeps its strength, and what the channels have in common is gone."""
+DOUBT = 0.6
+"""Grey levels of 255 by which an estimated sigma is off, root mean square: 0.3 to 1.0 at sigma 10, 25, 50 (ours)."""
 HIDDEN = ("inpainting", "jpeg")
 """Tasks whose measurement tells no sigma: holes and 8 x 8 blocks look like noise, or hide it."""
 
@@ -32,15 +36,25 @@ HIDDEN = ("inpainting", "jpeg")
 def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[float, dict[str, float | str]]:
     """Standard deviation in grey levels of 255 that a rule works with, and what is to be said of it.
 
-    Where none is given: scikit-image's estimate (median of the finest wavelets; Donoho & Johnstone 1994).
+    Where none is given: `estimated_sigma`, the mean over replicas.
     """
     if given is not None:
         return given, {"sigma": given, "sigma_from": "given"}
-    estimated = 255 * float(np.mean([estimate_sigma(image, channel_axis=0, average_sigmas=True)
-                                     for image in different(measurement)]))  # fmt: skip
+    estimated = 255 * float(np.mean([estimated_sigma(image) for image in different(measurement)]))
     if estimated < LEAST:
         raise ValueError("no noise is found in the picture, so no rule that needs its sigma can stop; use another one")
     return estimated, {"sigma": estimated, "sigma_from": "estimated"}
+
+
+def estimated_sigma(image: Array) -> float:
+    """scikit-image's estimate (median of the finest wavelets; Donoho & Johnstone 1994), the mean over planes.
+
+    Of a colour picture these are its colour differences, unless channels share their noise: texture, which would count
+    as noise, is mostly common to all. At sigma 10 on eleven pictures of 128 pixels that is off by 6 %, not by 13 %
+    (root mean square), at sigma 25 by 1.3 %, not 1.9 %.
+    """
+    planes = image if shared_noise(image) > SHARED or len(image) == 1 else np.tensordot(DIFFERENCES, image, 1)
+    return float(estimate_sigma(planes, channel_axis=0, average_sigmas=True))
 
 
 def unknown_sigma(rule: str, key: str, sigma: Sigma, task: str) -> Iterator[str]:
@@ -65,11 +79,19 @@ def correlation(image: Array) -> str | None:
     across = np.diff(flat, axis=-1).std() / (flat.std() or math.inf)
     if across < WHITE:
         return f"neighbouring pixels share their noise (ratio {across:.2f}, white noise has 1.41)"
-    if len(image) > 1:
-        shared = np.atleast_2d(np.corrcoef(np.diff(flat, axis=-1).reshape(len(image), -1)))
-        if (strongest := shared[np.triu_indices(len(image), 1)].min()) > SHARED:
-            return f"the channels share their noise (correlation {strongest:.2f}, independent noise has 0)"
+    if (strongest := shared_noise(image)) > SHARED:
+        return f"the channels share their noise (correlation {strongest:.2f}, independent noise has 0)"
     return None
+
+
+def shared_noise(image: Array) -> float:
+    """The strongest correlation of the noise in two channels; 0 for grey, and where too little is seen to tell."""
+    flat = flattest(image)
+    if len(image) == 1 or flat.shape[1] < FEWEST or not flat.any():
+        return 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):  # a flat channel has no correlation
+        shared = np.atleast_2d(np.corrcoef(np.diff(flat, axis=-1).reshape(len(image), -1)))
+    return float(np.nan_to_num(shared)[np.triu_indices(len(image), 1)].max())
 
 
 def flattest(image: Array) -> Float[Array, "c n h w"]:

@@ -3,15 +3,21 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
+from scipy.optimize import minimize
 from torch import Tensor
 
 from dip_experiments.schema import Neutral
+from dip_experiments.stopping.estimates import Array
 from dip_experiments.stopping.laws import Law
 from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, covariance
 from dip_experiments.tensors import generator
+
+WHOLE = ("denoising", "jpeg", "reconstruction")
+"""Tasks that measure the image itself, so that other denoisers can work on it."""
 
 
 class Split(MinimumRule):
@@ -19,10 +25,11 @@ class Split(MinimumRule):
 
     With e what was added to y (see `laws`), the mean of (A f - y)^2 + 2 k (A f - y) e - var y is the error
     mean (A f - A x)^2 in the mean, for every f made from y + e alone, with k = 1 / a^2. `covariance` less, it is that
-    of the replicas' mean. Its standard error is that of the mean over values. `split_cross` is mean (A f - y) e, so
-    that other k can be looked at; `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the
-    whole fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance. `mix`: what
-    another denoiser makes of y + e is mixed in at the joint stop, as much as lowers the estimated error.
+    of the replicas' mean. Its standard error is that of the mean over values and, where the noise's strength is
+    estimated, the doubt about it. `split_cross` is mean (A f - y) e, so that other k can be looked at; `split_freedom`
+    is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the whole fit per value. `a`: how strong e is against
+    the noise; the fit sees 1 + a^2 of its variance. `mix`: what other denoisers make of y + e is mixed in at the joint
+    stop, as much as lowers the estimated error; then the Wiener filter of `baselines`, guided by that.
     """
 
     name: Literal["split"]
@@ -38,11 +45,15 @@ class Split(MinimumRule):
     trusts_noise: ClassVar[bool] = True
     a: Annotated[float, Field(gt=0, le=2)]
     law: Law
-    mix: Annotated[Literal["nlm", "tv", "wavelet"] | None, Neutral(None)]
+    mix: Annotated[list[Literal["nlm", "dct", "tv", "wavelet", "wiener"]], Neutral([])]
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from super().faults(task, latent, block)
         yield from self.law.faults(task)
+        if self.mix and task not in WHOLE:
+            yield f"stopping.mix with task={task}: other denoisers need the whole image measured; say stopping.mix=[]"
+        if len(set(self.mix)) < len(self.mix):
+            yield f"stopping.mix=[{','.join(self.mix)}]: one of them stands there twice; name each once"
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
         y, known = given.measurement, given.known()
@@ -50,7 +61,9 @@ class Split(MinimumRule):
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [self.law.extra(image, level, self.a, draw) for image, draw in zip(y, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, self.law.variance(y, level) * known
-        evidence = {"extra": extra, "strength": extra.square().flatten(1).mean(1), "noise": noise, "y": y}
+        doubt = (noise.mean() * self.law.doubt(level)).reshape(1)
+        strength = extra.square().flatten(1).mean(1)
+        evidence = {"extra": extra, "strength": strength, "noise": noise, "y": y, "doubt": doubt}
         return Prepared(y + extra, given.operator, evidence, facts, given.growth * (1 + self.a**2))
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
@@ -59,10 +72,10 @@ class Split(MinimumRule):
         mean_error, mean_uncertainty = of_mean(average, error, uncertainty)
         found = (
             error,
-            uncertainty,
+            torch.hypot(uncertainty, evidence["doubt"]),
             self.error(output, evidence)[0],
             mean_error.expand_as(error),
-            mean_uncertainty.expand_as(error),
+            torch.hypot(mean_uncertainty, evidence["doubt"]).expand_as(error),
             cross(average, evidence),
             cross(output, evidence) / evidence["strength"],
         )
@@ -81,16 +94,35 @@ class Split(MinimumRule):
 
     def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float]:
         mse, uncertainty = of_mean(fitted, *self.error(fitted, evidence))
-        return {"mse": float(mse), "mse_se": float(uncertainty)}
+        return {"mse": float(mse), "mse_se": float(torch.hypot(uncertainty, evidence["doubt"]))}
 
-    def weight(
-        self, fitted: Float[Tensor, "r c hy wy"], other: Float[Tensor, "r c hy wy"], evidence: Evidence
-    ) -> float:
-        """w in [0, 1] for which the mean of (1 - w) f + w g has the smallest estimated error, a square in w."""
-        away = other - fitted
+    def weights(
+        self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], evidence: Evidence
+    ) -> list[float]:
+        """w_k >= 0, 1 at most together, for which the mean of f + sum w_k (g_k - f) has the smallest estimated error.
+
+        In w that error is a square, w' H w + 2 s' w, less what it is without.
+        """
+        away = others - fitted
         residual = fitted - evidence["y"] + self.a**-2 * evidence["extra"]
-        slope = (away * residual).flatten(1).mean(1).nanmean() - covariance(away, fitted)
-        return float((-slope / away.nanmean(0).square().mean()).nan_to_num(0).clamp(0, 1))
+        means = away.nanmean(1).flatten(1).double()
+        slopes = [(part * residual).flatten(1).mean(1).nanmean() - covariance(part, fitted) for part in away]
+        return smallest_square((means @ means.T / means.shape[1]).cpu().numpy(), torch.stack(slopes).double().cpu().numpy())
+
+
+def smallest_square(square: Array, slopes: Array) -> list[float]:
+    """w >= 0 with a sum of 1 at most where w' `square` w + 2 `slopes`' w is smallest."""
+    size = square.trace() or 1.0  # so that the search's tolerance suits
+    found = minimize(
+        lambda w: (w @ square @ w + 2 * slopes @ w) / size,
+        np.zeros(len(slopes)),
+        jac=lambda w: 2 * (square @ w + slopes) / size,
+        bounds=[(0, 1)] * len(slopes),
+        constraints={"type": "ineq", "fun": lambda w: 1 - w.sum(), "jac": lambda w: -np.ones_like(w)},
+        method="SLSQP",
+        options={"ftol": 1e-9},
+    )
+    return np.clip(found.x, 0, 1).tolist()
 
 
 def of_mean(
