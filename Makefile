@@ -153,6 +153,7 @@ table-denoisers: setup ## a noisy photograph restored by itself, beside what one
 
 study-stopping: setup ## when to stop: all rules on one trajectory, against the oracle (hours)
 	$(call fit,-m experiment=study_stopping $(LAUNCHER))
+	$(call fit,-m experiment=study_noises $(LAUNCHER))
 	$(call draw,stopping)
 	$(call compare,stopping)
 

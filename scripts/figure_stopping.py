@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from table_stopping import at_stop, noise_of
+from table_stopping import ASKED, at_stop, noise_of
 
 from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
@@ -36,9 +36,9 @@ STATISTICS = {"split_mse": "split", "windowed_variance": "windowed_variance", "h
 """Curves under the trajectories, each in its rule's colour, divided by its smallest value."""
 
 
-def draw(study: Selection) -> Page:
+def draw(study: Selection, others: Selection) -> Page:
     """Draws figures/stopping."""
-    runs = shown(study)
+    runs = shown(study, others)
     figure, (upper, lower) = sheet(3.0, 2.4)
     tops, bottoms = (part.subplots(1, len(NOISES), squeeze=False)[0] for part in (upper, lower))
     numbers: dict[str, Curve] = {}
@@ -57,11 +57,13 @@ def draw(study: Selection) -> Page:
     return Page(figure, tabulated(numbers, "curve", "value"), list(runs.values()))
 
 
-def shown(study: Selection) -> dict[str, Run]:
+def shown(*studies: Selection) -> dict[str, Run]:
     """The runs by noise. Raises ValueError with the command if one is missing."""
-    found = {noise_of(run.settings): run for run in study.runs if run.settings["image"]["name"] == IMAGE}
+    runs = [run for study in studies for run in study.runs if run.settings["image"]["name"] == IMAGE]
+    found = {noise_of(run.settings): run for run in runs}
     if missing := [noise for noise in NOISES if noise not in found]:
-        raise ValueError(f"runs of {IMAGE} with {', '.join(missing)} are not there; make them: {study.command}")
+        commands = "; ".join(study.command for study in studies)
+        raise ValueError(f"runs of {IMAGE} with {', '.join(missing)} are not there; make them: {commands}")
     return {noise: found[noise] for noise in NOISES}
 
 
@@ -99,4 +101,4 @@ def relative(curve: Curve) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/stopping", draw, select, ["study_stopping"]))
+    sys.exit(run_script("figures/stopping", draw, select, *ASKED))

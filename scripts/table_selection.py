@@ -1,4 +1,4 @@
-"""Settings per picture: which of six the split chooses without the clean picture, and which one that would choose."""
+"""Settings per picture: which of four the split chooses without the clean picture, and which one that would choose."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TITLES = {
     "fits": "fits",
 }
 ABOVE = """\
-Denoising at sigma 25 with six settings of the fit, four replicas each, stopped by the split; PSNR in dB of the
+Denoising at sigma 25 with four settings of the fit, four replicas each, stopped by the split; PSNR in dB of the
 replicas' mean at that stop. `the split's choice`: the setting whose estimated error is the smallest, which needs no
 clean picture. `the oracle's choice`: the setting that the clean picture would choose; `lost` is the difference."""
 

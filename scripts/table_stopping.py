@@ -9,7 +9,7 @@ import numpy as np
 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.table import NONE, table_page
 from dip_experiments.selection import select
 from dip_experiments.store import Run, stop_image
@@ -99,11 +99,12 @@ def noise_of(words: Mapping[str, Any]) -> str:
     return str(words["experiment"]["noise"])
 
 
-def draw(study: Selection) -> Page:
+def draw(study: Selection, others: Selection) -> Page:
     """Writes tables/stopping."""
-    rows = [row for run in study.runs for row in rows_of(run, noise_of(run.settings))]
-    page = table_page(summed_up(rows), TITLES, study.runs, ABOVE.format(expected=EXPECTED), study.waiting)
-    return Page(page.shown, columns_of(rows), study.runs, study.waiting)
+    runs, waits = [*study.runs, *others.runs], waiting(study, others)
+    rows = [row for run in runs for row in rows_of(run, noise_of(run.settings))]
+    page = table_page(summed_up(rows), TITLES, runs, ABOVE.format(expected=EXPECTED), waits)
+    return Page(page.shown, columns_of(rows), runs, waits)
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
@@ -142,5 +143,7 @@ def statistics(rows: Sequence[Row]) -> tuple[str, ...]:
     )
 
 
+ASKED = (["study_stopping"], ["study_noises"])
+
 if __name__ == "__main__":
-    sys.exit(run_script("tables/stopping", draw, select, ["study_stopping"]))
+    sys.exit(run_script("tables/stopping", draw, select, *ASKED))

@@ -31,6 +31,7 @@ FEW = {
     "precision": "image=astronaut",
     "acceleration": "image=astronaut",
     "study_stopping": "image=astronaut experiment.noise=gaussian25",
+    "study_noises": "image=astronaut",
     "study_stability": "image=astronaut",
     "study_selection": "image=astronaut",
     "denoisers": "image=cset9/f16",

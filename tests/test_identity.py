@@ -31,6 +31,7 @@ FIRST = {
         ("precision", "astronaut", " precision=float32"),
         ("acceleration", "astronaut", " optimizer=adam"),
         ("study_stopping", "astronaut", " experiment.noise=gaussian25"),
+        ("study_noises", "astronaut", " experiment.noise=poisson"),
         ("study_stability", "astronaut", " experiment.varies=init"),
         ("study_selection", "astronaut", " experiment.setting=default"),
         ("denoisers", "cset9/f16", " experiment.noise=authors25"),

@@ -43,7 +43,9 @@ def watched(folder: Path, name: str, noise: str, image: str = "cset9/f16") -> Ru
 
 def test_the_stopping_table_has_each_fits_gap_to_the_oracle(tmp_path: Path) -> None:
     run = watched(tmp_path, "one", "gaussian25")
-    table = rows(draw("table_stopping", selection(tmp_path, "study_stopping", run)))
+    table = rows(
+        draw("table_stopping", selection(tmp_path, "study_stopping", run), selection(tmp_path, "study_noises"))
+    )
     assert len(table) == 2 * (2 + 2 + 1)
     found = {(row["rule"], row["seed"], row["output"]): row for row in table}
     assert found["split", "3", "average"]["gap"] == "0.1000"
@@ -60,7 +62,8 @@ def test_the_stopping_table_has_each_fits_gap_to_the_oracle(tmp_path: Path) -> N
 
 def test_noise_that_rules_do_not_expect_is_told_apart(tmp_path: Path) -> None:
     runs = [watched(tmp_path, "one", "gaussian25"), watched(tmp_path, "two", "blurred25", "camera")]
-    shown = draw("table_stopping", selection(tmp_path, "study_stopping", *runs)).shown
+    studies = selection(tmp_path, "study_stopping", runs[0]), selection(tmp_path, "study_noises", runs[1])
+    shown = draw("table_stopping", *studies).shown
     lines = {
         tuple(cell.strip() for cell in line.split("|")[1:4]): line for line in str(shown).splitlines() if "|" in line
     }

@@ -107,7 +107,9 @@ class Split(MinimumRule):
         residual = fitted - evidence["y"] + self.a**-2 * evidence["extra"]
         means = away.nanmean(1).flatten(1).double()
         slopes = [(part * residual).flatten(1).mean(1).nanmean() - covariance(part, fitted) for part in away]
-        return smallest_square((means @ means.T / means.shape[1]).cpu().numpy(), torch.stack(slopes).double().cpu().numpy())
+        return smallest_square(
+            (means @ means.T / means.shape[1]).cpu().numpy(), torch.stack(slopes).double().cpu().numpy()
+        )
 
 
 def smallest_square(square: Array, slopes: Array) -> list[float]:
