@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import draw, files, make_run, rows, selection
+from studio import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments import baselines
 from dip_experiments.datasets import PICTURES
@@ -89,8 +89,8 @@ def test_a_row_of_denoising_has_the_scores_in_float(tmp_path: Path) -> None:
     assert agrees(row["ssim"], run.scores("average", "ssim"), 3)
     assert agrees(row["two_replicas"], run.scores("mean_of_2", "psnr"))
     assert agrees(row["noisy"], run.scores("measurement", "psnr")[0])
-    for name, method in baselines.DENOISERS.items():
-        assert agrees(row[name], psnr(method(noisy, 25.0), clean))
+    for name in set(part_of("table_denoising", "METHODS")) & set(baselines.DENOISERS):
+        assert agrees(row[name], psnr(baselines.DENOISERS[name](noisy, 25.0), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr"))
     assert (row["seeds"], row["iterations"], row["device"], row["minutes"]) == ("3", "120", "cpu", "1.5")
     assert float(row["difference"]) == pytest.approx(averaged.mean() - 33.69, abs=0.005)

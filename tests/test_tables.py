@@ -9,7 +9,7 @@ from studio import SCRIPTS, draw, make_run, rows, selection
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
-OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_stopping", "table_selection")
+OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection")
 STUDIES = ("table_stopping", "table_selection", "table_stability", "table_denoisers")
 """What they draw of runs is in test_studies."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]

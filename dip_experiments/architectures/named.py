@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import json
 import math
 import typing
+from functools import cache
 from typing import Any
 
 import torch
@@ -94,11 +96,18 @@ def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[
 
 
 def bytes_needed(network: type[Network], arguments: Arguments, replicas: int, value: int) -> int:
-    """Memory that a fit takes, estimated from shapes alone; `value`: bytes of a number.
+    """Memory that a fit takes, estimated from shapes alone; `value`: bytes of a number."""
+    return replicas * value * _values_needed(network, json.dumps(arguments, sort_keys=True))
 
-    Weights with gradients and moments, the maps that a gradient needs, latents, pictures.
+
+@cache
+def _values_needed(network: type[Network], arguments: str) -> int:
+    """Numbers that a fit of one replica holds: weights with gradients and moments, maps, latents, pictures.
+
+    `arguments` in JSON, so that the jobs of a sweep that share their network are counted once.
     """
-    built = built_without_memory(network, arguments)
+    words = json.loads(arguments)
+    built = built_without_memory(network, words)
     weights = sum(parameter.numel() for parameter in built.parameters())
     maps: dict[int, int] = {}
 
@@ -109,6 +118,6 @@ def bytes_needed(network: type[Network], arguments: Arguments, replicas: int, va
     latent = torch.empty(1, *built.latent_shape, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(seen, lambda x: x):
         kept = built.plain()(latent)  # noqa: F841  while it is there, so are the maps
-    pictures = IMAGES * arguments["output_channels"] * math.prod(arguments["size"])
+    pictures = IMAGES * words["output_channels"] * math.prod(words["size"])
     passing = sum(maps.values()) // 5  # maps that come and go while gradients are computed
-    return replicas * value * (COPIES * weights + sum(maps.values()) + passing + 4 * latent.numel() + pictures)
+    return COPIES * weights + sum(maps.values()) + passing + 4 * latent.numel() + pictures
