@@ -2,10 +2,8 @@
 
 import importlib
 import inspect
-import json
 import math
 import typing
-from functools import cache
 from typing import Any
 
 import torch
@@ -20,6 +18,8 @@ COPIES = 7
 IMAGES = 12
 """Pictures that a fit holds: measurement, reference, output, average, their copies and differences."""
 Arguments = dict[str, Any]
+NEEDED: dict[tuple[type[Network], str], int] = {}
+"""What `bytes_needed` has counted in this process."""
 
 
 def find_network(target: str, name: str) -> type[Network]:
@@ -97,17 +97,15 @@ def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[
 
 def bytes_needed(network: type[Network], arguments: Arguments, replicas: int, value: int) -> int:
     """Memory that a fit takes, estimated from shapes alone; `value`: bytes of a number."""
-    return replicas * value * _values_needed(network, json.dumps(arguments, sort_keys=True))
+    asked = network, repr(sorted(arguments.items()))
+    if asked not in NEEDED:  # the jobs of a sweep mostly share their network
+        NEEDED[asked] = _values_needed(network, arguments)
+    return replicas * value * NEEDED[asked]
 
 
-@cache
-def _values_needed(network: type[Network], arguments: str) -> int:
-    """Numbers that a fit of one replica holds: weights with gradients and moments, maps, latents, pictures.
-
-    `arguments` in JSON, so that the jobs of a sweep that share their network are counted once.
-    """
-    words = json.loads(arguments)
-    built = built_without_memory(network, words)
+def _values_needed(network: type[Network], arguments: Arguments) -> int:
+    """Numbers that a fit of one replica holds: weights with gradients and moments, maps, latents, pictures."""
+    built = built_without_memory(network, arguments)
     weights = sum(parameter.numel() for parameter in built.parameters())
     maps: dict[int, int] = {}
 
@@ -118,6 +116,6 @@ def _values_needed(network: type[Network], arguments: str) -> int:
     latent = torch.empty(1, *built.latent_shape, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(seen, lambda x: x):
         kept = built.plain()(latent)  # noqa: F841  while it is there, so are the maps
-    pictures = IMAGES * words["output_channels"] * math.prod(words["size"])
+    pictures = IMAGES * arguments["output_channels"] * math.prod(arguments["size"])
     passing = sum(maps.values()) // 5  # maps that come and go while gradients are computed
     return COPIES * weights + sum(maps.values()) + passing + 4 * latent.numel() + pictures
