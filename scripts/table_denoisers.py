@@ -30,9 +30,9 @@ ABOVE = """\
 Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what the
 command restore_noisy gives: the mean of four networks where the split stops them, with as much of NLM, of the sliding
 DCT and of a Wiener filter as the split chooses; `DIP` the same without these, `DIP, one replica` the first network at
-its own stop. These estimate sigma, and see
-nothing but the noisy picture. ZS-N2N is ours from its description. `seconds`: wall time of one picture, of all four
-networks for the rows of DIP; taken while other work ran beside. `pictures`: how many of nine were done."""
+its own stop. These estimate sigma, and see nothing but the noisy picture. ZS-N2N is ours from its description.
+`seconds`: wall time of one picture in the median, of all four networks for the rows of DIP; taken on one thread while
+other work ran beside. `pictures`: how many of nine were done."""
 
 
 def draw(study: Selection, decoder: Selection) -> Page:
@@ -68,10 +68,10 @@ def rows(study: Selection, decoder: Selection, noise: str, sigma: float) -> Iter
 
 
 def means(numbers: Sequence[tuple[float, float, float]], basis: float | None) -> Sequence[str]:
-    """PSNR, that less BM3D's where both have all pictures, SSIM, seconds."""
+    """Mean PSNR, that less BM3D's where both have all pictures, mean SSIM, the median of the seconds."""
     if not numbers:
         return (NOT_RUN, NONE, NONE, NONE)
-    psnr, ssim, seconds = np.mean(numbers, axis=0)
+    (psnr, ssim, _), seconds = np.mean(numbers, axis=0), np.median([seconds for *_, seconds in numbers])
     return (f"{psnr:.2f}", NONE if basis is None else f"{psnr - basis:+.2f}", f"{ssim:.3f}", f"{seconds:.1f}")
 
 
