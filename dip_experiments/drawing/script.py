@@ -96,7 +96,8 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
     try:
         found = [select(name, scale, results, [*arguments.words, *words]) for name, *words in asked]
         path = results / scale / place
-        if arguments.if_kept and not path.with_suffix(".csv").exists() and not any(one.runs for one in found):
+        runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
+        if arguments.if_kept and not path.with_suffix(".csv").exists() and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
         page = draw(*found)
