@@ -5,11 +5,13 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import only_run
 from studio import make_run
 
 from dip_experiments.folders import check_writable
@@ -204,3 +206,17 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_setting(tmp_path: Pat
         check_writable(tmp_path / "file" / "results")
     check_writable(tmp_path / "new" / "results")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_record_keeps_curves_to_the_last_bit_in_half_the_room(tmp_path: Path, dip: Callable[..., int]) -> None:
+    assert dip("scale=smoke", "logger=none", "fit.iterations=40", "image=camera") == 0
+    run = only_run(tmp_path)
+    record = Store(tmp_path / "results").keep(run, "smoke")
+    (whole,), (kept,) = run.curves, record.curves
+    assert all(np.array_equal(kept[name], whole[name][np.isin(whole["iteration"], kept["iteration"])]) for name in kept)
+    longest = max(
+        len(cell) for row in (record.folder / "curves.csv").read_text().splitlines() for cell in row.split(",")
+    )
+    assert longest <= len("psnr_measurement")
+    final = run.summary["final"]["loss"]
+    assert [float(whole["loss"][-1])] == final

@@ -113,7 +113,7 @@ class Recorder(pl.Callback):
 
     def write_curves(self, iterations: int) -> None:
         """curves.csv: replica, seed, iteration and the fit's columns, one row per replica and iteration."""
-        rows = self.fit.curves[:iterations].permute(1, 2, 0).flatten(1).cpu().double().numpy()
+        rows = self.fit.curves[:iterations].permute(1, 2, 0).flatten(1).cpu().numpy()
         seeds = self.fit.problem.seeds
         columns: dict[str, Any] = {
             "replica": np.repeat(np.arange(len(seeds)), iterations),

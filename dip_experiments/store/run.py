@@ -1,12 +1,14 @@
 """One run as the store gives it back: each file read once, each checked against what the run was finished with."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dip_experiments.store.files import Array, Columns, file_digest, read_columns, read_json, value_digest, write_json
 from dip_experiments.store.upgrade import upgrade
@@ -14,6 +16,8 @@ from dip_experiments.store.upgrade import upgrade
 SUMMARY = "summary.json"
 APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", "failure.txt")
 """Files of a run's folder that are no part of its result."""
+COUNTED = ("replica", "seed", "iteration")
+"""Columns of curves.csv that are whole numbers."""
 
 
 def output_at(iteration: int) -> str:
@@ -126,9 +130,15 @@ class Run:
     @cached_property
     def curves(self) -> list[Columns]:
         """Columns of curves.csv, one set per replica that did not fail."""
+        columns = {name: column.astype(np.float64) for name, column in self.stored_columns().items()}
+        return [{name: column[columns["replica"] == r] for name, column in columns.items()} for r in self.replicas]
+
+    def stored_columns(self) -> Mapping[str, NDArray[Any]]:
+        """curves.csv; the fit's values in float32, if that is what it was fitted in, or in less."""
         columns = read_columns(self.folder / "curves.csv")
-        replica = columns["replica"].astype(int)
-        return [{name: column[replica == r] for name, column in columns.items()} for r in self.replicas]
+        if self.settings["precision"] == "float64":
+            return columns
+        return {name: column if name in COUNTED else column.astype(np.float32) for name, column in columns.items()}
 
     def scores(self, image: str, metric: str) -> Array:
         """A metric of one of the images that the fit ended with, one per replica that did not fail."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dip_experiments.metrics import curve_points
-from dip_experiments.store.files import read_columns, write_columns
+from dip_experiments.store.files import write_columns
 from dip_experiments.store.run import Run
 
 KEPT_WHOLE = ("settings.json", "provenance.json")
@@ -57,7 +57,7 @@ class Store:
         (record.folder / "images").mkdir(parents=True)
         for name in KEPT_WHOLE:
             shutil.copyfile(run.folder / name, record.folder / name)
-        columns, points = read_columns(run.folder / "curves.csv"), curve_points(run.summary["iterations"])
+        columns, points = run.stored_columns(), curve_points(run.summary["iterations"])
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
         write_columns(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
         for path in chosen:
