@@ -70,6 +70,10 @@ def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_
     assert len(answer.stderr.splitlines()) == 1
     assert not (tmp_path / "smoke").exists()
     assert script("figure_fig10.py", tmp_path, "--if-kept").returncode == 0
+    (init,) = names("experiment=study_stability", "scale=smoke", "experiment.varies=init", "image=camera")
+    make_run(tmp_path, init, experiment={"name": "study_stability", "varies": "init"})
+    assert script("figure_stability.py", tmp_path, "--if-kept").returncode == 0, "too few runs, and no page yet"
+    assert script("figure_stability.py", tmp_path).returncode == 2
     committed = tmp_path / "smoke" / "figures" / "fig10.csv"
     committed.parent.mkdir(parents=True)
     committed.touch()

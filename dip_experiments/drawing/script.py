@@ -92,19 +92,20 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
     """
     arguments = command_line(draw.__doc__)
     scale, results = arguments.scale, arguments.results
+    path = results / scale / place
+    optional = arguments.if_kept and not path.with_suffix(".csv").exists()
     style()
     try:
         found = [select(name, scale, results, [*arguments.words, *words]) for name, *words in asked]
-        path = results / scale / place
         runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
-        if arguments.if_kept and not path.with_suffix(".csv").exists() and not runs:
+        if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
         page = draw(*found)
         page.write(path)
     except ValueError as error:
         print(error, file=sys.stderr)
-        return WRONG
+        return 0 if optional else WRONG  # too few of its runs are there yet
     if page.note:
         print(page.note)
     return 0
