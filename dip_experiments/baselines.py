@@ -15,7 +15,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import distance_transform_edt
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet, inpaint_biharmonic
 
-from dip_experiments.images import resized
+from dip_experiments.images import OPPONENT, resized
 
 try:
     import bm3d
@@ -24,10 +24,8 @@ except ImportError:  # an extra, because of its licence: see `block_matching`
 
 Array = NDArray[np.float64]
 Known = NDArray[np.bool_]
-OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
-"""The brightness and the two colour differences in which `bm3d_rgb` works, up to scale: white noise stays white."""
 FLAT = 1e-9
-"""Range below which such a plane counts as constant."""
+"""Range below which one of the OPPONENT planes, in which `bm3d_rgb` works, counts as constant."""
 CHOICES: dict[str, dict[str, Any]] = {
     "nlm": {"patch_size": 5, "patch_distance": 6, "h": 0.8},
     "tv": {"weight": 0.6},

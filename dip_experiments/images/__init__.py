@@ -1,7 +1,7 @@
 """Pictures: reading them from files, cutting them, and what belongs to them."""
 
 from dip_experiments.images.cutting import centre_crop, cut, resized, shrink
-from dip_experiments.images.layers import Array, Layers
+from dip_experiments.images.layers import OPPONENT, Array, Layers
 from dip_experiments.images.limits import check_file
 from dip_experiments.images.masks import read_mask
 from dip_experiments.images.output import PLACE, check_output, expanded, write_output
@@ -16,6 +16,7 @@ from dip_experiments.images.reading import (
 )
 
 __all__ = [
+    "OPPONENT",
     "PLACE",
     "Array",
     "Layers",

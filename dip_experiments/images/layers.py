@@ -10,6 +10,8 @@ ORIENTATION = 0x0112
 """The EXIF tag, which is a TIFF's too."""
 ORIENTATIONS = {2: (1, 0), 3: (0, 2), 4: (1, 2), 5: (1, 1), 6: (0, 3), 7: (1, 3), 8: (0, 1)}
 """EXIF orientation -> (mirrored left-right or not, then quarter turns counter-clockwise)."""
+OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+"""Brightness and two colour differences of RGB, orthonormal: white noise stays white, common texture in the first."""
 
 
 @dataclass(frozen=True)

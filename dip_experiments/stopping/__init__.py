@@ -11,8 +11,8 @@ from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.stopping.moving_variance import MovingVariance
 from dip_experiments.stopping.none import NoStopping
-from dip_experiments.stopping.rule import Evidence, Observation, Prepared, StoppingRule
-from dip_experiments.stopping.split import WHOLE, Split
+from dip_experiments.stopping.rule import WHOLE, Evidence, Observation, Prepared, StoppingRule
+from dip_experiments.stopping.split import Split
 from dip_experiments.stopping.sure import Sure
 from dip_experiments.stopping.watch import Stop, Watch
 from dip_experiments.stopping.windowed_variance import WindowedVariance

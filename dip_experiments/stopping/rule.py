@@ -21,6 +21,8 @@ Flags: TypeAlias = Bool[Tensor, " k"]
 """Of the replicas, and last of their mean."""
 Evidence = Mapping[str, Tensor]
 """What a rule has put aside before the fit: the fit never sees it."""
+WHOLE = ("denoising", "jpeg", "reconstruction")
+"""Tasks that measure the image itself, so that other denoisers can work on it."""
 
 
 @dataclass(frozen=True)

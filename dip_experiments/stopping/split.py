@@ -13,11 +13,17 @@ from torch import Tensor
 from dip_experiments.schema import Neutral
 from dip_experiments.stopping.estimates import Array
 from dip_experiments.stopping.laws import Law
-from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, covariance
+from dip_experiments.stopping.rule import (
+    WHOLE,
+    Evidence,
+    MinimumRule,
+    Observation,
+    Prepared,
+    State,
+    Statistic,
+    covariance,
+)
 from dip_experiments.tensors import generator
-
-WHOLE = ("denoising", "jpeg", "reconstruction")
-"""Tasks that measure the image itself, so that other denoisers can work on it."""
 
 
 class Split(MinimumRule):

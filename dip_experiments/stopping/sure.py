@@ -4,11 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from dip_experiments.stopping.estimates import Sigma, unknown_sigma
-from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic, noise_of
-
-WHOLE = ("denoising", "reconstruction")
-"""Tasks that measure the image itself."""
+from dip_experiments.stopping.estimates import HIDDEN, Sigma, unknown_sigma
+from dip_experiments.stopping.rule import (
+    WHOLE,
+    Evidence,
+    MinimumRule,
+    Observation,
+    Prepared,
+    State,
+    Statistic,
+    noise_of,
+)
 
 
 class Sure(MinimumRule):
@@ -29,7 +35,7 @@ class Sure(MinimumRule):
         yield from unknown_sigma("sure", "sigma", self.sigma, task)
         if latent != "measurement":
             yield f"stopping=sure with latent={latent}: the divergence is by the measurement; say latent=measurement"
-        if task not in WHOLE:
+        if task not in WHOLE or task in HIDDEN:
             yield f"stopping=sure with task={task}: it needs the whole image measured; choose another rule"
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
