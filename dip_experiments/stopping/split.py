@@ -74,12 +74,13 @@ class Split(MinimumRule):
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         average, output = (seen.operator(image) for image in (seen.average, seen.output))
-        error, uncertainty = self.error(average, evidence)
-        mean_error, mean_uncertainty = of_mean(average, error, uncertainty)
+        errors = self.errors(average, evidence)
+        error, uncertainty = mean_of(errors)
+        mean_error, mean_uncertainty = of_mean(average, errors)
         found = (
             error,
             torch.hypot(uncertainty, evidence["doubt"]),
-            self.error(output, evidence)[0],
+            mean_of(self.errors(output, evidence))[0],
             mean_error.expand_as(error),
             torch.hypot(mean_uncertainty, evidence["doubt"]).expand_as(error),
             cross(average, evidence),
@@ -89,17 +90,14 @@ class Split(MinimumRule):
         level = evidence["noise"].mean()
         return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
 
-    def error(
-        self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence
-    ) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
-        """mean (A f - A x)^2 and its standard error, estimated."""
+    def errors(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, "r n"]:
+        """Of each value, what is (A f - A x)^2 in the mean."""
         residual = fitted - evidence["y"]
         values = residual.square() + 2 * self.a**-2 * residual * evidence["extra"] - evidence["noise"]
-        values = values.flatten(1)
-        return values.mean(1), values.std(1) / values.shape[1] ** 0.5
+        return values.flatten(1)
 
     def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float]:
-        mse, uncertainty = of_mean(fitted, *self.error(fitted, evidence))
+        mse, uncertainty = of_mean(fitted, self.errors(fitted, evidence))
         return {"mse": float(mse), "mse_se": float(torch.hypot(uncertainty, evidence["doubt"]))}
 
     def weights(
@@ -133,12 +131,21 @@ def smallest_square(square: Array, slopes: Array) -> list[float]:
     return np.clip(found.x, 0, 1).tolist()
 
 
+def mean_of(errors: Float[Tensor, "*r n"]) -> tuple[Float[Tensor, "*r"], Float[Tensor, "*r"]]:
+    """The mean over values, and its standard error."""
+    return errors.mean(-1), errors.std(-1) / errors.shape[-1] ** 0.5
+
+
 def of_mean(
-    fitted: Float[Tensor, "r c hy wy"], error: Float[Tensor, " r"], uncertainty: Float[Tensor, " r"]
+    fitted: Float[Tensor, "r c hy wy"], errors: Float[Tensor, "r n"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Error and standard error of the mean of the replicas' f, from those of each."""
-    alone = (uncertainty.square().nanmean() / uncertainty.isfinite().sum()).sqrt()
-    return error.nanmean() - covariance(fitted, fitted), alone
+    """Error and standard error of the mean of the replicas' f, from those of each.
+
+    Replicas of one noisy picture share its noise, so that they are no independent looks: it is the spread of the
+    replicas' mean, value by value, that counts.
+    """
+    _, alone = mean_of(errors.nanmean(0))
+    return errors.mean(-1).nanmean() - covariance(fitted, fitted), alone
 
 
 def cross(fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, " r"]:
