@@ -1,6 +1,9 @@
 """A wrong request ends with code 2 and at most three plain lines before anything is written."""
 
+import itertools
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,11 +14,12 @@ from pathlib import Path
 
 import pytest
 from conftest import SMALL
+from hydra import compose, initialize_config_dir
 from test_images import damaged_files
 
 from dip_experiments import command, experiment
 from dip_experiments.command import main
-from dip_experiments.compose import compose_jobs, options, read_requests
+from dip_experiments.compose import compose_jobs, conf_folder, options, read_requests
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),
@@ -169,6 +173,27 @@ def test_each_experiment_of_a_sweep_brings_its_own_grid() -> None:
 def test_a_sweep_is_what_hydra_makes_of_it() -> None:
     jobs = compose_jobs(["seed=range(0,6,2)", "target=choice(noise,natural)", "+fit.x=1", "seed=3,4"], multirun=True)
     assert [(job.target.name, job.seed) for job in jobs] == [("noise", 3), ("natural", 3), ("noise", 4), ("natural", 4)]
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        {"seed": "3,4", "target": "noise,natural", "experiment.noise": "poisson,clipped25", "fit.keep": "[1],[2,3]"},
+        {"task.noise": "{name:gaussian,sigma:9,clip:true},{name:gaussian,sigma:9,clip:false}", "task.noise.sigma": "1,2"},
+        {"task.quality": "30,null", "task": "jpeg", "+fit.x": "1,2", "output": "'a.png',${image.name}"},
+        {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
+    ],
+)
+def test_each_job_of_a_grid_is_the_one_that_its_words_make_alone(sweep: dict[str, str]) -> None:
+    others = ["experiment=study_stopping", "image=astronaut", "experiment.noise=gaussian25", "hydra/launcher=basic"]
+    words = [f"{key}={value}" if value else key for key, value in sweep.items()]
+    (request,) = read_requests([*others, *words], multirun=True)
+    values = [re.split(r",(?![^\[{]*[\]}])", value) for value in sweep.values()]
+    assert len(request.jobs) == math.prod(map(len, values))
+    for chosen in itertools.product(*values):
+        alone = [f"{key}={value}" if value else key for key, value in zip(sweep, chosen, strict=True)]
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+            assert request.jobs.count(compose("config", overrides=[*others, *alone])) == 1
 
 
 def test_of_another_sweepers_jobs_only_what_they_have_in_common_is_checked() -> None:
