@@ -1,7 +1,7 @@
 """The runs of an experiment: found by what they are, whatever was asked last."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -19,22 +19,37 @@ from dip_experiments.store import Run, Store, file_digest, signature
 
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
+PRECISIONS = ("float32", "bf16")
+"""What a row at scale paper may have been fitted in, the preferred one first: tables/precision has what they differ by."""
 
 
 def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()) -> Selection:
     """The whole grid of an experiment, each job with its finished run if there is one.
 
-    `words`: further ones, as on the command line of dip. Raises ValueError for wrong ones.
+    At scale paper that is one in bf16 where there is none in float32, unless the grid asks for both. `words`: further
+    ones, as on the command line of dip. Raises ValueError for wrong ones.
     """
     try:
         configs = compose_jobs([f"experiment={experiment}", f"scale={scale}", *words], multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
-    jobs = {}
-    for settings in map(read_settings, configs):
-        names = [run_name(settings, kind) for kind in DEVICES]
-        jobs[names[-1]] = Job(settings.words(), _finished(Store(results), names))
-    return Selection(experiment, scale, results, tuple(words), tuple(jobs.values()))
+    jobs = {run_name(settings, DEVICES[-1]): settings for settings in map(read_settings, configs)}
+    store = Store(results)
+    found = [Job(job.words(), _finished(store, [*names_of(job), *_lower(job, jobs)])) for job in jobs.values()]
+    return Selection(experiment, scale, results, tuple(words), tuple(found))
+
+
+def names_of(settings: Settings) -> list[str]:
+    """Names that a run of these settings has on the kinds of devices."""
+    return [run_name(settings, kind) for kind in DEVICES]
+
+
+def _lower(settings: Settings, jobs: Iterable[str]) -> list[str]:
+    """Names of runs in bf16 that stand in for one in float32."""
+    if settings.scale.name != "paper" or settings.precision != PRECISIONS[0]:
+        return []
+    names = names_of(settings.model_copy(update={"precision": PRECISIONS[1]}))
+    return [] if names[-1] in jobs else names
 
 
 def run_name(settings: Settings, device: str) -> str:

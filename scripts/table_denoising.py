@@ -1,11 +1,9 @@
 """The paper's denoising numbers: nine colour pictures at sigma 25, beside ours and other methods'."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
-
-import figure_fig4_stand_in
 
 from dip_experiments.baselines import DENOISERS
 from dip_experiments.drawing.comparison import comparison
@@ -86,23 +84,18 @@ def measure(run: Run, kept: Baselines) -> Numbers:
     return numbers | rival_columns({name: denoiser(name, SIGMA) for name in METHODS}, "psnr", run, kept)
 
 
-def stand_in(selection: Selection) -> list[Row]:
-    """The paper's network on a part of F16, if it has been fitted at paper scale."""
-    return [stand_in_row(run, selection.baselines) for run in selection.runs if selection.scale == "paper"]
-
-
 def stand_in_row(run: Run, kept: Baselines) -> Row:
-    """Its row."""
+    """The row of the paper's network on a part of F16."""
     size, published = run.settings["image"]["size"], look_up(TABLE.parts[0], "f16", PICTURE)
-    words = f"middle {size} x {size}, the paper's network (stands in), {run.settings['precision']}"
+    words = f"middle {size} x {size}, the paper's network (stands in)"
     row = Row(run.settings["image"]["name"], words, TABLE.ours, published, published["published"].source)
     return fitted(TABLE, row, run, kept)
 
 
-def draw(fits: Selection, plain: Selection, *stand_ins: Selection) -> Page:
-    """Writes tables/denoising, complete or not."""
-    rows: Sequence[Row] = next((found for one in stand_ins if (found := stand_in(one))), [])
-    return comparison(TABLE, fits, plain, rows)
+def draw(fits: Selection, plain: Selection, smaller: Selection | None = None) -> Page:
+    """Writes tables/denoising, complete or not; at scale paper with the stand-in, if it is run."""
+    stand_ins = smaller.runs if smaller and fits.scale == "paper" else []
+    return comparison(TABLE, fits, plain, [stand_in_row(run, fits.baselines) for run in stand_ins])
 
 
 TABLE = Table(
@@ -122,7 +115,7 @@ TABLE = Table(
     below=BELOW,
     lacking={} if "bm3d" in DENOISERS else {"bm3d": "not installed"},
 )
-ASKED = (["table_denoising"], ["pixels_denoising"], *figure_fig4_stand_in.ASKED)
+ASKED = (["table_denoising"], ["pixels_denoising"], ["fig4_stand_in"])
 
 if __name__ == "__main__":
     sys.exit(run_script("tables/denoising", draw, select, *ASKED))

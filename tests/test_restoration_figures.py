@@ -152,14 +152,6 @@ def test_a_hole_is_what_the_mask_says_not_what_is_black(tmp_path: Path) -> None:
     assert (shown[:, ~KNOWN[0]] > 0.4).all()
 
 
-def test_the_stand_in_is_taken_in_the_precision_that_is_there(tmp_path: Path) -> None:
-    lower = make_run(tmp_path, "lower", measurement=NOISY, precision="bf16")
-    plain = make_run(tmp_path, "plain", measurement=NOISY)
-    for first, wanted in (({}, lower), (plain, plain)):
-        selections = (selection(tmp_path, "fig4_stand_in", one) for one in (first, lower))
-        assert draw("figure_fig4_stand_in", *selections).runs == [wanted]
-
-
 @pytest.mark.parametrize(
     ("name", "jobs", "wanted"),
     [

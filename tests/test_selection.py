@@ -44,6 +44,25 @@ def test_a_run_made_on_a_gpu_is_found_and_comes_first(tmp_path: Path) -> None:
     assert select("fig10", "smoke", tmp_path).only.name == gpu
 
 
+def test_at_paper_scale_a_run_in_bf16_stands_in_for_one_in_float32_that_is_not_there(tmp_path: Path) -> None:
+    (full,), (lower,) = (names("experiment=fig10", "scale=paper", f"precision={p}") for p in ("float32", "bf16"))
+    make_run(tmp_path, lower)
+    assert select("fig10", "paper", tmp_path).only.name == lower
+    assert not select("fig10", "paper", tmp_path, ["precision=float64"]).runs
+    make_run(tmp_path, full)
+    assert select("fig10", "paper", tmp_path).only.name == full
+    assert select("fig10", "paper", tmp_path, ["precision=bf16"]).only.name == lower
+
+
+@pytest.mark.parametrize(("experiment", "scale"), [("precision", "paper"), ("fig10", "laptop")])
+def test_nowhere_else_is_a_run_in_bf16_taken_for_one_in_float32(
+    tmp_path: Path, experiment: str, scale: str
+) -> None:
+    lower, *_ = names(f"experiment={experiment}", f"scale={scale}", "precision=bf16")
+    make_run(tmp_path, lower)
+    assert not [job for job in select(experiment, scale, tmp_path).jobs if job.run and job.words["precision"] != "bf16"]
+
+
 def test_a_damaged_run_counts_as_missing(tmp_path: Path) -> None:
     (name,) = names("experiment=fig10", "scale=smoke")
     run = make_run(tmp_path, name)

@@ -13,7 +13,7 @@ from dip_experiments.store import Run
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}
 WHOLE = "Published values are for whole pictures: below scale paper a difference is no replication."
-COMMON = ("metric", "seeds", "iterations", "device")
+COMMON = ("metric", "seeds", "iterations", "device", "precision")
 """Columns that stand in a line above the rows of their setting instead."""
 
 
@@ -77,14 +77,15 @@ def number(values: Array, column: str) -> str:
 
 
 def facts(row: Row, scale: str) -> dict[str, str]:
-    """Seeds, iterations, scale and device of a row's runs, each value once."""
+    """Seeds, iterations, scale, device and precision of a row's runs, each value once."""
     if not row.runs:
-        return {"scale": scale, "device": "waits for a GPU" if scale == "paper" else NONE}
+        return {"scale": scale}
     looks: dict[str, Callable[[Run], object]] = {
         "seeds": seed_words,
         "iterations": lambda run: run.summary["iterations"],
         "scale": lambda run: f"{scale}: {size_words(run)}",
         "device": lambda run: run.provenance["device"],
+        "precision": lambda run: run.settings["precision"],
     }
     return {name: " / ".join(dict.fromkeys(str(look(run)) for run in row.runs)) for name, look in looks.items()}
 

@@ -32,6 +32,8 @@ class Scale(Group):
     crop: PositiveInt | None
     width: PositiveInt
     iterations: PositiveInt
+    replicas: PositiveInt
+    gamma: Literal["ones", "uniform"]
 
 
 class Image(Group):

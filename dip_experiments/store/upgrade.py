@@ -4,7 +4,7 @@ from typing import Any
 
 LATER: dict[str, dict[str, Any]] = {
     "": {"task": {"name": "reconstruction"}, "precision": "float32", "output": None, "shared": [], "blend": 0.0},
-    "scale": {"crop": None},
+    "scale": {"crop": None, "replicas": 3, "gamma": "ones"},
     "image": {"multiple": 1},
     "fit": {"keep": []},
 }
