@@ -19,7 +19,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
-	table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
+	paper table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	figures check-figures bench data dashboard clean clean-runs
 
@@ -109,6 +109,10 @@ reproduce-fig7: setup ## Figure 7: letters and missing pixels filled in
 reproduce-fig10: setup ## Figure 10: a dark picture restored with the help of one in flashlight
 	$(call fit,experiment=fig10)
 	$(call draw,fig10)
+
+paper: setup ## the paper's own size, row by row, for days; go on with the same command, on any machine (DEVICE=cuda)
+	$(BIN)/dip paper device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
+	$(MAKE) figures
 
 stand-in: setup ## Figure 4 where there is no GPU: the paper's network on a smaller picture (always scale=paper)
 	$(call fit,experiment=fig4_stand_in,paper)

@@ -223,3 +223,7 @@ def launch(task: Callable[[DictConfig], None], words: Sequence[str]) -> None:
         sys.argv = before
         if quiet:
             del os.environ[TRACEBACKS]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

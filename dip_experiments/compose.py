@@ -142,6 +142,15 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> set[str]:
     }
 
 
+def one_by_one(words: Sequence[str]) -> list[list[str]]:
+    """Of words that sweep, every combination: `a=1,2 b=3` gives `a=1 b=3` and `a=2 b=3`."""
+    values = [
+        [f"{override.get_key_element()}={value}" for value in _values(override)]
+        for override in OverridesParser.create().parse_overrides(list(words))
+    ]
+    return [list(said) for said in itertools.product(*values)]
+
+
 def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
         return [override.get_value_element_as_str()]

@@ -20,7 +20,7 @@ from dip_experiments.store import Run, Store, file_digest, signature
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
 PRECISIONS = ("float32", "bf16")
-"""What a row at scale paper may have been fitted in, the preferred one first: tables/precision has what they differ by."""
+"""What a row at scale paper may be fitted in, the preferred one first: tables/precision has what they differ by."""
 
 
 def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()) -> Selection:

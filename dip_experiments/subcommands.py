@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.compose import compose_jobs, did_you_mean, options
+from dip_experiments.paper import Row, fit_rows, read_rows
 from dip_experiments.words import for_hydra
 
 Importer = Callable[[str], Any]
@@ -63,4 +64,26 @@ def rivals(words: Sequence[str], imported: Importer) -> int:
     return 0
 
 
-SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {"keep": keep, "rivals": rivals}
+def paper(words: Sequence[str], imported: Importer) -> int:
+    """Fits what is not there yet of the paper's tables and figures at its own size, in bfloat16 where hardware has it.
+
+    `dip paper device=cuda`. Each row is kept as a record when it is finished. 1 if any failed, 130 if interrupted.
+    """
+    settings = compose_jobs(for_hydra(words, multirun=False), multirun=False)[0]
+    devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
+    further = [*words, *([] if "scale" in said else ["scale=paper"])]
+    if "precision" not in said and devices.multiplies_bfloat16(devices.find_device(settings.device)):
+        further.append("precision=bf16")
+
+    def spent(row: Row) -> float | None:
+        found = asked_for("paper", [row.experiment, *row.words, *choosing], imported)
+        return None if found.missing else sum(run.summary["wall_seconds"] for run in found.runs)
+
+    def kept(row: Row) -> int:
+        return keep([row.experiment, *row.words, *choosing], imported)
+
+    choosing = [word for word in further if word.split("=")[0] not in ("device", "precision", "logger")]
+    return fit_rows(read_rows(), further, spent, kept)
+
+
+SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {"keep": keep, "paper": paper, "rivals": rivals}

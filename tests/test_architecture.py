@@ -37,6 +37,7 @@ FLOORS = {
     "reporting": 4,
     "wording": 4,
     "selection": 4,
+    "paper": 4,
     "planning": 4,
     "sitting": 4,
     "experiment": 4,
@@ -53,6 +54,8 @@ NEIGHBOURS = {
     ("guide", "compose"),
     ("selection", "compose"),
     ("planning", "selection"),
+    ("paper", "compose"),
+    ("paper", "reporting"),
     ("sitting", "planning"),
     ("experiment", "planning"),
     ("experiment", "sitting"),
@@ -66,7 +69,7 @@ STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "setti
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
     "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
-    "wording", "words", "guide", "reporting", "subcommands", "command", "scripts",
+    "wording", "words", "guide", "reporting", "paper", "subcommands", "command", "scripts",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""

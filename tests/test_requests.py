@@ -179,7 +179,10 @@ def test_a_sweep_is_what_hydra_makes_of_it() -> None:
     "sweep",
     [
         {"seed": "3,4", "target": "noise,natural", "experiment.noise": "poisson,clipped25", "fit.keep": "[1],[2,3]"},
-        {"task.noise": "{name:gaussian,sigma:9,clip:true},{name:gaussian,sigma:9,clip:false}", "task.noise.sigma": "1,2"},
+        {
+            "task.noise": "{name:gaussian,sigma:9,clip:true},{name:gaussian,sigma:9,clip:false}",
+            "task.noise.sigma": "1,2",
+        },
         {"task.quality": "30,null", "task": "jpeg", "+fit.x": "1,2", "output": "'a.png',${image.name}"},
         {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
     ],

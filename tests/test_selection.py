@@ -55,9 +55,7 @@ def test_at_paper_scale_a_run_in_bf16_stands_in_for_one_in_float32_that_is_not_t
 
 
 @pytest.mark.parametrize(("experiment", "scale"), [("precision", "paper"), ("fig10", "laptop")])
-def test_nowhere_else_is_a_run_in_bf16_taken_for_one_in_float32(
-    tmp_path: Path, experiment: str, scale: str
-) -> None:
+def test_nowhere_else_is_a_run_in_bf16_taken_for_one_in_float32(tmp_path: Path, experiment: str, scale: str) -> None:
     lower, *_ = names(f"experiment={experiment}", f"scale={scale}", "precision=bf16")
     make_run(tmp_path, lower)
     assert not [job for job in select(experiment, scale, tmp_path).jobs if job.run and job.words["precision"] != "bf16"]

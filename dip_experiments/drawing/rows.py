@@ -19,7 +19,19 @@ Methods = Mapping[str, Mapping[str, str]]
 """Column -> what tells its published number from the others of the same picture."""
 PIXELS = "pixels_tv"
 """The column of the pixels fitted with total variation."""
-HEAD = ("image", "setting", "metric", "ours", "published", "difference", "seeds", "iterations", "scale", "device", "precision")
+HEAD = (
+    "image",
+    "setting",
+    "metric",
+    "ours",
+    "published",
+    "difference",
+    "seeds",
+    "iterations",
+    "scale",
+    "device",
+    "precision",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""The queue of the paper's own size: row after row in the order of their worth, each kept when it is finished."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from omegaconf import OmegaConf
+
+from dip_experiments.compose import conf_folder, one_by_one
+from dip_experiments.reporting import FAILED, INTERRUPTED
+
+QUEUE = conf_folder() / "paper.yaml"
+"""The requests, and how long each takes."""
+FIT = (sys.executable, "-m", "dip_experiments.command", "-m")
+"""What fits a row: a process of its own gives all its memory back, and cannot end the others."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is asked for as one: an experiment, and the words that tell its rows apart.
+
+    `minutes`: how long its runs take on two CPU cores with bfloat16, as conf/paper.yaml has it.
+    """
+
+    experiment: str
+    words: tuple[str, ...]
+    minutes: float
+
+
+Spent = Callable[[Row], float | None]
+"""Seconds that the runs of a row took, None until all are finished."""
+
+
+def read_rows() -> list[Row]:
+    """All rows in their order."""
+    requests = OmegaConf.load(QUEUE).requests
+    each = [(said, request.minutes) for request in requests for said in one_by_one(request.words.split())]
+    return [Row(first.removeprefix("experiment="), tuple(words), float(minutes)) for (first, *words), minutes in each]
+
+
+def fit_rows(rows: Sequence[Row], further: Sequence[str], spent: Spent, keep: Callable[[Row], int]) -> int:
+    """Fits the rows that are not finished and keeps each; 1 if any failed, 130 if interrupted."""
+    seconds = {row: spent(row) for row in rows}
+    failed = []
+    for row in [row for row in rows if seconds[row] is None]:
+        print(progress(seconds), flush=True)
+        code = fit(row, further)
+        if code == INTERRUPTED:
+            return INTERRUPTED
+        seconds[row] = spent(row)
+        if seconds[row] is not None:
+            keep(row)
+        elif code:
+            failed.append(row)
+    print(progress(seconds))
+    for row in failed:
+        print(f"failed: {' '.join([row.experiment, *row.words])}", file=sys.stderr)
+    return FAILED if failed else 0
+
+
+def progress(seconds: dict[Row, float | None]) -> str:
+    """Rows done, rows left and hours left, at the pace of the rows that are done."""
+    done = {row: spent for row, spent in seconds.items() if spent is not None}
+    left = sum(row.minutes for row in seconds if row not in done)
+    pace = sum(done.values()) / 60 / (sum(row.minutes for row in done) or 1) if done else 1.0
+    hours = f"about {left * pace / 60:.1f} hours left" if left else "all is done"
+    return f"paper: {len(done)} rows done, {len(seconds) - len(done)} left, {hours}"
+
+
+def fit(row: Row, further: Sequence[str]) -> int:
+    """Exit code of its runs; those that are finished are skipped. Ctrl-C is left to the process, which saves."""
+    words = [f"experiment={row.experiment}", *row.words, *further, "hydra/launcher=basic"]
+    before = signal.getsignal(signal.SIGINT)
+    with subprocess.Popen([*FIT, *words]) as process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,83 @@
+"""The queue of the paper's own size: it holds every row of the tables, skips what is done, stops at Ctrl-C, counts."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Dip
+from omegaconf import OmegaConf
+
+from dip_experiments import paper
+from dip_experiments.compose import conf_folder, one_by_one, options
+from dip_experiments.paper import Row, fit_rows, progress, read_rows
+from dip_experiments.store import Store
+
+A, B, C = (Row("fig10", (f"seed={seed}",), 30.0) for seed in range(3))
+OURS = ("fig4_stand_in",)
+"""Not in the paper at this size."""
+
+
+def grid(experiment: str) -> set[frozenset[str]]:
+    """The jobs that an experiment asks for by itself, in words."""
+    words = OmegaConf.load(conf_folder() / "experiment" / f"{experiment}.yaml")
+    params = OmegaConf.select(words, "hydra.sweeper.params") or {}
+    return {frozenset(job) for job in one_by_one([f"{key}={value}" for key, value in params.items()])}
+
+
+def test_every_row_of_the_papers_tables_and_figures_is_in_the_queue_once() -> None:
+    asked = [name for name in options("experiment") if name.startswith(("fig", "table_", "pixels_"))]
+    rows = read_rows()
+    assert {row.experiment for row in rows} == set(asked) - set(OURS)
+    for name in set(asked) - {*OURS, "fig7_missing"}:  # its grid is that of the table, but for the picture
+        found = [job for row in rows if row.experiment == name for job in grid(name) if set(row.words) <= job]
+        assert len(found) == len(set(found)), f"{name}: twice"
+        assert set(found) == grid(name)
+
+
+def test_rows_are_fitted_in_turn_kept_and_counted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seconds, kept = {A: 3600.0, B: None, C: None}, []
+    codes = {B: 0, C: 1}
+
+    def fit(row: Row, further: list[str]) -> int:
+        assert further == ["scale=paper"]
+        seconds[row] = 3600.0 if codes[row] == 0 else None
+        return codes[row]
+
+    monkeypatch.setattr(paper, "fit", fit)
+    assert fit_rows([A, B, C], ["scale=paper"], seconds.get, lambda row: kept.append(row) or 0) == 1
+    assert kept == [B]
+    out, err = capfd.readouterr()
+    assert out.splitlines() == [
+        "paper: 1 rows done, 2 left, about 2.0 hours left",
+        "paper: 2 rows done, 1 left, about 1.0 hours left",
+        "paper: 2 rows done, 1 left, about 1.0 hours left",
+    ]
+    assert err == "failed: fig10 seed=2\n"
+
+
+def test_after_ctrl_c_no_further_row_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Row] = []
+    monkeypatch.setattr(paper, "fit", lambda row, further: begun.append(row) or 130)
+    assert fit_rows([A, B], [], lambda row: None, lambda row: 0) == 130
+    assert begun == [A]
+
+
+def test_before_a_row_is_done_the_hours_are_those_of_the_list() -> None:
+    assert progress({A: None, B: None}) == "paper: 0 rows done, 2 left, about 1.0 hours left"
+    assert progress({A: 60.0}) == "paper: 1 rows done, 0 left, all is done"
+
+
+def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    queue = tmp_path / "paper.yaml"
+    queue.write_text("requests: [{words: experiment=precision image=camera precision=float32, minutes: 1}]")
+    monkeypatch.setattr(paper, "QUEUE", queue)
+    words = ["scale=smoke", "logger=none", "precision=float32", "replicas=1", "fit.iterations=20"]
+    assert dip("paper", *words) == 0
+    assert "0 rows done, 1 left" in capfd.readouterr().out
+    (record,) = (tmp_path / "results" / "smoke" / "records").iterdir()
+    assert Store(tmp_path / "results").run(record.name).settings["experiment"]["name"] == "precision"
+    assert dip("paper", *words) == 0
+    assert "1 rows done, 0 left, all is done" in capfd.readouterr().out
