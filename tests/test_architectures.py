@@ -21,7 +21,16 @@ from dip_experiments.architectures import (
     build_replicas,
     polyphase,
 )
-from dip_experiments.architectures.layers import Gamma, Lanczos, centre, concatenated, pooling
+from dip_experiments.architectures.layers import (
+    Gamma,
+    Lanczos,
+    centre,
+    concatenated,
+    doubling,
+    norm,
+    pooling,
+    upsampled,
+)
 
 GOLDEN: dict[str, dict[str, Any]] = {
     "skip_bilinear_d3": {
@@ -54,6 +63,9 @@ GOLDEN: dict[str, dict[str, Any]] = {
 BUILDERS: dict[str, Callable[[int], Network]] = {
     "skip": lambda r: Skip(2, 3, (16, 16), [4, 5], [5, 4], [3, 0], upsample=["bilinear", "nearest"], replicas=r),
     "pooled": lambda r: Skip(2, 3, (16, 16), [4, 4], [4, 4], [2, 2], downsample=["lanczos2", "average"], replicas=r),
+    "group": lambda r: Skip(2, 3, (16, 16), [4, 8], [8, 6], [3, 0], norm="group", activation="gelu", replicas=r),
+    "instance": lambda r: Skip(2, 3, (16, 16), [4, 5], [5, 4], [3, 0], norm="instance", upsample="learnt", replicas=r),
+    "no norm": lambda r: FastSkip(2, 3, (16, 16), [4, 5], [5, 4], [3, 0], norm="none", activation="relu", replicas=r),
     "unet": lambda r: UNet(2, 3, (16, 16), [4, 4, 8], replicas=r),
     "resnet": lambda r: ResNet(2, 1, (16, 16), [4, 4], padding="zero", replicas=r),
     "deep_decoder": lambda r: DeepDecoder(2, 3, (16, 16), [6, 6, 5], replicas=r),
@@ -181,6 +193,38 @@ def test_an_image_of_any_size_is_the_centre_of_what_the_padded_network_computes(
     whole = build_replicas(lambda replicas: SIZES[name](law), [0])(latent)
     top, left = (law[0] - size[0]) // 2, (law[1] - size[1]) // 2
     assert torch.equal(image, whole[..., top : top + size[0], left : left + size[1]])
+
+
+@pytest.mark.parametrize(
+    "options", [{"norm": "group"}, {"norm": "none"}, {"activation": "relu"}, {"upsample": ["bilinear", "learnt"]}]
+)
+def test_what_the_paper_does_not_have_is_evaluated_as_it_is_defined(options: dict[str, Any]) -> None:
+    network = build_replicas(lambda r: FastSkip(2, 3, (16, 16), [4, 5], [5, 4], [3, 2], **options, replicas=r), [0])
+    latent = torch.rand(1, *network.latent_shape)
+    assert torch.equal(network(latent), network.plain()(latent))
+
+
+def test_norms_are_what_they_are_called() -> None:
+    x = 3 + 2 * torch.rand(1, 12, 5, 7)
+    batch, instance, group = (norm(6, 2, name)(x) for name in ("batch", "instance", "group"))  # two replicas
+    torch.testing.assert_close(batch, instance)  # before the batch's scales are learnt
+    assert norm(6, 2, "none")(x) is x
+    groups = x.view(4, 3, 5, 7)  # gcd(6, 4) = 2 groups a replica, of three channels
+    wanted = (groups - groups.mean((1, 2, 3), keepdim=True)) / (
+        groups.var((1, 2, 3), False, keepdim=True) + 1e-5
+    ).sqrt()
+    torch.testing.assert_close(group, wanted.view_as(x))
+    assert [sum(p.numel() for p in norm(6, 2, n).parameters()) for n in ("batch", "group", "instance")] == [24, 24, 0]
+
+
+def test_upsampling_that_is_learnt_can_learn_to_be_bilinear() -> None:
+    layer, x = doubling(2, 3), torch.rand(1, 6, 5, 7)
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
+    with torch.no_grad():
+        layer.bias.zero_()  # type: ignore[union-attr]
+        layer.weight.copy_((torch.eye(2)[:, :, None, None] * torch.outer(taps, taps)).repeat(3, 1, 1, 1))
+    inside = slice(1, -1)  # beyond the border lie zeros
+    torch.testing.assert_close(layer(x)[..., inside, inside], upsampled(x, "bilinear")[..., inside, inside])
 
 
 def test_building_a_network_leaves_the_global_generator_alone() -> None:

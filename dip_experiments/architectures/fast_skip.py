@@ -9,10 +9,13 @@ from dip_experiments.architectures.skip import Skip
 
 
 class FastSkip(Skip):
-    """`Skip`, which is its definition and the oracle of its test, by the algebra of `polyphase`; equal to rounding."""
+    """`Skip`, which is its definition and the oracle of its test, by the algebra of `polyphase`; equal to rounding.
+
+    With other norms, activations and upsamplings than the paper's, to which that does not apply, as it is defined.
+    """
 
     def side_by_side(self, z: Tensor) -> Tensor:
-        return fast_side_by_side(self, z)
+        return fast_side_by_side(self, z) if self.as_in_the_paper else super().side_by_side(z)
 
     def plain(self) -> Skip:
         """The definition with these very weights."""

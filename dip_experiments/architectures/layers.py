@@ -1,5 +1,8 @@
 """Layers of the paper's networks, replicas side by side: tensors are "1 (r c) h w", channels counted per replica."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -10,11 +13,30 @@ from dip_experiments.tensors import decimate, lanczos_kernel
 
 Padding = Literal["reflection", "zero"]
 Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
-Upsample = Literal["bilinear", "nearest"]
+Upsample = Literal["bilinear", "nearest", "learnt"]
 Gamma = Literal["ones", "uniform"]
+Norm = Literal["batch", "none", "instance", "group"]
+Activation = Literal["leaky_relu", "relu", "gelu"]
 
 PADDING_MODES: dict[Padding, Literal["reflect", "zeros"]] = {"reflection": "reflect", "zero": "zeros"}
 NEGATIVE_SLOPE = 0.2
+GROUPS = 4
+"""Of channels that group normalisation takes together, or fewer where they do not divide into so many (ours)."""
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "leaky_relu": lambda x: F.leaky_relu(x, NEGATIVE_SLOPE),
+    "relu": F.relu,
+    "gelu": F.gelu,
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all layers of a network have in common."""
+
+    replicas: int
+    padding: Padding
+    norm: Norm = "batch"
+    activation: Activation = "leaky_relu"
 
 
 def convolution(
@@ -33,16 +55,28 @@ def convolution(
     )
 
 
-def norm(channels: int, replicas: int) -> nn.BatchNorm2d:
-    """Batch normalisation that always uses the statistics of the image at hand (PAPER, common settings)."""
-    return nn.BatchNorm2d(channels * replicas, track_running_stats=False)
+def norm(channels: int, replicas: int, name: Norm = "batch") -> nn.Module:
+    """What brings maps to a common scale, by the statistics of the image at hand alone (PAPER, common settings).
+
+    `batch`: each channel its own, with a scale and a shift, which for one image is instance normalisation with these;
+    `instance`: without them; `group` (Wu & He 2018): channels of a group together, with them.
+    """
+    match name:
+        case "batch":
+            return nn.BatchNorm2d(channels * replicas, track_running_stats=False)
+        case "instance":
+            return nn.InstanceNorm2d(channels * replicas)
+        case "group":
+            return nn.GroupNorm(math.gcd(channels, GROUPS) * replicas, channels * replicas)
+        case "none":
+            return nn.Identity()
 
 
 def start_norms(network: nn.Module, gamma: Gamma) -> None:
-    """The scales of all norms as they start: 1, or U(0, 1) as in PyTorch before 1.2 (PAPER detail 12)."""
+    """The scales of norms that have some, as they start: 1, or U(0, 1) as before PyTorch 1.2 (PAPER detail 12)."""
     if gamma == "uniform":
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
                 nn.init.uniform_(module.weight)
 
 
@@ -77,26 +111,20 @@ def pooling(downsample: Downsample) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Convolution [pooling] norm LeakyReLU(0.2): the brick of the paper's networks."""
+    """Convolution [pooling] norm activation, LeakyReLU(0.2) by default: the brick of the paper's networks."""
 
     def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel: int,
-        *,
-        replicas: int,
-        padding: Padding,
-        downsample: Downsample | None = None,
+        self, inputs: int, outputs: int, kernel: int, kind: Kind, downsample: Downsample | None = None
     ) -> None:
         super().__init__()
-        stride = 2 if downsample == "stride" else 1
-        self.conv = convolution(inputs, outputs, kernel, replicas=replicas, stride=stride, padding=padding)
+        stride, replicas = 2 if downsample == "stride" else 1, kind.replicas
+        self.conv = convolution(inputs, outputs, kernel, replicas=replicas, stride=stride, padding=kind.padding)
         self.pool = pooling(downsample or "stride")
-        self.norm = norm(outputs, replicas)
+        self.norm = norm(outputs, replicas, kind.norm)
+        self.activation = kind.activation
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(self.pool(self.conv(x))), NEGATIVE_SLOPE)
+        return ACTIVATIONS[self.activation](self.norm(self.pool(self.conv(x))))
 
 
 class Output(nn.Module):
@@ -108,6 +136,11 @@ class Output(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.conv(x).to(self.conv.weight.dtype))
+
+
+def doubling(channels: int, replicas: int) -> nn.ConvTranspose2d:
+    """Twice the size by a transposed 4x4 convolution, which is learnt, as in the authors' U-Net."""
+    return nn.ConvTranspose2d(channels * replicas, channels * replicas, 4, 2, padding=1, groups=replicas)
 
 
 def upsampled(x: Tensor, mode: Upsample) -> Tensor:

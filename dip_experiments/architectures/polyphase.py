@@ -68,7 +68,7 @@ def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
 
 def activated(layer: Block, x: Tensor) -> Tensor:
     """What follows the convolution in a Block. The norm's shift carries the convolution's bias with weight zero."""
-    norm = layer.norm
+    norm = cast(nn.BatchNorm2d, layer.norm)
     shift = norm.bias + 0 * cast(Tensor, layer.conv.bias)
     return Activation.apply(F.batch_norm(layer.pool(x), None, None, norm.weight, shift, True, 0.0, norm.eps))
 

@@ -6,13 +6,17 @@ from typing import ClassVar, TypeVar
 from torch import Tensor, nn
 
 from dip_experiments.architectures.layers import (
+    Activation,
     Block,
     Downsample,
     Gamma,
+    Kind,
+    Norm,
     Output,
     Padding,
     Upsample,
     concatenated,
+    doubling,
     norm,
     start_norms,
     upsampled,
@@ -38,17 +42,17 @@ class Scale(nn.Module):
         upsample: Upsample,
         downsample: Downsample,
         up_1x1: bool,
-        padding: Padding,
-        replicas: int,
+        kind: Kind,
     ) -> None:
         super().__init__()
-        self.upsample, self.replicas = upsample, replicas
-        self.skip = Block(inputs, skip, 1, replicas=replicas, padding=padding) if skip else None
-        self.down = Block(inputs, down, kernel_down, replicas=replicas, padding=padding, downsample=downsample)
-        self.down_refine = Block(down, down, kernel_down, replicas=replicas, padding=padding)
-        self.concat = nn.ModuleDict({"norm": norm(skip + deeper, replicas)})
-        self.up = Block(skip + deeper, up, kernel_up, replicas=replicas, padding=padding)
-        self.up_1x1 = Block(up, up, 1, replicas=replicas, padding=padding) if up_1x1 else None
+        self.upsample, self.replicas = upsample, kind.replicas
+        self.skip = Block(inputs, skip, 1, kind) if skip else None
+        self.down = Block(inputs, down, kernel_down, kind, downsample)
+        self.down_refine = Block(down, down, kernel_down, kind)
+        self.doubling = doubling(deeper, kind.replicas) if upsample == "learnt" else None
+        self.concat = nn.ModuleDict({"norm": norm(skip + deeper, kind.replicas, kind.norm)})
+        self.up = Block(skip + deeper, up, kernel_up, kind)
+        self.up_1x1 = Block(up, up, 1, kind) if up_1x1 else None
 
     def encode(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
         """(skip branch or None, what the next scale sees at half the size)."""
@@ -56,7 +60,7 @@ class Scale(nn.Module):
 
     def decode(self, skip: Tensor | None, deeper: Tensor) -> Tensor:
         """Joins the skip branch with the upsampled result of the deeper scales."""
-        x = upsampled(deeper, self.upsample)
+        x = self.doubling(deeper) if self.doubling else upsampled(deeper, self.upsample)
         if skip is not None:
             x = concatenated(skip, x, self.replicas)
         x = self.up(self.concat["norm"](x))
@@ -68,11 +72,11 @@ class Skip(Network):
 
     `down`, `up`, `skip`: channels of each scale, fine to coarse; a skip of 0 leaves the branch out. Kernels, `upsample`
     and `downsample` are one value for all scales or a list. `gamma`: how the norms' scales start, as 1 or as U(0, 1).
-    Computes on sides divisible by 2^scales.
+    `norm` and `activation` are those of `layers`. Computes on sides divisible by 2^scales.
     """
 
     names = ("skip", "encoder_decoder")
-    neutral: ClassVar[Mapping[str, object]] = {"gamma": "ones"}
+    neutral: ClassVar[Mapping[str, object]] = {"gamma": "ones", "norm": "batch", "activation": "leaky_relu"}
     per_scale = ("down", "up", "skip", "kernel_down", "kernel_up", "upsample", "downsample")
 
     def __init__(
@@ -90,6 +94,8 @@ class Skip(Network):
         up_1x1: bool = True,
         padding: Padding = "reflection",
         gamma: Gamma = "ones",
+        norm: Norm = "batch",
+        activation: Activation = "leaky_relu",
         replicas: int = 1,
     ) -> None:
         scales = len(down)
@@ -101,7 +107,7 @@ class Skip(Network):
         super().__init__((input_channels, *computed), replicas, margins)
         upsamples: list[Upsample] = per_scale("upsample", upsample, scales)
         downsamples: list[Downsample] = per_scale("downsample", downsample, scales)
-        self.scales = scales
+        self.scales, kind = scales, Kind(replicas, padding, norm, activation)
         for i in range(scales):
             scale = Scale(
                 inputs=down[i - 1] if i else input_channels,
@@ -114,10 +120,10 @@ class Skip(Network):
                 upsample=upsamples[i],
                 downsample=downsamples[i],
                 up_1x1=up_1x1,
-                padding=padding,
-                replicas=replicas,
+                kind=kind,
             )
             self.add_module(f"scale{i}", scale)
+        self.as_in_the_paper = (norm, activation) == ("batch", "leaky_relu") and "learnt" not in upsamples
         self.output = Output(up[0], output_channels, 1, replicas=replicas, padding=padding)
         start_norms(self, gamma)
 
