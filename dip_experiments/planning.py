@@ -240,6 +240,7 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
         seeds=settings.seeds,
         perturbed_by=settings.seeds_of("perturbation"),
         perturbation=settings.latent.perturbation,
+        weight_noise=settings.fit.weight_noise,
         optimise=settings.latent.optimise,
         tv_weight=settings.regularizer.weight if isinstance(settings.regularizer, TotalVariation) else 0.0,
         optimizer=settings.optimizer.model_dump(),
@@ -247,7 +248,7 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
         given=watched.given.to(device, dtype),
         probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),
     )
-    words, repeats = settings.fit, settings.fit.rollbacks if settings.latent.perturbation else 0
+    words, repeats = settings.fit, settings.fit.rollbacks if problem.draws else 0
     guard = Guard(words.spike_db, repeats, settings.replicas)
     watches = {
         name: Watch(rule, torch.zeros(watched.task.shape, device=device, dtype=dtype), watched.kept[name],

@@ -8,8 +8,9 @@ import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
 
+from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.problem import make_latent, one_cycle
+from dip_experiments.fitting.problem import make_latent, move_weights, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr
@@ -41,12 +42,12 @@ SLOW = pytest.mark.slow
 
 @pytest.mark.parametrize(
     "optimizer",
-    ["adam", *(pytest.param(name, marks=SLOW) for name in ("adam_one_cycle", "sgd", "lbfgs"))],
+    ["adam fit.weight_noise=0.02", *(pytest.param(name, marks=SLOW) for name in ("adam_one_cycle", "sgd", "lbfgs"))],
 )
 def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
     optimizer: str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = [f"optimizer={optimizer}", "latent.optimise=both", "fit.iterations=24"]
+    words = [*f"optimizer={optimizer}".split(), "latent.optimise=both", "fit.iterations=24"]
     whole = fresh(tmp_path, dip, *words)
     curves, average = (whole.folder / "curves.csv").read_bytes(), whole.image("average", 0).read_bytes()
     for path in whole.folder.rglob("*.*"):
@@ -90,6 +91,18 @@ def test_asking_twice_runs_once_and_force_runs_again(
     assert (run.folder / "summary.json").stat().st_mtime_ns > before
 
 
+def test_weights_move_by_a_part_of_their_own_spread() -> None:
+    network = build_replicas(lambda r: Skip(2, 3, (16, 16), [32, 32], [32, 32], [4, 4], replicas=r), [0, 1])
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    move_weights(network, 0.02, [torch.Generator().manual_seed(r) for r in (5, 6)])
+    moved = {name: parameter.detach() - before[name] for name, parameter in network.named_parameters()}
+    assert {name for name, by in moved.items() if by.any()} == {n for n in moved if n.endswith("conv.weight")}
+    for r in range(2):
+        by, weights = (values["scale1.down.conv.weight"].chunk(2)[r] for values in (moved, before))
+        assert by.std().item() == pytest.approx(0.02 * weights.std().item(), rel=0.05)
+        assert abs(by.mean()) < 4 * by.std() / by.numel() ** 0.5
+
+
 @pytest.mark.parametrize("architecture", ["skip", "unet", "resnet", "deep_decoder", "pixels"])
 def test_a_replica_fits_exactly_as_the_single_network_with_its_seed(
     architecture: str, dip: Dip, tmp_path: Path
@@ -102,7 +115,7 @@ def test_a_replica_fits_exactly_as_the_single_network_with_its_seed(
     }
     words = ["scale=smoke", "logger=none", "image.size=32", "fit.iterations=20", "precision=float64", "fit.block=10"]
     words += [f"architecture={architecture}", *widths.get(architecture, ["architecture.widths=[8,8,8]"])]
-    words += SMALL[3:5] if architecture == "skip" else []
+    words += [*SMALL[3:5], "fit.weight_noise=0.02"] if architecture == "skip" else []
     assert dip(*words, "replicas=3") == 0
     folded = only_run(tmp_path).curves
     for path in (tmp_path / "results" / "runs").glob("*/*.*"):

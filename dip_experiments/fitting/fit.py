@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem, make_optimizer, one_cycle
+from dip_experiments.fitting.problem import Problem, make_optimizer, move_weights, one_cycle
 from dip_experiments.fitting.state import State, copied, moments
 from dip_experiments.stopping import Observation, Watch
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
@@ -92,7 +92,7 @@ class Fit(pl.LightningModule):
         self.good = self.state()
         self.advance: Callable[[], None] = self.iterate
         if self.device.type == "cuda" and not isinstance(self.optimizer, torch.optim.LBFGS):
-            self.advance = Recorded(self.iterate, self.noise if self.problem.perturbation else [], self.device)
+            self.advance = Recorded(self.iterate, self.noise if self.problem.draws else [], self.device)
 
     def on_train_start(self) -> None:
         self.end_if_over()
@@ -129,6 +129,8 @@ class Fit(pl.LightningModule):
         """
         self.set_rate()
         z = self.perturbed()
+        if self.problem.weight_noise:
+            move_weights(self.network, self.problem.weight_noise, self.noise)
         shifted = self.shifted(z)
         first: list[tuple[Tensor, ...]] = []
 

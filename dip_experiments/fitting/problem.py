@@ -25,7 +25,8 @@ OPTIMIZERS: dict[str, Any] = {
 class Problem:
     """min over theta, z or both of E(f_theta(z_t); x0) + weight R(f_theta(z_t)) (Ulyanov et al. 2018, Eq. 1 and 2).
 
-    `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2), drawn from the seeds `perturbed_by`. `optimise` is theta, z
+    `perturbation` is sigma_p of z_t = z + N(0, sigma_p^2), drawn from the seeds `perturbed_by`, as is what
+    `move_weights` adds to the weights, `weight_noise` times their standard deviation. `optimise` is theta, z
     or both. `precision` is float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see
     `Fit.image`. `given` is the task before a stopping rule put a part of the measurement aside. `probe`: +-1 in the
     image and what it is in the latent, where a rule asks for the divergence by the measurement.
@@ -43,10 +44,28 @@ class Problem:
     precision: str
     given: Task
     probe: tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None = None
+    weight_noise: float = 0.0
+
+    @property
+    def draws(self) -> bool:
+        """Whether an iteration draws anything."""
+        return self.perturbation > 0 or self.weight_noise > 0
 
     def loss(self, x_hat: Float[Tensor, "r c h w"], energy: Float[Tensor, " r"]) -> Float[Tensor, " r"]:
         """Energy plus the explicit prior, per replica."""
         return energy + self.tv_weight * total_variation(x_hat) if self.tv_weight else energy
+
+
+@torch.no_grad()
+def move_weights(network: Network, part: float, noise: Sequence[torch.Generator]) -> None:
+    """w <- w + part std(w) N(0, 1), for the weights of each convolution and each replica (PAPER detail 10).
+
+    What is added stays: the next iteration's noise comes on top. `noise`: a source of draws for each replica.
+    """
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            for weights, draw in zip(module.weight.chunk(network.replicas), noise, strict=True):
+                weights += part * weights.std() * torch.empty_like(weights).normal_(generator=draw)
 
 
 def make_latent(

@@ -118,6 +118,7 @@ class Fit(Group):
 
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]
+    weight_noise: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
     checkpoint_every: Annotated[PositiveInt, NoEffect()]
     block: PositiveInt
     keep: Annotated[list[PositiveInt], NoEffect()]
@@ -177,6 +178,11 @@ class Settings(Group):
             )
         if self.architecture.name == "pixels" and self.latent.optimise == "z":
             yield "latent.optimise=z with architecture=pixels: pixels look at no latent; use latent.optimise=theta"
+        if self.fit.weight_noise and (self.architecture.name == "pixels" or self.latent.optimise == "z"):
+            yield (
+                f"fit.weight_noise={self.fit.weight_noise:g}: with architecture=pixels there are no weights, with "
+                "latent.optimise=z they stay as they are; leave it out"
+            )
         if self.latent.name == "meshgrid" and self.latent.channels != 2:
             yield f"latent=meshgrid has 2 channels, not latent.channels={self.latent.channels}; leave that out"
         if not isinstance(self.task, Reconstruction) and self.target.name != "natural":
