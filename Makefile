@@ -21,6 +21,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
 	paper table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
+	ablation-denoising ablation-impedance smoke-ablations \
 	figures check-figures bench data dashboard clean clean-runs
 
 help: ## list the targets
@@ -63,6 +64,10 @@ smoke-restoration: ## the restoration figures and, for a picture or two, the tab
 smoke-stopping: ## the studies of stopping and stability and, for a picture, the denoisers, in minutes, likewise
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16" study-stopping study-stability
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
+
+smoke-ablations: ## the ablations, of one picture, in minutes, likewise
+	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" ablation-denoising
+	$(MAKE) SCALE=smoke ARGS=logger=none ablation-impedance
 
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
@@ -168,6 +173,18 @@ study-stability: setup ## how much results vary, and which settings the split ch
 	$(call draw,stability)
 	$(call compare,stability)
 	$(call compare,selection)
+
+ABLATION := ablation_denoising,ablation_size,ablation_layers,ablation_input,ablation_fit,ablation_lbfgs
+
+ablation-denoising: setup ## one change of the network, its latent or its fit after the other: what it costs (hours)
+	$(call fit,-m experiment=$(ABLATION) $(LAUNCHER))
+	$(call draw,ablation_denoising)
+	$(call compare,ablation_denoising)
+
+ablation-impedance: setup ## eleven networks: impedance to noise, and how well they denoise (an hour)
+	$(call fit,-m experiment=ablation_impedance $(LAUNCHER))
+	$(call draw,ablation_impedance)
+	$(call compare,ablation_impedance)
 
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)

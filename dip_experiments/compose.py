@@ -20,6 +20,8 @@ from dip_experiments.datasets import PICTURES
 
 SORTED = ("image",)
 """Groups whose options lie in folders, image=set5/baby; any other folder inside a group is a group of its own."""
+OPTIONAL = ("experiment", "change")
+"""Groups of which there may be none, so that Hydra passes over an option that is not there."""
 WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
 GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLauncher"
@@ -77,13 +79,13 @@ def read_requests(overrides: Sequence[str], multirun: bool) -> list[Request]:
 
 
 def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multirun: bool) -> list[list[str]]:
+    for group in OPTIONAL:
+        for name in (name for override in parsed if override.key_or_group == group for name in _values(override)):
+            if name not in (known := options(group)) and name != "null":
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
+                raise ValueError(f"{group}={name}: no such {group}; {hint}")
     asked = [override for override in parsed if override.key_or_group == "experiment"]
-    for name in (name for override in asked for name in _values(override)):
-        # Hydra passes over an experiment that is not there, as none is needed.
-        if name not in (*options("experiment"), "null"):
-            close = difflib.get_close_matches(name, options("experiment"), n=1)
-            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(options('experiment'))}"
-            raise ValueError(f"experiment={name}: no such experiment; {hint}")
     if not (multirun and asked and asked[-1].is_sweep_override()):
         return [list(overrides)]
     others = [word for word, override in zip(overrides, parsed, strict=True) if override not in asked]

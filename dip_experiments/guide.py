@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
-from dip_experiments.compose import conf_folder, group_names, options
+from dip_experiments.compose import OPTIONAL, conf_folder, group_names, options
 
 WIDTH = 110
 WITHOUT_WORDS = ("experiment", "scale", "image")
-"""Groups whose options bring no words of their own: what an experiment sets belongs to other groups."""
+"""Groups whose options are not explained one by one: what an experiment sets belongs to other groups."""
 INTRODUCTION = """\
 dip fits an untrained network to one image (Deep Image Prior). Without words it fits nothing. Try
 
@@ -50,7 +50,8 @@ def _option_lines() -> Iterator[str]:
             comments = (line.removeprefix("# ") for line in lines if line.startswith("# ") and "@package" not in line)
             comment = next(comments, "")
             yield f"{group}={option}" + (f"   {comment}" if comment else "")
-            yield from (f"  {group.replace('/', '.')}.{line}" for line in lines if _is_word(line))
+            if group not in OPTIONAL:  # whose words belong to other groups
+                yield from (f"  {group.replace('/', '.')}.{line}" for line in lines if _is_word(line))
 
 
 def _is_word(line: str) -> bool:

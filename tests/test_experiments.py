@@ -35,6 +35,12 @@ FEW = {
     "study_stability": "image=astronaut",
     "study_selection": "image=astronaut",
     "denoisers": "image=cset9/f16",
+    "ablation_size": "change=scales_2,width_8 image=astronaut",
+    "ablation_layers": "change=nearest image=astronaut",
+    "ablation_input": "change=z_depth_1 image=astronaut",
+    "ablation_fit": "change=sgd image=astronaut",
+    "ablation_lbfgs": "image=astronaut",
+    "ablation_impedance": "change=default",
     "denoisers_decoder": "image=cset9/f16",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""

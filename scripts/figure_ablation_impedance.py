@@ -1,0 +1,44 @@
+"""Impedance against denoising: each network is a point."""
+
+import sys
+
+import numpy as np
+from table_ablation_impedance import correlation, impedance_of, measured
+
+from dip_experiments.drawing.curves import add_row
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.style import BLUE, sheet
+from dip_experiments.selection import select
+
+
+def draw(selection: Selection) -> Page:
+    """Draws figures/ablation_impedance."""
+    networks = {name: one for name, one in measured(selection).items() if np.isfinite(one.iterations["natural"])}
+    if len(networks) < 3:
+        raise ValueError(f"too few networks have all their targets; {selection.waiting}")
+    figure, (part,) = sheet(4.2)
+    axis = part.subplots()
+    columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
+    for name, network in networks.items():
+        interval, reached = network.impedance, bool(np.isfinite(impedance_of(network)))
+        x = impedance_of(network) if reached else network.limit / network.iterations["natural"]
+        if np.isfinite(interval.low):
+            axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
+        axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
+        axis.annotate(name.replace("_", " "), (x, network.psnr), (5, 4), textcoords="offset points", fontsize=8)
+        numbers = (x, interval.low, interval.high)
+        add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
+    axis.set(
+        xscale="log",
+        xlabel="impedance: iterations for the shuffled image by those for the image (arrow: more)",
+        ylabel="denoising: best PSNR of the average (dB, oracle)",
+    )
+    found, count = correlation(list(networks.values()))
+    words = f"rank correlation {found.value:+.2f} ({found.words}) over {count} networks"
+    figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
+    return Page(figure, columns, selection.runs, selection.waiting)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("figures/ablation_impedance", draw, select, ["ablation_impedance"]))

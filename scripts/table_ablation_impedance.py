@@ -1,0 +1,133 @@
+"""Impedance of several networks, beside how well they denoise: is it what makes a good denoiser?"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dip_experiments.drawing.curves import add_row
+from dip_experiments.drawing.impedance import iterations_explained
+from dip_experiments.drawing.intervals import Interval, mean_interval, rank_correlation
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import peaks
+from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
+from dip_experiments.selection import select
+from dip_experiments.store import Run
+
+TARGETS = ("natural", "noisy", "shuffled", "noise")
+NUMBERS = (
+    *TARGETS, "impedance", "impedance_low", "impedance_high", "interval", "noise_ratio", "psnr", "psnr_output",
+)  # fmt: skip
+TITLES = {
+    "change": "network",
+    "natural": "natural",
+    "shuffled": "shuffled",
+    "noise": "noise",
+    "impedance": "impedance",
+    "interval": "95 % interval",
+    "noise_ratio": "noise/natural",
+    "psnr": "denoising",
+}
+ABOVE = """\
+Iterations to 90 % of each target's variance, medians over the seeds. `impedance`: those of the shuffled image, which
+has the very values of the natural one, by those of the natural image; geometric mean over the seeds, with Student's
+interval of its logarithm. `denoising`: PSNR in dB of the averaged image at its peak on the noisy target (the
+oracle's), without perturbations; the CSV also has that of the single output."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network: median iterations by target, impedance, PSNR of the best average and of the best output."""
+
+    iterations: Mapping[str, float]
+    limit: int
+    impedance: Interval
+    psnr: float
+    psnr_output: float
+
+    def ratio(self, target: str) -> float:
+        """Iterations by those of the natural image; infinite if the target was not reached, NaN if that was not."""
+        natural = self.iterations["natural"]
+        return self.iterations[target] / natural if np.isfinite(natural) else np.nan
+
+
+def draw(selection: Selection) -> Page:
+    """Writes tables/ablation_impedance."""
+    columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
+    found = measured(selection)
+    for change in dict.fromkeys(job.words["experiment"]["change"] for job in selection.jobs):
+        add_row(
+            columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
+        )
+    return table_page(columns, TITLES, selection.runs, f"{ABOVE} {verdict(list(found.values()))}", selection.waiting)
+
+
+def measured(selection: Selection) -> dict[str, Measured]:
+    """The networks of which all targets were fitted."""
+    runs: dict[str, dict[str, Run]] = {}
+    for run in selection.runs:
+        runs.setdefault(run.settings["experiment"]["change"], {})[run.settings["target"]["name"]] = run
+    return {change: measure(fits) for change, fits in runs.items() if set(fits) == set(TARGETS)}
+
+
+def measure(fits: Mapping[str, Run]) -> Measured:
+    """Of the fits of one network."""
+    explained = {target: iterations_explained(fits[target]) for target in TARGETS}
+    ratios = explained["shuffled"] / explained["natural"]
+    logarithm = mean_interval(np.log(ratios)) if np.isfinite(ratios).all() else Interval(np.inf, np.nan, np.nan)
+    impedance = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
+    noisy = fits["noisy"]
+    best, single = (float(peaks(noisy, column).mean()) for column in ("psnr_average", "psnr_reference"))
+    medians = {target: float(np.median(values)) for target, values in explained.items()}
+    return Measured(medians, noisy.summary["iterations"], impedance, best, single)
+
+
+def cells(network: Measured) -> Sequence[str]:
+    """The numbers of one network; `>N` where N iterations did not reach what was looked for."""
+    impedance, limit = network.impedance, network.limit
+    known = np.isfinite(impedance.low)
+    return (
+        *(f"{network.iterations[t]:g}" if np.isfinite(network.iterations[t]) else f">{limit}" for t in TARGETS),
+        at_least(impedance.value, network),
+        *((f"{impedance.low:.3f}", f"{impedance.high:.3f}", f"{impedance.low:.2f} to {impedance.high:.2f}")
+          if known else (NONE, NONE, NONE)),
+        at_least(network.ratio("noise"), network),
+        f"{network.psnr:.2f}",
+        f"{network.psnr_output:.2f}",
+    )  # fmt: skip
+
+
+def at_least(ratio: float, network: Measured) -> str:
+    """A ratio to the natural image's iterations, or what it exceeds."""
+    if np.isnan(ratio):
+        return NONE  # not even the natural image was reached
+    return f"{ratio:.2f}" if np.isfinite(ratio) else f">{network.limit / network.iterations['natural']:.2f}"
+
+
+def correlation(networks: Sequence[Measured]) -> tuple[Interval, int]:
+    """Of the ranks of impedance and denoising, over the networks that fit the natural image; and their number."""
+    told = [network for network in networks if np.isfinite(network.iterations["natural"])]
+    x, y = (np.array([look(network) for network in told]) for look in (impedance_of, lambda network: network.psnr))
+    return rank_correlation(x, y), len(told)
+
+
+def impedance_of(network: Measured) -> float:
+    """The median ratio, which tells more than the mean where a seed did not reach its target."""
+    return network.ratio("shuffled")
+
+
+def verdict(networks: Sequence[Measured]) -> str:
+    """What the scatter says."""
+    found, count = correlation(networks)
+    if not np.isfinite(found.value):
+        return "Too few networks are run to compare impedance and denoising."
+    return (
+        f"Rank correlation of impedance and denoising over {count} networks: {found.value:+.2f} "
+        f"(95 % interval {found.words}, by drawing networks with replacement)."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("tables/ablation_impedance", draw, select, ["ablation_impedance"]))
