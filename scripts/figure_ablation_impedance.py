@@ -14,9 +14,10 @@ from dip_experiments.selection import select
 
 def draw(selection: Selection) -> Page:
     """Draws figures/ablation_impedance."""
-    networks = {name: one for name, one in measured(selection).items() if np.isfinite(one.iterations["natural"])}
-    if len(networks) < 3:
-        raise ValueError(f"too few networks have all their targets; {selection.waiting}")
+    every = measured(selection)
+    if not every:
+        raise ValueError(f"no network has runs of all its targets; {selection.waiting}")
+    networks = {name: one for name, one in every.items() if np.isfinite(one.iterations["natural"])}
     figure, (part,) = sheet(4.2)
     axis = part.subplots()
     columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
@@ -36,6 +37,8 @@ def draw(selection: Selection) -> Page:
     )
     found, count = correlation(list(networks.values()))
     words = f"rank correlation {found.value:+.2f} ({found.words}) over {count} networks"
+    if without := [name for name in every if name not in networks]:
+        words += f"\nnot even the natural image was fitted by {', '.join(without)}"
     figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
     return Page(figure, columns, selection.runs, selection.waiting)
 

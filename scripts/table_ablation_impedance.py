@@ -67,16 +67,18 @@ def draw(selection: Selection) -> Page:
 def measured(selection: Selection) -> dict[str, Measured]:
     """The networks of which all targets were fitted."""
     runs: dict[str, dict[str, Run]] = {}
-    for run in selection.runs:
-        runs.setdefault(run.settings["experiment"]["change"], {})[run.settings["target"]["name"]] = run
+    for job in selection.jobs:
+        if job.run:
+            runs.setdefault(job.words["experiment"]["change"], {})[job.words["target"]["name"]] = job.run
     return {change: measure(fits) for change, fits in runs.items() if set(fits) == set(TARGETS)}
 
 
 def measure(fits: Mapping[str, Run]) -> Measured:
     """Of the fits of one network."""
     explained = {target: iterations_explained(fits[target]) for target in TARGETS}
-    ratios = explained["shuffled"] / explained["natural"]
-    logarithm = mean_interval(np.log(ratios)) if np.isfinite(ratios).all() else Interval(np.inf, np.nan, np.nan)
+    both = np.log([explained["shuffled"], explained["natural"]])
+    reached = [np.isfinite(values).all() for values in both]
+    logarithm = mean_interval(both[0] - both[1]) if all(reached) else Interval(np.inf, np.nan, np.nan)
     impedance = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
     noisy = fits["noisy"]
     best, single = (float(peaks(noisy, column).mean()) for column in ("psnr_average", "psnr_reference"))
@@ -90,7 +92,7 @@ def cells(network: Measured) -> Sequence[str]:
     known = np.isfinite(impedance.low)
     return (
         *(f"{network.iterations[t]:g}" if np.isfinite(network.iterations[t]) else f">{limit}" for t in TARGETS),
-        at_least(impedance.value, network),
+        at_least(impedance.value if known else network.ratio("shuffled"), network),
         *((f"{impedance.low:.3f}", f"{impedance.high:.3f}", f"{impedance.low:.2f} to {impedance.high:.2f}")
           if known else (NONE, NONE, NONE)),
         at_least(network.ratio("noise"), network),
