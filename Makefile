@@ -18,7 +18,8 @@ OURS := $(VENV)/.made_by_make
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
-	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10 stand-in \
+	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
+	reproduce-prior-effect stand-in \
 	paper table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	ablation-denoising ablation-impedance smoke-ablations \
@@ -56,7 +57,8 @@ smoke: ## the whole of Figure 2 in half a minute, at a size where numbers mean n
 	$(MAKE) reproduce-fig2 SCALE=smoke
 
 smoke-restoration: ## the restoration figures and, for a picture or two, the tables, in minutes, likewise
-	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig10
+	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 \
+		reproduce-fig10 reproduce-kate98 reproduce-prior-effect
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/house" table-denoising
 	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
 	$(MAKE) SCALE=smoke ARGS="logger=none image=standard11/house" table-inpainting
@@ -111,9 +113,22 @@ reproduce-fig7: setup ## Figure 7: letters and missing pixels filled in
 	$(call fit,-m experiment=fig7_missing $(LAUNCHER))
 	$(call draw,fig7)
 
+reproduce-fig8: setup ## Figure 8: large holes filled by networks of another depth and kind
+	$(call fit,-m experiment=fig8 $(LAUNCHER))
+	$(call fit,-m experiment=fig8_others $(LAUNCHER))
+	$(call draw,fig8)
+
 reproduce-fig10: setup ## Figure 10: a dark picture restored with the help of one in flashlight
 	$(call fit,experiment=fig10)
 	$(call draw,fig10)
+
+reproduce-kate98: setup ## supplement: a face of which 2 % of the pixels are known
+	$(call fit,experiment=kate98)
+	$(call draw,kate98)
+
+reproduce-prior-effect: setup ## supplement: super-resolution by pixels, total variation and the network
+	$(call fit,-m experiment=prior_effect $(LAUNCHER))
+	$(call draw,prior_effect)
 
 paper: setup ## the paper's own size, row by row, for days; go on with the same command, on any machine (DEVICE=cuda)
 	$(BIN)/dip paper device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)

@@ -56,6 +56,12 @@ def psnr(image: Array, reference: Array) -> float:
     return float(-10 * np.log10(max(np.square(image - reference).mean(), TINY)))
 
 
+def psnr_missing(image: Array, reference: Array, known: NDArray[np.bool_]) -> float:
+    """`psnr` over the values that were not known alone, which tells how holes were filled; `known`: "1 h w" or more."""
+    missing = ~np.broadcast_to(known, reference.shape)
+    return psnr(image[missing], reference[missing])
+
+
 def estimated_psnr(mse: float, standard_error: float) -> str:
     """An estimated mean squared error as a PSNR, in words and never without its standard error (to first order).
 

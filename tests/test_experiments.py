@@ -94,6 +94,7 @@ AUTHORS: list[tuple[Any, ...]] = [
     ("fig7_missing", WIDE, FOUR, BILINEAR, N32, 0.03, 0.001, 11000, 1, 2217573),
     ("table_inpainting image=standard11/lena", WIDE, FOUR, BILINEAR, N32, 0.03, 0.001, 11000, 1, 2217573),
     ("fig10", WIDE, FOUR, FINEST, FLASH, 0, 0.1, 601, 3, 2184307),
+    ("prior_effect architecture=skip regularizer=none", WIDE, FOUR, BILINEAR, N3, 1 / 30, 0.01, 2000, 3, 2184307),
 ]
 """PAPER, settings per task (the authors' code); Fig. 3 goes on to 50,000 iterations, the table stops at 1800."""
 
@@ -128,6 +129,31 @@ def test_at_scale_paper_an_experiment_has_the_settings_and_the_parameters_of_the
     assert (colours == 1) == job.image.name.startswith("standard11")
     built = architecture(job, (1, colours, 64, 64))(1)
     assert sum(parameter.numel() for parameter in built.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("words", "rate", "parameters"),
+    [
+        ("fig8 experiment.network=depth_6", 0.01, 2996467),
+        ("fig8 experiment.network=depth_4", 0.01, 1060339),
+        ("fig8 experiment.network=depth_2", 0.01, 59635),
+        ("fig8_others architecture=unet", 0.001, 1616315),
+        ("fig8_others architecture=resnet", 0.001, 158979),
+        ("kate98", 0.01, 1027379),
+    ],
+)
+def test_at_scale_paper_the_other_holes_have_the_settings_of_the_authors(
+    words: str, rate: float, parameters: int
+) -> None:
+    experiment, *more = words.split()
+    (job,) = jobs(experiment, "paper", *more)
+    library = experiment != "kate98"
+    assert (job.latent.name, job.latent.channels) == ("noise", 1 if library else 32)
+    assert (job.latent.perturbation, job.fit.weight_noise) == (0, 1 / 50 if library else 0)
+    assert (job.optimizer.name, job.optimizer.lr, job.image.size) == ("adam", rate, None)
+    assert job.fit.iterations == (3001 if library else 1000)
+    built = architecture(job, (1, 3, 448 if library else 512, 704 if library else 512))(1)
+    assert sum(weights.numel() for weights in built.parameters()) == parameters
 
 
 def test_figures_keep_the_images_of_the_papers_iterations() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 from test_fitting import interrupt_at
 
+from dip_experiments.architectures import Skip
 from dip_experiments.compose import compose_jobs
 from dip_experiments.images import Array
 from dip_experiments.metrics import psnr
@@ -195,4 +196,7 @@ def test_missing_pixels_come_back_far_better_than_by_zero_or_mean(dip: Dip, tmp_
     ours, zero, flat = (psnr(image[missing], clean[missing]) for image in (restored, holes, mean))
     assert abs(missing.mean() - 0.5) < 0.05
     assert ours > zero + 8
+    assert run.scores("average", "psnr_missing")[0] == pytest.approx(ours, abs=0.05)  # pictures have 8 bit
+    alone = Skip(32, 3, (64, 64), [16] * 3, [16] * 3, [4] * 3)
+    assert run.summary["parameters"] == sum(weights.numel() for weights in alone.parameters())
     assert ours > flat + 5

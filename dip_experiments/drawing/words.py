@@ -21,7 +21,11 @@ def described(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], sho
     `picture`: one that is as large as what was fitted.
     """
     words, (height, width) = runs[0].settings, picture.shape[1:]
-    cut = {"crop": "middle ", "resize": "resized to "}[words["image"]["fit"]] if words["image"]["size"] else ""
+    cut = (
+        {"crop": "middle ", "resize": "resized to ", "whole": "whole, resized to "}[words["image"]["fit"]]
+        if words["image"]["size"]
+        else ""
+    )
     rates = sorted({run.settings["optimizer"]["lr"] for run in runs}, reverse=True)
     seeds = runs[0].seeds
     return (
@@ -37,6 +41,8 @@ def size_words(run: Run) -> str:
     image = run.settings["image"]
     cut = "middle" if image["fit"] == "crop" else "scaled to"
     part = "whole picture" if image["size"] is None else f"{cut} {image['size']} x {image['size']}"
+    if image["size"] and image["fit"] == "whole":
+        part = f"whole picture, short side {image['size']}"
     return f"{part}, {network_words(run.settings['architecture'])}"
 
 

@@ -15,6 +15,7 @@ from dip_experiments.metrics import (
     channel_variance,
     iterations_to_explain,
     psnr,
+    psnr_missing,
     psnr_y_authors,
     ssim,
 )
@@ -48,6 +49,7 @@ def summary(fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str,
     return {
         "iterations": fit.done,
         "wall_seconds": round(seconds, 3),
+        "parameters": sum(weights.numel() for weights in fit.network.parameters()) // fit.network.replicas,
         "target_variance": variances,
         "iterations_explained": explained,
         "final": {name: values[:, -1].tolist() for name, values in curves.items()},
@@ -90,14 +92,18 @@ def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[s
     if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
         metrics["psnr_y_authors"] = psnr_y_authors
     failed, replicas = fit.guard.failed, range(len(reference))
-    scored = {
-        name: {
-            metric: [None if r in without[name] else of(values[r].astype(np.float64), reference[r]) for r in replicas]
-            for metric, of in metrics.items()
-        }
-        for name, values in images.items()
-        if values.shape == reference.shape
-    }
+    known = task.operator.known.cpu().numpy() if isinstance(task.operator, Mask) else None
+
+    def each(name: str, of: Callable[..., float], *further: NDArray[Any]) -> list[float | None]:
+        """A metric of one of the images, replica by replica."""
+        image = images[name].astype(np.float64)
+        return [None if r in without[name] else of(image[r], reference[r], *(x[r] for x in further)) for r in replicas]
+
+    alike = [name for name, values in images.items() if values.shape == reference.shape]
+    scored = {name: {metric: each(name, of) for metric, of in metrics.items()} for name in alike}
+    if known is not None and not known.all():
+        for name in alike:
+            scored[name]["psnr_missing"] = each(name, psnr_missing, known)
     sound = [images["average"][r].astype(np.float64) for r in replicas if r not in failed]
     means = {
         name: np.mean(sound[:count], axis=0) for name, count in (("mean_of_2", 2), ("mean", None)) if len(sound) > 1

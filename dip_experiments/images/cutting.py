@@ -11,8 +11,8 @@ def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Res
     """The part of a picture that is used.
 
     `size` x `size` pixels: `fit` `resize` scales the short side to `size` (antialiased) and crops the centre, `crop`
-    crops the centre only; None keeps all. Then rows and columns are cut off at the bottom and right until both sides
-    are multiples of `multiple` (PAPER detail 9: 8 at x8).
+    crops the centre only, `whole` scales the short side and crops nothing; None keeps all. Then rows and columns are
+    cut off at the bottom and right until both sides are multiples of `multiple` (PAPER detail 9: 8 at x8).
     """
     height, width = image.shape[1:]
     if size is not None:
@@ -21,8 +21,9 @@ def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Res
                 f"the picture has {height} x {width} pixels, image.size={size} asks for more; "
                 f"set image.size to {min(height, width)} or less"
             )
-        image = centre_crop(shrink(image, size, resampling) if fit == "resize" else image, size)
-        height = width = size
+        image = image if fit == "crop" else shrink(image, size, resampling)
+        image = image if fit == "whole" else centre_crop(image, size)
+        height, width = image.shape[1:]
     if multiple > min(height, width):
         raise ValueError(
             f"the picture has {height} x {width} pixels, image.multiple={multiple} leaves none; "

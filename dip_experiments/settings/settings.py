@@ -42,7 +42,7 @@ class Image(Group):
     name: Annotated[str, AfterValidator(check_name), ByContent()]
     path: Annotated[str | None, ByContent()]
     size: PositiveInt | None
-    fit: Literal["resize", "crop"]
+    fit: Literal["resize", "crop", "whole"]
     multiple: PositiveInt
 
 

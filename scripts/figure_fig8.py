@@ -1,0 +1,59 @@
+"""Figure 8 of the paper: large holes filled by networks of another depth and kind, with the error inside the holes."""
+
+import sys
+
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import stored
+from dip_experiments.drawing.style import sheet
+from dip_experiments.drawing.words import described
+from dip_experiments.selection import select
+from dip_experiments.store import Run
+
+NAMES = {
+    "depth_2": "depth 2", "depth_4": "depth 4", "depth_6": "depth 6", "skip": "depth 6,\nskips", "unet": "U-Net",
+    "resnet": "ResNet",
+}  # fmt: skip
+"""By the hourglass's own name in fig8, or the architecture's."""
+CORNER = (0.15, 0.22)
+"""Of the enlarged part: the hole in the shelves."""
+
+
+def draw(hourglasses: Selection, others: Selection) -> Page:
+    """Draws figures/fig8."""
+    runs = [*hourglasses.whole, *others.whole]
+    by_name = {name_of(run): run for run in runs}
+    first = runs[0]
+    original = stored(first, "reference")
+    holes, whole = Panel("missing: black", stored(first, "target")), Panel("original", original)
+    filled = {name: panel(NAMES[name], by_name[name]) for name in NAMES if name in by_name}
+    rows = [
+        [holes, *(filled[name] for name in ("depth_2", "depth_4", "depth_6") if name in filled)],
+        [*(filled[name] for name in ("skip", "unet", "resnet") if name in filled), whole],
+    ]
+    figure, parts = sheet(*(row_height(row) for row in rows))
+    for part, row in zip(parts, rows, strict=True):
+        show_row(part, row, CORNER)
+    title = "Figure 8: depth and kind of the network; PSNR inside the holes, output for the latent as it is"
+    words = described([first], hourglasses.scale, original).split(";")[0]
+    seeds = len(first.seeds)
+    figure.suptitle(
+        f"{title}\n{words}, {first.summary['iterations']} iterations, {seeds} seeds (mean and range)", fontsize=9
+    )
+    return Page(figure, under_pictures("row", "psnr_missing", list(enumerate(rows, 1))), runs)
+
+
+def name_of(run: Run) -> str:
+    """Which of the networks it is."""
+    return str(run.settings["experiment"].get("network", run.settings["architecture"]["name"]))
+
+
+def panel(name: str, run: Run) -> Panel:
+    """What a network fills in, with the error there."""
+    title = f"{name}: {run.summary['parameters'] / 1e6:.2f} M"
+    return Panel(title, stored(run, "unperturbed"), run.scores("unperturbed", "psnr_missing"))
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("figures/fig8", draw, select, ["fig8"], ["fig8_others"]))

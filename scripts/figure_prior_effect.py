@@ -1,0 +1,69 @@
+"""The paper's supplement, "prior effect": super-resolution by pixels, by total variation, and by the network."""
+
+import sys
+
+from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.panels import Panel, row_height, show_row
+from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.stored import output_at, stored
+from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
+from dip_experiments.drawing.words import size_words
+from dip_experiments.published import find_one
+from dip_experiments.selection import select
+from dip_experiments.store import Run
+
+PRIORS = {
+    ("pixels", "none"): ("pixels alone", ORANGE, "no_prior"),
+    ("pixels", "tv"): ("pixels + TV", GREEN, "tv_prior"),
+    ("skip", "none"): ("network", BLUE, "deep_prior"),
+    ("skip", "tv"): ("network + TV", RED, None),
+}
+"""By architecture and regularizer: name, colour, and what the authors' results on their page are called."""
+CORNER = (0.3, 0.3)
+
+
+def draw(selection: Selection) -> Page:
+    """Draws figures/prior_effect."""
+    runs = {prior(run): run for run in selection.whole}
+    if set(runs) != set(PRIORS):
+        raise ValueError("the figure shows both architectures with both regularizers; leave these words out")
+    curves: dict[str, Curve] = {}
+    panels, first = [], next(iter(runs.values()))
+    for key, (name, _, published) in PRIORS.items():
+        run = runs[key]
+        curves[name] = curve_of(run, "psnr_reference")
+        page = f"\n(page: {theirs(run, published)})" if published else "\n(ours)"
+        panels.append(
+            Panel(name + page, output_at(run, run.summary["iterations"]), run.scores("output", "psnr_y_authors"))
+        )
+    panels.append(Panel("original\n", stored(first, "reference")))
+    figure, (pictures, plot) = sheet(row_height(panels) + 0.1, 2.6)
+    show_row(pictures, panels, CORNER)
+    axis = plot.subplots()
+    for (name, colour, _), curve in zip(PRIORS.values(), curves.values(), strict=True):
+        band(axis, curve, colour, name)
+    axis.set(xscale="log", xlabel="iteration", ylabel="PSNR, all channels (dB)")
+    axis.legend(fontsize=8)
+    words = f"{first.settings['image']['name']}, {size_words(runs['skip', 'none'])}, {len(first.seeds)} seeds"
+    title = (
+        "Prior effect: x4 super-resolution, outputs of the last iteration; below them PSNR as in the authors' tables"
+    )
+    figure.suptitle(f"{title}\n{words}; their page's numbers are of the whole picture", fontsize=9)
+    return Page(figure, tabulated(curves, "prior", "psnr"), list(runs.values()))
+
+
+def prior(run: Run) -> tuple[str, str]:
+    """What there is besides the data."""
+    return run.settings["architecture"]["name"], run.settings["regularizer"]["name"]
+
+
+def theirs(run: Run, method: str) -> str:
+    """The authors' number for the whole picture."""
+    dataset, image = run.settings["image"]["name"].split("/")
+    where = {"table": "super_resolution", "setting": f"x{run.settings['task']['factor']}"}
+    return f"{find_one(dataset=dataset, image=image, method=method, metric='psnr_y_authors', **where).value:.2f} dB"
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("figures/prior_effect", draw, select, ["prior_effect"]))
