@@ -19,7 +19,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
-	reproduce-prior-effect stand-in \
+	reproduce-prior-effect samples stand-in \
 	paper table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	ablation-denoising ablation-impedance smoke-ablations \
@@ -58,7 +58,7 @@ smoke: ## the whole of Figure 2 in half a minute, at a size where numbers mean n
 
 smoke-restoration: ## the restoration figures and, for a picture or two, the tables, in minutes, likewise
 	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 \
-		reproduce-fig10 reproduce-kate98 reproduce-prior-effect
+		reproduce-fig10 reproduce-kate98 reproduce-prior-effect samples
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/house" table-denoising
 	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
 	$(MAKE) SCALE=smoke ARGS="logger=none image=standard11/house" table-inpainting
@@ -129,6 +129,10 @@ reproduce-kate98: setup ## supplement: a face of which 2 % of the pixels are kno
 reproduce-prior-effect: setup ## supplement: super-resolution by pixels, total variation and the network
 	$(call fit,-m experiment=prior_effect $(LAUNCHER))
 	$(call draw,prior_effect)
+
+samples: setup ## supplement: what random networks show before any fit, and their power spectra
+	$(call fit,-m experiment=samples $(LAUNCHER))
+	$(call draw,samples)
 
 paper: setup ## the paper's own size, row by row, for days; go on with the same command, on any machine (DEVICE=cuda)
 	$(BIN)/dip paper device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)

@@ -62,6 +62,23 @@ def psnr_missing(image: Array, reference: Array, known: NDArray[np.bool_]) -> fl
     return psnr(image[missing], reference[missing])
 
 
+def radial_spectrum(image: Array) -> Array:
+    """Mean power over rings of frequencies 1, 2, ... cycles a side, as shares of all, averaged over the channels.
+
+    Of the centred square, less its mean and under a Hann window, as the picture's borders do not meet.
+    """
+    side = min(image.shape[1:])
+    top, left = ((whole - side) // 2 for whole in image.shape[1:])
+    square = image[:, top : top + side, left : left + side]
+    window = np.outer(np.hanning(side), np.hanning(side))
+    power = np.abs(np.fft.fft2((square - square.mean((1, 2), keepdims=True)) * window)) ** 2
+    across = np.fft.fftfreq(side, 1 / side)
+    rings = np.rint(np.hypot(across[:, None], across)).astype(int).ravel()
+    means = np.bincount(rings, power.mean(0).ravel()) / np.bincount(rings)
+    ring = means[1 : side // 2 + 1]
+    return np.asarray(ring / ring.sum())
+
+
 def estimated_psnr(mse: float, standard_error: float) -> str:
     """An estimated mean squared error as a PSNR, in words and never without its standard error (to first order).
 

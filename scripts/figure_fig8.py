@@ -12,7 +12,7 @@ from dip_experiments.selection import select
 from dip_experiments.store import Run
 
 NAMES = {
-    "depth_2": "depth 2", "depth_4": "depth 4", "depth_6": "depth 6", "skip": "depth 6,\nskips", "unet": "U-Net",
+    "depth_2": "depth 2", "depth_4": "depth 4", "depth_6": "depth 6", "skip": "depth 6, skips", "unet": "U-Net",
     "resnet": "ResNet",
 }  # fmt: skip
 """By the hourglass's own name in fig8, or the architecture's."""

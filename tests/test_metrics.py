@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from dip_experiments.images import read_image
-from dip_experiments.metrics import psnr, psnr_y_authors, ssim
+from dip_experiments.metrics import psnr, psnr_missing, psnr_y_authors, radial_spectrum, ssim
 from dip_experiments.published import find_one
 from dip_experiments.tensors import mean_squared_error, psnr_from_mse
 
@@ -89,3 +89,25 @@ def test_images_of_different_shapes_are_refused() -> None:
                 metric(other, reference)
     with pytest.raises(ValueError, match="32 x 32 pixels or more"):
         psnr_y_authors(image[:, :31], reference[:, :31])
+
+
+def test_a_spectrum_has_the_power_where_the_waves_are() -> None:
+    x = np.arange(64) / 64
+    wave = 0.5 + 0.3 * np.sin(2 * np.pi * 12 * x)[None, :, None] * np.ones((3, 1, 64))
+    found = radial_spectrum(wave)
+    assert found.shape == (32,)
+    assert found.argmax() + 1 == 12
+    assert found.sum() == pytest.approx(1)
+    np.testing.assert_allclose(radial_spectrum(0.1 + 0.5 * wave), found, rtol=1e-9)
+    noise = np.mean([radial_spectrum(np.random.default_rng(seed).normal(size=(3, 64, 64))) for seed in range(20)], 0)
+    assert noise[1:] == pytest.approx(np.full(31, 1 / 32), rel=0.15)  # white: the same at all frequencies
+
+
+def test_psnr_of_what_was_missing_sees_nothing_else() -> None:
+    image, reference = np.zeros((3, 4, 4)), np.zeros((3, 4, 4))
+    known = np.ones((1, 4, 4), dtype=bool)
+    known[0, 1, 2] = False
+    image[:, 1, 2] = 0.1
+    assert psnr_missing(image, reference, known) == pytest.approx(20)
+    image[:, 0, 0] = 1
+    assert psnr_missing(image, reference, known) == pytest.approx(20)

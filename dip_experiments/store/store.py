@@ -13,6 +13,8 @@ from dip_experiments.store.files import write_columns
 from dip_experiments.store.run import Run
 
 KEPT_WHOLE = ("settings.json", "provenance.json")
+COUNTS = {"first": 1, "two": 2, "all": None}
+"""Of how many replicas a record keeps pictures."""
 NOT_PART_OF_A_NUMBER = ("files", "seal")
 
 
@@ -47,7 +49,7 @@ class Store:
         """Makes the record of a finished run: its words and numbers, curves at `curve_points`, and some pictures.
 
         `pictures`: names as `Run.image` takes them, or patterns such as `iteration-*`; of the `first` replica that did
-        not fail, or of `all`.
+        not fail, of the first `two`, or of `all`.
         """
         record = Run(self.results / scale / "records" / run.name)
         if record.folder == run.folder:
@@ -69,7 +71,7 @@ class Store:
 
     def _pictures(self, run: Run, record: Run, names: Sequence[str], replicas: str) -> list[Path]:
         """Those of the names, and those that the record has already: another experiment may show the same run."""
-        whose = run.replicas if replicas == "all" else run.replicas[:1]
+        whose = run.replicas[: COUNTS[replicas]]
         patterns = [f"{name}-replica{replica}.png" for name in names for replica in whose]
         patterns += [path.name for path in (record.folder / "images").glob("*.png")]
         inside = sorted((run.folder / "images").glob("*.png"))
