@@ -39,6 +39,7 @@ FIRST = {
         ("restored", "cset9/f16", ""),
         ("prior_effect", "set5/butterfly", " architecture=skip regularizer=none"),
         ("fig8", "paper/library", " experiment.network=depth_6"),
+        ("samples", "astronaut", " experiment.network=depth_1 experiment.skips=none architecture.upsample=nearest"),
         ("fig8_others", "paper/library", " architecture=unet"),
         ("ablation_denoising", "astronaut", ""),
         ("ablation_size", "astronaut", " change=scales_2"),

@@ -9,8 +9,12 @@ from studio import SCRIPTS, draw, make_run, rows, selection
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
-OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection")
-STUDIES = ("table_stopping", "table_selection", "table_stability", "table_denoisers")
+OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection", "table_ablation_impedance")
+STUDIES = (
+    "table_stopping", "table_selection", "table_stability", "table_denoisers", "table_ablation_denoising",
+    "table_ablation_impedance",
+)  # fmt: skip
+"""Tested with runs of their own elsewhere."""
 """What they draw of runs is in test_studies."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
