@@ -14,7 +14,6 @@ STUDIES = (
     "table_stopping", "table_selection", "table_stability", "table_denoisers", "table_ablation_denoising",
     "table_ablation_impedance",
 )  # fmt: skip
-"""Tested with runs of their own elsewhere."""
 """What they draw of runs is in test_studies."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
