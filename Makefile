@@ -67,9 +67,9 @@ smoke-stopping: ## the studies of stopping and stability and, for a picture, the
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16" study-stopping study-stability
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
 
-smoke-ablations: ## the ablations, of one picture, in minutes, likewise
+smoke-ablations: ## the ablations, of one picture and of three networks, in minutes, likewise
 	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" ablation-denoising
-	$(MAKE) SCALE=smoke ARGS=logger=none ablation-impedance
+	$(MAKE) SCALE=smoke ARGS="logger=none change=default,nearest,pixels" ablation-impedance
 
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
