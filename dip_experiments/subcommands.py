@@ -9,6 +9,8 @@ from dip_experiments.paper import Row, fit_rows, read_rows
 from dip_experiments.words import for_hydra
 
 Importer = Callable[[str], Any]
+OF_PAPER = ("scale", "device", "precision", "logger", "paths")
+"""Words that `dip paper` takes: all others are said by its rows."""
 
 
 def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
@@ -69,9 +71,15 @@ def paper(words: Sequence[str], imported: Importer) -> int:
 
     `dip paper device=cuda`. Each row is kept as a record when it is finished. 1 if any failed, 130 if interrupted.
     """
+    if wrong := [word for word in words if word.split("=")[0].split(".")[0] not in OF_PAPER]:
+        raise ValueError(
+            f"dip paper {wrong[0]}: its rows bring their own settings; it takes {', '.join(OF_PAPER[:-1])} and "
+            "paths.results, and a row of its own is asked for without `paper`"
+        )
     settings = compose_jobs(for_hydra(words, multirun=False), multirun=False)[0]
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]
+    choosing = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
     if "precision" not in said and devices.multiplies_bfloat16(devices.find_device(settings.device)):
         further.append("precision=bf16")
 
@@ -82,7 +90,6 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     def kept(row: Row) -> int:
         return keep([row.experiment, *row.words, *choosing], imported)
 
-    choosing = [word for word in further if word.split("=")[0] not in ("device", "precision", "logger")]
     return fit_rows(read_rows(), further, spent, kept)
 
 

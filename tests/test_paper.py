@@ -63,6 +63,11 @@ def test_after_ctrl_c_no_further_row_begins(monkeypatch: pytest.MonkeyPatch) -> 
     assert begun == [A]
 
 
+def test_words_that_would_make_all_rows_the_same_are_refused(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
+    assert dip("paper", "device=cpu", "image=cset9/f16") == 2
+    assert "dip paper image=cset9/f16: its rows bring their own settings" in capfd.readouterr().err
+
+
 def test_before_a_row_is_done_the_hours_are_those_of_the_list() -> None:
     assert progress({A: None, B: None}) == "paper: 0 rows done, 2 left, about 1.0 hours left"
     assert progress({A: 60.0}) == "paper: 1 rows done, 0 left, all is done"
@@ -72,9 +77,9 @@ def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     queue = tmp_path / "paper.yaml"
-    queue.write_text("requests: [{words: experiment=precision image=camera precision=float32, minutes: 1}]")
+    queue.write_text("requests: [{words: experiment=precision image=camera replicas=1 fit.iterations=20, minutes: 1}]")
     monkeypatch.setattr(paper, "QUEUE", queue)
-    words = ["scale=smoke", "logger=none", "precision=float32", "replicas=1", "fit.iterations=20"]
+    words = ["scale=smoke", "logger=none", "precision=float32"]
     assert dip("paper", *words) == 0
     assert "0 rows done, 1 left" in capfd.readouterr().out
     (record,) = (tmp_path / "results" / "smoke" / "records").iterdir()
