@@ -44,7 +44,14 @@ def scatter(axis: Axes, runs: list[Run]) -> None:
         best = np.concatenate([peaks(run, "psnr_average") for run in some])
         axis.plot(at, best, "o", color=colour, label=label, markersize=3, alpha=0.6)
     axis.set(xscale="log", xlabel="best iteration (oracle)", ylabel="best PSNR (dB)", title="pictures and seeds")
+    plain_ticks(axis, 500, 1000, 2000)
     axis.legend(fontsize=8)
+
+
+def plain_ticks(axis: Axes, *at: float) -> None:
+    """Ticks of a logarithmic axis there alone, in plain numbers."""
+    axis.set_xticks(at, [f"{value:g}" for value in at])
+    axis.minorticks_off()
 
 
 def shares(axis: Axes, runs: list[Run]) -> None:
@@ -54,7 +61,7 @@ def shares(axis: Axes, runs: list[Run]) -> None:
         deviations = [peaks(run, "psnr_average").std(ddof=1) for run in some]
         axis.bar(place, np.mean(deviations), color="0.8")
         axis.plot([place] * len(deviations), deviations, "o", color=BLUE, markersize=4)
-    axis.set_xticks(range(len(SOURCES)), [words.replace(" ", "\n", 1) for words in SOURCES.values()], fontsize=7)
+    axis.set_xticks(range(len(SOURCES)), [words.replace(" ", "\n") for words in SOURCES.values()], fontsize=6)
     axis.set(ylabel="deviation of the best PSNR (dB)", title="only this varies")
 
 
@@ -75,6 +82,7 @@ def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:
         curves[str(count)] = Curve(np.arange(1, len(grid) + 1), gain[None])
     axis.set(xscale="log", xlabel="iteration / best one of a single fit", ylabel="gain (dB)", title="mean of replicas")
     axis.set_ylim(-1.5)
+    plain_ticks(axis, 0.5, 1, 2)
     axis.legend(title="replicas", fontsize=8)
     return curves
 
