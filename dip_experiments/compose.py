@@ -133,7 +133,8 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> set[str]:
 
     They are settings, no groups, take single values, and none lies within another, as Hydra sets them in turn.
     """
-    settings = {key: f"{key.lstrip('+~')}." for key in choices if key not in group_names()}
+    groups = group_names()
+    settings = {key: f"{key.lstrip('+~')}." for key in choices if key not in groups}
     return {
         key
         for key, path in settings.items()

@@ -39,18 +39,18 @@ def draw(selection: Selection) -> Page:
             axis = grid[SHOWN * half + row, column]
             show(axis, output_at(run, 1, run.replicas[row]), "" if row else named(run).replace(", ", "\n", 1))
     axes = plots.subplots(1, 4, sharex=True, sharey=True)
-    natural = natural_bands(runs[0])
+    natural, ours = natural_bands(runs[0]), {run: bands(run, selection.baselines) for run in runs}
     columns: dict[str, list[str]] = {name: [] for name in ("network", "frequency", "power", "low", "high")}
     for axis, (skips, upsample) in zip(axes, kinds(runs), strict=True):
         some = [run for run in runs if kind(run) == (skips, upsample)]
         draw_bands(axis, natural, "0.4", "natural")
         for run in some:
-            draw_bands(axis, bands(run, selection.baselines), DEPTHS[depth(run)], depth(run).replace("_", " "))
+            draw_bands(axis, ours[run], DEPTHS[depth(run)], depth(run).replace("_", " "))
         axis.set(xscale="log", yscale="log", xlabel="cycles a side", title=f"skips: {skips}, {upsample}")
         axis.title.set_fontsize(8)
     axes[0].set_ylabel("share of the power")
     axes[0].legend(fontsize=7)
-    for name, band in (("natural pictures", natural), *((named(run), bands(run, selection.baselines)) for run in runs)):
+    for name, band in (("natural pictures", natural), *((named(run), ours[run]) for run in runs)):
         for frequency, values in enumerate(zip(*band, strict=True), 1):
             add_row(columns, name, str(frequency), *(f"{value:.4g}" for value in values))
     count = len(runs[0].replicas)

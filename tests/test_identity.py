@@ -15,9 +15,8 @@ from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, identity, read_settings
 from dip_experiments.settings.identity import NUMBERS
-from dip_experiments.store import upgrade, value_digest, write_image
+from dip_experiments.store import value_digest, write_image
 
-RESULTS = Path(__file__).parents[1] / "results"
 NAMES = Path(__file__).with_name("signatures.json")
 FIRST = {
     name: f"image={image}" + more
@@ -53,7 +52,6 @@ FIRST = {
         ("restore_speckle", "astronaut", ""),
     )
 }
-OLD = Path(__file__).with_name("old_settings.json")
 REQUESTS = [
     "",
     "scale=paper",
@@ -276,32 +274,6 @@ def test_what_is_no_network_or_another_than_it_says_is_refused(words: str, wante
 def test_words_that_make_no_sense_together_are_refused_before_anything_is_read(words: str, wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):
         settings_of(*words.split())
-
-
-def former() -> list[dict[str, Any]]:
-    """One run of every shape that settings.json had before records, and those behind the committed figures."""
-    sources = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/*/*.json"))]
-    committed = [run["settings"] for source in sources for run in source.get("runs", [])]
-    return [*json.loads(OLD.read_text()), *committed]
-
-
-def test_old_settings_and_those_behind_committed_figures_are_understood() -> None:
-    dropped = {"paths": {"results": "results"}, "logger": {"name": "none"}, "force": False, "output": None}
-    for words in former():
-        upgraded = upgrade({**dropped, "device": "cpu", **words})
-        again = Settings.model_validate(upgraded)
-        assert again.fit.iterations == words["fit"]["iterations"]
-        assert len(run_name(again, "cpu")) == 16
-
-
-def test_upgrading_adds_what_came_later_and_changes_nothing_that_is_there() -> None:
-    old = {"image": {"name": "astronaut"}, "fit": {"iterations": 3}, "precision": "bf16"}
-    new = upgrade(old)
-    assert new["image"] == {"multiple": 1, "name": "astronaut"}
-    assert new["fit"] == {"keep": [], "iterations": 3}
-    assert new["precision"] == "bf16"
-    assert new["task"] == {"name": "reconstruction"}
-    assert upgrade(new) == new
 
 
 def test_marks_are_read_from_nested_groups_too() -> None:

@@ -80,7 +80,7 @@ class Split(MinimumRule):
         found = (
             error,
             torch.hypot(uncertainty, evidence["doubt"]),
-            mean_of(self.errors(output, evidence))[0],
+            self.errors(output, evidence).mean(1),
             mean_error.expand_as(error),
             torch.hypot(mean_uncertainty, evidence["doubt"]).expand_as(error),
             cross(average, evidence),

@@ -1,0 +1,38 @@
+"""Settings of old runs are understood today."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dip_experiments.selection import run_name
+from dip_experiments.settings import Settings
+from dip_experiments.store import upgrade
+
+RESULTS = Path(__file__).parents[1] / "results"
+OLD = Path(__file__).with_name("old_settings.json")
+
+
+def former() -> list[dict[str, Any]]:
+    """One run of every shape that settings.json had before records, and those behind the committed figures."""
+    sources = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/*/*.json"))]
+    committed = [run["settings"] for source in sources for run in source.get("runs", [])]
+    return [*json.loads(OLD.read_text()), *committed]
+
+
+def test_old_settings_and_those_behind_committed_figures_are_understood() -> None:
+    dropped = {"paths": {"results": "results"}, "logger": {"name": "none"}, "force": False, "output": None}
+    for words in former():
+        upgraded = upgrade({**dropped, "device": "cpu", **words})
+        again = Settings.model_validate(upgraded)
+        assert again.fit.iterations == words["fit"]["iterations"]
+        assert len(run_name(again, "cpu")) == 16
+
+
+def test_upgrading_adds_what_came_later_and_changes_nothing_that_is_there() -> None:
+    old = {"image": {"name": "astronaut"}, "fit": {"iterations": 3}, "precision": "bf16"}
+    new = upgrade(old)
+    assert new["image"] == {"multiple": 1, "name": "astronaut"}
+    assert new["fit"] == {"keep": [], "iterations": 3}
+    assert new["precision"] == "bf16"
+    assert new["task"] == {"name": "reconstruction"}
+    assert upgrade(new) == new
