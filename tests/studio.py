@@ -13,7 +13,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
-from dip_experiments.store import Array, Run, Store, write_arrays, write_columns, write_image, write_json
+from dip_experiments.store import Array, Run, Store, write_arrays, write_curves, write_image, write_json
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SIDE, ITERATIONS, SEEDS = 64, 120, (3, 4)
@@ -52,7 +52,7 @@ def make_run(
     each = {"replica": range(len(seeds)), "seed": seeds}
     columns = {name: np.repeat(np.array(values), iterations) for name, values in each.items()}
     columns["iteration"] = np.tile(np.arange(1, iterations + 1), len(seeds))
-    write_columns(run.folder / "curves.csv", columns | {name: values.ravel() for name, values in drawn.items()})
+    write_curves(run.folder / "curves.csv", columns | {name: values.ravel() for name, values in drawn.items()})
     images = {kind: [draw.normal(clean, 0.05) for _ in seeds] for kind in ("output", "average", "unperturbed")}
     write_pictures(run, images, measurement, clean, iterations)
     arrays = {"measurement": np.stack([measurement] * len(seeds)).astype(np.float32)}

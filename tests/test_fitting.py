@@ -12,7 +12,7 @@ from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.problem import make_latent, move_weights, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
-from dip_experiments.store import Run, read_columns
+from dip_experiments.store import Run, read_curves
 
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
 
@@ -133,7 +133,7 @@ def test_a_run_keeps_settings_provenance_curves_images_and_summary(dip: Dip, tmp
     assert sitting["versions"]["torch"] == torch.__version__
     assert sitting["command"][0] == "dip"
     assert sitting["threads"] == torch.get_num_threads()
-    columns = read_columns(run.folder / "curves.csv")
+    columns = read_curves(run.folder / "curves.csv")
     assert list(columns) == ["replica", "seed", "iteration", *COLUMNS]
     assert columns["iteration"].tolist() == [*range(1, 41)] * 2
     peaks = [float(curve["psnr_reference"].max()) for curve in run.curves]

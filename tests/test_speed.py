@@ -20,7 +20,7 @@ from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.training import train
-from dip_experiments.store import read_columns
+from dip_experiments.store import read_curves
 from dip_experiments.tasks import Reconstruction
 from dip_experiments.tasks.targets import Noisy
 
@@ -138,9 +138,9 @@ def test_precisions_without_hardware_are_refused(
 
 
 def test_a_fit_in_bf16_is_a_run_of_its_own(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = read_columns(fresh(tmp_path, dip, "device=cpu").folder / "curves.csv")
+    plain = read_curves(fresh(tmp_path, dip, "device=cpu").folder / "curves.csv")
     monkeypatch.setattr("dip_experiments.devices.multiplies_bfloat16", lambda device: True)
-    lower = read_columns(fresh(tmp_path, dip, "device=cpu", "precision=bf16").folder / "curves.csv")
+    lower = read_curves(fresh(tmp_path, dip, "device=cpu", "precision=bf16").folder / "curves.csv")
     assert only_run(tmp_path).finished
     assert 0 < abs(plain["loss"] - lower["loss"]).max() < 0.02
 

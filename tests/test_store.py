@@ -23,10 +23,10 @@ from dip_experiments.store import (
     Store,
     atomic,
     locked,
-    read_columns,
+    read_curves,
     read_json,
     sitting,
-    write_columns,
+    write_curves,
     write_json,
     write_text,
 )
@@ -63,12 +63,19 @@ def test_what_a_killed_process_left_half_written_is_gone_when_the_run_is_taken_u
         assert not left.exists()
 
 
-def test_columns_come_back_bit_for_bit(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).normal(size=50) * 10.0 ** np.arange(-25, 25)
-    write_columns(tmp_path / "a.csv", {"x": values, "n": np.arange(50)})
-    back = read_columns(tmp_path / "a.csv")
-    np.testing.assert_array_equal(back["x"], values)
-    np.testing.assert_array_equal(back["n"], np.arange(50))
+def test_curves_come_back_bit_for_bit_and_what_all_replicas_share_is_told_once(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    own = draw.normal(size=60) * 10.0 ** np.tile(np.arange(-15, 15), 2)
+    shared = np.tile([np.nan, *draw.normal(size=29)], 2).astype(np.float32)
+    whole = {"replica": np.repeat([0, 2], 30), "seed": np.repeat([7, 9], 30), "iteration": np.tile(np.arange(30), 2)}
+    write_curves(tmp_path / "a.csv", whole | {"own": own, "shared": shared})
+    back = read_curves(tmp_path / "a.csv")
+    for name, column in (whole | {"own": own}).items():
+        np.testing.assert_array_equal(back[name], column)
+    np.testing.assert_array_equal(back["shared"].astype(np.float32), shared)
+    rows = (tmp_path / "a.csv").read_text().splitlines()[1:]
+    told = [row.startswith("0,7,") for row in rows]
+    assert told == [not row.endswith(",") for row in rows] == [True] * 30 + [False] * 30
 
 
 def test_json_has_null_where_a_number_is_not_finite(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from dip_experiments.store import (
     output_at,
     stop_image,
     write_arrays,
-    write_columns,
+    write_curves,
     write_image,
 )
 
@@ -121,7 +121,7 @@ class Recorder(pl.Callback):
             "iteration": np.tile(np.arange(1, iterations + 1), len(seeds)),
             **dict(zip(self.fit.columns, rows, strict=True)),
         }
-        write_columns(self.run.folder / "curves.csv", columns)
+        write_curves(self.run.folder / "curves.csv", columns)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

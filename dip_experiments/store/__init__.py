@@ -1,12 +1,11 @@
 """The store: one folder per run under the hash of its settings. Plain files; never imports torch."""
 
 from dip_experiments.store.baselines import Baselines
+from dip_experiments.store.curves import Columns, read_curves, write_curves
 from dip_experiments.store.files import (
     Array,
-    Columns,
     atomic,
     file_digest,
-    read_columns,
     read_json,
     value_digest,
     write_arrays,
@@ -33,7 +32,7 @@ __all__ = [
     "file_digest",
     "locked",
     "output_at",
-    "read_columns",
+    "read_curves",
     "read_json",
     "signature",
     "sitting",
@@ -43,6 +42,7 @@ __all__ = [
     "version",
     "write_arrays",
     "write_columns",
+    "write_curves",
     "write_image",
     "write_json",
     "write_text",

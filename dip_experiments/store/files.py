@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Array = NDArray[np.float64]
-Columns = dict[str, Array]
 UNFINISHED = ".part"
 """How the names of files end that are being written."""
 
@@ -93,23 +92,16 @@ def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
     """
     with atomic(path) as file:
         text = io.StringIO()
-        rows = zip(*map(_cells, columns.values()), strict=True)
+        rows = zip(*map(cells, columns.values()), strict=True)
         csv.writer(text, lineterminator="\n").writerows([list(columns), *rows])
         file.write(text.getvalue().encode())
 
 
-def _cells(column: Any) -> Sequence[Any]:
+def cells(column: Any) -> Sequence[Any]:
+    """A column as what stands in the file."""
     if not isinstance(column, np.ndarray):
         return list(column)
     return list((column.astype(str) if column.dtype == np.float32 else column).tolist())
-
-
-def read_columns(path: Path) -> Columns:
-    """Reads a CSV file of numbers: name -> column."""
-    with path.open(newline="") as file:
-        header, *rows = csv.reader(file)
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(header))
-    return {name: table[:, index] for index, name in enumerate(header)}
 
 
 def file_digest(path: Path) -> str:

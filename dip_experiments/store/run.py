@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.store.files import Array, Columns, file_digest, read_columns, read_json, value_digest, write_json
+from dip_experiments.store.curves import COUNTED, Columns, read_curves
+from dip_experiments.store.files import Array, file_digest, read_json, value_digest, write_json
 from dip_experiments.store.upgrade import upgrade
 
 SUMMARY = "summary.json"
 APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", "failure.txt")
 """Files of a run's folder that are no part of its result."""
-COUNTED = ("replica", "seed", "iteration")
-"""Columns of curves.csv that are whole numbers."""
 
 
 def output_at(iteration: int) -> str:
@@ -135,7 +134,7 @@ class Run:
 
     def stored_columns(self) -> Mapping[str, NDArray[Any]]:
         """curves.csv; the fit's values in float32, if that is what it was fitted in, or in less."""
-        columns = read_columns(self.folder / "curves.csv")
+        columns = read_curves(self.folder / "curves.csv")
         if self.settings["precision"] == "float64":
             return columns
         return {name: column if name in COUNTED else column.astype(np.float32) for name, column in columns.items()}

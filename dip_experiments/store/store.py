@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dip_experiments.metrics import curve_points
-from dip_experiments.store.files import write_columns
+from dip_experiments.store.curves import write_curves
 from dip_experiments.store.run import Run
 
 KEPT_WHOLE = ("settings.json", "provenance.json")
@@ -61,7 +61,7 @@ class Store:
             shutil.copyfile(run.folder / name, record.folder / name)
         columns, points = run.stored_columns(), curve_points(run.summary["iterations"])
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
-        write_columns(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
+        write_curves(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
         for path in chosen:
             shutil.copyfile(path, record.folder / "images" / path.name)
         if not any((record.folder / "images").iterdir()):
