@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,20 @@ from omegaconf import DictConfig
 
 from dip_experiments.compose import Request, conf_folder, read_requests
 from dip_experiments.guide import INTRODUCTION, help_text
-from dip_experiments.reporting import INTERRUPTED, OUTCOMES, STOP, WRONG, Outcome, read_outcomes, report
+from dip_experiments.reporting import (
+    AGAIN,
+    ATTEMPTS,
+    INTERRUPTED,
+    OUTCOMES,
+    STOP,
+    WRONG,
+    Outcome,
+    read_outcomes,
+    report,
+)
+from dip_experiments.store import own
 from dip_experiments.subcommands import run_subcommand
+from dip_experiments.sweep import sweep_progress
 from dip_experiments.wording import WRONG_REQUEST, in_plain_words
 from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 
@@ -41,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WRONG_REQUEST as error:
         print(in_plain_words(error), file=sys.stderr)
         return WRONG
+    except BrokenPipeError:  # whoever reads has seen enough: dip status | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("Interrupted. Ask again with the same words to continue where it stopped.", file=sys.stderr)
         return INTERRUPTED
@@ -54,10 +70,10 @@ def answer(words: Sequence[str]) -> int:
     if VERSION in words:
         print(f"dip_experiments {importlib.metadata.version('dip_experiments')}")
         return 0
+    if words and "=" not in words[0] and words[0][0] not in "~-+":
+        return run_subcommand(words[0], words[1:], imported)
     flags, overrides = split_flags(words)
     multirun = any(flag in SWEEP_FLAGS for flag in flags)
-    if overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
-        return run_subcommand(overrides[0], overrides[1:], imported)
     overrides = for_hydra(overrides, multirun)
     if any(flag.split("=")[0] in QUESTIONS for flag in flags):
         read_requests(overrides, multirun)
@@ -78,11 +94,12 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     if said := added_noise(settings[0]):
         print(said, file=sys.stderr)
     outcomes: list[Outcome] = []
+    since = time.monotonic()
     for request in requests:
         outcomes += carried_out(request, multirun)
         if any(outcome.outcome == "interrupted" for outcome in outcomes):
             break
-    return report(outcomes, len(settings))
+    return report(outcomes, len(settings), time.monotonic() - since)
 
 
 def check(settings: Sequence[Any], several: bool) -> None:
@@ -138,24 +155,36 @@ def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     elsewhere = not (request.here or "joblib" in request.launcher)
     folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
     told = [f"++hydra.job.env_set.{OUTCOMES}={quoted(str(folder))}", f"hydra.sweep.dir={quoted(str(folder))}"]
+    own(folder)
     try:
-        with ctrl_c(folder, request.here):
-            launch(job, [*(["-m"] if multirun else []), *request.words, *told])
+        with ctrl_c(folder, request.here), sweep_progress(folder, len(request.jobs), request.here):
+            launch_until_told(request, [*(["-m"] if multirun else []), *request.words, *told], folder)
     except KeyboardInterrupt:
         (folder / STOP).touch()
-    except WRONG_REQUEST:
-        raise
-    except Exception as error:  # a launcher's or a sweeper's own: what the jobs told still counts
-        if TRACEBACKS in os.environ:
-            raise
-        print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
     finally:
         outcomes, stopped = read_outcomes(folder), (folder / STOP).exists()
-        if not elsewhere or len(outcomes) >= len(request.jobs):  # else the launcher's own logs say more
-            shutil.rmtree(folder)
+        if not elsewhere or sum(bool(told.outcome) for told in outcomes) >= len(request.jobs):
+            shutil.rmtree(folder)  # else the launcher's own logs say more
     if stopped and not any(outcome.outcome == "interrupted" for outcome in outcomes):
         raise KeyboardInterrupt
     return outcomes
+
+
+def launch_until_told(request: Request, words: Sequence[str], folder: Path) -> None:
+    """Starts the launcher, and again where a job's process died and took the others with it."""
+    for _ in range(len(request.jobs) + ATTEMPTS):
+        try:
+            return launch(job, words)
+        except WRONG_REQUEST:
+            raise
+        except Exception as error:  # a launcher's or a sweeper's own: what the jobs told still counts
+            if TRACEBACKS in os.environ:
+                raise
+            print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+            if "joblib" not in request.launcher or (folder / STOP).exists():
+                return None
+            (folder / AGAIN).touch()
+    return None
 
 
 def outcomes_folder(beside: Path | None) -> Path:

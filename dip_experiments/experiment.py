@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from dip_experiments.fitting.training import Interrupted
 from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
 from dip_experiments.planning import check_delivery, frame_of, plan
-from dip_experiments.reporting import OUTCOMES, STOP, Outcome
+from dip_experiments.reporting import OUTCOMES, STOP, Outcome, begin_outcome
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all, stops_told
@@ -34,15 +35,16 @@ def run(config: DictConfig) -> None:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
     outcomes, overrides = Path(os.environ[OUTCOMES]), list(HydraConfig.get().overrides.task)
-    told: Told = {}
+    told, since, place = Told(), time.monotonic(), begin_outcome(outcomes, overrides)
+    if place is None:
+        return
     try:
         told = {"outcome": "interrupted"} if (outcomes / STOP).exists() else carry_out(config)
     except Interrupted:
         told = {"outcome": "interrupted"}
         raise
     finally:
-        place = outcomes / f"{len(list(outcomes.iterdir())):06d}-{os.getpid()}.json"
-        write_json(place, asdict(Outcome(overrides, **told)))
+        write_json(place, asdict(Outcome(overrides, **told, seconds=time.monotonic() - since)))
 
 
 def carry_out(config: DictConfig) -> Told:

@@ -1,27 +1,48 @@
 """What became of the jobs of a request, as they told it in the folder of outcomes."""
 
-import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from dip_experiments.metrics import duration
+from dip_experiments.store import read_json, value_digest, write_json
+
 SUCCEEDED = {"finished": "finished", "continued": "finished (continued)", "skipped": "skipped (finished before)"}
-OTHERWISE = {"elsewhere": "being fitted by another process", "failed": "FAILED", "refused": "REFUSED"}
+OTHERWISE = {
+    "elsewhere": "being fitted by another process",
+    "failed": "FAILED",
+    "refused": "REFUSED",
+    "": "ENDED WITHOUT A WORD",
+}
+DIED = "its process ended without a word: killed, or out of memory? Asked again, it goes on from its last checkpoint"
 OUTCOMES = "DIP_OUTCOMES"
 """Environment variable: the folder in which each job leaves what became of it."""
+TOLD = "[0-9]*.json"
+"""Files in that folder: one for each job that has begun."""
 STOP = "stop"
 """File in that folder: no further job begins."""
+AGAIN = "again"
+"""File in that folder: the launcher broke off and was started again; what has told its outcome has nothing to do."""
+ATTEMPTS = 3
+"""How often a job may begin in one sweep, if its process dies."""
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
+LAST = ("run", "outcome", "time", "PSNR average", "PSNR oracle peak", "PSNR to the measurement", "folder", "notes")
+"""Columns of the table after the words that tell jobs apart, in their order."""
 COLUMNS = ("psnr_average", "psnr_measurement")
 """What a run is judged by, the first that it has; the last one looks at no reference."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one job told; `summary` is that of its run, `overrides` the words that it was asked with."""
+    """What one job told; `summary` is that of its run, `overrides` the words that it was asked with.
+
+    `outcome` is empty while it runs, and where its process ended without a word. `seconds`: its wall time now.
+    """
 
     overrides: list[str]
     outcome: str = ""
@@ -29,6 +50,7 @@ class Outcome:
     folder: str | None = None
     message: str | None = None
     wrote: str | None = None
+    seconds: float | None = None
     summary: dict[str, Any] | None = None
 
     @property
@@ -38,41 +60,62 @@ class Outcome:
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
-    """What the jobs told, in the order of their names; one that broke off has not said what became of it."""
-    told = (Outcome(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json")))
-    return [outcome for outcome in told if outcome.outcome]
+    """What the jobs told, in the order in which they began; of one that began again the last."""
+    told = [Outcome(**read_json(path)) for path in sorted(folder.glob(TOLD))]
+    if not (folder / AGAIN).exists():
+        return told
+    return list({tuple(outcome.overrides): outcome for outcome in told}.values())
 
 
-def report(outcomes: Sequence[Outcome], jobs: int) -> int:
+def begin_outcome(folder: Path, overrides: Sequence[str]) -> Path | None:
+    """The file in which a job will tell its outcome, its name in it; None if there is nothing for it to do.
+
+    So it is for one that told before the launcher was started again, and for one whose process died too often.
+    """
+    digest = value_digest({"overrides": list(overrides)})[:8]
+    before = [Outcome(**read_json(path)) for path in folder.glob(f"*-{digest}-*.json")]
+    place = folder / f"{len(list(folder.glob(TOLD))):06d}-{digest}-{os.getpid()}.json"
+    again = (folder / AGAIN).exists()
+    if again and any(outcome.outcome for outcome in before):
+        return None
+    died = again and len(before) >= ATTEMPTS
+    said = Outcome(list(overrides), "failed", message=DIED) if died else Outcome(list(overrides))
+    write_json(place, asdict(said))
+    return None if died else place
+
+
+def report(outcomes: Sequence[Outcome], jobs: int, seconds: float) -> int:
     """A line for one job, a table for several; failures go to standard error.
 
-    `jobs`: how many there should be, at least. Returns the exit code: 130 if interrupted, 1 if any failed, 2 if any
-    was refused, else 0.
+    `jobs`: how many there should be, at least. `seconds`: wall time of all. Returns the exit code: 130 if interrupted,
+    1 if any failed, 2 if any was refused, else 0.
     """
     for message in dict.fromkeys(_complaint(outcome) for outcome in outcomes):
         if message:
             print(message, file=sys.stderr)
-    interrupted = any(outcome.outcome == "interrupted" for outcome in outcomes)
-    silent = 0 if interrupted else max(jobs - len(outcomes), 0)
-    if silent:
-        print(f"{silent} of {jobs} jobs ended without a word: killed, or out of memory?", file=sys.stderr)
+    said = {outcome.outcome for outcome in outcomes}
+    interrupted = "interrupted" in said
+    missing = 0 if interrupted else max(jobs - len(outcomes), 0)
+    if missing:
+        print(f"{missing} of {jobs} jobs did not begin", file=sys.stderr)
     if jobs > 1 or len(outcomes) > 1:
-        print("\n".join(_table(outcomes, jobs)))
+        print("\n".join(_table(outcomes, jobs, seconds)))
     elif outcomes and outcomes[0].outcome in (*SUCCEEDED, "elsewhere"):
         print(_line(outcomes[0]))
-    said = {outcome.outcome for outcome in outcomes}
     if interrupted:
         print("Interrupted. Ask again with the same words to continue where it stopped.", file=sys.stderr)
         return INTERRUPTED
-    return FAILED if silent or "failed" in said else WRONG if "refused" in said else 0
+    return FAILED if missing or said & {"", "failed"} else WRONG if "refused" in said else 0
 
 
 def _complaint(outcome: Outcome) -> str | None:
     lines = (outcome.message or "no reason recorded").splitlines()
     if outcome.outcome == "refused":
         return "\n".join(lines)
-    if outcome.outcome == "failed":
-        return f"run {outcome.run} failed: {lines[0]}\n  details: {Path(outcome.folder or '') / 'failure.txt'}"
+    if outcome.outcome == "failed" and outcome.folder:
+        return f"run {outcome.run} failed: {lines[0]}\n  details: {Path(outcome.folder) / 'failure.txt'}"
+    if outcome.outcome in ("", "failed"):
+        return f"{' '.join(outcome.overrides)}: {lines[0] if outcome.outcome else DIED}"
     return None
 
 
@@ -84,22 +127,34 @@ def _line(outcome: Outcome) -> str:
     return f"run {outcome.run} {outcome.told}: {outcome.folder}{psnr}{wrote}{notes}"
 
 
-def _table(outcomes: Sequence[Outcome], jobs: int) -> Iterator[str]:
-    """What differs between the jobs, what became of each, and its PSNR in dB."""
+def _table(outcomes: Sequence[Outcome], jobs: int, seconds: float) -> Iterator[str]:
+    """What differs between the jobs, what became of each, its PSNR in dB, and how many there are of each kind."""
     asked = [_differing(outcome, outcomes) for outcome in outcomes]
     folders = {str(Path(outcome.folder).parent) for outcome in outcomes if outcome.folder}
     rows: list[dict[str, str]] = []
     for outcome, words in zip(outcomes, asked, strict=True):
-        row = {**words, "run": outcome.run or "", "outcome": outcome.told}
-        row |= {f"PSNR {name}": value for name, value in _quality(outcome.summary).items()}
+        quality = {f"PSNR {name}": value for name, value in _quality(outcome.summary).items()}
         notes = [*_notes(outcome.summary), *([f"wrote {outcome.wrote}"] if outcome.wrote else [])]
+        time = "" if outcome.seconds is None else duration(outcome.seconds)
+        row = {**words, "run": outcome.run or "", "outcome": outcome.told, "time": time, **quality}
         row |= {"folder": outcome.folder or ""} if len(folders) > 1 else {}
         rows.append(row | ({"notes": "; ".join(notes)} if notes else {}))
     if rows:
-        yield from _aligned(rows)
-    done = sum(outcome.outcome in SUCCEEDED for outcome in outcomes)
+        keys = sorted({key for row in rows for key in row}, key=lambda key: LAST.index(key) if key in LAST else -1)
+        words_first = list(dict.fromkeys(key for words in asked for key in words))
+        keys = [*words_first, *(key for key in keys if key not in words_first)]
+        yield from aligned([{key: row.get(key, "") for key in keys} for row in rows])
     where = f"; runs are in {next(iter(folders))}" if len(folders) == 1 else ""
-    yield f"{done} of {max(jobs, len(outcomes))} finished{where}"
+    yield f"{_counted(outcomes, jobs)}; {duration(seconds)} in all{where}"
+
+
+def _counted(outcomes: Sequence[Outcome], jobs: int) -> str:
+    """`3 of 4 finished (1 of them before), 1 FAILED`."""
+    done = sum(outcome.outcome in SUCCEEDED for outcome in outcomes)
+    before = sum(outcome.outcome == "skipped" for outcome in outcomes)
+    others = Counter(outcome.told for outcome in outcomes if outcome.outcome not in SUCCEEDED)
+    finished = f"{done} of {max(jobs, len(outcomes))} finished" + (f" ({before} of them before)" if before else "")
+    return ", ".join([finished, *(f"{count} {told}" for told, count in others.items())])
 
 
 def _differing(outcome: Outcome, outcomes: Sequence[Outcome]) -> dict[str, str]:
@@ -110,13 +165,12 @@ def _differing(outcome: Outcome, outcomes: Sequence[Outcome]) -> dict[str, str]:
     return {key.lstrip("+"): value.removeprefix("'").removesuffix("'") for key, _, value in pairs}
 
 
-def _aligned(rows: Sequence[dict[str, str]]) -> Iterator[str]:
-    first = ("run", "outcome", "PSNR average", "PSNR oracle peak", "PSNR to the measurement", "folder", "notes")
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    keys.sort(key=lambda key: first.index(key) if key in first else -1)  # words first
-    widths = {key: max(len(key), *(len(row.get(key, "")) for row in rows)) for key in keys}
+def aligned(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """A table for a terminal, its columns those of the first row."""
+    keys = list(rows[0])
+    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in keys}
     for row in [{key: key for key in keys}, *rows]:
-        yield "  ".join(row.get(key, "").ljust(widths[key]) for key in keys).rstrip()
+        yield "  ".join(row[key].ljust(widths[key]) for key in keys).rstrip()
 
 
 def _quality(summary: dict[str, Any] | None) -> dict[str, str]:

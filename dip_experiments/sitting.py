@@ -116,8 +116,7 @@ def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) ->
             recorder.resume(begun.saved)
         _fit(run, planned, recorder)
     run.finish(recorder.summary)
-    for leftover in (run.checkpoint, run.folder / "failure.txt"):
-        leftover.unlink(missing_ok=True)
+    run.forget_the_way()
 
 
 @contextmanager

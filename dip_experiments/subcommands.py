@@ -6,6 +6,7 @@ from typing import Any
 
 from dip_experiments.compose import compose_jobs, did_you_mean, options
 from dip_experiments.paper import Row, fit_rows, read_rows
+from dip_experiments.storekeeping import merge, plot, prune, show, status
 from dip_experiments.words import for_hydra
 
 Importer = Callable[[str], Any]
@@ -93,4 +94,13 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     return fit_rows(read_rows(), further, spent, kept)
 
 
-SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {"keep": keep, "paper": paper, "rivals": rivals}
+SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {
+    "keep": keep,
+    "merge": merge,
+    "paper": paper,
+    "plot": plot,
+    "prune": prune,
+    "rivals": rivals,
+    "show": show,
+    "status": status,
+}

@@ -38,9 +38,12 @@ FLOORS = {
     "wording": 4,
     "selection": 4,
     "paper": 4,
+    "overview": 4,
     "planning": 4,
     "sitting": 4,
     "experiment": 4,
+    "sweep": 5,
+    "storekeeping": 5,
     "subcommands": 5,
     "command": 5,
     "scripts": 6,
@@ -62,14 +65,18 @@ NEIGHBOURS = {
     ("experiment", "selection"),
     ("experiment", "wording"),
     ("experiment", "reporting"),
+    ("overview", "reporting"),
+    ("subcommands", "storekeeping"),
     ("command", "subcommands"),
+    ("command", "sweep"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
 STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "settings"), ("metrics", "store")]
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
     "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
-    "wording", "words", "guide", "reporting", "paper", "subcommands", "command", "scripts",
+    "wording", "words", "guide", "reporting", "paper", "overview", "sweep", "storekeeping", "subcommands", "command",
+    "scripts",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""

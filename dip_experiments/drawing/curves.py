@@ -12,6 +12,8 @@ from dip_experiments.metrics import curve_points, log_points
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
+JUDGED_BY = ("psnr_average", "psnr_measurement")
+"""What a fit is judged by, the first that it has; the last one looks at no reference."""
 STATISTICS = ("mean", "min", "max")
 
 
@@ -36,6 +38,16 @@ def curve_of(run: Run, column: str) -> Curve:
     return Curve(points, np.stack(rows))
 
 
+def judged(run: Run, columns: Sequence[str] = JUDGED_BY) -> tuple[str, Curve]:
+    """The first of these curves that a run has, finished or not. Raises ValueError if it has none."""
+    if not (run.folder / "curves.csv").exists() or not run.curves:
+        raise ValueError(f"run {run.name} has no curves yet; they are written when it ends or is interrupted")
+    column = next((name for name in columns if name in run.curves[0]), "loss")
+    if run.summarised:
+        return column, curve_of(run, column)
+    return column, Curve(run.curves[0]["iteration"].astype(int), np.stack([curve[column] for curve in run.curves]))
+
+
 def value_at(run: Run, column: str, iteration: int) -> Array:
     """A curve's value at one iteration, one per seed. Raises ValueError if a record has not kept it."""
     rows = [curve[column][curve["iteration"] == iteration] for curve in run.curves]
@@ -44,7 +56,7 @@ def value_at(run: Run, column: str, iteration: int) -> Array:
     return np.concatenate(rows)
 
 
-def band(axis: Axes, curve: Curve, colour: str, label: str) -> None:
+def band(axis: Axes, curve: Curve, colour: Any, label: str) -> None:
     """Mean over the seeds as a line; their range as a band."""
     at, values = curve.iterations, curve.values
     axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5)

@@ -8,11 +8,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from dip_experiments.drawing.words import lost_iterations
+from dip_experiments.drawing.words import OF_A_MACHINE, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
-OF_A_MACHINE = ("paths", "logger", "output", "force", "device")
-"""Settings that say nothing of a run's numbers."""
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
 """By ending: what would differ from day to day."""
 

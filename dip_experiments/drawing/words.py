@@ -11,6 +11,9 @@ from dip_experiments.store import Run
 OF_SEEDS = "pictures of {}, numbers and curves with mean and range"
 HOURGLASSES = ("skip", "encoder_decoder")
 """Architectures of the paper's own kind: their width says it all."""
+OF_A_MACHINE = ("paths", "logger", "output", "force", "device")
+"""Settings that say nothing of a run's numbers."""
+TABLES = "experiment."
 CHANNELS = ("down", "widths")
 """Arguments by which an architecture may be told its channels."""
 
@@ -57,6 +60,16 @@ def network_words(architecture: Mapping[str, Any]) -> str:
     return ", ".join([*named, f"{'width' if len(different) == 1 else 'channels'} {', '.join(map(str, different))}"])
 
 
+def signal_words(words: Mapping[str, Any]) -> str:
+    """The task with its noise, or of a plain reconstruction its target: `denoising gaussian 25`."""
+    task = words["task"]
+    if task["name"] == "reconstruction":
+        return str(words["target"]["name"])
+    noise = task.get("noise") or {}
+    strength = (noise.get(name) for name in ("sigma", "peak", "looks"))
+    return " ".join(map(str, [task["name"], *([noise["name"]] if noise else []), *filter(None, strength)]))
+
+
 def seed_words(run: Run) -> str:
     """How many seeds have numbers, and how many failed: `2 (1 failed)`."""
     failed = len(run.provenance["seeds"]) - len(run.seeds)
@@ -73,3 +86,21 @@ def lost_words(runs: Sequence[Run]) -> str:
 def lost_iterations(run: Run) -> int:
     """Iterations of all seeds that the guard threw away, which were done again."""
     return sum(run.summary["lost_iterations"])
+
+
+def differing(words: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
+    """Settings that are not as in `default`, by their full names; of the experiment's own tables only its name."""
+    plain, mine = flat(default), flat({key: value for key, value in words.items() if key not in OF_A_MACHINE})
+    return {
+        key: "null" if value is None else str(value)
+        for key, value in mine.items()
+        if (key not in plain or plain[key] != value) and (not key.startswith(TABLES) or key == f"{TABLES}name")
+    }
+
+
+def flat(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by their full names, `image.size`."""
+    found: dict[str, Any] = {}
+    for key, value in words.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found

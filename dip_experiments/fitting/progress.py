@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.metrics import estimated_psnr
+from dip_experiments.metrics import duration, estimated_psnr
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -21,8 +21,9 @@ class ProgressBar(pl.Callback):
     def __init__(self, title: str, fit: Fit, iterations: int) -> None:
         self.title, self.fit, self.iterations = title, fit, iterations
         self.console = Console(stderr=True)
-        # Two bars of jobs that run side by side would overwrite each other.
-        self.drawn = self.console.is_terminal and multiprocessing.current_process().name == "MainProcess"
+        # Two bars of jobs that run side by side would overwrite each other: there, the sweep has a line of its own.
+        alone = multiprocessing.current_process().name == "MainProcess"
+        self.drawn, self.silent = self.console.is_terminal and alone, self.console.is_terminal and not alone
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -51,7 +52,7 @@ class ProgressBar(pl.Callback):
         rate = max(done - self.started_with, 1) / max(now - self.started_at, 1e-9)
         if self.drawn:
             self.progress.update(self.task, completed=done, text=f"{rate:.3g} it/s  {latest(self.fit)}")
-        elif last or now - self.last_line > SECONDS_BETWEEN_LINES:
+        elif not self.silent and (last or now - self.last_line > SECONDS_BETWEEN_LINES):
             self.last_line = now
             text = f"{rate:.3g} it/s  {latest(self.fit)}  {duration((self.iterations - done) / rate)} left"
             print(f"{self.title}: {done}/{self.iterations}  {text}", file=sys.stderr, flush=True)
@@ -61,13 +62,6 @@ class ProgressBar(pl.Callback):
 
     def on_exception(self, *_: Any) -> None:
         self.progress.stop()
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 40 s, 3 min, 2.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def latest(fit: Fit) -> str:

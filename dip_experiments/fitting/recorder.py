@@ -106,6 +106,7 @@ class Recorder(pl.Callback):
         with atomic(self.run.checkpoint) as file:
             torch.save({"fit": self.fit.state_to_save(), "seconds": self.seconds_so_far()}, file)
         self.saved_at = self.fit.good["done"]
+        self.run.write_progress(self.saved_at, self.seconds_so_far())
 
     def seconds_so_far(self) -> float:
         """Wall time of the fit, all its sittings together."""

@@ -14,28 +14,39 @@ from dip_experiments.store.files import (
     write_json,
     write_text,
 )
-from dip_experiments.store.lock import BeingFitted, locked
+from dip_experiments.store.leftovers import Leftover, leftovers
+from dip_experiments.store.lock import BeingFitted, locked, own
+from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.provenance import signature, sitting, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
+from dip_experiments.store.state import State, states
 from dip_experiments.store.store import Store
 from dip_experiments.store.upgrade import upgrade
 
 __all__ = [
+    "REFUSED",
     "Array",
     "Baselines",
     "BeingFitted",
     "Columns",
+    "Leftover",
+    "Merged",
     "Run",
+    "State",
     "Store",
     "atomic",
     "average_at",
     "file_digest",
+    "leftovers",
     "locked",
+    "merge",
     "output_at",
+    "own",
     "read_curves",
     "read_json",
     "signature",
     "sitting",
+    "states",
     "stop_image",
     "upgrade",
     "value_digest",

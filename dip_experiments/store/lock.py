@@ -1,16 +1,18 @@
 """One process at a time fits a run; who it is, is told."""
 
-import json
 import os
 import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from dip_experiments.store.files import read_json, remove_unfinished, write_json
+
+OWNER = "owner.json"
 
 
 class BeingFitted(Exception):
@@ -21,23 +23,46 @@ class BeingFitted(Exception):
 def locked(folder: Path) -> Iterator[None]:
     """Keeps other processes out of a run's folder. Raises BeingFitted, saying who has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    owner = folder / "owner.json"
     try:
         with filelock.FileLock(folder / "lock", timeout=0):
             remove_unfinished(folder)
-            since = time.strftime("%Y-%m-%d %H:%M:%S")
-            write_json(owner, {"host": platform.node(), "pid": os.getpid(), "since": since})
+            own(folder)
             try:
                 yield
             finally:
-                owner.unlink(missing_ok=True)
+                (folder / OWNER).unlink(missing_ok=True)
     except filelock.Timeout:
-        raise BeingFitted(_told(owner)) from None
+        raise BeingFitted(_told(read_owner(folder))) from None
 
 
-def _told(owner: Path) -> str:
+def own(folder: Path) -> None:
+    """Leaves the name of this process in a folder."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    write_json(folder / OWNER, {"host": platform.node(), "pid": os.getpid(), "since": since})
+
+
+def read_owner(folder: Path) -> dict[str, Any]:
+    """`host`, `pid` and `since` of the process that has a folder, or had it when it was killed; empty if none did."""
+    with suppress(OSError, ValueError):
+        return read_json(folder / OWNER)
+    return {}
+
+
+def alive(owner: Mapping[str, Any]) -> bool:
+    """Whether the process of `read_owner` is there; of another machine's nobody here knows, so it is."""
+    if not owner or owner.get("host") != platform.node():
+        return bool(owner)
     try:
-        words = read_json(owner)
-        return f"process {words['pid']} on {words['host']} fits it since {words['since']}"
-    except (OSError, json.JSONDecodeError, ValueError, KeyError):
+        os.kill(int(owner["pid"]), 0)
+    except PermissionError:
+        return True
+    except (OSError, KeyError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _told(owner: Mapping[str, Any]) -> str:
+    try:
+        return f"process {owner['pid']} on {owner['host']} fits it since {owner['since']}"
+    except KeyError:
         return "another process fits it"

@@ -15,7 +15,8 @@ from dip_experiments.store.files import Array, file_digest, read_json, value_dig
 from dip_experiments.store.upgrade import upgrade
 
 SUMMARY = "summary.json"
-APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", "failure.txt")
+PROGRESS = "progress.json"
+APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", PROGRESS, "failure.txt")
 """Files of a run's folder that are no part of its result."""
 
 
@@ -86,13 +87,22 @@ class Run:
 
     def clear(self) -> None:
         """Forgets a former result, so that the run can be made again."""
-        for name in (SUMMARY, "checkpoint.pt", "failure.txt"):
+        (self.folder / SUMMARY).unlink(missing_ok=True)
+        self.forget_the_way()
+
+    def forget_the_way(self) -> None:
+        """Removes what only an unfinished run has."""
+        for name in ("checkpoint.pt", PROGRESS, "failure.txt"):
             (self.folder / name).unlink(missing_ok=True)
 
     @property
     def checkpoint(self) -> Path:
         """Where an unfinished run keeps its state."""
         return self.folder / "checkpoint.pt"
+
+    def write_progress(self, done: int, seconds: float) -> None:
+        """How many iterations are done, in how many seconds of wall time: beside the checkpoint, for whoever asks."""
+        write_json(self.folder / PROGRESS, {"done": done, "seconds": seconds})
 
     @property
     def failure(self) -> str | None:
