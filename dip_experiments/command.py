@@ -31,9 +31,7 @@ from dip_experiments.reporting import (
     read_outcomes,
     report,
 )
-from dip_experiments.store import own
 from dip_experiments.subcommands import run_subcommand
-from dip_experiments.sweep import sweep_progress
 from dip_experiments.wording import WRONG_REQUEST, in_plain_words
 from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 
@@ -155,9 +153,10 @@ def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     elsewhere = not (request.here or "joblib" in request.launcher)
     folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
     told = [f"++hydra.job.env_set.{OUTCOMES}={quoted(str(folder))}", f"hydra.sweep.dir={quoted(str(folder))}"]
-    own(folder)
+    imported("dip_experiments.store").own(folder)
+    told_progress = imported("dip_experiments.sweep").sweep_progress
     try:
-        with ctrl_c(folder, request.here), sweep_progress(folder, len(request.jobs), request.here):
+        with ctrl_c(folder, request.here), told_progress(folder, len(request.jobs), request.here):
             launch_until_told(request, [*(["-m"] if multirun else []), *request.words, *told], folder)
     except KeyboardInterrupt:
         (folder / STOP).touch()
@@ -200,32 +199,40 @@ def outcomes_folder(beside: Path | None) -> Path:
 
 @contextmanager
 def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
-    """The first Ctrl-C lets the fits save their state and stop, the second ends this process at once.
+    """The first Ctrl-C or SIGTERM lets the fits save their state and stop, the second ends this process at once.
 
     Jobs in processes of their own hear Ctrl-C themselves: an exception here would have them killed while they save.
     """
 
-    def heard(*_: Any) -> None:
+    def heard(number: int, _: Any) -> None:
         if (folder / STOP).exists():
             end_at_once(folder)
         (folder / STOP).touch()
         if here:
             raise KeyboardInterrupt
+        if number == signal.SIGTERM:  # which comes to this process alone
+            tell_children(signal.SIGINT)
         print("Interrupted: fits are saving their state; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
 
-    before = signal.signal(signal.SIGINT, heard)
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def tell_children(number: int) -> None:
+    """Sends a signal to the processes that carry out the jobs."""
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, number)
 
 
 def end_at_once(folder: Path) -> None:
     """Leaves without any saving; the store's files are whole at any time."""
-    for child in multiprocessing.active_children():
-        if child.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+    tell_children(signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)

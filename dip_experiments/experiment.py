@@ -5,7 +5,6 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ from dip_experiments.devices import find_device
 from dip_experiments.fitting.training import Interrupted
 from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
+from dip_experiments.outcomes import begin_outcome, tell
 from dip_experiments.planning import check_delivery, frame_of, plan
-from dip_experiments.reporting import OUTCOMES, STOP, Outcome, begin_outcome
+from dip_experiments.reporting import OUTCOMES, STOP, Outcome
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all, stops_told
-from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
+from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
 from dip_experiments.wording import in_plain_words
 
 TOLD = ("final", "oracle_peak", "lost_iterations", "failed")
@@ -44,7 +44,7 @@ def run(config: DictConfig) -> None:
         told = {"outcome": "interrupted"}
         raise
     finally:
-        write_json(place, asdict(Outcome(overrides, **told, seconds=time.monotonic() - since)))
+        tell(place, Outcome(overrides, **told, seconds=time.monotonic() - since))
 
 
 def carry_out(config: DictConfig) -> Told:

@@ -89,15 +89,6 @@ def estimated_psnr(mse: float, standard_error: float) -> str:
     return f"{-10 * math.log10(mse):.2f} +- {10 / math.log(10) * standard_error / mse:.2f} dB"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words: 40 s, 3 min, 2.5 h, 3 days."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 172800:
-        return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.0f} days"
-
-
 def psnr_y_authors(image: Array, reference: Array) -> float:
     """PSNR of the brightness (219 Y + 16) / 255 as in the authors' super-resolution tables, in dB (PAPER detail 9).
 

@@ -12,9 +12,9 @@ from uniplot import plot_to_string
 
 from dip_experiments.drawing.curves import judged
 from dip_experiments.drawing.words import differing, network_words, signal_words
-from dip_experiments.metrics import duration
 from dip_experiments.reporting import aligned
 from dip_experiments.store import Run, State
+from dip_experiments.times import duration
 
 CURVE = {"psnr_average": "PSNR of the average to the reference", "psnr_measurement": "PSNR to the measurement"}
 WIDTH, HEIGHT = 100, 14

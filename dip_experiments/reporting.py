@@ -1,16 +1,15 @@
 """What became of the jobs of a request, as they told it in the folder of outcomes."""
 
-import os
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dip_experiments.metrics import duration
-from dip_experiments.store import read_json, value_digest, write_json
+from dip_experiments.times import duration
 
 SUCCEEDED = {"finished": "finished", "continued": "finished (continued)", "skipped": "skipped (finished before)"}
 OTHERWISE = {
@@ -59,29 +58,17 @@ class Outcome:
         return {**SUCCEEDED, **OTHERWISE}.get(self.outcome, self.outcome)
 
 
+def read_outcome(path: Path) -> Outcome:
+    """What one job told."""
+    return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+
+
 def read_outcomes(folder: Path) -> list[Outcome]:
     """What the jobs told, in the order in which they began; of one that began again the last."""
-    told = [Outcome(**read_json(path)) for path in sorted(folder.glob(TOLD))]
+    told = [read_outcome(path) for path in sorted(folder.glob(TOLD))]
     if not (folder / AGAIN).exists():
         return told
     return list({tuple(outcome.overrides): outcome for outcome in told}.values())
-
-
-def begin_outcome(folder: Path, overrides: Sequence[str]) -> Path | None:
-    """The file in which a job will tell its outcome, its name in it; None if there is nothing for it to do.
-
-    So it is for one that told before the launcher was started again, and for one whose process died too often.
-    """
-    digest = value_digest({"overrides": list(overrides)})[:8]
-    before = [Outcome(**read_json(path)) for path in folder.glob(f"*-{digest}-*.json")]
-    place = folder / f"{len(list(folder.glob(TOLD))):06d}-{digest}-{os.getpid()}.json"
-    again = (folder / AGAIN).exists()
-    if again and any(outcome.outcome for outcome in before):
-        return None
-    died = again and len(before) >= ATTEMPTS
-    said = Outcome(list(overrides), "failed", message=DIED) if died else Outcome(list(overrides))
-    write_json(place, asdict(said))
-    return None if died else place
 
 
 def report(outcomes: Sequence[Outcome], jobs: int, seconds: float) -> int:

@@ -10,9 +10,8 @@ from statistics import fmean
 
 from rich.console import Console
 
-from dip_experiments.metrics import duration
-from dip_experiments.reporting import TOLD, Outcome
-from dip_experiments.store import read_json
+from dip_experiments.reporting import TOLD, Outcome, read_outcome
+from dip_experiments.times import duration
 
 SECONDS_BETWEEN_LOOKS, SECONDS_BETWEEN_LINES = 1.0, 10.0
 FITTED = ("finished", "continued")
@@ -29,7 +28,7 @@ class Sweep:
     def look(self) -> str:
         """Runs done, running and left, and how long these will take, once one is fitted."""
         there = set(self.folder.glob(TOLD))
-        self.told |= {path: said for path in there - set(self.told) if (said := Outcome(**read_json(path))).outcome}
+        self.told |= {path: said for path in there - set(self.told) if (said := read_outcome(path)).outcome}
         self.running = len(there) - len(self.told)
         self.at_once = max(self.at_once, self.running)
         failed = sum(outcome.outcome == "failed" for outcome in self.told.values())

@@ -17,6 +17,7 @@ FLOORS = {
     "metrics": 0,
     "published": 0,
     "schema": 0,
+    "times": 0,
     "store": 0,
     "datasets": 0,
     "folders": 0,
@@ -35,6 +36,7 @@ FLOORS = {
     "words": 4,
     "guide": 4,
     "reporting": 4,
+    "outcomes": 4,
     "wording": 4,
     "selection": 4,
     "paper": 4,
@@ -66,9 +68,10 @@ NEIGHBOURS = {
     ("experiment", "wording"),
     ("experiment", "reporting"),
     ("overview", "reporting"),
+    ("outcomes", "reporting"),
+    ("experiment", "outcomes"),
     ("subcommands", "storekeeping"),
     ("command", "subcommands"),
-    ("command", "sweep"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
 STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "settings"), ("metrics", "store")]
@@ -76,7 +79,7 @@ STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "setti
 WITHOUT_TORCH = [
     "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
     "wording", "words", "guide", "reporting", "paper", "overview", "sweep", "storekeeping", "subcommands", "command",
-    "scripts",
+    "scripts", "times", "outcomes",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""

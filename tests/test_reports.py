@@ -29,7 +29,7 @@ def test_the_table_shows_what_differs_and_how_many_are_finished(capfd: pytest.Ca
         told("skipped", "target=natural", "image.path='c.png'", summary=SUMMARY | {"lost_iterations": [0, 0]}),
         told("failed", "target=natural", "image.path='d.png'", message="NaN\nTraceback"),
     ]
-    assert report(outcomes, jobs=4) == 1
+    assert report(outcomes, jobs=4, seconds=130.0) == 1
     out, err = capfd.readouterr()
     header, first, second, third, last = out.splitlines()
     assert header.split("  ")[0] == "target"
@@ -40,14 +40,14 @@ def test_the_table_shows_what_differs_and_how_many_are_finished(capfd: pytest.Ca
     assert "skipped (finished before)" in second
     assert "lost" not in second
     assert "FAILED" in third
-    assert last == "2 of 4 finished; runs are in r [b]/runs"
+    assert last == "2 of 4 finished (1 of them before), 1 FAILED; 2 min in all; runs are in r [b]/runs"
     assert err.splitlines()[0] == "run abc failed: NaN"
-    assert "1 of 4 jobs ended without a word" in err
+    assert "1 of 4 jobs did not begin" in err
 
 
 def test_one_run_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     summary = SUMMARY | {"lost_iterations": [0, 0], "failed": []}
-    assert report([told("finished", summary=summary, wrote="out.png")], jobs=1) == 0
+    assert report([told("finished", summary=summary, wrote="out.png")], jobs=1, seconds=1.0) == 0
     line = "run abc finished: r [b]/runs/abc; PSNR 27.50 dB average, 28.25 dB oracle peak; wrote out.png\n"
     assert capfd.readouterr().out == line
 
@@ -62,7 +62,7 @@ def test_one_run_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_the_exit_code_is_that_of_the_worst(outcomes: list[str], code: int) -> None:
-    assert report([told(outcome, f"seed={n}") for n, outcome in enumerate(outcomes)], len(outcomes)) == code
+    assert report([told(outcome, f"seed={n}") for n, outcome in enumerate(outcomes)], len(outcomes), 1.0) == code
 
 
 def test_two_results_folders_are_reported_both(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

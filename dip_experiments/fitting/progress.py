@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.metrics import duration, estimated_psnr
+from dip_experiments.metrics import estimated_psnr
+from dip_experiments.times import duration
 
 SECONDS_BETWEEN_LINES = 10.0
 
