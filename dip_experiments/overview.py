@@ -104,7 +104,7 @@ def numbers(run: Run) -> dict[str, str]:
     return told
 
 
-def _spread(values: Sequence[float | None]) -> str:
+def _spread(values: Sequence[float | int | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "-"

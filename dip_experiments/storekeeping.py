@@ -71,6 +71,7 @@ def plotted(runs: Sequence[Any], path: Path, imported: Importer) -> Path:
 def find_run(beginning: str, results: Path, imported: Importer) -> Any:
     """The state of the run whose name begins so. Raises ValueError if there is none, or more than one."""
     found = [state for state in imported(STORE).states(results) if state.run.name.startswith(beginning)]
+    found = [state for state in found if state.run.name == beginning] or found
     if not found:
         raise ValueError(f"{beginning}: no run of {results} begins so; dip status lists them")
     if len(found) > 1:
