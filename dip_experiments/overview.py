@@ -49,7 +49,7 @@ def row(state: State, now: datetime) -> dict[str, str]:
         "iterations": f"{'?' if done is None else done} of {asked}" if asked and done != asked else f"{done or ''}",
         "oracle peak": f"{fmean(value for value in peak if value is not None):.2f} dB" if peak else "",
         "time": "" if state.seconds is None else duration(state.seconds),
-        "begun": "" if state.began is None else f"{duration(max((now - state.began).total_seconds(), 0))} ago",
+        "begun": "" if state.began is None else f"{duration(max((now - state.began).total_seconds(), 0.0))} ago",
     }
 
 

@@ -83,11 +83,8 @@ def test_a_clock_that_jumps_makes_no_age_negative(store: Path) -> None:
     now = datetime.now(UTC)
     write_json(began, {"sittings": [{"began": (now + timedelta(days=2)).isoformat()}]})
     (state,) = [state for state in states(store) if state.word == "finished"]
-    assert [row(state, now + timedelta(days=days))["begun"] for days in (0, 2, 5)] == [
-        "0 s ago",
-        "0 s ago",
-        "3 days ago",
-    ]
+    begun = [row(state, now + timedelta(days=days))["begun"] for days in (0, 2, 5)]
+    assert begun == ["0 s ago", "0 s ago", "3 days ago"]
 
 
 def test_one_run_is_shown_by_the_beginning_of_its_name_with_what_differs_and_its_curve(
@@ -104,7 +101,8 @@ def test_one_run_is_shown_by_the_beginning_of_its_name_with_what_differs_and_its
     assert "optimizer.lr" not in out  # as plain dip has it
     assert f"{np.mean(state.summary['oracle_peak']['psnr_average']):.4g}" in out
     (figure,) = opened
-    assert Image.open(figure.removeprefix("file://")).width > 500
+    with Image.open(figure.removeprefix("file://")) as picture:
+        assert picture.width > 500
 
 
 @pytest.mark.parametrize(

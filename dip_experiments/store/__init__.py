@@ -15,7 +15,7 @@ from dip_experiments.store.files import (
     write_text,
 )
 from dip_experiments.store.leftovers import Leftover, leftovers
-from dip_experiments.store.lock import BeingFitted, locked, own
+from dip_experiments.store.lock import BeingFitted, locked, own, read_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.provenance import signature, sitting, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
@@ -44,6 +44,7 @@ __all__ = [
     "own",
     "read_curves",
     "read_json",
+    "read_owner",
     "signature",
     "sitting",
     "states",
