@@ -19,15 +19,7 @@ from dip_experiments.reporting import AGAIN, ATTEMPTS, Outcome, read_outcomes
 from dip_experiments.store import Run, read_owner
 from dip_experiments.sweep import Sweep
 
-JOBS = [
-    *SMALL,
-    "fit.iterations=20",
-    "fit.checkpoint_every=10",
-    "-m",
-    "target=natural,noise",
-    "seed=0,1",
-    "hydra/launcher=basic",
-]
+JOBS = [*SMALL, "fit.iterations=20", "fit.checkpoint_every=10", "-m", "target=natural,noise", "seed=0,1"]
 RESULT = ("curves.csv", "measurement.npz", "images")
 
 
@@ -49,6 +41,9 @@ def process() -> Callable[..., multiprocessing.Process]:
     """Processes that begin with the package loaded, and with a PyTorch that has computed nothing yet."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dip_experiments.experiment", "dip_experiments.sweep", "skimage.data"])
+    first = context.Process(target=int)  # which waits for the loading
+    first.start()
+    first.join()
     return lambda results: context.Process(target=sweep, args=(str(results),))
 
 
