@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
 from dip_experiments.wording import in_plain_words
 
+log = logging.getLogger(__name__)
 TOLD = ("final", "oracle_peak", "lost_iterations", "failed")
 """What a report tells of a run's summary, besides its `stops`."""
 Told = dict[str, Any]
@@ -54,35 +56,39 @@ def carry_out(config: DictConfig) -> Told:
         store = Store(Path(settings.paths.results))
         name = run_name(settings, find_device(settings.device).type)
         check_delivery(settings)
-        said = "skipped" if not settings.force and has_all(store.run(name), settings) else fit(settings, store, name)
-        return delivered(store.run(name), said, settings)
+        done = not settings.force and has_all(store.run(name), settings)
+        told = {"outcome": "skipped"} if done else fit(settings, store, name)
+        return delivered(store.run(name), told, settings)
     except BeingFitted as error:
         return {"run": name, "outcome": "elsewhere", "message": str(error)}
     except ValueError as error:
         return {"outcome": "refused", "message": in_plain_words(error)}
 
 
-def fit(settings: Settings, store: Store, name: str) -> str:
-    """Plans and fits, unless another process has done so meanwhile. `finished`, `continued`, `skipped` or `failed`."""
-    planned, run = plan(settings), store.place(name)
+def fit(settings: Settings, store: Store, name: str) -> Told:
+    """Plans and fits, unless another process has done so meanwhile: `finished`, `continued`, `skipped` or `failed`."""
+    planned, run, there = plan(settings), store.place(name), store.run(name)
+    if there.is_record and (faults := there.faults()):
+        log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(faults))
     with locked(run.folder):
         if not settings.force and has_all(store.run(name), settings):
-            return "skipped"
+            return {"outcome": "skipped"}
         begun = begin(run, settings, store)
         keep_hydra_files(run)
         try:
             fit_and_record(run, planned, begun, ["dip", *HydraConfig.get().overrides.task])
         except Exception as error:
-            write_text(run.folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
-            return "failed"
-    return "continued" if begun.saved else "finished"
+            with suppress(OSError):  # where not even this has room
+                write_text(run.folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
+            return {"outcome": "failed", "message": f"{error}" or type(error).__name__}
+    return {"outcome": "continued" if begun.saved else "finished"}
 
 
-def delivered(run: Run, said: str, settings: Settings) -> Told:
+def delivered(run: Run, told: Told, settings: Settings) -> Told:
     """What became of a run, for the report; its picture is delivered."""
-    outcome: Told = {"run": run.name, "folder": str(run.folder), "outcome": said}
-    if said == "failed":
-        return outcome | {"message": (run.failure or "no reason recorded").splitlines()[0]}
+    outcome: Told = {"run": run.name, "folder": str(run.folder), **told}
+    if told["outcome"] == "failed":
+        return outcome
     outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {"stops": stops_told(run)}
     if not settings.output:
         return outcome

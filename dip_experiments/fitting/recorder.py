@@ -1,5 +1,6 @@
 """What a running fit leaves in its run's folder: images, checkpoints, curves, summary."""
 
+import io
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -103,8 +104,10 @@ class Recorder(pl.Callback):
 
     def save(self) -> None:
         """Writes the checkpoint."""
+        state = io.BytesIO()  # PyTorch itself would hide why a file cannot be written
+        torch.save({"fit": self.fit.state_to_save(), "seconds": self.seconds_so_far()}, state)
         with atomic(self.run.checkpoint) as file:
-            torch.save({"fit": self.fit.state_to_save(), "seconds": self.seconds_so_far()}, file)
+            file.write(state.getbuffer())
         self.saved_at = self.fit.good["done"]
         self.run.write_progress(self.saved_at, self.seconds_so_far())
 
