@@ -153,6 +153,7 @@ def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     elsewhere = not (request.here or "joblib" in request.launcher)
     folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
     told = [f"++hydra.job.env_set.{OUTCOMES}={quoted(str(folder))}", f"hydra.sweep.dir={quoted(str(folder))}"]
+    told += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
     imported("dip_experiments.store").own(folder)
     told_progress = imported("dip_experiments.sweep").sweep_progress
     try:

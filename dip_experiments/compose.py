@@ -24,6 +24,8 @@ OPTIONAL = ("experiment", "change")
 """Groups of which there may be none, so that Hydra passes over an option that is not there."""
 WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
+BATCHES = 8
+"""Jobs for each of the processes side by side that Hydra composes at once."""
 GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLauncher"
 """How the classes of Hydra's own sweeper and launcher end."""
 
@@ -33,13 +35,15 @@ class Request:
     """One call of Hydra: the words, and the jobs that it makes of them.
 
     `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one, of
-    the words that all have in common. `here`: one job after another in this process. `launcher`: its class.
+    the words that all have in common. `here`: one job after another in this process. `launcher`: its class. `batch`:
+    how many jobs Hydra is to compose before it runs the first of them; None leaves it to Hydra, which composes all.
     """
 
     words: list[str]
     jobs: list[DictConfig]
     whole: bool
     launcher: str
+    batch: int | None = None
 
     @property
     def here(self) -> bool:
@@ -104,7 +108,17 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
         return Request(words, [common], whole=False, launcher=launcher)
-    return Request(words, _grid(hydra.sweeper.params or {}, words, parser), whole=True, launcher=launcher)
+    return Request(words, _grid(hydra.sweeper.params or {}, words, parser), True, launcher, _batch(hydra))
+
+
+def _batch(hydra: DictConfig) -> int | None:
+    """Few, so that a large sweep begins at once; enough that processes side by side seldom wait for each other."""
+    if hydra.sweeper.max_batch_size is not None:
+        return None
+    if str(hydra.launcher._target_).endswith(ONE_BY_ONE):
+        return 1
+    at_once = OmegaConf.select(hydra, "launcher.n_jobs") or 0
+    return BATCHES * at_once if at_once > 0 else None
 
 
 def _grid(params: Mapping[str, Any], words: Sequence[str], parser: OverridesParser) -> list[DictConfig]:
