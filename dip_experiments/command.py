@@ -241,6 +241,8 @@ def end_at_once(folder: Path) -> None:
 
 def imported(module: str) -> Any:
     """The module, its objects set aside for good: searching PyTorch's and Lightning's for garbage slows every start."""
+    if module in sys.modules:  # garbage of the jobs before would be set aside too
+        return sys.modules[module]
     gc.disable()
     try:
         return importlib.import_module(module)
