@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dip_experiments.architectures import (
@@ -24,12 +25,14 @@ from dip_experiments.devices import available_memory, check_precision, find_devi
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable
 from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.settings import Settings, Stream, TotalVariation, Wandb
 from dip_experiments.stopping import Prepared, Watch, prepared
 from dip_experiments.stopping.estimates import correlation
+from dip_experiments.store import Run
 from dip_experiments.tasks import Reconstruction, Task
 from dip_experiments.tensors import generator
 
@@ -117,6 +120,21 @@ def watched_task(settings: Settings, pictures: Pictures, replicas: int) -> Watch
     left = Prepared(given.measurement, given.operator)
     fitted, kept = prepared(settings.rules, left, settings.seeds_of("stopping")[:replicas])
     return Watched(Task(fitted.measurement, fitted.operator, given.reference), given, kept)
+
+
+def made_again(run: Run) -> dict[str, NDArray[Any]]:
+    """What the replicas of a finished run saw, made once more from its settings: for a record, which has no arrays.
+
+    `measurement` "r c h w", `reference`, and where pixels are missing `known`. Raises ValueError if it comes out
+    otherwise than it was.
+    """
+    settings = Settings.model_validate(run.settings)
+    seeds = settings.seeds_of("target" if isinstance(settings.task, Reconstruction) else "task")
+    task = task_of(settings, pictures_of(settings), seeds)
+    seen = measurement(task)
+    if [measurement_digest(seen, r) for r in range(len(seeds))] != run.summary["measurement_sha256"]:
+        raise ValueError(f"run {run.name}: what it saw comes out otherwise here; fit it again: force=true")
+    return seen if task.reference is None else {**seen, "reference": task.reference.numpy()}
 
 
 def say_what_is_known(settings: Settings, watched: Watched) -> None:

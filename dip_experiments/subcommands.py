@@ -58,8 +58,10 @@ def rivals(words: Sequence[str], imported: Importer) -> int:
     """Fits ZS-N2N to what the finished runs of an experiment saw, for its tables: `dip rivals denoisers`."""
     chosen = asked_for("rivals", words, imported)
     drawing, zs_n2n = imported("dip_experiments.drawing.rivals"), imported("dip_experiments.zs_n2n").zs_n2n
+    made_again = imported("dip_experiments.planning").made_again
     for count, run in enumerate(chosen.runs, 1):
-        psnr, _, seconds = drawing.rival_scores(drawing.zero_shot(chosen.scale, zs_n2n), run, chosen.baselines)
+        rival = drawing.zero_shot(chosen.scale, zs_n2n)
+        psnr, _, seconds = drawing.rival_scores(rival, run, chosen.baselines, made_again)
         picture = run.settings["image"]["name"]
         print(f"{count} of {len(chosen.runs)}: ZS-N2N on {picture} {psnr:.2f} dB, {seconds:.0f} s", flush=True)
     if chosen.missing:

@@ -16,6 +16,7 @@ from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.store import Baselines, Run, version
 
 T = TypeVar("T")
+Seen = Callable[[Run], dict[str, NDArray[Any]]]
 SCORES = ("psnr", "ssim", "seconds")
 """What older numbers may lack."""
 ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
@@ -77,14 +78,19 @@ def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Rival:
     return Rival("zs_n2n", words, None if method is None else lambda noisy, known: method(noisy, **words))
 
 
-def rival_scores(rival: Rival, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
-    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
+def rival_scores(
+    rival: Rival, run: Run, kept: Baselines, made_again: Seen | None = None
+) -> tuple[float, float, float] | None:
+    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed.
+
+    `made_again` gives what a run saw that has stored no arrays, as a record: `measurement`, `reference`, `known`.
+    """
 
     def look(*key: Any) -> tuple[float, float, float] | None:
         numbers = kept.find(*key) or {}
         return (numbers["psnr"], numbers["ssim"], numbers["seconds"]) if set(SCORES) <= set(numbers) else None
 
-    return _found(look, rival, run, kept, shown=False)
+    return _found(look, rival, run, kept, shown=False, made_again=made_again)
 
 
 def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
@@ -108,11 +114,13 @@ def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> 
     return Panel(title, picture, [numbers["psnr"]])
 
 
-def _found(look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool) -> T | None:
+def _found(
+    look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool, made_again: Seen | None = None
+) -> T | None:
     """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is."""
     key = (_seen(run), rival.words)
     found = look(rival.name, rival.version, *key)
-    if found is None and _compute(rival, run, kept, shown):
+    if found is None and _compute(rival, run, kept, shown, made_again):
         found = look(rival.name, rival.version, *key)
     return found if found is not None else look(rival.name, None, *key)
 
@@ -121,11 +129,18 @@ def _seen(run: Run) -> str:
     return str(run.summary["measurement_sha256"][run.replicas[0]])
 
 
-def _compute(rival: Rival, run: Run, kept: Baselines, shown: bool) -> bool:
+def _compute(rival: Rival, run: Run, kept: Baselines, shown: bool, made_again: Seen | None) -> bool:
     """Stores the numbers, and the picture if it is `shown`, where the run has its measurement, which no record has."""
-    if rival.compute is None or rival.version is None or not (run.folder / "measurement.npz").exists():
+    if rival.compute is None or rival.version is None:
         return False
-    first, arrays, reference = run.replicas[0], run.measured(), stored(run, "reference")
+    first = run.replicas[0]
+    if (run.folder / "measurement.npz").exists():
+        arrays, reference = run.measured(), stored(run, "reference")
+    elif made_again:
+        arrays = made_again(run)
+        reference = arrays["reference"][first]
+    else:
+        return False
     measurement = arrays["measurement"][first].astype(np.float64)
     known = np.broadcast_to(arrays["known"][first], measurement.shape) if "known" in arrays else None
     began = time.perf_counter()

@@ -54,7 +54,7 @@ class Recorder(pl.Callback):
         self.write_images("target", task.measurement)
         if task.reference is not None:
             self.write_images("reference", task.reference)
-        seen = measurement(self.fit)
+        seen = measurement(task)
         write_arrays(self.run.folder / "measurement.npz", **seen)
         if "known" in seen:
             self.write_images("mask", torch.from_numpy(seen["known"]).double())

@@ -21,6 +21,7 @@ from dip_experiments.metrics import (
 )
 from dip_experiments.operators import Downsampler, Mask
 from dip_experiments.store import stop_image
+from dip_experiments.tasks import Task
 
 ORACLES = ("psnr_reference", "psnr_average", "psnr_mean")
 """Curves whose best value looks at the reference."""
@@ -36,7 +37,7 @@ def summary(fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str,
     its numbers.
     """
     guard, seeds = fit.guard, fit.problem.seeds
-    measured = measurement(fit)
+    measured = measurement(fit.problem.given)
     curves = dict(zip(fit.columns, fit.curves[: fit.done].permute(1, 2, 0).cpu().double().numpy(), strict=True))
     curves = {name: _without(values, guard.failed) for name, values in curves.items()}
     oracles = {name: values for name, values in curves.items() if name in ORACLES}
@@ -56,7 +57,7 @@ def summary(fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str,
         "oracle_peak": {name: values.max(1).tolist() for name, values in oracles.items()},
         "oracle_iteration": {name: [_peak(curve) for curve in values] for name, values in oracles.items()},
         "scores": scores(fit, {"unperturbed": unperturbed, "measurement": measured["measurement"]}, mixtures),
-        "measurement_sha256": [_digest(measured, replica) for replica in range(len(seeds))],
+        "measurement_sha256": [measurement_digest(measured, replica) for replica in range(len(seeds))],
         "guard": guard.events,
         "lost_iterations": guard.lost,
         "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
@@ -64,9 +65,8 @@ def summary(fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str,
     }
 
 
-def measurement(fit: Fit) -> dict[str, NDArray[Any]]:
+def measurement(task: Task) -> dict[str, NDArray[Any]]:
     """What was given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
-    task = fit.problem.given
     known = {"known": task.operator.known.cpu().numpy()} if isinstance(task.operator, Mask) else {}
     return {"measurement": task.measurement.cpu().numpy(), **known}
 
@@ -155,7 +155,7 @@ def _peak(curve: Array) -> int | None:
     return None if np.isnan(curve).any() else int(curve.argmax()) + 1
 
 
-def _digest(measured: Mapping[str, NDArray[Any]], replica: int) -> str:
+def measurement_digest(measured: Mapping[str, NDArray[Any]], replica: int) -> str:
     """SHA-256 of what one replica sees, in float32, with its mask."""
     seen = measured["measurement"][replica].astype(np.float32)
     digest = hashlib.sha256(str(seen.shape).encode() + seen.tobytes())
