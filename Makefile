@@ -23,7 +23,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	paper table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	ablation-denoising ablation-impedance smoke-ablations \
-	figures check-figures bench data dashboard clean clean-runs
+	figures check-figures bench data status dashboard clean clean-runs
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -212,6 +212,9 @@ bench: setup ## seconds per iteration: ours against the method as written, in on
 
 data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
 	$(BIN)/python scripts/fetch_data.py
+
+status: setup ## all runs: state, owner, time left, peak
+	@$(BIN)/dip status paths.results=$(RESULTS)
 
 dashboard: setup ## open the offline W&B runs in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }

@@ -10,6 +10,8 @@ from conftest import Dip, fresh
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr
+from dip_experiments.planning import made_again
+from dip_experiments.store import Run, Store, write_json
 
 
 def test_images_are_kept_at_the_iterations_asked_for_and_change_no_number(dip: Dip, tmp_path: Path) -> None:
@@ -62,3 +64,16 @@ def test_the_unperturbed_picture_is_that_of_the_final_weights_and_of_the_latent_
         np.testing.assert_allclose(unperturbed, image, atol=0.51 / 255)
     off = np.abs(unperturbed - read_image(run.image("iteration-000002", 0))).max()
     assert off > 5 / 255 if perturbation else off < 1.01 / 255
+
+
+def test_what_a_record_saw_is_made_once_more_and_known_by_its_checksum(dip: Dip, tmp_path: Path) -> None:
+    words = ("task=inpainting", "image=camera", "replicas=2", "fit.iterations=2")
+    run = fresh(tmp_path, dip, *words)
+    record = Store(tmp_path / "results").keep(run, "smoke")
+    seen, again = run.measured(), made_again(record)
+    for name in ("measurement", "known"):
+        np.testing.assert_array_equal(again[name].astype(seen[name].dtype), seen[name])
+    np.testing.assert_allclose(again["reference"][0], read_image(run.image("reference", 0)), atol=0.5 / 255)
+    write_json(record.folder / "settings.json", record.settings | {"seed": 5})
+    with pytest.raises(ValueError, match="comes out otherwise here"):
+        made_again(Run(record.folder))

@@ -230,7 +230,7 @@ def test_a_launcher_that_breaks_off_is_no_traceback(
     assert dip(*SMALL) == 1
     assert capfd.readouterr().err.splitlines() == [
         "the sweep broke off: a worker was killed",
-        "1 of 1 jobs ended without a word: killed, or out of memory?",
+        "1 of 1 jobs did not begin",
     ]
 
 
