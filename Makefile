@@ -20,7 +20,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 .PHONY: help setup test test-slow lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
 	reproduce-prior-effect samples stand-in \
-	paper table-impedance table-precision table-acceleration table-denoising table-super-resolution table-inpainting \
+	paper table-impedance table-precision table-trajectory table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	ablation-denoising ablation-impedance smoke-ablations \
 	figures check-figures bench data status dashboard clean clean-runs
@@ -60,6 +60,7 @@ smoke-restoration: ## the restoration figures and, for a picture or two, the tab
 	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 \
 		reproduce-fig10 reproduce-kate98 reproduce-prior-effect samples
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/house" table-denoising
+	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16" table-trajectory
 	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
 	$(MAKE) SCALE=smoke ARGS="logger=none image=standard11/house" table-inpainting
 
@@ -148,6 +149,11 @@ table-precision: reproduce-fig2 ## what bfloat16 costs and saves (needs hardware
 	$(call fit,-m experiment=precision $(LAUNCHER))
 	$(call fit,-m experiment=precision_fig2 $(LAUNCHER))
 	$(call compare,precision)
+
+table-trajectory: setup ## which settings give the pictures of 2018 with today's PyTorch (an hour)
+	$(call fit,-m experiment=trajectory $(LAUNCHER))
+	$(call draw,trajectory)
+	$(call compare,trajectory)
 
 table-acceleration: setup ## a faster schedule of the learning rate beside the paper's
 	$(call fit,-m experiment=precision precision=float32 $(LAUNCHER))

@@ -28,6 +28,11 @@ class Row:
     words: tuple[str, ...]
     minutes: float
 
+    def asked(self, further: Sequence[str]) -> list[str]:
+        """Its words and further ones, but for those that it says itself, such as its precision."""
+        said = {word.split("=")[0] for word in self.words}
+        return [*self.words, *(word for word in further if word.split("=")[0] not in said)]
+
 
 Spent = Callable[[Row], float | None]
 """Seconds that the runs of a row took, None until all are finished."""
@@ -71,7 +76,7 @@ def progress(seconds: dict[Row, float | None]) -> str:
 
 def fit(row: Row, further: Sequence[str]) -> int:
     """Exit code of its runs; those that are finished are skipped. Ctrl-C is left to the process, which saves."""
-    words = [f"experiment={row.experiment}", *row.words, *further, "hydra/launcher=basic"]
+    words = [f"experiment={row.experiment}", *row.asked(further), "hydra/launcher=basic"]
     before = signal.getsignal(signal.SIGINT)
     with subprocess.Popen([*FIT, *words]) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

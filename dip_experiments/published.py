@@ -31,6 +31,7 @@ class Number:
     source: str
 
 
+CODE_COLUMNS = ("psnr_output", "psnr_average")
 COLUMNS = tuple(field.name for field in fields(Number) if field.name != "value")
 """What a number is looked up by."""
 
@@ -64,6 +65,19 @@ def trajectory(image: str) -> tuple[Array, Array]:
     points = [(float(row["iteration"]), float(row["value"])) for row in rows if row["image"] == image]
     iterations, psnr = np.array(points).T
     return iterations, psnr
+
+
+def code_curves(picture: str) -> dict[str, Array]:
+    """Curves of the authors' public code, run by us with PyTorch 2.13: `iteration` "n", and "seeds n" of two columns.
+
+    `psnr_output` and `psnr_average` in dB; their network and settings on `f16_middle128`, the middle of the noisy F16.
+    """
+    rows = _read("code_curves")
+    _check(picture, [row["picture"] for row in rows], "curves of the authors' code")
+    seeds = sorted({row["seed"] for row in rows if row["picture"] == picture})
+    each = [[row for row in rows if (row["picture"], row["seed"]) == (picture, seed)] for seed in seeds]
+    found = {name: np.array([[float(row[name]) for row in one] for one in each]) for name in CODE_COLUMNS}
+    return found | {"iteration": np.array([float(row["iteration"]) for row in each[0]])}
 
 
 def _read(name: str) -> list[dict[str, str]]:

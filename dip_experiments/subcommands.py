@@ -87,11 +87,11 @@ def paper(words: Sequence[str], imported: Importer) -> int:
         further.append("precision=bf16")
 
     def spent(row: Row) -> float | None:
-        found = asked_for("paper", [row.experiment, *row.words, *choosing], imported)
+        found = asked_for("paper", [row.experiment, *row.asked(choosing)], imported)
         return None if found.missing else sum(run.summary["wall_seconds"] for run in found.runs)
 
     def kept(row: Row) -> int:
-        return keep([row.experiment, *row.words, *choosing], imported)
+        return keep([row.experiment, *row.asked(choosing)], imported)
 
     return fit_rows(read_rows(), further, spent, kept)
 

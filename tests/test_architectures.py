@@ -196,7 +196,14 @@ def test_an_image_of_any_size_is_the_centre_of_what_the_padded_network_computes(
 
 
 @pytest.mark.parametrize(
-    "options", [{"norm": "group"}, {"norm": "none"}, {"activation": "relu"}, {"upsample": ["bilinear", "learnt"]}]
+    "options",
+    [
+        {"norm": "group"},
+        {"norm": "none"},
+        {"activation": "relu"},
+        {"upsample": ["bilinear", "learnt"]},
+        {"upsample": "bilinear_aligned"},
+    ],
 )
 def test_what_the_paper_does_not_have_is_evaluated_as_it_is_defined(options: dict[str, Any]) -> None:
     network = build_replicas(lambda r: FastSkip(2, 3, (16, 16), [4, 5], [5, 4], [3, 2], **options, replicas=r), [0])
@@ -215,6 +222,13 @@ def test_norms_are_what_they_are_called() -> None:
     ).sqrt()
     torch.testing.assert_close(group, wanted.view_as(x))
     assert [sum(p.numel() for p in norm(6, 2, n).parameters()) for n in ("batch", "group", "instance")] == [24, 24, 0]
+
+
+def test_upsampling_with_aligned_corners_keeps_the_corners_and_a_ramp() -> None:
+    ramp = torch.arange(5.0).expand(1, 1, 4, 5)
+    there = upsampled(ramp, "bilinear_aligned")
+    torch.testing.assert_close(there[0, 0, 3], torch.linspace(0, 4, 10))
+    assert not torch.allclose(upsampled(ramp, "bilinear")[0, 0, 3], there[0, 0, 3])
 
 
 def test_upsampling_that_is_learnt_can_learn_to_be_bilinear() -> None:

@@ -13,7 +13,7 @@ from dip_experiments.tensors import decimate, lanczos_kernel
 
 Padding = Literal["reflection", "zero"]
 Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
-Upsample = Literal["bilinear", "nearest", "learnt"]
+Upsample = Literal["bilinear", "bilinear_aligned", "nearest", "learnt"]
 Gamma = Literal["ones", "uniform"]
 Norm = Literal["batch", "none", "instance", "group"]
 Activation = Literal["leaky_relu", "relu", "gelu"]
@@ -144,8 +144,10 @@ def doubling(channels: int, replicas: int) -> nn.ConvTranspose2d:
 
 
 def upsampled(x: Tensor, mode: Upsample) -> Tensor:
-    """Twice the size; bilinear without aligned corners (PAPER detail 2)."""
-    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False if mode == "bilinear" else None)
+    """Twice the size; bilinear without aligned corners (PAPER detail 2), or with them, as PyTorch had it before 0.4."""
+    if mode == "nearest":
+        return F.interpolate(x, scale_factor=2, mode=mode)
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=mode == "bilinear_aligned")
 
 
 def concatenated(first: Tensor, second: Tensor, replicas: int) -> Tensor:

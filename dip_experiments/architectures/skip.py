@@ -123,7 +123,8 @@ class Skip(Network):
                 kind=kind,
             )
             self.add_module(f"scale{i}", scale)
-        self.as_in_the_paper = (norm, activation) == ("batch", "leaky_relu") and "learnt" not in upsamples
+        known = {"bilinear", "nearest"} >= set(upsamples)
+        self.as_in_the_paper = known and (norm, activation) == ("batch", "leaky_relu")
         self.output = Output(up[0], output_channels, 1, replicas=replicas, padding=padding)
         start_norms(self, gamma)
 
