@@ -103,8 +103,18 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
         return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
+        _check_direction(hydra.sweeper)
         return Request(words, [common], whole=False, launcher=launcher)
     return Request(words, _grid(hydra.sweeper.params or {}, words, parser), whole=True, launcher=launcher)
+
+
+def _check_direction(sweeper: DictConfig) -> None:
+    direction = sweeper.get("direction")
+    if getattr(direction, "name", direction) == "minimize":
+        raise ValueError(
+            "hydra/sweeper: it would look for the smallest estimated PSNR; choose hydra/sweeper=search, or say "
+            "hydra.sweeper.direction=maximize"
+        )
 
 
 def _grid(params: Mapping[str, Any], words: Sequence[str], parser: OverridesParser) -> list[DictConfig]:

@@ -19,7 +19,7 @@ from dip_experiments.planning import check_delivery, frame_of, plan
 from dip_experiments.reporting import OUTCOMES, STOP, Outcome
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
-from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all, stops_told
+from dip_experiments.sitting import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_json, write_text
 from dip_experiments.wording import in_plain_words
 
@@ -29,8 +29,12 @@ Told = dict[str, Any]
 """What a job tells, as Outcome has it."""
 
 
-def run(config: DictConfig) -> None:
-    """One Hydra job. What became of it is left in the folder of outcomes; raises nothing but Interrupted at Ctrl-C."""
+def run(config: DictConfig) -> float | None:
+    """One Hydra job; gives `estimate_at_stop`, for a sweeper that searches by it.
+
+    What became of it is left in the folder of outcomes, in one file however often a launcher tries the job again.
+    Raises nothing but Interrupted at Ctrl-C.
+    """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
     outcomes, overrides = Path(os.environ[OUTCOMES]), list(HydraConfig.get().overrides.task)
@@ -41,8 +45,9 @@ def run(config: DictConfig) -> None:
         told = {"outcome": "interrupted"}
         raise
     finally:
-        place = outcomes / f"{len(list(outcomes.iterdir())):06d}-{os.getpid()}.json"
-        write_json(place, asdict(Outcome(overrides, **told)))
+        number = OmegaConf.select(HydraConfig.get(), "job.num", default=0)
+        write_json(outcomes / f"{number:06d}.json", asdict(Outcome(overrides, **told)))
+    return told.get("summary", {}).get("estimated_psnr")
 
 
 def carry_out(config: DictConfig) -> Told:
@@ -81,7 +86,10 @@ def delivered(run: Run, said: str, settings: Settings) -> Told:
     outcome: Told = {"run": run.name, "folder": str(run.folder), "outcome": said}
     if said == "failed":
         return outcome | {"message": (run.failure or "no reason recorded").splitlines()[0]}
-    outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {"stops": stops_told(run)}
+    outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {
+        "stops": stops_told(run),
+        "estimated_psnr": estimate_at_stop(run),
+    }
     if not settings.output:
         return outcome
     try:

@@ -1,6 +1,7 @@
 """One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,15 @@ def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
     if score := summary["scores"].get(stop_image(name, "mixed")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     return ", ".join(found)
+
+
+def estimate_at_stop(run: Run) -> float | None:
+    """PSNR in dB, as a rule estimates it, of the replicas' mean image at that rule's stop; None if no rule does.
+
+    An error that is estimated below its own standard error counts as large as that.
+    """
+    found = [rule["estimate"] for rule in run.summary.get("stopping", {}).values() if rule.get("estimate")]
+    return -10 * math.log10(max(found[0]["mse"], found[0]["mse_se"])) if found else None
 
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:

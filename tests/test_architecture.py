@@ -35,6 +35,7 @@ FLOORS = {
     "words": 4,
     "guide": 4,
     "reporting": 4,
+    "searching": 4,
     "wording": 4,
     "selection": 4,
     "paper": 4,
@@ -62,6 +63,7 @@ NEIGHBOURS = {
     ("experiment", "selection"),
     ("experiment", "wording"),
     ("experiment", "reporting"),
+    ("searching", "reporting"),
     ("command", "subcommands"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
@@ -69,7 +71,7 @@ STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "setti
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
     "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
-    "wording", "words", "guide", "reporting", "paper", "subcommands", "command", "scripts",
+    "wording", "words", "guide", "reporting", "searching", "paper", "subcommands", "command", "scripts",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""
