@@ -32,8 +32,8 @@ GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLa
 class Request:
     """One call of Hydra: the words, and the jobs that it makes of them.
 
-    `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one, of
-    the words that all have in common. `here`: one job after another in this process. `launcher`: its class.
+    `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one that
+    it might. `here`: one job after another in this process. `launcher`: its class.
     """
 
     words: list[str]
@@ -104,8 +104,9 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
         _check_direction(hydra.sweeper)
-        return Request(words, [common], whole=False, launcher=launcher)
-    return Request(words, _grid(hydra.sweeper.params or {}, words, parser), whole=True, launcher=launcher)
+        one = [_one_value(override) for override in _searched(hydra.sweeper, words, parser)]
+        return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher)
+    return Request(words, _grid(_searched(hydra.sweeper, words, parser), parser), whole=True, launcher=launcher)
 
 
 def _check_direction(sweeper: DictConfig) -> None:
@@ -117,10 +118,25 @@ def _check_direction(sweeper: DictConfig) -> None:
         )
 
 
-def _grid(params: Mapping[str, Any], words: Sequence[str], parser: OverridesParser) -> list[DictConfig]:
-    """The jobs of all combinations of the sweep's values; the words win over the experiment's own grid."""
+def _searched(sweeper: DictConfig, words: Sequence[str], parser: OverridesParser) -> list[Override]:
+    """What a sweep is over; the words win over the experiment's own grid."""
+    own = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    return list({word.get_key_element(): word for word in parser.parse_overrides([*own, *words])}.values())
+
+
+def _one_value(override: Override) -> str:
+    """A word with one of the values that it sweeps over: the first, or the middle of an interval."""
+    if not override.is_interval_sweep():
+        return f"{override.get_key_element()}={_values(override)[0]}"
+    start, end = override.value().start, override.value().end  # type: ignore[union-attr]
+    whole = isinstance(start, int) and isinstance(end, int)
+    return f"{override.get_key_element()}={(start + end) // 2 if whole else (start + end) / 2}"
+
+
+def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig]:
+    """The jobs of all combinations of the sweep's values."""
     choices: dict[str, list[Override]] = {}
-    for override in parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *words]):
+    for override in sweep:
         key = override.get_key_element()
         choices[key] = parser.parse_overrides([f"{key}={value}" for value in _values(override)])
     plain = _plain(choices)
