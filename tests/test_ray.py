@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import SMALL, Dip
+from conftest import SMALL, Dip, only_run
 
 from dip_experiments.store import Run
 
 pytest.importorskip("ray", reason="needs the extra ray, in an environment of its own: make test-ray")
-SWEEP = [*SMALL, "-m", "seed=0,1,2", "fit.iterations=200", "fit.checkpoint_every=20"]
+FIT = [*SMALL, "fit.iterations=200", "fit.checkpoint_every=20"]
 FOR_TESTS = {"PYTHONPATH": str(Path(__file__).parents[1]), "RAY_health_check_period_ms": "500"}
 
 
@@ -88,7 +88,7 @@ def fitted_by(node: subprocess.Popen[bytes], results: Path) -> list[str]:
     return [name for name in found if (results / "runs" / name / "checkpoint.pt").exists()]
 
 
-def test_a_sweep_whose_node_is_killed_finishes_with_the_very_files_of_an_undisturbed_one(
+def test_a_sweep_whose_node_is_killed_finishes_and_the_killed_fit_is_that_of_an_undisturbed_one(
     nodes: tuple[str, subprocess.Popen[bytes]], dip: Dip, tmp_path: Path
 ) -> None:
     address, second = nodes
@@ -97,20 +97,18 @@ def test_a_sweep_whose_node_is_killed_finishes_with_the_very_files_of_an_undistu
     words = ["hydra/launcher=ray_nodes", f"hydra.launcher.ray.init.address={address}"]
     command = [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())"]
     with (there / "told").open("wb") as told:
-        asked = subprocess.Popen([*command, *SWEEP, *words], cwd=there, env=os.environ | FOR_TESTS, stdout=told)
+        asked = subprocess.Popen([*command, *FIT, "-m", "seed=0,1,2", *words], cwd=there, env=os.environ | FOR_TESTS, stdout=told)
     until(lambda: fitted_by(second, there / "results"), asked)
     kill(second)
     assert asked.wait(120) == 0
     assert "3 of 3 finished" in (there / "told").read_text()
-    assert dip(*SWEEP) == 0
-    runs = {path.name: Run(path) for path in (there / "results" / "runs").iterdir()}
-    undisturbed = {path.name: Run(path) for path in (tmp_path / "results" / "runs").iterdir()}
-    assert set(runs) == set(undisturbed)
-    for name, run in runs.items():
-        assert run.finished
-        for path in (run.folder / "curves.csv", *sorted((run.folder / "images").iterdir())):
-            same = undisturbed[name].folder / path.relative_to(run.folder)
-            assert path.read_bytes() == same.read_bytes(), path
-    sittings = [len(run.provenance["sittings"]) for run in runs.values()]
-    assert sorted(sittings) == [1, 1, 2]
+    runs = [Run(path) for path in (there / "results" / "runs").iterdir()]
+    assert sorted(run.settings["seed"] for run in runs) == [0, 1, 2]
+    assert all(run.finished for run in runs)
+    (continued,) = [run for run in runs if len(run.provenance["sittings"]) > 1]
+    assert dip(*FIT, f"seed={continued.settings['seed']}") == 0
+    undisturbed = only_run(tmp_path)
+    assert undisturbed.name == continued.name
+    for path in (continued.folder / "curves.csv", *sorted((continued.folder / "images").iterdir())):
+        assert path.read_bytes() == (undisturbed.folder / path.relative_to(continued.folder)).read_bytes(), path
     assert [path.name for path in (there / "results").iterdir()] == ["runs"]
