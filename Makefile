@@ -227,10 +227,9 @@ bench: setup ## seconds per iteration: ours against the method as written, in on
 data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
 	$(BIN)/python scripts/fetch_data.py
 
-dashboard: setup ## open the offline W&B runs in the terminal
+dashboard: setup ## the W&B workspace: to your account after `wandb login`, else checked, and the runs shown in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }
-	@echo "To put them on a server: $(BIN)/wandb login, then $(BIN)/wandb sync $(RESULTS)/wandb/offline-run-*"
-	$(BIN)/wandb leet $(RESULTS)/wandb
+	@$(BIN)/python scripts/dashboard.py --results $(RESULTS)
 
 figures: setup ## redraw every figure and table that has records or runs, without a fit
 	@for script in scripts/figure_*.py scripts/table_*.py; do for scale in laptop paper; do \

@@ -28,6 +28,8 @@ from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, spl
 HELP, VERSION = ("-h", "--help"), "--version"
 ASKED_IN = "DIP_ASKED_IN"
 """Environment variable: the folder in which the words were said, from which names of files are read."""
+GROUP, LONGEST_GROUP = "WANDB_RUN_GROUP", 128
+"""W&B's variable: the group of a run. That of a sweep without an experiment's name is the words that sweep."""
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
 
@@ -147,6 +149,8 @@ def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     elsewhere = not (request.here or "joblib" in request.launcher)
     folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
     told = {OUTCOMES: str(folder), ASKED_IN: os.getcwd()}
+    if request.sweep and request.jobs[0].experiment.name == "single":
+        told[GROUP] = os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]
     words = [f"hydra.sweep.dir={quoted(str(folder))}"]
     words += [f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in told.items()]
     try:
@@ -221,7 +225,7 @@ def imported(module: str) -> Any:
         gc.enable()
 
 
-def launch(task: Callable[[DictConfig], None], words: Sequence[str]) -> None:
+def launch(task: Callable[[DictConfig], float | None], words: Sequence[str]) -> None:
     """Hands the words to Hydra: one job or a sweep, by whichever launcher is configured. Raises what Hydra does."""
     before, sys.argv = sys.argv, [sys.argv[0], *words]
     quiet = TRACEBACKS not in os.environ

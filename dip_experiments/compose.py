@@ -33,13 +33,14 @@ class Request:
     """One call of Hydra: the words, and the jobs that it makes of them.
 
     `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one that
-    it might. `here`: one job after another in this process. `launcher`: its class.
+    it might. `launcher`: its class. `sweep`: the words that sweep.
     """
 
     words: list[str]
     jobs: list[DictConfig]
     whole: bool
     launcher: str
+    sweep: str = ""
 
     @property
     def here(self) -> bool:
@@ -102,11 +103,13 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
         job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
         return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
+    sweep = " ".join(word for word, override in zip(words, parsed, strict=True) if override.is_sweep_override())
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
         _check_direction(hydra.sweeper)
         one = [_one_value(override) for override in _searched(hydra.sweeper, words, parser)]
-        return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher)
-    return Request(words, _grid(_searched(hydra.sweeper, words, parser), parser), whole=True, launcher=launcher)
+        return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher, sweep=sweep)
+    jobs = _grid(_searched(hydra.sweeper, words, parser), parser)
+    return Request(words, jobs, whole=True, launcher=launcher, sweep=sweep)
 
 
 def _check_direction(sweeper: DictConfig) -> None:
@@ -128,7 +131,8 @@ def _one_value(override: Override) -> str:
     """A word with one of the values that it sweeps over: the first, or the middle of an interval."""
     if not override.is_interval_sweep():
         return f"{override.get_key_element()}={_values(override)[0]}"
-    start, end = override.value().start, override.value().end  # type: ignore[union-attr]
+    interval: Any = override.value()
+    start, end = interval.start, interval.end
     whole = isinstance(start, int) and isinstance(end, int)
     return f"{override.get_key_element()}={(start + end) // 2 if whole else (start + end) / 2}"
 

@@ -45,7 +45,7 @@ def run(config: DictConfig) -> float | None:
         told = {"outcome": "interrupted"}
         raise
     finally:
-        number = OmegaConf.select(HydraConfig.get(), "job.num", default=0)
+        number = 0 if OmegaConf.is_missing(HydraConfig.get().job, "num") else HydraConfig.get().job.num
         write_json(outcomes / f"{number:06d}.json", asdict(Outcome(overrides, **told)))
     return told.get("summary", {}).get("estimated_psnr")
 

@@ -22,6 +22,6 @@ def best_told(outcomes: Sequence[Outcome]) -> str:
     if not known:
         return "nothing found: no run has an estimated PSNR"
     psnr, place = max(known)
-    same = set.intersection(*(set(outcome.overrides) for outcome in outcomes))
-    words = " ".join(word for word in outcomes[place].overrides if word not in same)
-    return f"best of {len(known)}: {words or 'all alike'}, estimated PSNR {psnr:.2f} dB at the stop, run {outcomes[place].run}"
+    best, same = outcomes[place], set.intersection(*(set(outcome.overrides) for outcome in outcomes))
+    words = " ".join(word for word in best.overrides if word not in same) or "all alike"
+    return f"best of {len(known)}: {words}, estimated PSNR {psnr:.2f} dB at the stop, run {best.run}"

@@ -1,4 +1,4 @@
-"""Sweeps whose jobs run elsewhere: submitit on this machine, and a Slurm of shell scripts that stands in for a real one."""
+"""Sweeps whose jobs run elsewhere: submitit on this machine, and shell scripts that stand in for Slurm."""
 
 import os
 import signal

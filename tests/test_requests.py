@@ -203,7 +203,7 @@ def test_each_job_of_a_grid_is_the_one_that_its_words_make_alone(sweep: dict[str
 
 
 def test_of_another_sweepers_jobs_one_that_it_might_ask_for_is_checked() -> None:
-    words = ["optimizer.lr=interval(0,1)", "replicas=interval(1,4)", "target=choice(noise,natural)", "seed=3"]
+    words = ["optimizer.lr=interval(0,1)", "replicas=int(interval(1,4))", "target=choice(noise,natural)", "seed=3"]
     (request,) = read_requests([*words, "hydra.sweeper._target_=others.Sweeper"], True)
     assert not request.whole
     (job,) = request.jobs
