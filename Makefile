@@ -60,7 +60,7 @@ test-ray: setup ## a sweep on a Ray cluster of two nodes on this machine, of whi
 	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
 		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
 	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
-	$(RAY)/bin/python -m pytest tests/test_ray.py
+	$(RAY)/bin/python -m pytest -n 0 tests/test_ray.py
 
 lint: setup ## check style and types
 	$(BIN)/ruff check .

@@ -1,9 +1,12 @@
 """Sweeps whose jobs run elsewhere: submitit on this machine, and shell scripts that stand in for Slurm."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,12 +23,18 @@ IN_SLURM = {
 SBATCH = """#!/bin/bash
 cp "$1" "$STAND_IN/script.sh"
 [ "$STAND_IN_REFUSES" ] && exit 1
-for task in 0 1; do SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task bash "$1" > /dev/null 2>&1 & done
+job() { SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$1 bash "$2"; }
+for task in 0 1; do
+  while job $task "$1"; rm "$STAND_IN/again-$task"; do :; done > /dev/null 2>&1 &
+done
 echo "Submitted batch job 7"
 """
 SRUN = """#!/bin/bash
 while [[ $1 == -* ]]; do case $1 in --output|--error) shift 2;; *) shift;; esac; done
 exec "$@"
+"""
+SCONTROL = """#!/bin/bash
+[ $1 = requeue ] && touch "$STAND_IN/again-${2#7_}"
 """
 SACCT = """#!/bin/bash
 printf 'JobID|State|NodeList\\n7_0|RUNNING|here\\n7_1|RUNNING|here\\n'
@@ -39,32 +48,44 @@ def needs_submitit() -> None:
 def stand_in_for_slurm(folder: Path) -> dict[str, str]:
     """The environment in which its commands are found."""
     folder.mkdir()
-    for name, script in (("sbatch", SBATCH), ("srun", SRUN), ("sacct", SACCT)):
+    for name, script in (("sbatch", SBATCH), ("srun", SRUN), ("scontrol", SCONTROL), ("sacct", SACCT)):
         (folder / name).write_text(script)
         (folder / name).chmod(0o700)
     return {"PATH": f"{folder}:{os.environ['PATH']}", "STAND_IN": str(folder)}
 
 
-def sweep(folder: Path, *words: str, **environment: str) -> str:
-    """What a sweep over two seeds tells on the terminal; its results are in folder/results, said as a relative name."""
+def asked(folder: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    """A sweep over two seeds; its results are in folder/results, said as a relative name."""
     command = [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())"]
-    done = subprocess.run(
+    return subprocess.Popen(
         [*command, *SMALL, "-m", "seed=0,1", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=120,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+
+
+def told(sweep: "subprocess.Popen[str]") -> str:
+    """What it says at its end."""
+    said, complaints = sweep.communicate(timeout=120)
+    assert sweep.returncode == 0, complaints
+    return said
+
+
+def being_fitted(results: Path) -> list[int]:
+    """Processes whose fits have a checkpoint."""
+    found = []
+    for owner in results.glob("runs/*/owner.json"):
+        with suppress(OSError, ValueError):  # finished meanwhile
+            found += [json.loads(owner.read_text())["pid"]] if (owner.parent / "checkpoint.pt").exists() else []
+    return found
 
 
 def test_jobs_that_submitit_carries_out_tell_what_became_of_them(tmp_path: Path) -> None:
     needs_submitit()
-    told = sweep(tmp_path, "hydra/launcher=submitit_local")
-    assert "2 of 2 finished" in told
+    assert "2 of 2 finished" in told(asked(tmp_path, "hydra/launcher=submitit_local"))
     runs = [Run(path) for path in (tmp_path / "results" / "runs").iterdir()]
     assert sorted(run.settings["seed"] for run in runs) == [0, 1]
     assert all(run.finished for run in runs)
@@ -89,11 +110,19 @@ def test_slurm_is_asked_for_an_array_of_fits_on_one_gpu_each(
 
 
 @pytest.mark.slow
-def test_a_sweep_through_the_commands_of_slurm_finishes(tmp_path: Path) -> None:
+def test_slurms_warning_puts_a_fit_back_into_the_queue_where_it_goes_on(tmp_path: Path) -> None:
     needs_submitit()
-    told = sweep(tmp_path, "hydra/launcher=slurm", **IN_SLURM, **stand_in_for_slurm(tmp_path / "stand-in"))
-    assert "2 of 2 finished" in told
-    assert len(list((tmp_path / "results" / "runs").glob("*/summary.json"))) == 2
+    words = ["hydra/launcher=slurm", "fit.iterations=400", "fit.checkpoint_every=20"]
+    sweep = asked(tmp_path, *words, **IN_SLURM, **stand_in_for_slurm(tmp_path / "stand-in"))
+    while not (fitting := being_fitted(tmp_path / "results")):
+        assert sweep.poll() is None
+        time.sleep(0.05)
+    os.kill(fitting[0], signal.SIGUSR2)
+    said = told(sweep)
+    assert "2 of 2 finished" in said
+    assert said.count("finished (continued)") == 1
+    runs = [Run(path) for path in (tmp_path / "results" / "runs").iterdir()]
+    assert sorted(len(run.provenance["sittings"]) for run in runs) == [1, 2]
 
 
 def test_in_a_job_of_slurms_nothing_queues_the_fit_again_and_sigterm_saves_it(
