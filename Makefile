@@ -16,7 +16,7 @@ COMMA := ,
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
-RAY := $(VENV)-ray
+RAY := $(VENV)-test-ray
 # Ray's launcher works only with older versions of these.
 UNLIKE_RAY := cloudpickle|joblib|python-dateutil
 CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constraints.txt)

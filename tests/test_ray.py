@@ -108,6 +108,7 @@ def test_a_sweep_whose_node_is_killed_finishes_and_the_killed_fit_is_that_of_an_
     assert sorted(run.settings["seed"] for run in runs) == [0, 1, 2]
     assert all(run.finished for run in runs)
     (continued,) = [run for run in runs if len(run.provenance["sittings"]) > 1]
+    assert {sitting["threads"] for run in runs for sitting in run.provenance["sittings"]} == {1}  # as Ray was told
     assert dip(*FIT, f"seed={continued.settings['seed']}") == 0
     undisturbed = only_run(tmp_path)
     assert undisturbed.name == continued.name

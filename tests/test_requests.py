@@ -62,7 +62,7 @@ WRONG = [
     (["~target"], "choose another value: target=..."),
     (["+target=noise"], "target=..."),
     (["hydra/launcher=slum"], "there are basic, joblib, pair"),
-    (["hydra/launcher=ray_nodes"], "Ray: pip install hydra-ray-launcher"),
+    (["hydra/launcher=ray_node"], "Ray: pip install hydra-ray-launcher, then hydra/launcher=ray_nodes"),
     (["hydra.mode=fast"], "expected one of [RUN, MULTIRUN]"),
     (["optimizer.lr=${nowhere.lr}"], "optimizer.lr: Interpolation key 'nowhere.lr' not found"),
     (["-m", "optimizer.lr=interval(0,1)"], "another hydra/sweeper"),
