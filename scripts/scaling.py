@@ -49,7 +49,7 @@ def duration(spent: float) -> str:
 
 def amount(size: int) -> str:
     """Bytes in kB, MB or GB."""
-    unit, name = next(pair for pair in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size >= pair[0] or pair[1] == "kB")
+    unit, name = (1e3, "kB") if size < 1e6 else (1e6, "MB") if size < 1e9 else (1e9, "GB")
     return f"{size / unit:.0f} {name}" if size >= 10 * unit else f"{size / unit:.1f} {name}"
 
 
