@@ -6,7 +6,8 @@ DEVICE ?= auto
 RESULTS ?= results
 # Extra package index for PyTorch, such as the one that holds its small CPU builds.
 TORCH_INDEX ?=
-# Optional parts to install too: bm3d, the baseline whose licence is for non-commercial use only.
+# Optional parts to install too, such as bm3d,slurm: bm3d, the baseline whose licence is for non-commercial use only;
+# slurm, ray (in an environment of its own: VENV=.venv-ray) and optuna for sweeps; dashboard for a W&B workspace.
 EXTRAS ?=
 # Further words for `dip`, such as ARGS="logger=none replicas=5".
 ARGS ?=
@@ -15,9 +16,13 @@ COMMA := ,
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
+RAY := $(VENV)-test-ray
+# Ray's launcher works only with older versions of these.
+UNLIKE_RAY := cloudpickle|joblib|python-dateutil
+CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constraints.txt)
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow lint smoke smoke-restoration \
+.PHONY: help setup test test-slow test-ray lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
 	reproduce-prior-effect samples stand-in \
 	paper table-impedance table-precision table-trajectory table-acceleration table-denoising table-super-resolution table-inpainting \
@@ -29,7 +34,7 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
 	@echo
 	@echo "Settings: SCALE=smoke|laptop|paper DEVICE=auto|cpu|cuda RESULTS=folder PYTHON=python3.12 VENV=folder"
-	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d, DIP_DATA=folder, ARGS=\"words for dip\""
+	@echo "          TORCH_INDEX=index with PyTorch builds, EXTRAS=bm3d,slurm, DIP_DATA=folder, ARGS=\"words for dip\""
 
 setup: $(STAMP) ## make .venv (or VENV=folder), or add what is missing to the environment that is there
 
@@ -39,7 +44,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@if [ ! -x $(BIN)/python ]; then mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): some minutes the first time, nothing the next"
-	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c constraints.txt) -e '.[dev$(addprefix $(COMMA),$(EXTRAS))]'
+	@grep -vE '^($(UNLIKE_RAY))=' constraints.txt > $(VENV)/constraints.txt
+	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c $(CONSTRAINTS)) -e '.[dev$(addprefix $(COMMA),$(EXTRAS))]'
 	@touch $@
 
 test: setup ## run the tests (slow and gpu ones aside)
@@ -47,6 +53,14 @@ test: setup ## run the tests (slow and gpu ones aside)
 
 test-slow: setup ## run the slow tests too
 	$(BIN)/python -m pytest -m 'not gpu'
+
+# Beside the environment of all else, and sees its packages.
+test-ray: setup ## a sweep on a Ray cluster of two nodes on this machine, of which one is killed
+	@test -x $(RAY)/bin/python || $(BIN)/python -m venv $(RAY)
+	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
+		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
+	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
+	$(RAY)/bin/python -m pytest -n 0 tests/test_ray.py
 
 lint: setup ## check style and types
 	$(BIN)/ruff check .
@@ -222,10 +236,9 @@ data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or in
 status: setup ## all runs: state, owner, time left, peak
 	@$(BIN)/dip status paths.results=$(RESULTS)
 
-dashboard: setup ## open the offline W&B runs in the terminal
+dashboard: setup ## the W&B workspace: to your account after `wandb login`, else checked, and the runs shown in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }
-	@echo "To put them on a server: $(BIN)/wandb login, then $(BIN)/wandb sync $(RESULTS)/wandb/offline-run-*"
-	$(BIN)/wandb leet $(RESULTS)/wandb
+	@$(BIN)/python scripts/dashboard.py --results $(RESULTS)
 
 figures: setup ## redraw every figure and table that has records or runs, without a fit
 	@for script in scripts/figure_*.py scripts/table_*.py; do for scale in laptop paper; do \

@@ -31,11 +31,16 @@ from dip_experiments.reporting import (
     read_outcomes,
     report,
 )
+from dip_experiments.searching import best_told, check_search
 from dip_experiments.subcommands import run_subcommand
 from dip_experiments.wording import WRONG_REQUEST, in_plain_words
 from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 
 HELP, VERSION = ("-h", "--help"), "--version"
+ASKED_IN = "DIP_ASKED_IN"
+"""Environment variable: the folder in which the words were said, from which names of files are read."""
+GROUP, LONGEST_GROUP = "WANDB_RUN_GROUP", 128
+"""W&B's variable: the group of a run. That of a sweep without an experiment's name is the words that sweep."""
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
 
@@ -91,13 +96,18 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     check(settings, several=len(settings) > 1 or not all(request.whole for request in requests))
     if said := added_noise(settings[0]):
         print(said, file=sys.stderr)
+    if search := not all(request.whole for request in requests):
+        check_search(settings[0])
     outcomes: list[Outcome] = []
     since = time.monotonic()
     for request in requests:
         outcomes += carried_out(request, multirun)
         if any(outcome.outcome == "interrupted" for outcome in outcomes):
             break
-    return report(outcomes, len(settings), time.monotonic() - since)
+    code = report(outcomes, len(settings), time.monotonic() - since)
+    if search and outcomes:
+        print(best_told(outcomes))
+    return code
 
 
 def check(settings: Sequence[Any], several: bool) -> None:
@@ -131,19 +141,20 @@ def added_noise(settings: Any) -> str | None:
     )
 
 
-def job(config: DictConfig) -> None:
-    """One job of Hydra's. In a process of its own it hears Ctrl-C, and nothing does between two of them.
+def job(config: DictConfig) -> float | None:
+    """One job of Hydra's; gives what a search goes by. In a process of its own it hears Ctrl-C.
 
-    A worker that died of it would have the others killed while they save.
+    Between two of them nothing does: a worker that died of it would have the others killed while they save.
     """
+    os.chdir(os.environ[ASKED_IN])  # a worker on another machine begins elsewhere
     if multiprocessing.current_process().name == "MainProcess":
-        imported("dip_experiments.experiment").run(config)
-        return
+        return imported("dip_experiments.experiment").run(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        imported("dip_experiments.experiment").run(config)
+        return imported("dip_experiments.experiment").run(config)
     except KeyboardInterrupt:
         (Path(os.environ[OUTCOMES]) / STOP).touch()
+        return None
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -152,13 +163,17 @@ def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     """Runs the jobs of one request; what they tell. Those that run elsewhere must see the folder of outcomes too."""
     elsewhere = not (request.here or "joblib" in request.launcher)
     folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
-    told = [f"++hydra.job.env_set.{OUTCOMES}={quoted(str(folder))}", f"hydra.sweep.dir={quoted(str(folder))}"]
-    told += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
+    told = {OUTCOMES: str(folder), ASKED_IN: os.getcwd()}
+    if request.sweep and request.jobs[0].experiment.name == "single":
+        told[GROUP] = os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]
+    words = [*(["-m"] if multirun else []), *request.words, f"hydra.sweep.dir={quoted(str(folder))}"]
+    words += [f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in told.items()]
+    words += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
     imported("dip_experiments.store").own(folder)
     told_progress = imported("dip_experiments.sweep").sweep_progress
     try:
         with ctrl_c(folder, request.here), told_progress(folder, len(request.jobs), request.here):
-            launch_until_told(request, [*(["-m"] if multirun else []), *request.words, *told], folder)
+            launch_until_told(request, words, folder)
     except KeyboardInterrupt:
         (folder / STOP).touch()
     finally:
@@ -175,10 +190,8 @@ def launch_until_told(request: Request, words: Sequence[str], folder: Path) -> N
     for _ in range(len(request.jobs) + ATTEMPTS):
         try:
             return launch(job, words)
-        except WRONG_REQUEST:
-            raise
         except Exception as error:  # a launcher's or a sweeper's own: what the jobs told still counts
-            if TRACEBACKS in os.environ:
+            if TRACEBACKS in os.environ or (isinstance(error, WRONG_REQUEST) and not read_outcomes(folder)):
                 raise
             print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
             if "joblib" not in request.launcher or (folder / STOP).exists():
@@ -251,7 +264,7 @@ def imported(module: str) -> Any:
         gc.enable()
 
 
-def launch(task: Callable[[DictConfig], None], words: Sequence[str]) -> None:
+def launch(task: Callable[[DictConfig], float | None], words: Sequence[str]) -> None:
     """Hands the words to Hydra: one job or a sweep, by whichever launcher is configured. Raises what Hydra does."""
     before, sys.argv = sys.argv, [sys.argv[0], *words]
     quiet = TRACEBACKS not in os.environ

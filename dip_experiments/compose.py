@@ -34,15 +34,16 @@ GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLa
 class Request:
     """One call of Hydra: the words, and the jobs that it makes of them.
 
-    `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one, of
-    the words that all have in common. `here`: one job after another in this process. `launcher`: its class. `batch`:
-    how many jobs Hydra is to compose before it runs the first of them; None leaves it to Hydra, which composes all.
+    `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one that
+    it might. `launcher`: its class. `sweep`: the words that sweep. `batch`: how many jobs Hydra is to compose before it
+    runs the first of them; None leaves it to Hydra, which composes all.
     """
 
     words: list[str]
     jobs: list[DictConfig]
     whole: bool
     launcher: str
+    sweep: str = ""
     batch: int | None = None
 
     @property
@@ -106,9 +107,13 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
         job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
         return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
+    sweep = " ".join(word for word, override in zip(words, parsed, strict=True) if override.is_sweep_override())
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
-        return Request(words, [common], whole=False, launcher=launcher)
-    return Request(words, _grid(hydra.sweeper.params or {}, words, parser), True, launcher, _batch(hydra))
+        _check_direction(hydra.sweeper)
+        one = [_one_value(override) for override in _searched(hydra.sweeper, words, parser)]
+        return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher, sweep=sweep)
+    jobs = _grid(_searched(hydra.sweeper, words, parser), parser)
+    return Request(words, jobs, True, launcher, sweep, _batch(hydra))
 
 
 def _batch(hydra: DictConfig) -> int | None:
@@ -121,10 +126,35 @@ def _batch(hydra: DictConfig) -> int | None:
     return BATCHES * at_once if at_once > 0 else None
 
 
-def _grid(params: Mapping[str, Any], words: Sequence[str], parser: OverridesParser) -> list[DictConfig]:
-    """The jobs of all combinations of the sweep's values; the words win over the experiment's own grid."""
+def _check_direction(sweeper: DictConfig) -> None:
+    direction = sweeper.get("direction")
+    if getattr(direction, "name", direction) == "minimize":
+        raise ValueError(
+            "hydra/sweeper: it would look for the smallest estimated PSNR; choose hydra/sweeper=search, or say "
+            "hydra.sweeper.direction=maximize"
+        )
+
+
+def _searched(sweeper: DictConfig, words: Sequence[str], parser: OverridesParser) -> list[Override]:
+    """What a sweep is over; the words win over the experiment's own grid."""
+    own = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    return list({word.get_key_element(): word for word in parser.parse_overrides([*own, *words])}.values())
+
+
+def _one_value(override: Override) -> str:
+    """A word with one of the values that it sweeps over: the first, or the middle of an interval."""
+    if not override.is_interval_sweep():
+        return f"{override.get_key_element()}={_values(override)[0]}"
+    interval: Any = override.value()
+    start, end = interval.start, interval.end
+    whole = isinstance(start, int) and isinstance(end, int)
+    return f"{override.get_key_element()}={(start + end) // 2 if whole else (start + end) / 2}"
+
+
+def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig]:
+    """The jobs of all combinations of the sweep's values."""
     choices: dict[str, list[Override]] = {}
-    for override in parser.parse_overrides([*(f"{key}={value}" for key, value in params.items()), *words]):
+    for override in sweep:
         key = override.get_key_element()
         choices[key] = parser.parse_overrides([f"{key}={value}" for value in _values(override)])
     plain = _plain(choices)

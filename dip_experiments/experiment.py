@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ from dip_experiments.devices import find_device
 from dip_experiments.fitting.training import Interrupted
 from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
-from dip_experiments.outcomes import begin_outcome, tell
+from dip_experiments.outcomes import begin_outcome, place_of, tell
 from dip_experiments.planning import check_delivery, frame_of, plan
-from dip_experiments.reporting import OUTCOMES, STOP, Outcome
+from dip_experiments.reporting import OUTCOMES, STOP
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
-from dip_experiments.sitting import begin, delivered_image, fit_and_record, has_all, stops_told
+from dip_experiments.sitting import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
 from dip_experiments.wording import in_plain_words
 
@@ -32,21 +33,27 @@ Told = dict[str, Any]
 """What a job tells, as Outcome has it."""
 
 
-def run(config: DictConfig) -> None:
-    """One Hydra job. What became of it is left in the folder of outcomes; raises nothing but Interrupted at Ctrl-C."""
+def run(config: DictConfig) -> float | None:
+    """One Hydra job; gives `estimate_at_stop`, for a sweeper that searches by it.
+
+    What became of it is left in the folder of outcomes, in one file however often a launcher tries the job again.
+    Raises nothing but Interrupted at Ctrl-C.
+    """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("dip_experiments").setLevel(logging.INFO)
     outcomes, overrides = Path(os.environ[OUTCOMES]), list(HydraConfig.get().overrides.task)
-    told, since, place = Told(), time.monotonic(), begin_outcome(outcomes, overrides)
-    if place is None:
-        return
+    number = 0 if OmegaConf.is_missing(HydraConfig.get().job, "num") else HydraConfig.get().job.num
+    told, since, begun = Told(), time.monotonic(), begin_outcome(outcomes, number, overrides)
+    if begun is None:
+        return None
     try:
         told = {"outcome": "interrupted"} if (outcomes / STOP).exists() else carry_out(config)
     except Interrupted:
         told = {"outcome": "interrupted"}
         raise
     finally:
-        tell(place, Outcome(overrides, **told, seconds=time.monotonic() - since))
+        tell(place_of(outcomes, number), replace(begun, **told, seconds=time.monotonic() - since))
+    return told.get("summary", {}).get("estimated_psnr")
 
 
 def carry_out(config: DictConfig) -> Told:
@@ -89,7 +96,10 @@ def delivered(run: Run, told: Told, settings: Settings) -> Told:
     outcome: Told = {"run": run.name, "folder": str(run.folder), **told}
     if told["outcome"] == "failed":
         return outcome
-    outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {"stops": stops_told(run)}
+    outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {
+        "stops": stops_told(run),
+        "estimated_psnr": estimate_at_stop(run),
+    }
     if not settings.output:
         return outcome
     try:

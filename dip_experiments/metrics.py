@@ -89,6 +89,11 @@ def estimated_psnr(mse: float, standard_error: float) -> str:
     return f"{-10 * math.log10(mse):.2f} +- {10 / math.log(10) * standard_error / mse:.2f} dB"
 
 
+def psnr_of_estimate(mse: float, standard_error: float) -> float:
+    """An estimated mean squared error as a PSNR in dB; one below its own standard error counts as large as that."""
+    return -10 * math.log10(max(mse, standard_error))
+
+
 def psnr_y_authors(image: Array, reference: Array) -> float:
     """PSNR of the brightness (219 Y + 16) / 255 as in the authors' super-resolution tables, in dB (PAPER detail 9).
 

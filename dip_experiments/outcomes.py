@@ -1,12 +1,11 @@
-"""How a job tells what became of it: in a file of its own in the folder of outcomes, from when it begins."""
+"""How a job tells what became of it: in one file of the folder of outcomes, from when it begins."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dip_experiments.reporting import AGAIN, ATTEMPTS, DIED, TOLD, Outcome, read_outcome
-from dip_experiments.store import value_digest, write_json
+from dip_experiments.reporting import AGAIN, ATTEMPTS, DIED, Outcome, read_outcome
+from dip_experiments.store import write_json
 
 
 def tell(place: Path, outcome: Outcome) -> None:
@@ -14,18 +13,22 @@ def tell(place: Path, outcome: Outcome) -> None:
     write_json(place, asdict(outcome))
 
 
-def begin_outcome(folder: Path, overrides: Sequence[str]) -> Path | None:
-    """The file in which a job will tell its outcome, its name in it; None if there is nothing for it to do.
+def begin_outcome(folder: Path, number: int, overrides: Sequence[str]) -> Outcome | None:
+    """What job `number` will tell, empty as yet; None if there is nothing for it to do.
 
     So it is for one that told before the launcher was started again, and for one whose process died too often.
     """
-    digest = value_digest({"overrides": list(overrides)})[:8]
-    before = [read_outcome(path) for path in folder.glob(f"*-{digest}-*.json")]
-    place = folder / f"{len(list(folder.glob(TOLD))):06d}-{digest}-{os.getpid()}.json"
-    again = (folder / AGAIN).exists()
-    if again and any(outcome.outcome for outcome in before):
+    place = place_of(folder, number)
+    before = read_outcome(place) if place.exists() else None
+    again = before is not None and (folder / AGAIN).exists()
+    if before and again and before.outcome:
         return None
-    died = again and len(before) >= ATTEMPTS
-    said = Outcome(list(overrides), "failed", message=DIED) if died else Outcome(list(overrides))
-    tell(place, said)
-    return None if died else place
+    begun = Outcome(list(overrides), attempt=before.attempt + 1 if before else 1)
+    died = again and begun.attempt > ATTEMPTS
+    tell(place, Outcome(list(overrides), "failed", message=DIED, attempt=ATTEMPTS) if died else begun)
+    return None if died else begun
+
+
+def place_of(folder: Path, number: int) -> Path:
+    """The file of a job, one however often a launcher tries it."""
+    return folder / f"{number:06d}.json"

@@ -41,6 +41,7 @@ class Outcome:
     """What one job told; `summary` is that of its run, `overrides` the words that it was asked with.
 
     `outcome` is empty while it runs, and where its process ended without a word. `seconds`: its wall time now.
+    `attempt`: how often it has begun.
     """
 
     overrides: list[str]
@@ -50,6 +51,7 @@ class Outcome:
     message: str | None = None
     wrote: str | None = None
     seconds: float | None = None
+    attempt: int = 1
     summary: dict[str, Any] | None = None
 
     @property
@@ -64,11 +66,8 @@ def read_outcome(path: Path) -> Outcome:
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:
-    """What the jobs told, in the order in which they began; of one that began again the last."""
-    told = [read_outcome(path) for path in sorted(folder.glob(TOLD))]
-    if not (folder / AGAIN).exists():
-        return told
-    return list({tuple(outcome.overrides): outcome for outcome in told}.values())
+    """What the jobs told, in their order."""
+    return [read_outcome(path) for path in sorted(folder.glob(TOLD))]
 
 
 def report(outcomes: Sequence[Outcome], jobs: int, seconds: float) -> int:

@@ -17,7 +17,7 @@ from dip_experiments.fitting.recorder import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
-from dip_experiments.metrics import estimated_psnr
+from dip_experiments.metrics import estimated_psnr, psnr_of_estimate
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
@@ -82,6 +82,12 @@ def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
     if score := summary["scores"].get(stop_image(name, "mixed")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     return ", ".join(found)
+
+
+def estimate_at_stop(run: Run) -> float | None:
+    """PSNR in dB, as a rule estimates it, of the replicas' mean image at that rule's stop; None if no rule does."""
+    found = [rule["estimate"] for rule in run.summary.get("stopping", {}).values() if rule.get("estimate")]
+    return psnr_of_estimate(found[0]["mse"], found[0]["mse_se"]) if found else None
 
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:

@@ -14,8 +14,9 @@ WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueE
 """What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
 LONGEST_MESSAGE = 3
 BESIDES = {
-    "launcher": "Slurm: pip install hydra-submitit-launcher, then hydra/launcher=submitit_slurm",
-    "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=optuna",
+    "launcher": "Slurm: pip install hydra-submitit-launcher, then hydra/launcher=slurm; "
+    "Ray: pip install hydra-ray-launcher, then hydra/launcher=ray_nodes",
+    "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=search",
 }
 """What does not come with dip_experiments, by Hydra's group."""
 CHOICES = (
@@ -87,7 +88,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
 def _no_option(group: str, option: str, known_to_hydra: Sequence[str]) -> str:
     if group.startswith("hydra/"):
         besides = BESIDES.get(group.removeprefix("hydra/"), "see `dip --hydra-help`")
-        return f"{group}={option}: not here; there are {', '.join(known_to_hydra)}; {besides}"
+        there = f"there are {', '.join(known_to_hydra)}; " if known_to_hydra else ""
+        return f"{group}={option}: not here; {there}{besides}"
     if (first := group.split("/")[0]) in SORTED:
         group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
     known = options(group)

@@ -37,6 +37,7 @@ FLOORS = {
     "guide": 4,
     "reporting": 4,
     "outcomes": 4,
+    "searching": 4,
     "wording": 4,
     "selection": 4,
     "paper": 4,
@@ -71,6 +72,7 @@ NEIGHBOURS = {
     ("outcomes", "reporting"),
     ("experiment", "outcomes"),
     ("subcommands", "storekeeping"),
+    ("searching", "reporting"),
     ("command", "subcommands"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
@@ -78,8 +80,8 @@ STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "setti
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
     "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
-    "wording", "words", "guide", "reporting", "paper", "overview", "sweep", "storekeeping", "subcommands", "command",
-    "scripts", "times", "outcomes",
+    "wording", "words", "guide", "reporting", "searching", "paper", "overview", "sweep", "storekeeping", "subcommands",
+    "command", "scripts", "times", "outcomes",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""

@@ -61,7 +61,8 @@ WRONG = [
     (["image.path=nowhere [1].png"], "image.path=nowhere [1].png: no such file"),
     (["~target"], "choose another value: target=..."),
     (["+target=noise"], "target=..."),
-    (["hydra/launcher=slurm"], "there are basic, joblib, pair; Slurm: pip install hydra-submitit-launcher"),
+    (["hydra/launcher=slum"], "there are basic, joblib, pair"),
+    (["hydra/launcher=ray_node"], "Ray: pip install hydra-ray-launcher, then hydra/launcher=ray_nodes"),
     (["hydra.mode=fast"], "expected one of [RUN, MULTIRUN]"),
     (["optimizer.lr=${nowhere.lr}"], "optimizer.lr: Interpolation key 'nowhere.lr' not found"),
     (["-m", "optimizer.lr=interval(0,1)"], "another hydra/sweeper"),
@@ -201,10 +202,12 @@ def test_each_job_of_a_grid_is_the_one_that_its_words_make_alone(sweep: dict[str
             assert request.jobs.count(compose("config", overrides=[*others, *alone])) == 1
 
 
-def test_of_another_sweepers_jobs_only_what_they_have_in_common_is_checked() -> None:
-    (request,) = read_requests(["optimizer.lr=interval(0,1)", "seed=3", "hydra.sweeper._target_=others.Sweeper"], True)
+def test_of_another_sweepers_jobs_one_that_it_might_ask_for_is_checked() -> None:
+    words = ["optimizer.lr=interval(0,1)", "replicas=int(interval(1,4))", "target=choice(noise,natural)", "seed=3"]
+    (request,) = read_requests([*words, "hydra.sweeper._target_=others.Sweeper"], True)
     assert not request.whole
-    assert [job.seed for job in request.jobs] == [3]
+    (job,) = request.jobs
+    assert (job.optimizer.lr, job.replicas, job.target.name, job.seed) == (0.5, 2, "noise", 3)
 
 
 def test_ctrl_c_before_a_fit_ends_with_130_and_one_line(

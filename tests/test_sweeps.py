@@ -14,7 +14,7 @@ import pytest
 from conftest import SMALL
 
 from dip_experiments.command import main
-from dip_experiments.outcomes import begin_outcome, tell
+from dip_experiments.outcomes import begin_outcome, place_of, tell
 from dip_experiments.reporting import AGAIN, ATTEMPTS, Outcome, read_outcomes
 from dip_experiments.store import Run, read_owner
 from dip_experiments.sweep import Sweep
@@ -112,28 +112,30 @@ def test_sigterm_to_a_sweep_of_several_processes_keeps_every_checkpoint(tmp_path
 
 def test_a_job_whose_process_died_is_begun_again_so_often_and_no_more(tmp_path: Path) -> None:
     for _ in range(ATTEMPTS):
-        assert begin_outcome(tmp_path, ["seed=1"])
+        assert begin_outcome(tmp_path, 1, ["seed=1"])
         (tmp_path / AGAIN).touch()
-    assert begin_outcome(tmp_path, ["seed=1"]) is None
+    assert begin_outcome(tmp_path, 1, ["seed=1"]) is None
     (told,) = read_outcomes(tmp_path)
     assert told.outcome == "failed"
     assert "killed" in str(told.message)
 
 
 def test_what_has_told_its_outcome_has_nothing_to_do_when_the_launcher_starts_again(tmp_path: Path) -> None:
-    place = begin_outcome(tmp_path, ["seed=1"])
-    assert place
-    tell(place, Outcome(["seed=1"], "finished"))
-    assert begin_outcome(tmp_path, ["seed=1"])  # asked for twice in one sweep: another job
+    assert begin_outcome(tmp_path, 1, ["seed=1"])
+    tell(place_of(tmp_path, 1), Outcome(["seed=1"], "finished"))
+    assert begin_outcome(tmp_path, 2, ["seed=1"])  # asked for twice in one sweep: another job
     (tmp_path / AGAIN).touch()
-    assert begin_outcome(tmp_path, ["seed=1"]) is None
+    assert begin_outcome(tmp_path, 1, ["seed=1"]) is None
+    assert begin_outcome(tmp_path, 2, ["seed=1"])
+    assert [outcome.outcome for outcome in read_outcomes(tmp_path)] == ["finished", ""]
 
 
 def test_one_line_tells_done_running_failed_left_and_how_long(tmp_path: Path) -> None:
     following = Sweep(tmp_path, 6)
     assert following.look() == "sweep: 0 of 6 done, 0 running, 6 left"
-    places = [begin_outcome(tmp_path, [f"seed={seed}"]) for seed in range(4)]
-    tell(places[0], Outcome(["seed=0"], "finished", seconds=60.0))  # type: ignore[arg-type]
-    tell(places[1], Outcome(["seed=1"], "failed", seconds=1.0))  # type: ignore[arg-type]
-    # Two run, each half done for all that is known, and two are to come: three minutes for two at a time.
+    for seed in range(4):
+        begin_outcome(tmp_path, seed, [f"seed={seed}"])
+    tell(place_of(tmp_path, 0), Outcome(["seed=0"], "finished", seconds=60.0))
+    tell(place_of(tmp_path, 1), Outcome(["seed=1"], "failed", seconds=1.0))
+    # Two run, each half done for all that is known, and two are to come: three fits of a minute, two at a time.
     assert following.look() == "sweep: 2 of 6 done (1 FAILED), 2 running, 2 left, about 90 s"

@@ -1,6 +1,7 @@
 """Weights & Biases listens to a fit. Whatever happens to it, the fit goes on."""
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,19 +16,24 @@ from torch import Tensor
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.folders import check_writable
-from dip_experiments.store import Run
+from dip_experiments.metrics import psnr_of_estimate
+from dip_experiments.store import Run, stop_image
 
 log = logging.getLogger(__name__)
 
-
-IMAGES = ("target", "reference", "output", "average")
+GROUP = "WANDB_RUN_GROUP"
+"""W&B's variable: the group of a run, if it is not the experiment's name."""
+Values = dict[str, list[Any]]
+"""By name, one value per replica; None is not sent."""
 
 
 class Dashboard(pl.Callback):
     """One W&B run per fit: curves over `iteration` at log-spaced points, peak and final values, and images.
 
     These are the measurement (`target`) and the reference at the start, then output and average where the fit keeps
-    them; a replica that failed sends nothing more. `settings` are the run's words. The first error of W&B is reported
+    them; a replica that failed sends nothing more. At the end each rule's stop is marked: its statistic there, the PSNR
+    of the image kept, and of the replicas' mean (`/mean`) also as the rule estimates it. A run that goes on sends what
+    it has not sent, under the same id. `settings` are the run's words. The first error of W&B is reported
     in one line, and W&B is left alone from then on.
     """
 
@@ -37,6 +43,7 @@ class Dashboard(pl.Callback):
         self.board: wandb.Run | None = None
         self.working = True
         self.sent = 0
+        self.defined: set[str] = set()
 
     def on_fit_start(self, *_: Any) -> None:
         self.sent = self.fit.done
@@ -67,7 +74,7 @@ class Dashboard(pl.Callback):
         signal = words["target"] if words["task"]["name"] == "reconstruction" else words["task"]
         check_writable(self.folder / "wandb")  # W&B would write elsewhere
         self.folder.mkdir(parents=True, exist_ok=True)
-        with cache_folder(self.folder / "wandb" / "cache"):
+        with cached_in(self.folder / "wandb" / "cache"):
             self.board = wandb.init(
                 mode=words["logger"]["mode"],
                 project=words["logger"]["project"],
@@ -75,25 +82,29 @@ class Dashboard(pl.Callback):
                 id=self.run.name,
                 resume="allow",
                 name=f"{signal['name']}-{words['architecture']['name']}-{self.run.name[:8]}",
-                group=words["experiment"]["name"],
+                group=os.environ.get(GROUP) or words["experiment"]["name"],
                 job_type="fit",
                 tags=[words["scale"]["name"], words["image"]["name"], *words["logger"]["tags"]],
                 config=words,
                 reinit="finish_previous",
-                settings=wandb.Settings(console="off", silent=True, init_timeout=60),
+                settings=wandb.Settings(
+                    console="off",
+                    silent=True,
+                    init_timeout=60,
+                    x_disable_stats=True,  # what measures the machine logs into the user's home, whatever is said
+                ),
             )
         self.board.define_metric("iteration")
-        for column in (*self.fit.columns, *IMAGES):
-            for seed in self.fit.problem.seeds:
-                self.board.define_metric(f"{column}/seed{seed}", step_metric="iteration")
         if self.sent == 0:
             task = self.fit.problem.given
             self._log_images(0, target=task.measurement, reference=task.reference)
 
     def _send(self) -> None:
         for point in (point for point in self.points if self.sent < point <= self.fit.done):
-            rows = zip(self.fit.columns, self.fit.curves[point - 1].tolist(), strict=True)
-            self._log(point, dict(rows))
+            rows: Values = dict(zip(self.fit.columns, self.fit.curves[point - 1].tolist(), strict=True))
+            if "split_mse" in rows:
+                rows["psnr_estimated"] = [-10 * math.log10(mse) if mse > 0 else None for mse in rows["split_mse"]]
+            self._log(point, rows)
         for iteration, (output, average) in self.fit.kept.items():
             self._log_images(iteration, output=output, average=average)
         self.sent = self.fit.done
@@ -101,17 +112,49 @@ class Dashboard(pl.Callback):
     def _log_images(self, iteration: int, **images: Float[Tensor, "r c h w"] | None) -> None:
         self._log(iteration, {name: pictures(given) for name, given in images.items() if given is not None})
 
-    def _log(self, iteration: int, values: dict[str, list[Any]]) -> None:
-        """Values by name, one per replica, of those that have not failed."""
+    def _log(self, iteration: int, values: Values) -> None:
+        """Values of the replicas that have not failed."""
         alive = [pair for pair in enumerate(self.fit.problem.seeds) if pair[0] not in self.fit.guard.failed]
-        named = {f"{name}/seed{seed}": row[replica] for name, row in values.items() for replica, seed in alive}
-        if self.board is not None:
-            self.board.log({"iteration": iteration, **named})
+        self._tell(iteration, {f"{name}/seed{seed}": row[r] for name, row in values.items() for r, seed in alive})
+
+    def _tell(self, iteration: int, named: dict[str, Any]) -> None:
+        if self.board is None:
+            return
+        told = {name: value for name, value in named.items() if value is not None}
+        for name in told.keys() - self.defined:
+            self.board.define_metric(name, step_metric="iteration")
+        self.defined |= told.keys()
+        self.board.log({"iteration": iteration, **told})
+
+    def _mark_stops(self, summary: dict[str, Any]) -> None:
+        for rule, stop in summary.get("stopping", {}).items():
+            for replica, at in enumerate(stop["iteration"]):
+                if at is not None:
+                    self._tell(at, self._at_stop(rule, at, replica, summary["scores"]))
+            if stop["joint"] is not None:
+                (psnr,) = _psnr(summary["scores"], stop_image(rule, "mean"), 1)
+                told = stop.get("estimate")
+                estimated = psnr_of_estimate(told["mse"], told["mse_se"]) if told else None
+                self._tell(stop["joint"], {f"psnr_stopped_{rule}/mean": psnr, f"psnr_estimated_{rule}/mean": estimated})
+
+    def _at_stop(self, rule: str, at: int, replica: int, scores: dict[str, Any]) -> dict[str, Any]:
+        """The rule's statistic at a replica's stop, and the PSNR of the average there."""
+        seeds, columns = self.fit.problem.seeds, self.fit.watches[rule].rule.columns[:1]
+        psnr = _psnr(scores, stop_image(rule, "average"), len(seeds))[replica]
+        statistic = {name: float(self.fit.curves[at - 1, self.fit.columns.index(name), replica]) for name in columns}
+        named = {f"psnr_stopped_{rule}": psnr} | {f"{name}_stopped": value for name, value in statistic.items()}
+        return {f"{name}/seed{seeds[replica]}": value for name, value in named.items()}
 
     def _finish(self, summary: dict[str, Any]) -> None:
+        self._mark_stops(summary)
         if self.board is not None:
             self.board.summary.update({name: summary[name] for name in summary if name != "guard"})
             self.board.finish()
+
+
+def _psnr(scores: dict[str, Any], image: str, count: int) -> list[float | None]:
+    """Of an image that was scored; None for each where there is no reference."""
+    return list(scores[image]["psnr"]) if image in scores else [None] * count
 
 
 def pictures(images: Float[Tensor, "r c h w"]) -> list[wandb.Image]:
@@ -121,15 +164,12 @@ def pictures(images: Float[Tensor, "r c h w"]) -> list[wandb.Image]:
 
 
 @contextmanager
-def cache_folder(instead: Path) -> Iterator[None]:
-    """Within it the environment names a cache folder that can be written: without one, W&B logs on the terminal."""
-    given, home = os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME")
-    try:
-        check_writable(Path(given or Path(home or os.devnull, ".cache"), "wandb"))
-    except ValueError:
-        os.environ["XDG_CACHE_HOME"] = str(instead.absolute())
+def cached_in(folder: Path) -> Iterator[None]:
+    """Within it the environment names a folder of ours for what W&B would write to that of the user."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(folder.absolute())
     try:
         yield
     finally:
-        os.environ.pop("XDG_CACHE_HOME", None)
+        os.environ.pop("XDG_CACHE_HOME")
         os.environ.update({} if given is None else {"XDG_CACHE_HOME": given})

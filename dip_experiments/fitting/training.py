@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from torch.utils.data import DataLoader
 
 from dip_experiments.fitting.fit import Fit
@@ -15,13 +16,13 @@ from dip_experiments.fitting.schedule import Blocks
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a fit, whose state is saved. Not an Exception, so that a sweep ends as well."""
+    """Ctrl-C or SIGTERM during a fit, whose state is saved. Not an Exception, so that a sweep ends as well."""
 
 
 def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
     """Carries out the iterations still to be done, in blocks with these `ends`.
 
-    Raises Interrupted at Ctrl-C, and whatever the fit raises.
+    Raises Interrupted at Ctrl-C and at SIGTERM, and whatever the fit raises.
     """
     keep_freed_memory()
     set_precision(fit.problem.precision, device)
@@ -30,6 +31,7 @@ def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[p
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=[device.index or 0] if device.type == "cuda" else 1,
+        plugins=[LightningEnvironment()],  # in a job of Slurm's it would put the job back into the queue by itself
         max_epochs=1,
         callbacks=list(callbacks),
         logger=False,
@@ -46,7 +48,7 @@ def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[p
         at_ctrl_c = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit(fit, blocks)
-        except SystemExit:  # Lightning turns Ctrl-C into an exit of the process, deaf to the next one
+        except SystemExit:  # Lightning turns both into an exit of the process, deaf to the next Ctrl-C
             signal.signal(signal.SIGINT, at_ctrl_c)
             raise Interrupted from None
 

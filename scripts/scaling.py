@@ -1,0 +1,80 @@
+"""What sweeps cost: the tables of docs/scaling.md, from the records of finished fits and from what one run leaves."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+from dip_experiments.store import Run, read_json
+
+MACHINES = {"laptop": ("laptop fit", 2), "one H200": ("512 x 512, RTX 3090", 1), "32 GPUs": ("512 x 512, RTX 3090", 32)}
+"""By name: the fit that it is asked for, and how many it carries out at a time."""
+PUBLISHED = 451.9
+"""Seconds of a fit of a picture of CSet9 on an RTX 3090: the figure of github.com/krennic999/MPI, not ours."""
+COUNTS = (10, 1_000, 100_000)
+CHECKPOINT = "checkpoint.pt"
+
+
+def seconds(records: Path) -> float:
+    """Median wall time of a fit of `table_denoising` (128 x 128, width 32, 1800 iterations) alone on one core."""
+    runs = [Run(path) for path in records.iterdir() if (path / "summary.json").exists()]
+    asked = [run for run in runs if run.settings["experiment"]["name"] == "table_denoising"]
+    alone = [run for run in asked if run.settings["replicas"] == 1]
+    return median(read_json(run.folder / "summary.json")["wall_seconds"] for run in alone)
+
+
+def counted(folders: Sequence[Path]) -> tuple[int, int]:
+    """Bytes and files of a folder, the median of several; a checkpoint is gone when a run is finished."""
+    files = [[path for path in folder.rglob("*") if path.is_file() and path.name != CHECKPOINT] for folder in folders]
+    sizes = [sum(path.stat().st_size for path in inside) for inside in files]
+    return round(median(sizes)), round(median(map(len, files)))
+
+
+def hours(laptop: float) -> Iterator[str]:
+    """Table of the time."""
+    each = {"laptop fit": laptop, "512 x 512, RTX 3090": PUBLISHED}
+    yield "| machine | fits at a time | s per fit | " + " | ".join(f"{count:,} fits" for count in COUNTS) + " |"
+    yield "|---|---|---|" + "---|" * len(COUNTS)
+    for machine, (fit, at_a_time) in MACHINES.items():
+        cells = [duration(-(-count // at_a_time) * each[fit]) for count in COUNTS]
+        yield f"| {machine} | {at_a_time} | {each[fit]:.0f} | " + " | ".join(cells) + " |"
+
+
+def duration(spent: float) -> str:
+    """Seconds as minutes, hours or days."""
+    if spent < 3600:
+        return f"{spent / 60:.0f} min"
+    return f"{spent / 3600:.1f} h" if spent < 48 * 3600 else f"{spent / 86400:.0f} days"
+
+
+def amount(size: int) -> str:
+    """Bytes in kB, MB or GB."""
+    unit, name = (1e3, "kB") if size < 1e6 else (1e6, "MB") if size < 1e9 else (1e9, "GB")
+    return f"{size / unit:.0f} {name}" if size >= 10 * unit else f"{size / unit:.1f} {name}"
+
+
+def volume(name: str, size: int, files: int) -> str:
+    """Row of the table of the space."""
+    cells = [f"{amount(count * size)}, {count * files:,}" for count in COUNTS]
+    return f"| {name} | {amount(size)}, {files} | " + " | ".join(cells) + " |"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints both tables; rows of what is not there are left out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    results = parser.parse_args(arguments).results
+    records = [path for path in (results / "laptop" / "records").glob("*") if (path / "summary.json").exists()]
+    if records:
+        print("\n".join(hours(seconds(results / "laptop" / "records"))) + "\n")
+    print("| what | one fit: size, files | " + " | ".join(f"{count:,} fits" for count in COUNTS) + " |")
+    print("|---|---|" + "---|" * len(COUNTS))
+    runs = [path.parent for path in (results / "runs").glob("*/summary.json")]
+    offline = list((results / "wandb").glob("offline-run-*"))
+    for name, folders in (("run", runs), ("W&B, offline", offline), ("record, in git", records)):
+        if folders:
+            print(volume(name, *counted(folders)))
+
+
+if __name__ == "__main__":
+    main()
