@@ -55,7 +55,7 @@ function seriesOf(line, show) {
 }
 
 function uplotOptions(series, bands, box, options, tell) {
-  const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${getComputedStyle(document.body).fontFamily}` };
   return {
     width: box.clientWidth, height: chartHeight(box), series, bands,
     legend: { show: false },

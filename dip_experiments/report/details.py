@@ -42,8 +42,10 @@ def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
 
 
 def title(run: Run) -> str:
-    """`cset9/f16, denoising, noisy25`."""
-    return f"{image_words(run.settings)}, {task_words(run.settings)}"
+    """`cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
+    words = run.settings
+    of = f" of {words['target']['name']}" if words["task"]["name"] == "reconstruction" else ""
+    return f"{image_words(words)}, {task_words(words)}{of}"
 
 
 def facts(run: Run) -> dict[str, str]:

@@ -26,7 +26,8 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 class Drawn:
     """One figure or table of a scale.
 
-    `about`: the first words of its experiment's file, and `expected` what they say the paper has. `numbers`: ours,
+    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by
+    its label. `numbers`: ours,
     beside published ones where there are any. `text`: of a table, in Markdown.
     """
 
@@ -34,7 +35,7 @@ class Drawn:
     kind: str
     name: str
     about: str
-    expected: str
+    expected: Sequence[tuple[str, str]]
     command: str
     numbers: Table
     text: str
@@ -81,7 +82,7 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         kind=kind,
         name=path.stem,
         about=said.get("", ""),
-        expected=next((f"{label}: {words}" for label, words in said.items() if label.startswith("Expected")), ""),
+        expected=[(label, words) for label, words in said.items() if label.startswith("Expected")],
         command=_command(said, scale),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",

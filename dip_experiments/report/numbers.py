@@ -23,6 +23,9 @@ IMAGES = {
     "mean": "mean of all seeds' averages",
 }
 
+FROM = "_from"
+"""How the names of facts end that say where another one is from."""
+
 
 def known(values: Sequence[float | None] | None) -> list[float]:
     """Those that are numbers: a replica that failed has none."""
@@ -33,7 +36,8 @@ def spread(values: Sequence[float], decimals: int) -> str:
     """Mean and range, `28.69 (28.41 to 28.90)`; one number where all are the same; nothing for none."""
     if not values:
         return ""
-    mean, least, most = (f"{value:.{decimals}f}" for value in (fmean(values), min(values), max(values)))
+    three = (fmean(values), min(values), max(values))
+    mean, least, most = (f"{round(value, decimals) + 0.0:.{decimals}f}" for value in three)  # without -0.00
     return mean if least == most else f"{mean} ({least} to {most})"
 
 
@@ -82,7 +86,12 @@ def _stop(run: Run, name: str, rule: Mapping[str, Any]) -> list[str]:
 
 def _said(rule: Mapping[str, Any]) -> list[str]:
     """What the rule took from the picture, and its own estimate of the mean image."""
-    facts = [f"{key.replace('_', ' ')} {fact(value)}" for key, value in rule["facts"].items() if value is not None]
+    origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FROM)}
+    facts = [
+        f"{key.replace('_', ' ')} {fact(value)}{origins.get(key + FROM, '')}"
+        for key, value in rule["facts"].items()
+        if key not in origins and value is not None
+    ]
     estimate = rule.get("estimate") or {}
     if estimate.get("mse") is not None and estimate.get("mse_se") is not None:
         facts.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")

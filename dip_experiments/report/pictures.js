@@ -64,10 +64,10 @@ function pictureRow(run, letter) {
   saw.show(others.target ? ["target"] : [], "not kept");
   if (others.reference) panes[3].show(["reference"]);
   const show = (iteration) => {
-    output.show(kept(outputs, iteration), lacking(outputs));
-    average.show(kept(averages, iteration), lacking(averages));
-    const [shown] = kept(outputs, iteration);
-    error.show(shown && against ? [shown, against] : [], against ? lacking(outputs) : "there is nothing to compare it with");
+    const shown = keptAt(outputs, iteration, letter), averaged = keptAt(averages, iteration, letter);
+    output.show(shown.names, lacking(outputs), shown.at);
+    average.show(averaged.names, lacking(averages), averaged.at);
+    error.show(against && shown.names.length ? [...shown.names, against] : [], against ? lacking(outputs) : "there is nothing to compare it with", shown.at);
   };
   const heading = letter ? `${letter}: ${run.title}, seed ${seed}` : `Seed ${seed}.`;
   const row = element("div", { class: "row-of-pictures" }, element("p", { class: "quiet" }, heading), element("div", { class: "panes" }, ...panes.map((one) => one.figure)));
@@ -79,7 +79,8 @@ function pane(run, title) {
   const frame = element("div", { class: "frame" }), [width, height] = run.pictures.size ?? [1, 1];
   frame.style.aspectRatio = `${width} / ${height}`;
   const caption = element("figcaption", {}, title);
-  const show = (names, reason) => {
+  const show = (names, reason, at = "") => {
+    caption.textContent = title + at;
     const alt = names.length > 1 ? `${title}, amplified` : title;
     frame.replaceChildren(...(names.length ? names.map((name, at) => image(source(run, name), at ? "" : alt, at ? "over" : "")) : [element("p", { class: "lack" }, reason)]));
   };
@@ -90,8 +91,12 @@ function image(src, alt, kind) {
   return element("img", { src, alt, class: kind, draggable: "false" });
 }
 
-function kept(pictures, iteration) {
-  return pictures[iteration] ? [pictures[iteration]] : [];
+// The picture of an iteration. Two runs have kept different ones: of each the nearest is shown, and said.
+function keptAt(pictures, iteration, several) {
+  const there = Object.keys(pictures).map(Number);
+  if (pictures[iteration] || !several || !there.length) return { names: pictures[iteration] ? [pictures[iteration]] : [], at: "" };
+  const next = there[nearest(there, iteration)];
+  return { names: [pictures[next]], at: `, iteration ${next}` };
 }
 
 function lacking(pictures) {

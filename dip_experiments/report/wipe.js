@@ -25,7 +25,7 @@ function sidesOf(run, prefix, letter) {
   const { outputs, averages, others } = run.pictures;
   const moving = [["output", "output", outputs], ["average-at", "average of outputs", averages]].filter(([, , there]) => Object.keys(there).length);
   return [
-    ...moving.map(([key, title, there]) => ({ run, key: letter + key, title: prefix + title, name: (iteration) => there[iteration] })),
+    ...moving.map(([key, title, there]) => ({ run, key: letter + key, title: prefix + title, name: (iteration) => keptAt(there, iteration, prefix).names[0] })),
     ...Object.entries(others).map(([name, title]) => ({ run, key: letter + name, title: prefix + title, name: () => name })),
   ];
 }
