@@ -12,7 +12,7 @@ async function showComparison(section, words) {
     ...head,
     ...runs.map((run, at) => element("p", { class: "which" }, element("strong", {}, "AB"[at]), " ", element("a", { href: link({ view: "run", run: run.run }) }, run.title), ` ${run.run}`)),
     curves.block, shown.block,
-    differences("What they came to", ["", "A", "B"], ...runs.map((run) => run.numbers), false),
+    differences("What they came to", ["number", "A", "B"], ...runs.map((run) => run.numbers), false),
     differences("Settings that differ", ["setting", "A", "B"], ...runs.map((run) => run.settings), true),
   );
   curves.draw();

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
+from dip_experiments.report.pictures import size_of
 from dip_experiments.store import read_json
 
 LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Command): ")
@@ -62,7 +61,7 @@ class Drawn:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture, in pixels."""
-        return Image.open(self.picture).size if self.picture else (0, 0)
+        return size_of(self.picture) if self.picture else (0, 0)
 
 
 def all_drawn(results: Path, experiments: Path) -> list[Drawn]:

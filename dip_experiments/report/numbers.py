@@ -23,16 +23,17 @@ IMAGES = {
     "mean": "mean of all seeds' averages",
 }
 
+Number = int | float
 FROM = "_from"
 """How the names of facts end that say where another one is from."""
 
 
-def known(values: Sequence[float | None] | None) -> list[float]:
+def known(values: Sequence[Number | None] | None) -> list[Number]:
     """Those that are numbers: a replica that failed has none."""
     return [value for value in values or () if value is not None]
 
 
-def spread(values: Sequence[float], decimals: int) -> str:
+def spread(values: Sequence[Number], decimals: int) -> str:
     """Mean and range, `28.69 (28.41 to 28.90)`; one number where all are the same; nothing for none."""
     if not values:
         return ""
@@ -41,7 +42,7 @@ def spread(values: Sequence[float], decimals: int) -> str:
     return mean if least == most else f"{mean} ({least} to {most})"
 
 
-def whole_spread(values: Sequence[float]) -> str:
+def whole_spread(values: Sequence[Number]) -> str:
     """Median and range of iterations."""
     if not values:
         return ""

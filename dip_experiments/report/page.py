@@ -126,7 +126,7 @@ def digest(text: str) -> str:
 def markdown(text: str) -> Markup:
     """A table's text as HTML, without any that stands in it; its headings below the page's own."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
-    reader.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0" role="region"><table>')
+    reader.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table>')
     reader.add_render_rule("table_close", lambda *_: "</table></div>")
     tokens = reader.parse(text)
     for token in tokens:

@@ -42,7 +42,7 @@ def described(run: Run) -> dict[str, Any]:
     if "average" in found:
         at["average"].setdefault(run.summary["iterations"], "average")
     others = {name: _title(name) for name in found if name not in kept}
-    sizes = {name: Image.open(path).size for name, path in found.items()}
+    sizes = {name: size_of(path) for name, path in found.items()}
     fitted = next((sizes[name] for name in (*at["iteration"].values(), "average", "reference") if name in sizes), None)
     against = next((name for name in ("reference", "target") if fitted and sizes.get(name) == fitted), None)
     return {
@@ -53,6 +53,12 @@ def described(run: Run) -> dict[str, Any]:
         "size": fitted or next(iter(sizes.values()), None),
         "against": against,
     }
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, in pixels."""
+    with Image.open(path) as picture:
+        return picture.size
 
 
 def _whose(match: re.Match[str], first: int) -> int:

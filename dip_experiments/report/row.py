@@ -16,7 +16,7 @@ class Column:
 
     name: str
     title: str
-    value: Callable[[Run], str | float | None]
+    value: Callable[[Run], str | int | float | None]
     form: str = ""
 
     def cell(self, run: Run) -> tuple[str, str]:
@@ -27,19 +27,19 @@ class Column:
         return (str(value), format(value, self.form)) if self.form else (str(value), str(value))
 
 
-def final(run: Run, column: str) -> float | None:
+def final(run: Run, column: str) -> int | float | None:
     """Last value of a curve, the mean over the seeds."""
     values = known(run.summary["final"].get(column))
     return fmean(values) if values else None
 
 
-def best(run: Run) -> float | None:
+def best(run: Run) -> int | float | None:
     """What the average reaches at its peak, which only the clean picture tells."""
     values = known(run.summary["oracle_peak"].get("psnr_average"))
     return fmean(values) if values else None
 
 
-def best_at(run: Run) -> float | None:
+def best_at(run: Run) -> int | float | None:
     """Iteration of that peak, the mean over the seeds."""
     values = known(run.summary["oracle_iteration"].get("psnr_average"))
     return fmean(values) if values else None
