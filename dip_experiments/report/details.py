@@ -16,6 +16,7 @@ from dip_experiments.report.settings import Compose, differing, experiment_of, i
 from dip_experiments.store import Run
 
 NO_EXPERIMENT = "single"
+"""What a run of no experiment says."""
 SAID_ALONE = ("versions", "command")
 
 
@@ -73,7 +74,7 @@ def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, 
         run=run.name,
         seeds=seeds(run),
         facts=facts(run),
-        experiment=experiment,
+        experiment="" if experiment == NO_EXPERIMENT else experiment,
         scale=scale,
         folder=run.folder.relative_to(results).as_posix(),
         is_record=run.is_record,

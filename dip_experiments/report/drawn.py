@@ -15,6 +15,8 @@ COMPARED = ("image", "setting", "ours", "published", "difference")
 NAMED = ("{}", "table_{}", "study_{}")
 """What the experiment of a page may be called."""
 AT_PAPER_SIZE = "make paper"
+MEASURED = ("_mean", "_min", "_max")
+"""How columns of numbers end."""
 LONGEST = 24
 """Rows of a figure's numbers that are shown as they are."""
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -125,7 +127,9 @@ def numbers(path: Path) -> Table:
     if "iteration" in columns and (values := [name for name in columns if name.endswith("_mean")]):
         return _of_curves(rows, columns[: columns.index("iteration")], values[0])
     if path.parent.name == "figures" and 0 < len(rows) <= LONGEST:
-        return columns, [list(row.values()) for row in rows]
+        return columns, [
+            [_short(row[name]) if name.endswith(MEASURED) else row[name] for name in columns] for row in rows
+        ]
     return (), ()
 
 
