@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Dip
+from conftest import SMALL, Dip, only_run
 from studio import make_run
 from synthetic_report import CLOSING, NASTY, RISING, asset, denoising, figure, record_of, refinish, report
 
@@ -222,6 +222,35 @@ def test_an_experiment_says_what_it_is_by_its_labels() -> None:
     assert said[""].startswith("Figure 4 of the paper")
     assert said["Command"] == "make reproduce-fig4"
     assert said["Expected at paper"].startswith("a single output peaks at 30.7 dB")
+
+
+def test_a_seed_that_failed_has_no_numbers_and_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "half", failed=[0])
+    assert report(tmp_path).runs == 1
+    found = details(tmp_path, run)
+    assert found["seeds"] == [4]
+    assert all(len(column["values"]) == 1 for column in found["chart"]["columns"])
+    assert "replica 0 (seed 3) failed at iteration 9" in found["html"]
+
+
+def test_of_a_run_as_dip_makes_it_the_settings_that_were_asked_for_are_those_that_differ(
+    tmp_path: Path, dip: Dip
+) -> None:
+    words = ["fit.iterations=4", "fit.block=2", "optimizer.lr=0.5", "target=noise"]
+    assert dip(*SMALL[:-2], *words) == 0
+    assert dip("report") == 0
+    found = details(tmp_path / "results", only_run(tmp_path))
+    rows = re.findall(r'<tr><th scope="row"><code>([^<]*)</code></th><td>([^<]*)</td>', found["html"])
+    assert dict(rows) == {
+        "architecture.down": "8 x 3",
+        "architecture.skip": "4 x 3",
+        "architecture.up": "8 x 3",  # follows from down
+        "fit.block": "2",
+        "fit.iterations": "4",
+        "image.size": "32",
+        "optimizer.lr": "0.5",
+        "target.name": "noise",
+    }
 
 
 def test_dip_report_takes_the_results_folder_alone(

@@ -18,7 +18,7 @@ from dip_experiments.report.details import details, sections
 from dip_experiments.report.drawn import Drawn, all_drawn
 from dip_experiments.report.gathering import Gathered, gather
 from dip_experiments.report.pictures import pictures
-from dip_experiments.report.row import COLUMNS, FILTERS, choices, facets
+from dip_experiments.report.row import COLUMNS, choices, facets
 from dip_experiments.report.settings import Compose
 from dip_experiments.store import Run
 
@@ -101,7 +101,7 @@ def page(gathered: Gathered, drawn: Sequence[Drawn]) -> str:
             script_hash=digest(script),
             style_hash=digest(style),
             columns=COLUMNS,
-            filters={name: values for name, values in choices(runs).items() if len(values) > 1 or name in FILTERS[:2]},
+            filters=choices(runs),
             rows=[_row(run, drawn) for run in runs],
             drawn=drawn,
             left_out=gathered.left_out,
