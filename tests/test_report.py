@@ -231,6 +231,9 @@ def test_a_seed_that_failed_has_no_numbers_and_is_said(tmp_path: Path) -> None:
     assert found["seeds"] == [4]
     assert all(len(column["values"]) == 1 for column in found["chart"]["columns"])
     assert "replica 0 (seed 3) failed at iteration 9" in found["html"]
+    assert found["pictures"]["seed"] == 4
+    shown = tmp_path / "report" / "assets" / "pictures" / "half" / "average.png"
+    assert shown.read_bytes() == run.image("average", 1).read_bytes()
 
 
 def test_of_a_run_as_dip_makes_it_the_settings_that_were_asked_for_are_those_that_differ(

@@ -1,5 +1,6 @@
 """The report page in a real browser: from the disk, with keyboard, in both themes and widths, with 300 runs."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +30,8 @@ OF_COLOURS = {"type": "rule", "values": ["color-contrast"]}
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """index.html of 300 runs, made once for all processes that test."""
-    root = tmp_path_factory.getbasetemp().parent / "report-of-300-runs"
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "report-of-300-runs"
     results = root / "results"
     with FileLock(f"{root}.lock"):
         if not (results / "report").exists():
