@@ -18,6 +18,7 @@ from dip_experiments.store import Run
 NO_EXPERIMENT = "single"
 """What a run of no experiment says."""
 SAID_ALONE = ("versions", "command")
+"""Of a sitting, what stands in lines of its own."""
 
 
 def details(run: Run, html: str) -> dict[str, Any]:
