@@ -28,7 +28,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	paper table-impedance table-precision table-trajectory table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	ablation-denoising ablation-impedance smoke-ablations \
-	figures check-figures bench data status dashboard clean clean-runs
+	figures check-figures report bench data status dashboard clean clean-runs
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 24
@@ -243,6 +243,9 @@ dashboard: setup ## the W&B workspace: to your account after `wandb login`, else
 figures: setup ## redraw every figure and table that has records or runs, without a fit
 	@for script in scripts/figure_*.py scripts/table_*.py; do for scale in laptop paper; do \
 		echo $$script --scale $$scale --results $(RESULTS) --if-kept; done; done | xargs -P 2 -L 1 $(BIN)/python
+
+report: setup ## one page of all runs, figures and tables, for a browser: RESULTS/report/index.html
+	$(BIN)/dip report paths.results=$(RESULTS)
 
 check-figures: setup ## compare figures and tables with those committed: CSV, MD and JSON by byte, PNG by pixel
 	$(BIN)/python scripts/check_figures.py --results $(RESULTS)

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.compose import compose_jobs, did_you_mean, options
+from omegaconf import OmegaConf
+
+from dip_experiments.compose import compose_jobs, conf_folder, did_you_mean, options
 from dip_experiments.paper import Row, fit_rows, read_rows
 from dip_experiments.storekeeping import merge, plot, prune, show, status
 from dip_experiments.words import for_hydra
@@ -96,12 +98,38 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     return fit_rows(read_rows(), further, spent, kept)
 
 
+def report(words: Sequence[str], imported: Importer) -> int:
+    """Writes results/report/index.html, one page of all runs, figures and tables: `dip report`."""
+    if wrong := [word for word in words if word.split("=")[0] != "paths.results"]:
+        raise ValueError(
+            f"dip report {wrong[0]}: the page shows all that is there; it takes paths.results=folder alone"
+        )
+    settings = compose_jobs(for_hydra(words, multirun=False), multirun=False)[0]
+    written = imported("dip_experiments.report.page").write_report(
+        Path(settings.paths.results), conf_folder() / "experiment", composed
+    )
+    print(f"{written.runs} runs, {written.drawings} figures and tables: {written.page}")
+    for name, reason in written.left_out.items():
+        print(f"not shown: {name}: {reason}")
+    return 0
+
+
+def composed(experiment: str | None, scale: str) -> dict[str, Any]:
+    """The settings of an experiment's first run, or those without any; words that are unknown play no part."""
+    asked = {"experiment": experiment, "scale": scale}
+    known = [f"{group}={name}" for group, name in asked.items() if name in options(group)]
+    (job,) = compose_jobs([*known, "hydra.mode=RUN"], multirun=False)  # not its grid, which takes seconds to compose
+    words = OmegaConf.to_container(job, resolve=True)
+    return {str(key): value for key, value in words.items()} if isinstance(words, dict) else {}
+
+
 SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {
     "keep": keep,
     "merge": merge,
     "paper": paper,
     "plot": plot,
     "prune": prune,
+    "report": report,
     "rivals": rivals,
     "show": show,
     "status": status,

@@ -32,6 +32,7 @@ FLOORS = {
     "settings": 3,
     "fitting": 3,
     "drawing": 3,
+    "report": 3,
     "compose": 4,
     "words": 4,
     "guide": 4,
@@ -55,6 +56,7 @@ NEIGHBOURS = {
     ("datasets", "folders"),
     ("store", "metrics"),  # which points of a curve are kept
     ("architectures", "operators"),
+    ("report", "drawing"),  # its words for a network
     ("wording", "compose"),
     ("words", "compose"),
     ("guide", "compose"),
@@ -76,12 +78,18 @@ NEIGHBOURS = {
     ("command", "subcommands"),
 }
 """Who knows whom on the same floor: (room, the room that it imports)."""
-STRANGERS = [("drawing", "settings"), ("fitting", "settings"), ("images", "settings"), ("metrics", "store")]
+STRANGERS = [
+    ("drawing", "settings"),
+    ("report", "settings"),
+    ("fitting", "settings"),
+    ("images", "settings"),
+    ("metrics", "store"),
+]
 """Rooms that never know each other, whatever their floors."""
 WITHOUT_TORCH = [
-    "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "compose",
-    "wording", "words", "guide", "reporting", "searching", "paper", "overview", "sweep", "storekeeping", "subcommands",
-    "command", "scripts", "times", "outcomes",
+    "datasets", "folders", "images", "baselines", "metrics", "published", "schema", "store", "drawing", "report",
+    "compose", "wording", "words", "guide", "reporting", "searching", "paper", "overview", "sweep", "storekeeping",
+    "subcommands", "command", "scripts", "times", "outcomes",
 ]  # fmt: skip
 DOOR = ("command.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""

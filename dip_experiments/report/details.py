@@ -1,0 +1,99 @@
+"""One run as its view shows it: what the page's scripts draw, and what stands there in words."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from dip_experiments.report.curves import ORDER, chart
+from dip_experiments.report.drawn import Drawn
+from dip_experiments.report.numbers import fact, guard_lines, known, score_table, spread, stop_table
+from dip_experiments.report.pictures import described
+from dip_experiments.report.row import COLUMNS, seeds
+from dip_experiments.report.settings import Compose, differing, experiment_of, image_words, task_words, told
+from dip_experiments.store import Run
+
+NO_EXPERIMENT = "single"
+"""What a run of no experiment says."""
+SAID_ALONE = ("versions", "command")
+"""Of a sitting, what stands in lines of its own."""
+
+
+def details(run: Run, html: str) -> dict[str, Any]:
+    """What the scripts take: curves, stops, pictures, settings and numbers by title; `html` is shown as it is."""
+    return {
+        "run": run.name,
+        "title": title(run),
+        "seeds": run.seeds,
+        "iterations": run.summary["iterations"],
+        "chart": chart(run),
+        "marked": list(ORDER),
+        "stops": {name: stops(run, rule) for name, rule in run.summary.get("stopping", {}).items()},
+        "pictures": described(run),
+        "settings": told(run.settings),
+        "numbers": {**facts(run), **best_scores(run)},
+        "html": html,
+    }
+
+
+def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
+    """Where a rule stops, one per seed that did not fail."""
+    return [rule["iteration"][replica] for replica in run.replicas]
+
+
+def title(run: Run) -> str:
+    """`cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
+    words = run.settings
+    of = f" of {words['target']['name']}" if words["task"]["name"] == "reconstruction" else ""
+    return f"{image_words(words)}, {task_words(words)}{of}"
+
+
+def facts(run: Run) -> dict[str, str]:
+    """The columns of the table of runs, and how large the network is."""
+    shown = {column.title: column.cell(run)[1] for column in COLUMNS}
+    shown["device"] = str(run.provenance["device"])
+    if parameters := run.summary.get("parameters"):
+        shown["parameters"] = f"{parameters:,}"
+    return {name: value for name, value in shown.items() if value}
+
+
+def best_scores(run: Run) -> dict[str, str]:
+    """Scores by picture and metric, for a comparison."""
+    head, rows = score_table(run)
+    return {
+        f"{row[0]}: {metric}": value for row in rows for metric, value in zip(head[1:], row[1:], strict=True) if value
+    }
+
+
+def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, templates: Environment) -> str:
+    """What stands under a run's curves and pictures: scores, stops, settings, provenance."""
+    scale, experiment = str(run.settings["scale"]["name"]), experiment_of(run.settings)
+    plain = compose(None, scale)
+    return templates.get_template("run.html.j2").render(
+        run=run.name,
+        seeds=seeds(run),
+        facts=facts(run),
+        experiment="" if experiment == NO_EXPERIMENT else experiment,
+        scale=scale,
+        folder=run.folder.relative_to(results).as_posix(),
+        is_record=run.is_record,
+        drawn=drawn,
+        scores=score_table(run),
+        stops=stop_table(run),
+        ended_by=run.summary.get("ended_by"),
+        explained=spread(known(run.summary["iterations_explained"]), 0),
+        guard=guard_lines(run),
+        differing=differing(run.settings, compose(experiment, scale), plain),
+        settings=told(run.settings),
+        sittings=[sitting_rows(sitting) for sitting in run.provenance["sittings"]],
+    )
+
+
+def sitting_rows(sitting: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Code, versions, machine and command of a sitting, a line each."""
+    rows = [(key.replace("_", " "), fact(value)) for key, value in sitting.items() if key not in SAID_ALONE]
+    versions = ", ".join(f"{package} {version}" for package, version in sitting.get("versions", {}).items())
+    said = [("versions", versions), ("command", shlex.join(map(str, sitting.get("command", []))))]
+    return [(key, value) for key, value in [*rows, *said] if value]

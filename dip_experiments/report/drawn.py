@@ -1,0 +1,154 @@
+"""Figures and tables as they lie in a results folder: picture or text, our numbers beside published ones, command."""
+
+import csv
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dip_experiments.report.pictures import size_of
+from dip_experiments.store import read_json
+
+LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Command): ")
+COMPARED = ("image", "setting", "ours", "published", "difference")
+NAMED = ("{}", "table_{}", "study_{}")
+"""What the experiment of a page may be called."""
+AT_PAPER_SIZE = "make paper"
+MEASURED = ("_mean", "_min", "_max")
+"""How columns of numbers end."""
+LONGEST = 24
+"""Rows of a figure's numbers that are shown as they are."""
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Head and rows."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One figure or table of a scale.
+
+    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by
+    its label. `numbers`: ours,
+    beside published ones where there are any. `text`: of a table, in Markdown.
+    """
+
+    scale: str
+    kind: str
+    name: str
+    about: str
+    expected: Sequence[tuple[str, str]]
+    command: str
+    numbers: Table
+    text: str
+    picture: Path | None
+    runs: Sequence[str]
+    minutes: float
+
+    @property
+    def key(self) -> str:
+        """What it is called in the address."""
+        return f"{self.scale}/{self.kind}s/{self.name}"
+
+    @property
+    def title(self) -> str:
+        """`Figure 2`, `Denoising`."""
+        words = re.sub(r"fig(\d+)", r"Figure \1,", self.name.replace("_", " ")).rstrip(",")
+        return words[0].upper() + words[1:]
+
+    @property
+    def shelf(self) -> str:
+        """`laptop figures`."""
+        return f"{self.scale} {self.kind}s"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, in pixels."""
+        return size_of(self.picture) if self.picture else (0, 0)
+
+
+def all_drawn(results: Path, experiments: Path) -> list[Drawn]:
+    """What is drawn, scale by scale, figures before tables; `experiments`: the folder of their YAML files."""
+    paths = [path for kind in ("figures", "tables") for path in results.glob(f"*/{kind}/*.json")]
+    paths.sort(key=lambda path: (path.parts[-3], path.parts[-2], _natural(path.stem)))
+    return [_drawn(path, experiments) for path in paths if path.with_suffix(".csv").exists()]
+
+
+def _drawn(path: Path, experiments: Path) -> Drawn:
+    scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
+    asked = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
+    said = header(next(iter(_experiments(path.stem, asked, experiments)), None))
+    picture, text = path.with_suffix(".png"), path.with_suffix(".md")
+    return Drawn(
+        scale=scale,
+        kind=kind,
+        name=path.stem,
+        about=said.get("", ""),
+        expected=[(label, words) for label, words in said.items() if label.startswith("Expected")],
+        command=_command(said, scale),
+        numbers=numbers(path.with_suffix(".csv")),
+        text=text.read_text() if text.exists() else "",
+        picture=picture if picture.exists() else None,
+        runs=[str(run["run"]) for run in source["runs"]],
+        minutes=float(source["minutes_of_fitting"]),
+    )
+
+
+def _experiments(name: str, asked: Sequence[str], folder: Path) -> Iterator[Path]:
+    """Files of the experiments that a page may be of, the likeliest first: called like it, else those of its runs."""
+    names = [pattern.format(name) for pattern in NAMED]
+    names += [path.stem for path in sorted(folder.glob(f"{name}_*.yaml"))]
+    yield from (path for one in (*names, *asked) if (path := folder / f"{one}.yaml").exists())
+
+
+def header(experiment: Path | None) -> dict[str, str]:
+    """What the first comment of an experiment's file says, by its labels (`Expected`, `Command`); "" for the rest."""
+    if experiment is None:
+        return {}
+    lines = itertools.dropwhile(lambda line: line.startswith("# @"), experiment.read_text().splitlines())
+    comment = itertools.takewhile(lambda line: line.startswith("#"), lines)
+    about, *parts = LABELS.split(" ".join(line.lstrip("# ") for line in comment))
+    return {"": about.strip()} | dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
+
+
+def _command(said: Mapping[str, str], scale: str) -> str:
+    if scale == "paper" and AT_PAPER_SIZE in said.get("Time", ""):
+        return AT_PAPER_SIZE
+    command = said.get("Command", "").rstrip(".")
+    return f"{command} SCALE=smoke" if scale == "smoke" and command else command
+
+
+def numbers(path: Path) -> Table:
+    """Of a page's CSV: ours beside published; of curves their best and last values; a short table as it is."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = list(rows[0]) if rows else []
+    if set(COMPARED) <= set(columns):
+        return COMPARED, [[row[column] for column in COMPARED] for row in rows]
+    if "iteration" in columns and (values := [name for name in columns if name.endswith("_mean")]):
+        return _of_curves(rows, columns[: columns.index("iteration")], values[0])
+    if path.parent.name == "figures" and 0 < len(rows) <= LONGEST:
+        return columns, [
+            [_short(row[name]) if name.endswith(MEASURED) else row[name] for name in columns] for row in rows
+        ]
+    return (), ()
+
+
+def _of_curves(rows: Sequence[Mapping[str, str]], names: Sequence[str], value: str) -> Table:
+    """A row for every curve: where it is best (a PSNR or a gain is largest there, a loss smallest), and how it ends."""
+    best = max if value.startswith(("psnr", "gain")) else min
+    found = []
+    for curve, group in itertools.groupby(rows, key=lambda row: [row[name] for name in names]):
+        points = list(group)
+        at = best(points, key=lambda row: float(row[value]))
+        found.append([*curve, _short(at[value]), at["iteration"], _short(points[-1][value]), points[-1]["iteration"]])
+    title = value.removesuffix("_mean").replace("_", " ")
+    return (*names, f"best {title}", "at iteration", "last", "at iteration"), found
+
+
+def _short(number: str) -> str:
+    return f"{float(number):.4g}"
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """So that fig10 comes after fig7."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,121 @@
+"""What a run came to, in words: scores, stops, and what the guard did."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from dip_experiments.metrics import estimated_psnr
+from dip_experiments.report.pictures import NAMES, STOP
+from dip_experiments.store import Run, stop_image
+
+METRICS = {
+    "psnr": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 3),
+    "psnr_missing": ("PSNR in the holes, dB", 2),
+    "psnr_y_authors": ("PSNR of Y, dB", 2),
+}
+"""Title and decimals."""
+IMAGES = {
+    **NAMES,
+    "output": "last output",
+    "measurement": "what it saw",
+    "mean_of_2": "mean of two seeds' averages",
+    "mean": "mean of all seeds' averages",
+}
+
+Number = int | float
+FROM = "_from"
+"""How the names of facts end that say where another one is from."""
+
+
+def known(values: Sequence[Number | None] | None) -> list[Number]:
+    """Those that are numbers: a replica that failed has none."""
+    return [value for value in values or () if value is not None]
+
+
+def spread(values: Sequence[Number], decimals: int) -> str:
+    """Mean and range, `28.69 (28.41 to 28.90)`; one number where all are the same; nothing for none."""
+    if not values:
+        return ""
+    three = (fmean(values), min(values), max(values))
+    mean, least, most = (f"{round(value, decimals) + 0.0:.{decimals}f}" for value in three)  # without -0.00
+    return mean if least == most else f"{mean} ({least} to {most})"
+
+
+def whole_spread(values: Sequence[Number]) -> str:
+    """Median and range of iterations."""
+    if not values:
+        return ""
+    middle, least, most = f"{median(values):.0f}", f"{min(values):.0f}", f"{max(values):.0f}"
+    return middle if least == most else f"{middle} ({least} to {most})"
+
+
+def score_table(run: Run) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: images that the fit ended with, against the clean picture; those at stops are in `stop_table`."""
+    scores = {name: metrics for name, metrics in run.summary["scores"].items() if not STOP.fullmatch(name)}
+    used = [metric for metric in METRICS if any(metric in metrics for metrics in scores.values())]
+    rows = [
+        [IMAGES.get(name, name.replace("_", " "))]
+        + [spread(known(metrics.get(metric)), METRICS[metric][1]) for metric in used]
+        for name, metrics in scores.items()
+    ]
+    return ["picture", *(METRICS[metric][0] for metric in used)], rows
+
+
+def stop_table(run: Run) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: where each rule stops, and what it is worth there."""
+    head = ["rule", "stops at", "made sure", "of the mean", "PSNR of the average, dB", "below the best", "it says"]
+    rules = run.summary.get("stopping", {})
+    return head, [[name.replace("_", " "), *_stop(run, name, rule)] for name, rule in rules.items()]
+
+
+def _stop(run: Run, name: str, rule: Mapping[str, Any]) -> list[str]:
+    stops = known(rule["iteration"])
+    scores = known(run.summary["scores"].get(stop_image(name, "average"), {}).get("psnr"))
+    best = known(run.summary["oracle_peak"].get("psnr_average"))
+    gaps = [peak - score for peak, score in zip(best, scores, strict=True)] if len(best) == len(scores) else []
+    joint = "" if rule["joint"] is None else f"{rule['joint']}{'' if rule['joint_final'] else ', not sure'}"
+    return [
+        whole_spread(stops) or "nowhere",
+        f"{sum(map(bool, rule['final']))} of {len(rule['final'])}",
+        joint,
+        spread(scores, 2),
+        spread(gaps, 2),
+        "; ".join(_said(rule)),
+    ]
+
+
+def _said(rule: Mapping[str, Any]) -> list[str]:
+    """What the rule took from the picture, and its own estimate of the mean image."""
+    origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FROM)}
+    facts = [
+        f"{key.replace('_', ' ')} {fact(value)}{origins.get(key + FROM, '')}"
+        for key, value in rule["facts"].items()
+        if key not in origins and value is not None
+    ]
+    estimate = rule.get("estimate") or {}
+    if estimate.get("mse") is not None and estimate.get("mse_se") is not None:
+        facts.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
+    return facts
+
+
+def fact(value: Any) -> str:
+    """A fact in a line."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def guard_lines(run: Run) -> list[str]:
+    """What the guard did, and what failed, a line each."""
+    lost = sum(run.summary["lost_iterations"])
+    lines = [f"{lost} iterations lost to the guard"] if lost else []
+    lines += [
+        f"iteration {event['iteration']}, replica {event['replica']}: {event['event']}"
+        + (
+            f" (loss {event['loss']:.3g}, usual {event['usual']:.3g})"
+            if event.get("loss") and event.get("usual")
+            else ""
+        )
+        for event in run.summary["guard"]
+    ]
+    failed = run.summary["failed"]
+    return lines + [f"replica {f['replica']} (seed {f['seed']}) failed at iteration {f['iteration']}" for f in failed]

@@ -1,0 +1,105 @@
+// The pictures that runs have kept: a slider over their iterations, and what the network saw, output, average and error.
+
+const GAINS = ["1", "2", "4", "8", "16"];
+
+function source(run, name) {
+  return `assets/pictures/${encodeURIComponent(run.run)}/${encodeURIComponent(name)}.png`;
+}
+
+function keptIterations(runs) {
+  const all = runs.flatMap((run) => [...Object.keys(run.pictures.outputs), ...Object.keys(run.pictures.averages)]);
+  return [...new Set(all.map(Number))].sort((a, b) => a - b);
+}
+
+// The block of one run or of two, which share slider and wipe; `moveTo` goes to the kept iteration nearest to one.
+function pictureBlock(runs) {
+  const block = element("section", { class: "pictures" }, element("h2", {}, "Pictures"));
+  const iterations = keptIterations(runs);
+  if (!runs.some((run) => Object.keys(run.pictures.others).length || iterations.length)) {
+    block.append(element("p", { class: "quiet" }, "No pictures are kept here: a record holds only those that a figure shows. The whole run, made again with its command below, has them."));
+    return { block, moveTo: () => {} };
+  }
+  const rows = runs.map((run, which) => pictureRow(run, runs.length > 1 ? "AB"[which] : ""));
+  const wiped = wipe(runs);
+  const show = (iteration) => [...rows, wiped].forEach((part) => part.show(iteration));
+  const slider = iterationSlider(iterations, show);
+  const gain = chooser("error", GAINS.map((times) => [times, `x ${times}`]), readAddress().gain ?? "4", (times) => {
+    note({ gain: times });
+    rows.forEach((row) => row.amplify(times));
+  });
+  block.append(element("div", { class: "controls" }, slider.control, gain), ...rows.map((row) => row.row), wiped.part);
+  rows.forEach((row) => row.amplify(readAddress().gain ?? "4"));
+  show(slider.now());
+  return { block, moveTo: slider.moveTo };
+}
+
+function iterationSlider(iterations, show) {
+  if (!iterations.length) return { control: element("p", { class: "quiet" }, "No iteration's output is kept."), now: () => null, moveTo: () => {} };
+  const said = element("output");
+  const range = element("input", { type: "range", min: 0, max: iterations.length - 1, step: 1, id: "iteration" });
+  const now = () => iterations[range.valueAsNumber];
+  const shown = () => {
+    said.textContent = `iteration ${now()}`;
+    range.setAttribute("aria-valuetext", said.textContent);
+  };
+  const moved = () => { shown(); note({ i: now() }); show(now()); };
+  range.addEventListener("input", moved);
+  range.value = nearest(iterations, Number(readAddress().i ?? iterations.at(-1)));
+  shown();
+  const control = element("label", { class: "slider" }, element("span", {}, `kept iterations (${iterations.length})`), range, said);
+  return { control, now, moveTo: (iteration) => { range.value = nearest(iterations, iteration); moved(); } };
+}
+
+function nearest(iterations, wanted) {
+  const far = iterations.map((n) => Math.abs(n - wanted));
+  return far.indexOf(Math.min(...far));
+}
+
+// One run's row. A picture that is not there is said, with the iterations at which there is one.
+function pictureRow(run, letter) {
+  const { others, outputs, averages, against, seed } = run.pictures;
+  const saw = pane(run, "what it saw"), output = pane(run, "output"), average = pane(run, "average of outputs");
+  const error = pane(run, against === "target" ? "output against what it saw" : "error of the output");
+  const panes = [saw, output, average, ...(others.reference ? [pane(run, "clean picture")] : []), error];
+  saw.show(others.target ? ["target"] : [], "not kept");
+  if (others.reference) panes[3].show(["reference"]);
+  const show = (iteration) => {
+    const shown = keptAt(outputs, iteration, letter), averaged = keptAt(averages, iteration, letter);
+    output.show(shown.names, lacking(outputs), shown.at);
+    average.show(averaged.names, lacking(averages), averaged.at);
+    error.show(against && shown.names.length ? [...shown.names, against] : [], against ? lacking(outputs) : "there is nothing to compare it with", shown.at);
+  };
+  const heading = letter ? `${letter}: ${run.title}, seed ${seed}` : `Seed ${seed}.`;
+  const row = element("div", { class: "row-of-pictures" }, element("p", { class: "quiet" }, heading), element("div", { class: "panes" }, ...panes.map((one) => one.figure)));
+  return { row, show, amplify: (times) => { error.frame.style.filter = `brightness(${times})`; } };
+}
+
+// Pictures upon each other: of two, the difference is shown.
+function pane(run, title) {
+  const frame = element("div", { class: "frame" }), [width, height] = run.pictures.size ?? [1, 1];
+  frame.style.aspectRatio = `${width} / ${height}`;
+  const caption = element("figcaption", {}, title);
+  const show = (names, reason, at = "") => {
+    caption.textContent = title + at;
+    const alt = names.length > 1 ? `${title}, amplified` : title;
+    frame.replaceChildren(...(names.length ? names.map((name, at) => image(source(run, name), at ? "" : alt, at ? "over" : "")) : [element("p", { class: "lack" }, reason)]));
+  };
+  return { figure: element("figure", {}, frame, caption), frame, show };
+}
+
+function image(src, alt, kind) {
+  return element("img", { src, alt, class: kind, draggable: "false" });
+}
+
+// The picture of an iteration. Two runs have kept different ones: of each the nearest is shown, and said.
+function keptAt(pictures, iteration, several) {
+  const there = Object.keys(pictures).map(Number);
+  if (pictures[iteration] || !several || !there.length) return { names: pictures[iteration] ? [pictures[iteration]] : [], at: "" };
+  const next = there[nearest(there, iteration)];
+  return { names: [pictures[next]], at: `, iteration ${next}` };
+}
+
+function lacking(pictures) {
+  const there = Object.keys(pictures);
+  return there.length ? `not kept at this iteration; there is one at ${there.slice(0, 6).join(", ")}${there.length > 6 ? ", ..." : ""}` : "not kept";
+}

@@ -1,0 +1,72 @@
+"""The pictures that a run has kept, of its first seed: where they lie, and what each is."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from dip_experiments.store import Run
+
+NAMES = {
+    "target": "what it saw",
+    "reference": "clean picture",
+    "mask": "known pixels",
+    "flash": "flash picture",
+    "unperturbed": "output, latent unperturbed",
+    "average": "average, at the end",
+}
+KEPT = re.compile(r"(?P<name>.+)-replica(?P<replica>\d+)\.png")
+AT = re.compile(r"(?P<kind>iteration|average)-(?P<at>\d{6})")
+STOP = re.compile(r"stop-(?P<rule>.+)-(?P<what>output|average|mean|mixed)")
+
+
+def pictures(run: Run) -> dict[str, Path]:
+    """The first seed's pictures by name, as `Run.image` takes it."""
+    found = ((KEPT.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
+    first = run.replicas[0]
+    return {match["name"]: path for match, path in found if match and int(match["replica"]) == _whose(match, first)}
+
+
+def described(run: Run) -> dict[str, Any]:
+    """`outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels.
+
+    `against`: the picture that errors are against, `reference`, or what it saw if that is as large; None if neither.
+    """
+    found = pictures(run)
+    kept = {name: match for name in found if (match := AT.fullmatch(name))}
+    at = {
+        kind: {int(match["at"]): name for name, match in kept.items() if match["kind"] == kind}
+        for kind in ("iteration", "average")
+    }
+    if "average" in found:
+        at["average"].setdefault(run.summary["iterations"], "average")
+    others = {name: _title(name) for name in found if name not in kept}
+    sizes = {name: size_of(path) for name, path in found.items()}
+    fitted = next((sizes[name] for name in (*at["iteration"].values(), "average", "reference") if name in sizes), None)
+    against = next((name for name in ("reference", "target") if fitted and sizes.get(name) == fitted), None)
+    return {
+        "seed": run.seeds[0],
+        "outputs": at["iteration"],
+        "averages": at["average"],
+        "others": others,
+        "size": fitted or next(iter(sizes.values()), None),
+        "against": against,
+    }
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a picture, in pixels."""
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def _whose(match: re.Match[str], first: int) -> int:
+    """What is of all replicas was kept as replica 0's."""
+    return 0 if match["name"] == "flash" else first
+
+
+def _title(name: str) -> str:
+    if stop := STOP.fullmatch(name):
+        return f"{stop['what']} where {stop['rule'].replace('_', ' ')} stops"
+    return NAMES.get(name, name.replace("_", " "))

@@ -1,0 +1,103 @@
+"""A run as a row of the page's table: what it is filtered by, sorted by, and what stands there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from dip_experiments.report.numbers import known
+from dip_experiments.report.settings import architecture_words, experiment_of, image_words, task_words
+from dip_experiments.store import Run
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table; `value` gives what it is sorted by, None where there is nothing. `form` shows a number."""
+
+    name: str
+    title: str
+    value: Callable[[Run], str | int | float | None]
+    form: str = ""
+
+    def cell(self, run: Run) -> tuple[str, str]:
+        """What it is sorted by and what is shown."""
+        value = self.value(run)
+        if value is None:
+            return "", ""
+        return (str(value), format(value, self.form)) if self.form else (str(value), str(value))
+
+
+def final(run: Run, column: str) -> int | float | None:
+    """Last value of a curve, the mean over the seeds."""
+    values = known(run.summary["final"].get(column))
+    return fmean(values) if values else None
+
+
+def best(run: Run) -> int | float | None:
+    """What the average reaches at its peak, which only the clean picture tells."""
+    values = known(run.summary["oracle_peak"].get("psnr_average"))
+    return fmean(values) if values else None
+
+
+def best_at(run: Run) -> int | float | None:
+    """Iteration of that peak, the mean over the seeds."""
+    values = known(run.summary["oracle_iteration"].get("psnr_average"))
+    return fmean(values) if values else None
+
+
+def began(run: Run) -> str:
+    """Day of its first sitting."""
+    return str(next((sitting["began"] for sitting in run.provenance["sittings"] if "began" in sitting), ""))[:10]
+
+
+def seeds(run: Run) -> str:
+    """`0 to 7`, or one by one where they do not follow each other."""
+    said = run.seeds
+    if len(said) > 2 and said == list(range(said[0], said[-1] + 1)):
+        return f"{said[0]} to {said[-1]}"
+    return ", ".join(map(str, said))
+
+
+COLUMNS = (
+    Column("experiment", "experiment", lambda run: experiment_of(run.settings)),
+    Column("task", "task", lambda run: task_words(run.settings)),
+    Column("target", "target", lambda run: str(run.settings["target"]["name"])),
+    Column("image", "image", lambda run: image_words(run.settings)),
+    Column("architecture", "architecture", lambda run: architecture_words(run.settings)),
+    Column("seed", "seeds", seeds),
+    Column("average", "final PSNR", lambda run: final(run, "psnr_average"), ".2f"),
+    Column("best", "best PSNR", best, ".2f"),
+    Column("at", "best at", best_at, ".0f"),
+    Column("iterations", "iterations", lambda run: run.summary["iterations"], "d"),
+    Column("minutes", "minutes", lambda run: run.summary["wall_seconds"] / 60, ".1f"),
+    Column("precision", "precision", lambda run: str(run.settings["precision"])),
+    Column("scale", "scale", lambda run: str(run.settings["scale"]["name"])),
+    Column("began", "day", began),
+)
+FILTERS = ("experiment", "task", "target", "architecture", "image", "seed", "scale")
+"""Facets that can be chosen, in the order of the page."""
+
+
+def facets(run: Run) -> dict[str, list[str]]:
+    """What the run is found by: one value of each, and every seed."""
+    words: Mapping[str, Any] = run.settings
+    return {
+        "experiment": [experiment_of(words)],
+        "task": [str(words["task"]["name"])],
+        "target": [str(words["target"]["name"])],
+        "architecture": [str(words["architecture"]["name"])],
+        "image": [image_words(words)],
+        "seed": [str(seed) for seed in run.seeds],
+        "scale": [str(words["scale"]["name"])],
+    }
+
+
+def choices(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """All values of every filter, numbers by size."""
+    found = [facets(run) for run in runs]
+    return {
+        name: sorted(
+            {value for one in found for value in one[name]}, key=lambda value: (len(value) * value.isdigit(), value)
+        )
+        for name in FILTERS
+    }

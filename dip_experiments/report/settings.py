@@ -1,0 +1,76 @@
+"""Settings in words: one line each, and which of them differ from what was composed without them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from dip_experiments.drawing.words import network_words
+
+Words = Mapping[str, Any]
+Compose = Callable[[str | None, str], Words]
+"""Experiment (None for no experiment) and scale -> the settings that `dip` composes of them."""
+SAID_ELSEWHERE = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
+"""Settings that say nothing of a run's numbers, or that come again as others."""
+
+
+def flat(words: Words, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings by their full key, as text, `optimizer.lr` and `0.01`; those that are null say nothing."""
+    for key, value in words.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        elif value is not None and key != "_target_":
+            yield f"{prefix}{key}", text(value)
+
+
+def text(value: Any) -> str:
+    """A value as one would write it: lists of one value many times as `32 x 5`."""
+    if isinstance(value, (list, tuple)):
+        if len(value) > 2 and len(set(map(str, value))) == 1:
+            return f"{text(value[0])} x {len(value)}"
+        return f"[{', '.join(map(text, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def told(words: Words) -> dict[str, str]:
+    """The settings that can change numbers, by their full key."""
+    return {key: value for key, value in flat(words) if key.split(".")[0] not in SAID_ELSEWHERE}
+
+
+def differing(words: Words, experiment: Words, plain: Words) -> list[tuple[str, str, str, str]]:
+    """Key, value here, in the `experiment` and in the `plain` default, of all that are not the same in the three.
+
+    First those that differ from the experiment. A setting that is not there is an empty text.
+    """
+    here, one, other = told(words), told(experiment), told(plain)
+    rows = [(key, here.get(key, ""), one.get(key, ""), other.get(key, "")) for key in {**here, **one, **other}]
+    return sorted((row for row in rows if len(set(row[1:])) > 1 and row[1]), key=lambda row: (row[1] == row[2], row[0]))
+
+
+def task_words(words: Words) -> str:
+    """`denoising, gaussian 25`, `super-resolution x4`, `inpainting, authors`."""
+    task = words["task"]
+    name = str(task["name"]).replace("_", " ")
+    noise, mask = task.get("noise"), task.get("mask")
+    if isinstance(noise, Mapping):
+        return f"{name}, {noise['name']}" + (f" {noise['sigma']:g}" if "sigma" in noise else "")
+    if isinstance(mask, Mapping):
+        return f"{name}, {mask['name']}"
+    return f"{name} x{task['factor']}" if "factor" in task else name
+
+
+def image_words(words: Words) -> str:
+    """The picture's name, or that of its file."""
+    image = words["image"]
+    return str(image.get("path") or image["name"]) if image["name"] == "file" else str(image["name"])
+
+
+def architecture_words(words: Words) -> str:
+    """`skip, width 32`."""
+    name, more = str(words["architecture"]["name"]), network_words(words["architecture"])
+    return more if more.startswith(name) else f"{name}, {more}"
+
+
+def experiment_of(words: Words) -> str:
+    """The experiment that first asked for a run."""
+    return str((words.get("experiment") or {}).get("name", "single"))

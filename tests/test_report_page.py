@@ -1,0 +1,273 @@
+"""The report page in a real browser: from the disk, with keyboard, in both themes and widths, with 300 runs."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from chromium import PHONE, WIDE, chromium, complaints, look, pixels, requested
+from filelock import FileLock
+from synthetic_report import NASTY, figure, many, report
+
+from dip_experiments.store import Store
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+By = pytest.importorskip("selenium.webdriver.common.by").By
+ActionChains = pytest.importorskip("selenium.webdriver.common.action_chains").ActionChains
+Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+RUNS, MOST_MS = 300, 2000
+FIRST, SECOND = "a" * 16, f"{1:016x}"
+SHOWN = "#table tbody tr:not([hidden])"
+VIEWS = ("", "view=runs", f"view=run&run={FIRST}", f"view=compare&a={FIRST}&b={SECOND}", "view=compare")
+ALL_RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+OF_COLOURS = {"type": "rule", "values": ["color-contrast"]}
+"""All that another theme changes."""
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """index.html of 300 runs, made once for all processes that test."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "report-of-300-runs"
+    results = root / "results"
+    with FileLock(f"{root}.lock"):
+        if not (results / "report").exists():
+            many(results, RUNS)
+            report(results, figure(results, Store(results).run(FIRST)))
+    return results / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+Visit = Callable[..., None]
+
+
+@pytest.fixture
+def visit(browser: Any, written: Path) -> Visit:
+    """Opens a view of the page anew and waits until it is there."""
+
+    def opened(view: str = "", size: tuple[int, int] = WIDE, theme: str = "light") -> None:
+        look(browser, size, theme)
+        browser.get("about:blank")
+        browser.get(f"{written.as_uri()}#{view}")
+        wait(lambda: browser.execute_script("return document.documentElement.dataset.ready"))
+        if "run=" in view or "&b=" in view:
+            wait(lambda: browser.find_elements(By.CSS_SELECTOR, ".plot canvas"))
+
+    return opened
+
+
+def wait(met: Callable[[], Any], seconds: float = 10) -> Any:
+    """What `met` gives once it is something."""
+    until = time.monotonic() + seconds
+    while not (found := met()):
+        if time.monotonic() > until:
+            raise AssertionError("waited in vain")
+        time.sleep(0.02)
+    return found
+
+
+def one(browser: Any, selector: str) -> Any:
+    return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def texts(browser: Any, selector: str) -> list[str]:
+    return [found.text for found in browser.find_elements(By.CSS_SELECTOR, selector) if found.is_displayed()]
+
+
+def address(browser: Any) -> str:
+    return str(browser.current_url.partition("#")[2])
+
+
+def choose(browser: Any, selector: str, value: str) -> None:
+    one(browser, f"{selector} option[value='{value}']").click()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_every_view_is_shown_without_complaint_and_fits_the_screen(
+    browser: Any, visit: Visit, size: tuple[int, int], theme: str
+) -> None:
+    for view in VIEWS:
+        visit(view, size, theme)
+        assert complaints(browser) == [], view
+        wide = "const page = document.documentElement; return page.scrollWidth - page.clientWidth"
+        assert browser.execute_script(wide) == 0, view
+        assert len(texts(browser, "h1")) == 1, view
+    assert not requested(browser) & {"http", "https", "ws", "wss"}
+
+
+def test_300_runs_are_there_within_two_seconds(browser: Any, visit: Visit) -> None:
+    visit("view=runs")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#table tbody tr")) == RUNS
+    assert int(one(browser, "html").get_attribute("data-ready")) < MOST_MS
+    assert f"{RUNS} runs were there after" in one(browser, "footer").text
+
+
+@pytest.mark.parametrize(("theme", "rules"), [("light", ALL_RULES), ("dark", OF_COLOURS)], ids=["light", "dark"])
+def test_axe_finds_no_barrier_in_any_view(browser: Any, visit: Visit, theme: str, rules: dict[str, Any]) -> None:
+    axe = pytest.importorskip("selenium_axe_python", reason="selenium-axe-python is not installed").Axe(browser)
+    for view in ("", "view=runs&experiment=study_1&q=set/3", *VIEWS[2:4]):
+        visit(view, WIDE, theme)
+        axe.inject()
+        found = axe.run(options={"runOnly": rules})
+        assert [(fault["id"], fault["nodes"][0]["html"]) for fault in found["violations"]] == [], view
+
+
+def test_names_with_html_in_them_do_nothing(browser: Any, visit: Visit) -> None:
+    for view in ("view=runs", f"view=run&run={RUNS - 1:016x}", f"view=run&run={RUNS - 2:016x}"):
+        visit(view)
+        assert browser.title != "broken"
+        assert browser.find_elements(By.CSS_SELECTOR, "img[src='x']") == []
+    visit(f"view=run&run={RUNS - 1:016x}")
+    assert one(browser, "#run h1").text.startswith(NASTY)
+
+
+def test_filters_narrow_the_table_and_stand_in_the_address(browser: Any, visit: Visit) -> None:
+    visit("view=runs")
+    choose(browser, "select[name=experiment]", "study_1")
+    one(browser, "input[name=q]").send_keys("set/3")
+    shown = texts(browser, SHOWN)
+    assert 0 < len(shown) < RUNS / 20
+    assert all("study_1" in row and "set/3" in row for row in shown)
+    assert f"{len(shown)} of {RUNS} runs" in one(browser, "#found").text
+    asked = address(browser)
+    visit(asked)
+    assert texts(browser, SHOWN) == shown
+    one(browser, "button[type=reset]").click()
+    wait(lambda: f"{RUNS} of" in one(browser, "#found").text)
+
+
+def test_a_column_sorts_both_ways_and_says_so(browser: Any, visit: Visit) -> None:
+    visit("view=runs")
+    head = one(browser, "th[data-column=average]")
+    for word, sign in (("descending", -1), ("ascending", 1)):
+        head.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+        assert head.get_attribute("aria-sort") == word
+        script = "return [...document.querySelectorAll('#table tbody tr')].map((row) => +row.cells[8].dataset.value)"
+        values = np.array(browser.execute_script(script))
+        assert len(set(values)) > 5
+        assert (np.diff(values) * sign >= 0).all()
+    assert "sort=average" in address(browser)
+
+
+def test_two_picked_runs_are_compared(browser: Any, visit: Visit) -> None:
+    visit("view=runs&q=set/3")
+    for row in browser.find_elements(By.CSS_SELECTOR, f"{SHOWN} input")[:3]:
+        row.send_keys(Keys.SPACE)  # the first gives way to the third
+    assert "2 picked" in one(browser, "#picked").text
+    one(browser, "#go-compare").send_keys(Keys.ENTER)
+    wait(lambda: texts(browser, "#compare .legend button"))
+    titles = texts(browser, "#compare .legend button")
+    assert {"A: average of outputs", "B: average of outputs", "A: split stops", "B: split stops"} <= set(titles)
+    assert [row for row in texts(browser, "#compare section:last-child tbody tr") if row.startswith("optimizer.lr ")]
+    assert not [row for row in texts(browser, "#compare section:last-child tbody tr") if row.startswith("task.name ")]
+
+
+def test_the_slider_shows_another_iteration_by_keyboard(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={FIRST}&i=120")
+    output = ".panes figure:nth-child(2) img"
+    assert one(browser, output).get_attribute("src").endswith(f"assets/pictures/{FIRST}/iteration-000120.png")
+    one(browser, "#iteration").send_keys(Keys.ARROW_LEFT)
+    assert one(browser, output).get_attribute("src").endswith("iteration-000100.png")
+    assert "i=100" in address(browser)
+    wait(lambda: browser.execute_script(f"return document.querySelector('{output}').naturalWidth"))
+    assert "not kept at this iteration; there is one at 20, 120" in one(browser, ".panes figure:nth-child(3)").text
+
+
+def test_the_error_map_is_the_amplified_difference(browser: Any, visit: Visit) -> None:
+    """The output is 10 grey levels brighter than the clean picture."""
+    visit(f"view=run&run={FIRST}&i=100&gain=8")
+    error = one(browser, ".panes figure:last-child .frame")
+    np.testing.assert_allclose(pixels(error), 80, atol=1)
+    choose(browser, ".chooser select", "2")
+    np.testing.assert_allclose(pixels(error), 20, atol=1)
+
+
+def test_the_wipe_shows_left_and_right_of_its_divider(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={FIRST}&i=100&left=aoutput&right=areference")
+    divider = one(browser, ".wiped input")
+    divider.send_keys(Keys.HOME)
+    np.testing.assert_allclose(pixels(one(browser, ".wiped"))[:, 10:], 128, atol=1)
+    divider.send_keys(Keys.END)
+    np.testing.assert_allclose(pixels(one(browser, ".wiped"))[:, :-10], 138, atol=1)
+    assert "at=100" in address(browser)
+
+
+def test_the_chart_tells_values_by_keyboard_and_hides_lines(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={FIRST}")
+    plot = one(browser, ".plot")
+    plot.send_keys(Keys.HOME)
+    wait(lambda: "iteration 1:" in plot.get_attribute("aria-valuetext"))
+    plot.send_keys(Keys.ARROW_RIGHT)
+    wait(lambda: "iteration 2:" in plot.get_attribute("aria-valuetext"))
+    assert "average of outputs 11.20 dB" in plot.get_attribute("aria-valuetext")  # the mean of 10.2 and 12.2
+    button = one(browser, ".legend button")
+    button.send_keys(Keys.SPACE)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert "off=psnr_average" in address(browser)
+    choose(browser, ".chooser:nth-child(2) select", "4")
+    one(browser, ".plot").send_keys(Keys.HOME)
+    wait(lambda: "single output 11.10 dB" in one(browser, ".plot").get_attribute("aria-valuetext"))
+
+
+def test_the_chart_tells_values_under_the_pointer(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={FIRST}")
+    assert one(browser, ".legend .at").text == "at the end"
+    ActionChains(browser).move_to_element(one(browser, ".plot .u-over")).perform()
+    at = int(wait(lambda: one(browser, ".legend .at").text.partition("iteration ")[2]))
+    assert 50 < at < 70
+    assert one(browser, ".legend .value").text == f"{11 + at / 10:.2f} dB"
+
+
+def test_the_chart_turns_logarithmic_and_the_address_keeps_it(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={FIRST}")
+    before = pixels(one(browser, ".plot"))
+    one(browser, ".curves .controls button").send_keys(Keys.SPACE)
+    assert "x=log" in address(browser)
+    after = pixels(one(browser, ".plot"))
+    assert (before != after).any()
+    visit(address(browser))
+    assert one(browser, ".curves .controls button").get_attribute("aria-pressed") == "true"
+
+
+def test_all_rules_have_their_marks(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={FIRST}")
+    legend = texts(browser, ".legend li")
+    assert "fixed stops\n50" in legend
+    assert "split stops\n80 to 90" in legend
+
+
+def test_a_record_says_which_pictures_it_has_not(browser: Any, visit: Visit) -> None:
+    visit(f"view=run&run={SECOND}")
+    assert "No pictures are kept here" in one(browser, ".pictures").text
+
+
+def test_keyboard_skips_to_the_content_and_turns_the_theme(browser: Any, visit: Visit) -> None:
+    visit()
+    one(browser, "body").send_keys(Keys.TAB)
+    skip = browser.switch_to.active_element
+    assert skip.get_attribute("id") == "skip"
+    skip.send_keys(Keys.ENTER)
+    assert browser.switch_to.active_element.get_attribute("id") == "main"
+    shades = set()
+    for theme in ("light", "dark"):
+        one(browser, "#theme").send_keys(Keys.ENTER)
+        assert one(browser, "html").get_attribute("data-theme") == theme
+        shades.add(one(browser, "body").value_of_css_property("background-color"))
+    assert len(shades) == 2
+    one(browser, "#theme").send_keys(Keys.ENTER)  # the system's again
+
+
+def test_an_address_of_no_run_says_so(browser: Any, visit: Visit) -> None:
+    visit("view=run&ru=x")
+    assert "There is no run" in one(browser, "#run").text
+    visit("view=figures&page=smoke/figures/fig4")
+    assert browser.switch_to.active_element.get_attribute("id") == "page-smoke/figures/fig4"
