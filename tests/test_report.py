@@ -195,7 +195,7 @@ def test_a_figure_has_its_words_numbers_command_and_runs(tmp_path: Path) -> None
     )
     assert drawn.expected == [("Expected at paper", "30.7 dB.")]
     assert drawn.numbers == (
-        ("curve", "best psnr", "at iteration", "last", "at iteration"),
+        ("curve", "oracle psnr", "at iteration", "last", "at iteration"),
         [["output", "1e+04", "100", "9600", "120"]],
     )
     assert table.numbers == (

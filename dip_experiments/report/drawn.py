@@ -134,15 +134,16 @@ def numbers(path: Path) -> Table:
 
 
 def _of_curves(rows: Sequence[Mapping[str, str]], names: Sequence[str], value: str) -> Table:
-    """A row for every curve: where it is best (a PSNR or a gain is largest there, a loss smallest), and how it ends."""
-    best = max if value.startswith(("psnr", "gain")) else min
+    """A row for every curve: the oracle's largest PSNR or gain, the least loss, and how it ends."""
+    rises = value.startswith(("psnr", "gain"))
+    peak = max if rises else min
     found = []
     for curve, group in itertools.groupby(rows, key=lambda row: [row[name] for name in names]):
         points = list(group)
-        at = best(points, key=lambda row: float(row[value]))
+        at = peak(points, key=lambda row: float(row[value]))
         found.append([*curve, _short(at[value]), at["iteration"], _short(points[-1][value]), points[-1]["iteration"]])
     title = value.removesuffix("_mean").replace("_", " ")
-    return (*names, f"best {title}", "at iteration", "last", "at iteration"), found
+    return (*names, f"{'oracle' if rises else 'least'} {title}", "at iteration", "last", "at iteration"), found
 
 
 def _short(number: str) -> str:

@@ -64,7 +64,7 @@ def score_table(run: Run) -> tuple[list[str], list[list[str]]]:
 
 def stop_table(run: Run) -> tuple[list[str], list[list[str]]]:
     """Head and rows: where each rule stops, and what it is worth there."""
-    head = ["rule", "stops at", "made sure", "of the mean", "PSNR of the average, dB", "below the best", "it says"]
+    head = ["rule", "stops at", "made sure", "of the mean", "PSNR of the average, dB", "below the oracle", "it says"]
     rules = run.summary.get("stopping", {})
     return head, [[name.replace("_", " "), *_stop(run, name, rule)] for name, rule in rules.items()]
 
