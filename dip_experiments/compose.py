@@ -168,24 +168,28 @@ def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig
         jobs.append(copy.deepcopy(composed[others]))
         for key, value in zip(choices, values, strict=True):
             if key in plain:
-                OmegaConf.update(jobs[-1], key, value.value())
+                OmegaConf.update(jobs[-1], plain[key], value.value())
     return jobs
 
 
-def _plain(choices: Mapping[str, Sequence[Override]]) -> set[str]:
+def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
     """Keys whose values a job can take from another one's composition, which is many times faster than its own.
 
-    They are settings, no groups, take single values, and none lies within another, as Hydra sets them in turn.
+    They are settings, no groups, take single values, and none lies within another, as Hydra sets them in turn; and the
+    group of the images, where all of them are the paper's, which differ in their name alone. Key -> setting.
     """
     groups = group_names()
-    settings = {key: f"{key.lstrip('+~')}." for key in choices if key not in groups}
+    settings = {key: key.lstrip("+~") for key in choices if key not in groups}
+    if all(str(value.value()) in PICTURES for value in choices.get("image", [])):
+        settings |= {"image": "image.name"} if "image" in choices else {}
     return {
-        key
+        key: path
         for key, path in settings.items()
         if key.replace(".", "_").isidentifier()
         and len(choices[key]) > 1
         and all(isinstance(value.value(), str | int | float | None) for value in choices[key])
-        and sum(path.startswith(other) or other.startswith(path) for other in settings.values()) == 1
+        and sum(f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.") for other in settings.values())
+        == 1
     }
 
 

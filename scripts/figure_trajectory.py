@@ -3,7 +3,7 @@
 import sys
 
 import matplotlib.pyplot as plt
-from trajectory import ASKED, F16, runs_of, setting_words, theirs
+from trajectory import ASKED, F16, setting_words, theirs
 
 from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
@@ -17,9 +17,9 @@ LEAST = 20.0
 """dB from which on curves are drawn: before, all are alike."""
 
 
-def draw(selection: Selection, both: Selection) -> Page:
+def draw(selection: Selection) -> Page:
     """Draws figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
-    runs = [run for run in runs_of(selection, both) if run in selection.runs]
+    runs = selection.runs
     if not runs:
         raise ValueError(selection.waiting)
     images = list(dict.fromkeys(run.settings["image"]["name"] for run in runs))
@@ -32,7 +32,7 @@ def draw(selection: Selection, both: Selection) -> Page:
             band(axis, shown, "black", curves.name)
             numbers[f"{image}, {curves.name}"] = shown
         for run in (run for run in runs if run.settings["image"]["name"] == image):
-            label, curve = f"gamma {setting_words(run)}", curve_of(run, "psnr_reference")
+            label, curve = f"gamma {setting_words(run.settings)}", curve_of(run, "psnr_reference")
             band(axis, curve, COLOURS[run.settings["experiment"]["setting"]], label)
             numbers[f"{image}, {label}"] = curve
         axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
@@ -46,4 +46,4 @@ def draw(selection: Selection, both: Selection) -> Page:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/trajectory", draw, select, *ASKED))
+    sys.exit(run_script("figures/trajectory", draw, select, ASKED[0]))

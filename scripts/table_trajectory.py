@@ -1,16 +1,17 @@
 """The table of the trajectory: how fast each setting denoises, beside what the authors showed and their code does."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from trajectory import ASKED, F16, Theirs, runs_of, setting_words, theirs
+from trajectory import ASKED, F16, Theirs, setting_words, theirs
 
 from dip_experiments.drawing.curves import add_row, value_at
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import Job, Selection, run_script, waiting
 from dip_experiments.drawing.stored import Array, peak_iterations, peaks
-from dip_experiments.drawing.table import NONE, table_page
+from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.drawing.words import seed_words, size_words
 from dip_experiments.selection import select
 from dip_experiments.store import Run
@@ -38,24 +39,33 @@ SOURCES = {
 
 def draw(selection: Selection, both: Selection) -> Page:
     """Writes tables/trajectory."""
-    runs, scale = runs_of(selection, both), selection.scale
-    if not runs:
-        raise ValueError(selection.waiting)
-    early, late = runs[0].settings["fit"]["keep"]
+    scale, jobs = selection.scale, [*selection.jobs, *(job for job in both.jobs if is_new(job, selection))]
+    early, late = next((job.words["fit"]["keep"] for job in jobs), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-    for run in runs:
-        add_row(columns, *cells(run, early, late))
-    if any(run.settings["image"]["name"] == F16 for run in runs):
+    for job in sorted(jobs, key=lambda job: str(job.words["image"]["name"])):
+        add_row(columns, *(cells(job.run, early, late) if job.run else not_run(job.words)))
+    if late:
         add_row(columns, *their_cells(theirs(scale), early, late))
     above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
+    runs = [job.run for job in jobs if job.run]
     return table_page(columns, TITLES, runs, above, waiting(selection, both))
+
+
+def is_new(job: Job, selection: Selection) -> bool:
+    """Whether a job is none of the grid's, whose run may stand in from another precision."""
+    return all(job.words != other.words and (job.run is None or job.run != other.run) for other in selection.jobs)
+
+
+def not_run(words: Mapping[str, Any]) -> tuple[str, ...]:
+    """The row of settings that were not run yet."""
+    return (words["image"]["name"], setting_words(words), NOT_RUN) + (NONE,) * (len(COLUMNS) - 3)
 
 
 def cells(run: Run, early: int, late: int) -> tuple[str, ...]:
     """The row of a run."""
     return (
         run.settings["image"]["name"],
-        setting_words(run),
+        setting_words(run.settings),
         spread(value_at(run, "psnr_reference", early)),
         spread(value_at(run, "psnr_reference", late)),
         spread(value_at(run, "psnr_average", late)),

@@ -1,13 +1,13 @@
 """What table and figure of the trajectory share: its settings in words, and what others' curves stand beside ours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.drawing.script import Selection
 from dip_experiments.published import code_curves, trajectory
-from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
 WORDS = {
@@ -43,13 +43,7 @@ def theirs(scale: str) -> Theirs:
     return Theirs("the authors' code", curves["iteration"], curves["psnr_output"], curves["psnr_average"])
 
 
-def setting_words(run: Run) -> str:
+def setting_words(words: Mapping[str, Any]) -> str:
     """What a run tries, in words; its precision, if that is not float32."""
-    said = WORDS[run.settings["experiment"]["setting"]]
-    return said if run.settings["precision"] == "float32" else f"{said}, {run.settings['precision']}"
-
-
-def runs_of(selection: Selection, both: Selection) -> list[Run]:
-    """The runs of the grid, and of the one setting in both precisions, picture by picture."""
-    found = {run.name: run for one in (selection, both) for run in one.runs}
-    return sorted(found.values(), key=lambda run: str(run.settings["image"]["name"]))
+    said = WORDS[words["experiment"]["setting"]]
+    return said if words["precision"] == "float32" else f"{said}, {words['precision']}"

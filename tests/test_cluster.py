@@ -83,6 +83,7 @@ def being_fitted(results: Path) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_jobs_that_submitit_carries_out_tell_what_became_of_them(tmp_path: Path) -> None:
     needs_submitit()
     assert "2 of 2 finished" in told(asked(tmp_path, "hydra/launcher=submitit_local"))

@@ -108,6 +108,7 @@ NO_NUMBER = st.one_of(
 """Words that are no number of any setting."""
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(data=st.data())
 def test_malformed_words_are_refused_before_anything_begins(

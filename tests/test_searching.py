@@ -28,6 +28,7 @@ def test_a_search_keeps_every_trial_and_names_the_one_with_the_largest_estimate(
     assert "3 of 3 finished" in told[-2]
 
 
+@pytest.mark.slow
 def test_the_sweeper_learns_from_the_estimate(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
     """Random trials would not care; TPE after its first trials does, and the same command finds the same."""
     words = ["hydra.sweeper.n_trials=4", "hydra.sweeper.sampler.n_startup_trials=2", "fit.iterations=20", RATES]

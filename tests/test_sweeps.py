@@ -47,6 +47,7 @@ def process() -> Callable[..., multiprocessing.Process]:
     return lambda results: context.Process(target=sweep, args=(str(results),))
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_at_twenty_moments_ends_with_the_numbers_of_an_undisturbed_one(
     tmp_path: Path, process: Callable[..., multiprocessing.Process]
 ) -> None:

@@ -12,7 +12,7 @@ from dip_experiments.store import Run
 OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection", "table_ablation_impedance")
 STUDIES = (
     "table_stopping", "table_selection", "table_stability", "table_denoisers", "table_ablation_denoising",
-    "table_ablation_impedance",
+    "table_ablation_impedance", "table_trajectory",
 )  # fmt: skip
 """What they draw of runs is in test_studies."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]

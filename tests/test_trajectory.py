@@ -44,6 +44,13 @@ def test_the_table_has_our_curves_and_the_authors_code_at_the_same_iterations(tm
     assert theirs["oracle_peak_at"] == "-"  # it was ended before its peak
 
 
+def test_what_was_not_run_says_so_in_its_row(tmp_path: Path) -> None:
+    words = {"image": F16, "experiment": {"setting": "gamma_one"}, "precision": "float32", "fit": {"keep": [301, 701]}}
+    ours, theirs = rows(draw("table_trajectory", selection(tmp_path, "trajectory", words), nothing(tmp_path)))
+    assert (ours["setting"], ours["output_early"], ours["output_late"]) == ("one (today)", "not run", "-")
+    assert theirs["setting"] == "the authors' code"
+
+
 def test_at_the_papers_size_the_authors_pictures_stand_beside_ours(tmp_path: Path) -> None:
     page = draw(
         "table_trajectory", fitted(tmp_path, "gamma_uniform", "paper", 201, 701), selection(tmp_path, "trajectory")
@@ -57,9 +64,7 @@ def test_at_the_papers_size_the_authors_pictures_stand_beside_ours(tmp_path: Pat
 
 
 def test_the_figure_has_every_setting_and_the_authors_curve(tmp_path: Path) -> None:
-    page = draw(
-        "figure_trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701), selection(tmp_path, "trajectory")
-    )
+    page = draw("figure_trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701))
     drawn = {row["curve"] for row in rows(page)}
     assert drawn == {"cset9/f16, the authors' code", "cset9/f16, gamma one (today)"}
 

@@ -112,6 +112,7 @@ def test_wandb_writes_nowhere_but_in_the_results(whole: Path) -> None:
     assert {path.name for path in whole.iterdir()} == {"home", "results"}
 
 
+@pytest.mark.slow
 def test_runs_of_a_sweep_are_one_group_under_names_of_their_own_with_their_seeds_apart(
     dip: Dip, tmp_path: Path
 ) -> None:
