@@ -246,11 +246,7 @@ dashboard: setup ## the W&B workspace: to your account after `wandb login`, else
 	@$(BIN)/python scripts/dashboard.py --results $(RESULTS)
 
 figures: setup ## redraw every figure and table that has records or runs, without a fit
-	@for script in scripts/figure_*.py scripts/table_*.py; do for scale in laptop paper; do \
-		echo $$script --scale $$scale --results $(RESULTS) --if-kept; done; done | xargs -P 2 -L 1 $(BIN)/python
-
-report: setup ## one page of all runs, figures and tables, for a browser: RESULTS/report/index.html
-	$(BIN)/dip report paths.results=$(RESULTS)
+	$(BIN)/python scripts/redraw.py --results $(RESULTS)
 
 check-figures: setup ## compare figures and tables with those committed: CSV, MD and JSON by byte, PNG by pixel
 	$(BIN)/python scripts/check_figures.py --results $(RESULTS)

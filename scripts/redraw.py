@@ -1,0 +1,43 @@
+"""Redraws every figure and table that has records or runs, two at a time, in processes that load the libraries once."""
+
+import argparse
+import runpy
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+SCALES = ("laptop", "paper")
+SCRIPTS = Path(__file__).parent
+
+
+def redraw(script: Path, scale: str, results: str) -> int:
+    """Exit code of a drawing script at one scale; where it has nothing to draw, that is said and no failure."""
+    sys.argv = [str(script), "--scale", scale, "--results", results, "--if-kept"]
+    sys.path[0] = str(SCRIPTS)  # where scripts find each other
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def main() -> int:
+    """Command line; 0 if all went well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", default="results")
+    results = parser.parse_args().results
+    scripts = sorted([*SCRIPTS.glob("figure_*.py"), *SCRIPTS.glob("table_*.py")])
+    asked = list(product(scripts, SCALES))
+    with ProcessPoolExecutor(2) as processes:
+        codes = list(processes.map(redraw, *zip(*asked, strict=True), [results] * len(asked)))
+    for (script, scale), code in zip(asked, codes, strict=True):
+        if code:
+            print(f"{script.name} at scale {scale} ended with {code}", file=sys.stderr)
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
