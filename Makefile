@@ -22,7 +22,7 @@ UNLIKE_RAY := cloudpickle|joblib|python-dateutil
 CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constraints.txt)
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup test test-slow test-faults test-ray lint smoke smoke-restoration \
+.PHONY: help setup test test-slow test-end-to-end test-ray lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
 	reproduce-prior-effect samples stand-in \
 	paper table-impedance table-precision table-trajectory table-acceleration table-denoising table-super-resolution table-inpainting \
@@ -54,10 +54,10 @@ test: setup ## run the tests (slow and gpu ones aside)
 test-slow: setup ## run the slow tests too
 	$(BIN)/python -m pytest -m 'not gpu'
 
-# Of these rooms the slow ones alone: the others are among the tests.
-test-faults: setup ## what sweeps survive: kills, signals, malformed words, a search, jobs carried out elsewhere
+# Of these files the slow ones alone: the others are among the tests.
+test-end-to-end: setup ## what sweeps survive, jobs carried out elsewhere, W&B, the report in Chromium: slow, but not for hours
 	$(BIN)/python -m pytest -m slow tests/test_sweeps.py tests/test_faults.py tests/test_cluster.py tests/test_searching.py \
-		tests/test_workspace.py
+		tests/test_workspace.py tests/test_report_page.py
 
 # Beside the environment of all else, and sees its packages.
 test-ray: setup ## a sweep on a Ray cluster of two nodes on this machine, of which one is killed

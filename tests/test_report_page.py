@@ -18,6 +18,7 @@ pytest.importorskip("selenium", reason="selenium is not installed")
 By = pytest.importorskip("selenium.webdriver.common.by").By
 ActionChains = pytest.importorskip("selenium.webdriver.common.action_chains").ActionChains
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+pytestmark = pytest.mark.slow
 RUNS, MOST_MS = 300, 2000
 FIRST, SECOND = "a" * 16, f"{1:016x}"
 SHOWN = "#table tbody tr:not([hidden])"

@@ -51,6 +51,9 @@ def panels(section: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (panel["config"] for panel in part["panels"])
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a fit that all rules watched, in a process and a home of its own."""
@@ -112,7 +115,6 @@ def test_wandb_writes_nowhere_but_in_the_results(whole: Path) -> None:
     assert {path.name for path in whole.iterdir()} == {"home", "results"}
 
 
-@pytest.mark.slow
 def test_runs_of_a_sweep_are_one_group_under_names_of_their_own_with_their_seeds_apart(
     dip: Dip, tmp_path: Path
 ) -> None:
