@@ -248,6 +248,9 @@ dashboard: setup ## the W&B workspace: to your account after `wandb login`, else
 figures: setup ## redraw every figure and table that has records or runs, without a fit
 	$(BIN)/python scripts/redraw.py --results $(RESULTS)
 
+report: setup ## one page of all runs, figures and tables, for a browser: RESULTS/report/index.html
+	$(BIN)/dip report paths.results=$(RESULTS)
+
 check-figures: setup ## compare figures and tables with those committed: CSV, MD and JSON by byte, PNG by pixel
 	$(BIN)/python scripts/check_figures.py --results $(RESULTS)
 
