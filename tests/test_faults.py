@@ -1,8 +1,10 @@
 """What goes wrong is said in a line, and nothing half-written is taken for a result."""
 
+import itertools
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,6 +89,17 @@ def test_a_finished_run_whose_words_were_changed_is_no_result(what: str, dip: Di
     assert Run(run.folder).faults() == [f"{what} was changed"]
     assert dip(*SMALL, *WORDS) == 0
     assert (run.folder.with_name(f"{run.name}.damaged-1") / what).exists()
+
+
+def test_a_clock_that_jumps_back_changes_no_result_and_no_time_that_was_spent(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = (fresh(tmp_path, dip, *WORDS).folder / "curves.csv").read_bytes()
+    jumping, real = itertools.count(), time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 86400 * next(jumping))
+    run = fresh(tmp_path, dip, *WORDS)
+    assert (run.folder / "curves.csv").read_bytes() == curves
+    assert 0 < run.summary["wall_seconds"] < 600
 
 
 def numbers() -> list[str]:

@@ -204,6 +204,22 @@ def test_each_job_of_a_grid_is_the_one_that_its_words_make_alone(sweep: dict[str
             assert request.jobs.count(compose("config", overrides=[*others, *alone])) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "batch"),
+    [
+        (["hydra/launcher=basic"], 1),
+        (["hydra/launcher=pair"], 16),
+        (["hydra/launcher=pair", "hydra.launcher.n_jobs=-1"], None),
+        (["hydra/launcher=basic", "hydra.sweeper.max_batch_size=100"], None),
+    ],
+)
+def test_hydra_composes_few_jobs_before_the_first_begins_unless_told_otherwise(
+    words: list[str], batch: int | None
+) -> None:
+    (request,) = read_requests(["seed=range(40)", *words], multirun=True)
+    assert (len(request.jobs), request.batch) == (40, batch)
+
+
 def test_of_another_sweepers_jobs_one_that_it_might_ask_for_is_checked() -> None:
     words = ["optimizer.lr=interval(0,1)", "replicas=int(interval(1,4))", "target=choice(noise,natural)", "seed=3"]
     (request,) = read_requests([*words, "hydra.sweeper._target_=others.Sweeper"], True)
