@@ -55,7 +55,7 @@ def row(state: State, now: datetime) -> dict[str, str]:
 
 def state_words(state: State) -> str:
     """The state; of a run that is being fitted by whom, and how long it will take yet."""
-    if not state.seconds_left and state.word != "running":
+    if state.word != "running":
         return state.word
     owner = f"{state.owner.get('host', '?')}, process {state.owner.get('pid', '?')}"
     left = "" if state.seconds_left is None else f", {duration(state.seconds_left)} left"

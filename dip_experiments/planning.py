@@ -110,13 +110,18 @@ def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Tas
     return task.make(image, seeds, companions)
 
 
+def given_task(settings: Settings, pictures: Pictures, replicas: int) -> Task:
+    """The task of the first replicas, as it is before a stopping rule takes its part. Raises what `task_of` does."""
+    source: Stream = "target" if isinstance(settings.task, Reconstruction) else "task"
+    return task_of(settings, pictures, settings.seeds_of(source)[:replicas])
+
+
 def watched_task(settings: Settings, pictures: Pictures, replicas: int) -> Watched:
     """The task of the first replicas, and what is left of it after the stopping rules took their part.
 
     Raises ValueError where one cannot.
     """
-    source: Stream = "target" if isinstance(settings.task, Reconstruction) else "task"
-    given = task_of(settings, pictures, settings.seeds_of(source)[:replicas])
+    given = given_task(settings, pictures, replicas)
     left = Prepared(given.measurement, given.operator)
     fitted, kept = prepared(settings.rules, left, settings.seeds_of("stopping")[:replicas])
     return Watched(Task(fitted.measurement, fitted.operator, given.reference), given, kept)
@@ -129,10 +134,9 @@ def made_again(run: Run) -> dict[str, NDArray[Any]]:
     otherwise than it was.
     """
     settings = Settings.model_validate(run.settings)
-    seeds = settings.seeds_of("target" if isinstance(settings.task, Reconstruction) else "task")
-    task = task_of(settings, pictures_of(settings), seeds)
+    task = given_task(settings, pictures_of(settings), settings.replicas)
     seen = measurement(task)
-    if [measurement_digest(seen, r) for r in range(len(seeds))] != run.summary["measurement_sha256"]:
+    if [measurement_digest(seen, r) for r in range(settings.replicas)] != run.summary["measurement_sha256"]:
         raise ValueError(f"run {run.name}: what it saw comes out otherwise here; fit it again: force=true")
     return seen if task.reference is None else {**seen, "reference": task.reference.numpy()}
 

@@ -115,7 +115,8 @@ def _line(outcome: Outcome) -> str:
 
 def _table(outcomes: Sequence[Outcome], jobs: int, seconds: float) -> Iterator[str]:
     """What differs between the jobs, what became of each, its PSNR in dB, and how many there are of each kind."""
-    asked = [_differing(outcome, outcomes) for outcome in outcomes]
+    shared = shared_words(outcomes)
+    asked = [_differing(outcome, shared) for outcome in outcomes]
     folders = {str(Path(outcome.folder).parent) for outcome in outcomes if outcome.folder}
     rows: list[dict[str, str]] = []
     for outcome, words in zip(outcomes, asked, strict=True):
@@ -126,9 +127,8 @@ def _table(outcomes: Sequence[Outcome], jobs: int, seconds: float) -> Iterator[s
         row |= {"folder": outcome.folder or ""} if len(folders) > 1 else {}
         rows.append(row | ({"notes": "; ".join(notes)} if notes else {}))
     if rows:
-        keys = sorted({key for row in rows for key in row}, key=lambda key: LAST.index(key) if key in LAST else -1)
-        words_first = list(dict.fromkeys(key for words in asked for key in words))
-        keys = [*words_first, *(key for key in keys if key not in words_first)]
+        keys = list(dict.fromkeys(key for words in asked for key in words))
+        keys += [key for key in LAST if key not in keys and any(key in row for row in rows)]
         yield from aligned([{key: row.get(key, "") for key in keys} for row in rows])
     where = f"; runs are in {next(iter(folders))}" if len(folders) == 1 else ""
     yield f"{_counted(outcomes, jobs)}; {duration(seconds)} in all{where}"
@@ -143,11 +143,14 @@ def _counted(outcomes: Sequence[Outcome], jobs: int) -> str:
     return ", ".join([finished, *(f"{count} {told}" for told, count in others.items())])
 
 
-def _differing(outcome: Outcome, outcomes: Sequence[Outcome]) -> dict[str, str]:
+def shared_words(outcomes: Sequence[Outcome]) -> set[str]:
+    """The words that all jobs were asked with."""
+    return set.intersection(*(set(outcome.overrides) for outcome in outcomes)) if outcomes else set()
+
+
+def _differing(outcome: Outcome, shared: set[str]) -> dict[str, str]:
     """The words of a job that are not the same in all."""
-    words = [set(other.overrides) for other in outcomes]
-    same = set.intersection(*words)
-    pairs = (word.partition("=") for word in outcome.overrides if word not in same)
+    pairs = (word.partition("=") for word in outcome.overrides if word not in shared)
     return {key.lstrip("+"): value.removeprefix("'").removesuffix("'") for key, _, value in pairs}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dip_experiments.reporting import Outcome
+from dip_experiments.reporting import Outcome, shared_words
 
 
 def check_search(settings: Any) -> None:
@@ -22,6 +22,6 @@ def best_told(outcomes: Sequence[Outcome]) -> str:
     if not known:
         return "nothing found: no run has an estimated PSNR"
     psnr, place = max(known)
-    best, same = outcomes[place], set.intersection(*(set(outcome.overrides) for outcome in outcomes))
-    words = " ".join(word for word in best.overrides if word not in same) or "all alike"
+    best, shared = outcomes[place], shared_words(outcomes)
+    words = " ".join(word for word in best.overrides if word not in shared) or "all alike"
     return f"best of {len(known)}: {words}, estimated PSNR {psnr:.2f} dB at the stop, run {best.run}"

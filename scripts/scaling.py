@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from dip_experiments.store import Run, read_json
+from dip_experiments.times import duration
 
 MACHINES = {"laptop": ("laptop fit", 2), "one H200": ("512 x 512, RTX 3090", 1), "32 GPUs": ("512 x 512, RTX 3090", 32)}
 """By name: the fit that it is asked for, and how many it carries out at a time."""
@@ -38,13 +39,6 @@ def hours(laptop: float) -> Iterator[str]:
     for machine, (fit, at_a_time) in MACHINES.items():
         cells = [duration(-(-count // at_a_time) * each[fit]) for count in COUNTS]
         yield f"| {machine} | {at_a_time} | {each[fit]:.0f} | " + " | ".join(cells) + " |"
-
-
-def duration(spent: float) -> str:
-    """Seconds as minutes, hours or days."""
-    if spent < 3600:
-        return f"{spent / 60:.0f} min"
-    return f"{spent / 3600:.1f} h" if spent < 48 * 3600 else f"{spent / 86400:.0f} days"
 
 
 def amount(size: int) -> str:

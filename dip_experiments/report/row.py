@@ -27,21 +27,12 @@ class Column:
         return (str(value), format(value, self.form)) if self.form else (str(value), str(value))
 
 
-def final(run: Run, column: str) -> int | float | None:
-    """Last value of a curve, the mean over the seeds."""
-    values = known(run.summary["final"].get(column))
-    return fmean(values) if values else None
+def of_average(run: Run, when: str) -> float | None:
+    """Of the average's PSNR, the mean over the seeds: `final`, or `oracle_peak` and `oracle_iteration`.
 
-
-def best(run: Run) -> int | float | None:
-    """What the average reaches at its peak, which only the clean picture tells."""
-    values = known(run.summary["oracle_peak"].get("psnr_average"))
-    return fmean(values) if values else None
-
-
-def best_at(run: Run) -> int | float | None:
-    """Iteration of that peak, the mean over the seeds."""
-    values = known(run.summary["oracle_iteration"].get("psnr_average"))
+    The latter two only the clean picture tells.
+    """
+    values = known(run.summary[when].get("psnr_average"))
     return fmean(values) if values else None
 
 
@@ -65,9 +56,9 @@ COLUMNS = (
     Column("image", "image", lambda run: image_words(run.settings)),
     Column("architecture", "architecture", lambda run: architecture_words(run.settings)),
     Column("seed", "seeds", seeds),
-    Column("average", "final PSNR", lambda run: final(run, "psnr_average"), ".2f"),
-    Column("best", "oracle PSNR", best, ".2f"),
-    Column("at", "oracle at", best_at, ".0f"),
+    Column("average", "final PSNR", lambda run: of_average(run, "final"), ".2f"),
+    Column("best", "oracle PSNR", lambda run: of_average(run, "oracle_peak"), ".2f"),
+    Column("at", "oracle at", lambda run: of_average(run, "oracle_iteration"), ".0f"),
     Column("iterations", "iterations", lambda run: run.summary["iterations"], "d"),
     Column("minutes", "minutes", lambda run: run.summary["wall_seconds"] / 60, ".1f"),
     Column("precision", "precision", lambda run: str(run.settings["precision"])),

@@ -1,24 +1,15 @@
 """Settings in words: one line each, and which of them differ from what was composed without them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.drawing.words import network_words
+from dip_experiments.drawing.words import flat, network_words
 
 Words = Mapping[str, Any]
 Compose = Callable[[str | None, str], Words]
 """Experiment (None for no experiment) and scale -> the settings that `dip` composes of them."""
 SAID_ELSEWHERE = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
 """Settings that say nothing of a run's numbers, or that come again as others."""
-
-
-def flat(words: Words, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Settings by their full key, as text, `optimizer.lr` and `0.01`; those that are null say nothing."""
-    for key, value in words.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        elif value is not None and key != "_target_":
-            yield f"{prefix}{key}", text(value)
 
 
 def text(value: Any) -> str:
@@ -33,8 +24,9 @@ def text(value: Any) -> str:
 
 
 def told(words: Words) -> dict[str, str]:
-    """The settings that can change numbers, by their full key."""
-    return {key: value for key, value in flat(words) if key.split(".")[0] not in SAID_ELSEWHERE}
+    """The settings that can change numbers, by their full key, as text; those that are null say nothing."""
+    kept = flat({key: value for key, value in words.items() if key not in SAID_ELSEWHERE})
+    return {key: text(value) for key, value in kept.items() if value is not None and not key.endswith("_target_")}
 
 
 def differing(words: Words, experiment: Words, plain: Words) -> list[tuple[str, str, str, str]]:

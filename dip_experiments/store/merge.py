@@ -53,9 +53,8 @@ def _merge_run(results: Path, found: Path, path: Path) -> Merged:
 
 def _copied(mine: Path, found: Path, path: Path) -> Merged:
     """The summary comes last: what is half copied is no result."""
-    names = sorted(file.relative_to(found) for file in found.rglob("*") if file.is_file() and file.name[0] != ".")
     Run(mine).clear()
-    for name in [*(name for name in names if name.name not in ("lock", SUMMARY)), Path(SUMMARY)]:
+    for name in [*Run(found).summary["files"], SUMMARY]:
         _copy(found / name, mine / name)
     return Merged(path, COPIED)
 

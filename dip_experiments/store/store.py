@@ -11,6 +11,7 @@ import numpy as np
 from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
 from dip_experiments.store.run import Run
+from dip_experiments.store.state import ASIDE
 
 KEPT_WHOLE = ("settings.json", "provenance.json")
 COUNTS = {"first": 1, "two": 2, "all": None}
@@ -37,8 +38,8 @@ class Store:
 
     def set_aside(self, run: Run) -> Path:
         """Moves all that a run has, but its lock, to a folder of another name beside it, which nobody reads."""
-        taken = len(list(run.folder.parent.glob(f"{run.name}.damaged-*")))
-        aside = run.folder.with_name(f"{run.name}.damaged-{taken + 1}")
+        taken = len(list(run.folder.parent.glob(f"{run.name}{ASIDE}*")))
+        aside = run.folder.with_name(f"{run.name}{ASIDE}{taken + 1}")
         aside.mkdir()
         for path in list(run.folder.iterdir()):
             if path.name not in ("lock", "owner.json"):
