@@ -19,8 +19,9 @@ LEAST = 20.0
 
 def draw(selection: Selection) -> Page:
     """Draws figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
-    runs = selection.runs
-    if not runs:
+    fitted = [(job.words, job.run) for job in selection.jobs if job.run]
+    runs = [run for _, run in fitted]
+    if not fitted:
         raise ValueError(selection.waiting)
     images = list(dict.fromkeys(run.settings["image"]["name"] for run in runs))
     figure, panels = plt.subplots(1, len(images), figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
@@ -31,9 +32,10 @@ def draw(selection: Selection) -> Page:
             shown = Curve(curves.iteration.astype(int), curves.output)
             band(axis, shown, "black", curves.name)
             numbers[f"{image}, {curves.name}"] = shown
-        for run in (run for run in runs if run.settings["image"]["name"] == image):
-            label, curve = f"gamma {setting_words(run.settings)}", curve_of(run, "psnr_reference")
-            band(axis, curve, COLOURS[run.settings["experiment"]["setting"]], label)
+        for words, run in ((words, run) for words, run in fitted if words["image"]["name"] == image):
+            label = f"gamma {setting_words(words, run.settings['precision'])}"
+            curve = curve_of(run, "psnr_reference")
+            band(axis, curve, COLOURS[words["experiment"]["setting"]], label)
             numbers[f"{image}, {label}"] = curve
         axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
         axis.set_ylim(bottom=LEAST)

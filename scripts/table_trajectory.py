@@ -43,7 +43,7 @@ def draw(selection: Selection, both: Selection) -> Page:
     early, late = next((job.words["fit"]["keep"] for job in jobs), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for job in sorted(jobs, key=lambda job: str(job.words["image"]["name"])):
-        add_row(columns, *(cells(job.run, early, late) if job.run else not_run(job.words)))
+        add_row(columns, *(cells(job.words, job.run, early, late) if job.run else not_run(job.words)))
     if late:
         add_row(columns, *their_cells(theirs(scale), early, late))
     above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
@@ -58,14 +58,14 @@ def is_new(job: Job, selection: Selection) -> bool:
 
 def not_run(words: Mapping[str, Any]) -> tuple[str, ...]:
     """The row of settings that were not run yet."""
-    return (words["image"]["name"], setting_words(words), NOT_RUN) + (NONE,) * (len(COLUMNS) - 3)
+    return (words["image"]["name"], setting_words(words, words["precision"]), NOT_RUN) + (NONE,) * (len(COLUMNS) - 3)
 
 
-def cells(run: Run, early: int, late: int) -> tuple[str, ...]:
-    """The row of a run."""
+def cells(words: Mapping[str, Any], run: Run, early: int, late: int) -> tuple[str, ...]:
+    """The row of a job's run."""
     return (
-        run.settings["image"]["name"],
-        setting_words(run.settings),
+        words["image"]["name"],
+        setting_words(words, run.settings["precision"]),
         spread(value_at(run, "psnr_reference", early)),
         spread(value_at(run, "psnr_reference", late)),
         spread(value_at(run, "psnr_average", late)),

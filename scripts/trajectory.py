@@ -43,7 +43,10 @@ def theirs(scale: str) -> Theirs:
     return Theirs("the authors' code", curves["iteration"], curves["psnr_output"], curves["psnr_average"])
 
 
-def setting_words(words: Mapping[str, Any]) -> str:
-    """What a run tries, in words; its precision, if that is not float32."""
+def setting_words(words: Mapping[str, Any], precision: str) -> str:
+    """What a job of these words tries, in words; the precision of its run, if that is not float32.
+
+    The run itself may be another experiment's: the settings of trajectory are in its words only.
+    """
     said = WORDS[words["experiment"]["setting"]]
-    return said if words["precision"] == "float32" else f"{said}, {words['precision']}"
+    return said if precision == "float32" else f"{said}, {precision}"

@@ -1,13 +1,15 @@
 """The trajectory's table and figure: ours as the curves have it, the authors' as they are published."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 from studio import draw, make_run, rows, selection
 
-from dip_experiments.drawing.script import Selection
+from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.published import code_curves, trajectory
+from dip_experiments.store.files import write_json
 
 LENGTH = 1000
 F16 = {"name": "cset9/f16", "path": None, "size": 128, "fit": "crop"}
@@ -72,3 +74,15 @@ def test_the_figure_has_every_setting_and_the_authors_curve(tmp_path: Path) -> N
 def test_the_authors_code_is_known_by_its_picture() -> None:
     with pytest.raises(ValueError, match="curves of the authors' code"):
         code_curves("f17")
+
+
+def test_a_run_of_another_experiment_stands_under_what_the_job_asks(tmp_path: Path) -> None:
+    selected = fitted(tmp_path, "gamma_one", "laptop", 301, 701)
+    run = selected.jobs[0].run
+    assert run is not None
+    asked = run.settings | {"experiment": {"name": "trajectory", "setting": "gamma_uniform"}}
+    write_json(run.folder / "settings.json", run.settings | {"experiment": {"name": "fig4"}})
+    jobs = dataclasses.replace(selected, jobs=(Job(asked, run),))
+    assert rows(draw("table_trajectory", jobs, nothing(tmp_path)))[0]["setting"] == "uniform"
+    drawn = {row["curve"] for row in rows(draw("figure_trajectory", jobs))}
+    assert "cset9/f16, gamma uniform" in drawn
