@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 from skimage.restoration import estimate_sigma
 from torch import Tensor
 
 from dip_experiments.images import OPPONENT
 from dip_experiments.schema import Sigma as AnySigma
 
-Array = NDArray[np.float64]
+Array = np.ndarray[Any, np.dtype[np.float64]]  # since NumPy 2.5 NDArray is no class, and jaxtyping wants one
 Sigma = AnySigma | None
 LEAST = 0.01
 """Grey levels of 255 below which a picture is without noise (ours)."""
