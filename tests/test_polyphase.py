@@ -15,10 +15,11 @@ EXACT = 1e-11
 """Relative, float64: rounding of sums in another order."""
 
 
-@pytest.fixture(autouse=True, params=["AVX-512", "matrix products"])
+@pytest.fixture(autouse=True, params=["AVX-512", "matrix products", "GPU"])
 def double(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
-    """Float64, the polyphase evaluation at every size, and either way to weight gradients."""
+    """Float64, the evaluation of large maps at every size, either way to weight gradients, and that of GPUs."""
     monkeypatch.setattr(polyphase, "FEW_VALUES", 0)
+    monkeypatch.setattr(polyphase, "on_gpu", lambda x: request.param == "GPU")
     monkeypatch.setattr(convolution, "FAST_WEIGHT_GRADIENTS", request.param == "AVX-512")
     torch.set_default_dtype(torch.float64)
     yield
@@ -38,13 +39,14 @@ def skip(size: tuple[int, int] = (16, 24), **options: Any) -> Skip:
 
 def latent(network: Skip) -> Tensor:
     channels, *size = network.latent_shape
-    return torch.rand(1, channels * network.replicas, *size, requires_grad=True)
+    device = network.output.conv.weight.device
+    return torch.rand(1, channels * network.replicas, *size, device=device, requires_grad=True)
 
 
 def image_and_gradients(evaluate: Callable[[Tensor], Tensor], network: Skip, z: Tensor) -> list[Tensor]:
     """The image, and the gradients of a fixed random functional of it: of the latent and of every parameter."""
     y = evaluate(z)
-    direction = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+    direction = torch.randn(y.shape, generator=torch.Generator().manual_seed(1)).to(y.device)
     return [y.detach(), *torch.autograd.grad((y * direction).sum(), [z, *network.parameters()])]
 
 
@@ -69,6 +71,12 @@ def test_image_and_all_gradients_equal_the_plain_ones(
 ) -> None:
     options: dict[str, Any] = {"kernel_down": kernel, "kernel_up": kernel, "skip": branches}
     assert_same(skip(replicas=replicas, padding=padding, upsample=upsample, **options))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("upsample", ["bilinear", "nearest"])
+def test_on_a_gpu_too(upsample: Any) -> None:
+    assert_same(skip(upsample=upsample, replicas=2).cuda())
 
 
 @pytest.mark.parametrize(

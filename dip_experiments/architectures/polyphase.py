@@ -7,6 +7,7 @@ The same parameters and the same numbers as `Skip.side_by_side`, which stays the
   of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
 - The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
 - Channels last, by the faster of several kernels: see `convolution`.
+- On a GPU multiplications cost little and passes over maps much: there maps are upsampled, then normed and convolved.
 - The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
 
 Modules are read, not called (no forward hooks), and gradients cannot be differentiated again.
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from dip_experiments.architectures.channels_last import Doubling, Reflection
 from dip_experiments.architectures.convolution import autocasted, convolution
 from dip_experiments.architectures.layers import NEGATIVE_SLOPE, Block, Upsample, concatenated, upsampled
 from dip_experiments.architectures.skip import Scale, Skip
@@ -55,15 +57,25 @@ def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
     parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
     weights = conv.weight.split(parts, 1)
     scales, shifts = (p.view(groups, -1).split(parts, 1) for p in (norm.weight, norm.bias))
-    if scale.upsample == "nearest":  # every value four times: the same statistics
-        d = F.batch_norm(deeper, None, None, scales[1].flatten(), shifts[1].flatten(), True, 0.0, norm.eps)
-    else:
-        d = BilinearNorm.apply(deeper.to(norm.weight.dtype), scales[1].flatten(), shifts[1].flatten(), norm.eps)
-    y = convolved_upsampling(d, weights[1], scale.upsample, conv.padding_mode, groups)
+    before, after = zip((p.flatten() for p in scales), (p.flatten() for p in shifts), strict=True)
+    y = upsampling(scale, deeper, after, weights[1])
     if skip is not None:
-        s = F.batch_norm(skip, None, None, scales[0].flatten(), shifts[0].flatten(), True, 0.0, norm.eps)
+        s = F.batch_norm(skip, None, None, *before, True, 0.0, norm.eps)
         y = y.add_(convolved(conv, s, weights[0]))
     return activated(scale.up, y)
+
+
+def upsampling(scale: Scale, deeper: Tensor, affine: tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
+    """The part of `scale.up`'s convolution that sees the upsampled `deeper`; `affine`: its norm's scale and shift."""
+    conv, eps = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm).eps
+    if on_gpu(deeper):
+        x = Doubling.apply(deeper) if scale.upsample == "bilinear" else upsampled(deeper, scale.upsample)
+        return convolved(conv, F.batch_norm(x, None, None, *affine, True, 0.0, eps), weight)
+    if scale.upsample == "nearest":  # every value four times: the same statistics
+        x = F.batch_norm(deeper, None, None, *affine, True, 0.0, eps)
+    else:
+        x = BilinearNorm.apply(deeper.to(weight.dtype), *affine, eps)
+    return convolved_upsampling(x, weight, scale.upsample, conv.padding_mode, scale.replicas)
 
 
 def activated(layer: Block, x: Tensor) -> Tensor:
@@ -92,8 +104,16 @@ def convolved(conv: nn.Conv2d, x: Tensor, weight: Tensor | None = None) -> Tenso
     """`conv(x)` without the bias; with part of its `weight` if given."""
     weight, padding = conv.weight if weight is None else weight, conv.kernel_size[0] // 2
     if padding and conv.padding_mode != "zeros":
-        x, padding = F.pad(x, [padding] * 4, mode=conv.padding_mode), 0
+        x = Reflection.apply(x, padding) if on_gpu(x) else F.pad(x, [padding] * 4, mode=conv.padding_mode)
+        padding = 0
+    if on_gpu(x):
+        return F.conv2d(x, weight, None, conv.stride, padding, 1, conv.groups)
     return convolution(x, weight, conv.stride[0], padding, conv.groups)
+
+
+def on_gpu(x: Tensor) -> bool:
+    """Whether kernels are chosen for a GPU."""
+    return x.device.type == "cuda"
 
 
 def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: int) -> Tensor:
