@@ -87,7 +87,7 @@ def test_a_replayed_iteration_gives_the_curves_of_the_plain_one(precision: str) 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dip_experiments.fitting.fit.Recorded", lambda iterate, *_: iterate)
         train(plain, block_ends(40, 10), torch.device("cuda", 0), [])
-    # Sums of atomics in another order grow apart, in bf16 within some iterations: what follows would tell of them alone.
+    # Atomics add in any order: in bf16 two fits grow apart within some iterations, which is not what is asked here.
     rows = 40 if precision != "bf16" else 10
     torch.testing.assert_close(replayed.curves[:rows], plain.curves[:rows], rtol=1e-2, atol=1e-2)
 
