@@ -45,12 +45,12 @@ def asked_for(command: str, words: Sequence[str], imported: Importer) -> Any:
 def keep(words: Sequence[str], imported: Importer) -> int:
     """Makes records, small enough for git, of the finished runs of an experiment: `dip keep fig2 scale=laptop`."""
     chosen = asked_for("keep", words, imported)
-    experiment, scale = chosen.jobs[0].words["experiment"], chosen.scale
     store = imported("dip_experiments.store").Store(chosen.results)
-    for run in chosen.runs:
-        store.keep(run, scale, list(experiment.get("pictures", [])), experiment.get("pictures_of", "first"))
-    total = len(chosen.runs) + len(chosen.missing)
-    print(f"{len(chosen.runs)} of {total} runs of {chosen.experiment} kept in {chosen.results / scale / 'records'}")
+    for job in (job for job in chosen.jobs if job.run):
+        shown = job.words["experiment"]
+        store.keep(job.run, chosen.scale, list(shown.get("pictures", [])), shown.get("pictures_of", "first"))
+    kept = f"{len(chosen.runs)} of {len(chosen.jobs)} runs of {chosen.experiment}"
+    print(f"{kept} kept in {chosen.results / chosen.scale / 'records'}")
     if chosen.missing:
         print(f"the others are not finished: {chosen.command}")
     return 0

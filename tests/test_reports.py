@@ -98,6 +98,7 @@ def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
     kept = [Run(path) for path in records.iterdir()]
     assert {run.settings["target"]["name"] for run in kept} == {"natural", "noise"}
     assert all(run.finished for run in kept)
+    assert not list(records.rglob("*.png"))  # what the figure shows is of the network, not of the pixels
 
 
 @pytest.mark.parametrize(
