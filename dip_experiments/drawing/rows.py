@@ -138,9 +138,12 @@ def same_picture(run: Run, other: Run) -> bool:
 
 
 def one_of(selection: Selection, table: Table, row: Row) -> Run | None:
-    """The run of a row's picture and setting, if it is there; ValueError if the words ask for several."""
-    key = (row.image, row.setting)
-    found = [run for run in selection.runs if (run.settings["image"]["name"], table.setting(run.settings)) == key]
+    """The run of a row's picture and setting, if it is there; ValueError if the words ask for several.
+
+    What the job asks for counts: its run may be another experiment's, of the same picture under another name.
+    """
+    key, jobs = (row.image, row.setting), [job for job in selection.jobs if job.run]
+    found = [job.run for job in jobs if (job.words["image"]["name"], table.setting(job.words)) == key]
     if len(found) > 1:
         raise ValueError(
             f"{len(found)} runs of image={row.image}, {row.setting}: a row tells of one; "

@@ -1,0 +1,65 @@
+"""Ours against the paper's numbers: what is run is compared, what is not says so, and a picture counts by its job."""
+
+from pathlib import Path
+
+import pytest
+from studio import draw, make_run, rows, selection
+from test_restoration_tables import AUTHORS, larger, made_up
+
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import Job, Selection
+from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST
+from dip_experiments.store import Run
+
+TABLES = ("denoising", "super_resolution", "inpainting")
+
+
+def page(results: Path, *, scale: str = "paper", fig4: Run | None = None, **runs: Run) -> Page:
+    asked = [selection(results, name, *([runs[name]] if name in runs else []), scale=scale) for name in TABLES]
+    return draw("table_fidelity", *asked, selection(results, "fig4", *([fig4] if fig4 else []), scale=scale))
+
+
+def test_every_printed_mean_has_a_row_also_before_anything_is_run(tmp_path: Path) -> None:
+    found = rows(page(tmp_path))
+    assert {row["ours"] for row in found} == {"not run"}
+    printed = {(row["of"], row["image"]): row["published"] for row in found}
+    assert printed["denoising, authors' noise", "mean of cset9, averaged"] == "30.43"
+    assert printed["super-resolution, x4", "mean of set5"] == "29.90"
+    assert printed["inpainting, 50 % missing", "mean of standard11"] == "33.48"
+
+
+def test_a_run_is_compared_with_its_number_and_the_page_can_be_read(tmp_path: Path) -> None:
+    run = made_up(tmp_path, "a", "cset9/f16", AUTHORS)
+    written = page(tmp_path, denoising=run)
+    (row,) = [row for row in rows(written) if row["image"] == "cset9/f16"]
+    ours = run.scores("average", "psnr").mean()
+    assert (row["ours"], row["published"]) == (f"{ours:.2f}", "33.69")
+    assert row["difference"] == f"{ours - 33.69:+.2f}"
+    assert row["within"] == ("yes" if abs(ours - 33.69) <= 0.3 else "no") == "no"
+    lines = [line for line in str(written.shown).splitlines() if line.startswith("|")]
+    assert all(len(line) <= WIDEST and len(line.split("|")) - 2 <= MOST_COLUMNS for line in lines)
+    assert "0 of 1 numbers are within 0.3 dB" in " ".join(str(written.shown).split())
+    assert row["why"] == "a"
+    assert "\na: " in str(written.shown)
+    assert "\nb: " not in str(written.shown)  # no row asks for it
+
+
+def test_figure_4_is_compared_at_its_peak(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "f", summary={"oracle_peak": {"psnr_reference": [30.5, 30.7]}}, seeds=(0, 1))
+    (row,) = [row for row in rows(page(tmp_path, fig4=run)) if row["of"] == "Figure 4"]
+    assert (row["published"], row["ours"], row["within"]) == ("30.68", "30.60", "yes")
+
+
+def test_a_picture_that_another_experiment_fitted_under_another_name_fills_its_row(tmp_path: Path) -> None:
+    run = made_up(tmp_path, "z", "paper/zebra", larger(4))
+    asked = run.settings | {"image": run.settings["image"] | {"name": "set14/zebra"}}
+    fits = Selection("super_resolution", "paper", tmp_path, (), (Job(asked, run),))
+    nothing = (selection(tmp_path, "any", scale="paper") for _ in range(3))
+    denoising, inpainting, fig4 = nothing
+    found = rows(draw("table_fidelity", denoising, fits, inpainting, fig4))
+    assert "set14/zebra" in {row["image"] for row in found}
+
+
+def test_below_the_papers_size_nothing_is_compared(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="add --scale paper"):
+        page(tmp_path, scale="laptop")
