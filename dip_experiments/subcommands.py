@@ -57,15 +57,21 @@ def keep(words: Sequence[str], imported: Importer) -> int:
 
 
 def rivals(words: Sequence[str], imported: Importer) -> int:
-    """Fits ZS-N2N to what the finished runs of an experiment saw, for its tables: `dip rivals denoisers`."""
+    """Computes what other methods make of what the runs of an experiment saw, for its figures and tables.
+
+    `dip rivals fig4 scale=paper`: where runs are there, drawing does the same; of a record, what it saw is made once
+    more. For `denoisers` ZS-N2N is fitted too.
+    """
     chosen = asked_for("rivals", words, imported)
     drawing, zs_n2n = imported("dip_experiments.drawing.rivals"), imported("dip_experiments.zs_n2n").zs_n2n
     made_again = imported("dip_experiments.planning").made_again
-    for count, run in enumerate(chosen.runs, 1):
-        rival = drawing.zero_shot(chosen.scale, zs_n2n)
-        psnr, _, seconds = drawing.rival_scores(rival, run, chosen.baselines, made_again)
-        picture = run.settings["image"]["name"]
-        print(f"{count} of {len(chosen.runs)}: ZS-N2N on {picture} {psnr:.2f} dB, {seconds:.0f} s", flush=True)
+    fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
+    for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
+        shown = bool(job.words["experiment"].get("pictures"))
+        for rival in [*drawing.task_rivals(job.words), *fitted]:
+            found = drawing.computed(rival, job.run, chosen.baselines, made_again, shown=shown)
+            said = f"{found['psnr']:.2f} dB" if found else "not installed"
+            print(f"{count} of {len(chosen.runs)}: {rival.name}, {job.words['image']['name']}: {said}", flush=True)
     if chosen.missing:
         print(f"the others are not finished: {chosen.command}")
     return 0

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, statistics, tabulated, value_at
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row
-from dip_experiments.drawing.rivals import denoised
+from dip_experiments.drawing.rivals import SIGMA, denoised
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.drawing.stored import output_at, stored
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
@@ -16,8 +16,6 @@ from dip_experiments.published import trajectory
 from dip_experiments.selection import select
 from dip_experiments.store import Run, average_at
 
-SIGMA = 25.0
-"""Of the authors' noisy pictures `noisy25`, which the baselines are told."""
 SHOWN = 1800
 """The iteration at which the paper stops."""
 CORNER = (0.25, 0.35)

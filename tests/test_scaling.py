@@ -19,7 +19,8 @@ def numbers(line: str) -> list[float]:
 
 
 def test_the_page_has_what_the_records_cost(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "laptop").symlink_to(ROOT / "results" / "laptop")
+    for scale in ("laptop", "paper"):
+        (tmp_path / scale).symlink_to(ROOT / "results" / scale)
     part_of("scaling", "main")(["--results", str(tmp_path)])
     told = [line for line in capfd.readouterr().out.splitlines() if line]
     assert len(told) == 8

@@ -17,6 +17,8 @@ from dip_experiments.store import Baselines, Run, version
 
 T = TypeVar("T")
 Seen = Callable[[Run], dict[str, NDArray[Any]]]
+SIGMA = 25.0
+"""Grey levels of 255, of the authors' noisy pictures `noisy25`."""
 SCORES = ("psnr", "ssim", "seconds")
 """What older numbers may lack."""
 ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
@@ -64,6 +66,32 @@ def inpainter(name: str) -> Rival:
     return Rival(f"{name}_known" if name == "nearest" else name, {}, compute)
 
 
+def task_rivals(words: Mapping[str, Any]) -> list[Rival]:
+    """The methods that figures and tables set beside a run of these words; none where its task has none."""
+    task = words["task"]
+    match task["name"]:
+        case "denoising":
+            noise = task["noise"] or {"name": None}
+            sigma = SIGMA if noise["name"] == "noisy25" else noise["sigma"] if noise["name"] == "gaussian" else None
+            return [] if sigma is None else [denoiser(name, sigma) for name in dict.fromkeys([*DENOISERS, "bm3d"])]
+        case "super_resolution":
+            return [upsampler(name, task["factor"]) for name in UPSAMPLERS]
+        case "inpainting":
+            return [inpainter(name) for name in INPAINTERS]
+    return []
+
+
+def computed(
+    rival: Rival, run: Run, kept: Baselines, made_again: Seen, *, shown: bool = False
+) -> dict[str, float] | None:
+    """The numbers of a method, with its picture where one is `shown`; None where it is not installed.
+
+    `made_again` gives what a run saw that has stored no arrays, as a record: `measurement`, `reference`, `known`.
+    """
+    _found(kept.picture if shown else kept.find, rival, run, kept, shown, made_again)
+    return rival_numbers(rival, run, kept)
+
+
 def rival_numbers(rival: Rival, run: Run, kept: Baselines) -> dict[str, float] | None:
     """Its `psnr`, and `psnr_y_authors` of an enlarged picture, of what the first seed saw; None if not installed.
 
@@ -78,19 +106,14 @@ def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Rival:
     return Rival("zs_n2n", words, None if method is None else lambda noisy, known: method(noisy, **words))
 
 
-def rival_scores(
-    rival: Rival, run: Run, kept: Baselines, made_again: Seen | None = None
-) -> tuple[float, float, float] | None:
-    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed.
-
-    `made_again` gives what a run saw that has stored no arrays, as a record: `measurement`, `reference`, `known`.
-    """
+def rival_scores(rival: Rival, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
+    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
 
     def look(*key: Any) -> tuple[float, float, float] | None:
         numbers = kept.find(*key) or {}
         return (numbers["psnr"], numbers["ssim"], numbers["seconds"]) if set(SCORES) <= set(numbers) else None
 
-    return _found(look, rival, run, kept, shown=False, made_again=made_again)
+    return _found(look, rival, run, kept, shown=False)
 
 
 def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
@@ -109,8 +132,10 @@ def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> 
     """What a denoiser that is told the noise makes of what the first seed saw; how to get one that is not there."""
     method = denoiser(name, sigma)
     picture, numbers = rival_picture(method, run, kept), rival_numbers(method, run, kept)
-    if picture is None or numbers is None:
+    if method.compute is None and picture is None:
         return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
+    if picture is None or numbers is None:  # of a record
+        return Panel(f"{title} is not\nthere: dip rivals\n{run.settings['experiment'].get('name')}", None)
     return Panel(title, picture, [numbers["psnr"]])
 
 
