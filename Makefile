@@ -174,6 +174,9 @@ table-trajectory: setup ## which settings give the pictures of 2018 with today's
 	$(call draw,trajectory)
 	$(call compare,trajectory)
 
+table-fidelity: setup ## ours against every number that the paper prints, from the runs at its own size (see paper)
+	$(BIN)/python scripts/table_fidelity.py --scale paper --results $(RESULTS)
+
 table-acceleration: setup ## a faster schedule of the learning rate beside the paper's
 	$(call fit,-m experiment=precision precision=float32 $(LAUNCHER))
 	$(call fit,-m experiment=acceleration $(LAUNCHER))
