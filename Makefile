@@ -25,7 +25,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 .PHONY: help setup test test-slow test-end-to-end test-ray lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
 	reproduce-prior-effect samples stand-in \
-	paper table-impedance table-precision table-trajectory table-acceleration table-denoising table-super-resolution table-inpainting \
+	paper table-impedance table-precision table-trajectory table-fidelity table-acceleration table-denoising table-super-resolution table-inpainting \
 	restored table-denoisers study-stopping study-stability smoke-stopping \
 	ablation-denoising ablation-impedance smoke-ablations \
 	figures check-figures report bench data status dashboard clean clean-runs
