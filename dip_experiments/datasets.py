@@ -6,6 +6,7 @@
 import argparse
 import csv
 import difflib
+import functools
 import os
 import shutil
 import sys
@@ -54,10 +55,11 @@ class File:
         return path.is_file() and pooch.file_hash(str(path)) == self.sha256
 
 
-def files() -> list[File]:
+@functools.cache
+def files() -> tuple[File, ...]:
     """All files of the paper's pictures."""
     with TABLE.open(newline="", encoding="utf-8") as table:
-        return [File(bytes=int(row.pop("bytes")), **row) for row in csv.DictReader(table)]
+        return tuple(File(bytes=int(row.pop("bytes")), **row) for row in csv.DictReader(table))
 
 
 PICTURES = tuple(file.picture for file in files() if file.part == "image")

@@ -1,8 +1,9 @@
 """The runs of an experiment: found by what they are, whatever was asked last."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -21,13 +22,16 @@ DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
 PRECISIONS = ("float32", "bf16")
 """What a row at scale paper may be fitted in, the preferred one first: tables/precision has what they differ by."""
+SEEDS = (3, 2, 1)
+"""How many seeds a row at scale paper may have where its experiment asks for one, the preferred number first."""
 
 
 def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()) -> Selection:
     """The whole grid of an experiment, each job with its finished run if there is one.
 
-    At scale paper that is one in bf16 where there is none in float32, unless the grid asks for both. `words`: further
-    ones, as on the command line of dip. Raises ValueError for wrong ones.
+    At scale paper that is the one with the most seeds where one is asked for, and one in bf16 where there is none in
+    float32, unless the grid asks for both. `words`: further ones, as on the command line of dip. Raises ValueError for
+    wrong ones.
     """
     try:
         configs = compose_jobs([f"experiment={experiment}", f"scale={scale}", *words], multirun=True)
@@ -35,7 +39,7 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
     jobs = {run_name(settings, DEVICES[-1]): settings for settings in map(read_settings, configs)}
     store = Store(results)
-    found = [Job(job.words(), _finished(store, [*names_of(job), *_lower(job, jobs)])) for job in jobs.values()]
+    found = [Job(job.words(), _finished(store, stand_ins(job, jobs))) for job in jobs.values()]
     return Selection(experiment, scale, results, tuple(words), tuple(found))
 
 
@@ -44,12 +48,20 @@ def names_of(settings: Settings) -> list[str]:
     return [run_name(settings, kind) for kind in DEVICES]
 
 
-def _lower(settings: Settings, jobs: Iterable[str]) -> list[str]:
-    """Names of runs in bf16 that stand in for one in float32."""
-    if settings.scale.name != "paper" or settings.precision != PRECISIONS[0]:
-        return []
-    names = names_of(settings.model_copy(update={"precision": PRECISIONS[1]}))
-    return [] if names[-1] in jobs else names
+def stand_ins(settings: Settings, jobs: Mapping[str, Settings]) -> Iterator[str]:
+    """Names of runs that may be taken for that of these settings, the preferred one first.
+
+    Replica r of a run of several seeds is the fit with seed r. What is another one of `jobs` stands in for none, and
+    where these differ in their seeds none has more.
+    """
+    paper = settings.scale.name == "paper"
+    more = paper and settings.replicas == 1 and len({job.seed for job in jobs.values()}) == 1
+    seeds = SEEDS if more else (settings.replicas,)
+    precisions = PRECISIONS if paper and settings.precision == PRECISIONS[0] else (settings.precision,)
+    for several, precision in product(seeds, precisions):
+        names = names_of(settings.model_copy(update={"replicas": several, "precision": precision}))
+        if (several, precision) == (settings.replicas, settings.precision) or names[-1] not in jobs:
+            yield from names
 
 
 def run_name(settings: Settings, device: str) -> str:
@@ -74,7 +86,7 @@ def digests(settings: Settings) -> dict[str, str]:
     return found if "image" in found else {**found, "image": _pixels(image.name)}
 
 
-def _finished(store: Store, names: Sequence[str]) -> Run | None:
+def _finished(store: Store, names: Iterable[str]) -> Run | None:
     runs = (store.run(name) for name in names)
     return next((run for run in runs if run.finished and run.replicas), None)
 

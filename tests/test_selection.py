@@ -61,6 +61,18 @@ def test_nowhere_else_is_a_run_in_bf16_taken_for_one_in_float32(tmp_path: Path, 
     assert not [job for job in select(experiment, scale, tmp_path).jobs if job.run and job.words["precision"] != "bf16"]
 
 
+def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_asked_for(tmp_path: Path) -> None:
+    asked = ["experiment=table_denoising", "scale=paper", "task/noise=noisy25", "image=cset9/f16"]
+    one, two = (names(*asked, f"replicas={count}", "precision=bf16")[0] for count in (1, 2))
+    make_run(tmp_path, one)
+    assert [run.name for run in select("table_denoising", "paper", tmp_path, asked[2:]).runs] == [one]
+    make_run(tmp_path, two)
+    assert [run.name for run in select("table_denoising", "paper", tmp_path, asked[2:]).runs] == [two]
+    swept = select("table_denoising", "paper", tmp_path, [*asked[2:], "seed=0,1"])
+    assert [job.run and job.run.name for job in swept.jobs] == [one, None]
+    assert not select("table_denoising", "paper", tmp_path, [*asked[2:], "replicas=3"]).runs
+
+
 def test_a_damaged_run_counts_as_missing(tmp_path: Path) -> None:
     (name,) = names("experiment=fig10", "scale=smoke")
     run = make_run(tmp_path, name)

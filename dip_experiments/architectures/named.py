@@ -4,10 +4,11 @@ import importlib
 import inspect
 import math
 import typing
+from functools import cache
 from typing import Any
 
 import torch
-from pydantic import ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from dip_experiments.architectures.network import Network, TooSmall
 
@@ -50,14 +51,19 @@ def filled_in(network: type[Network], words: Arguments) -> Arguments:
 
     Raises pydantic's ValidationError unless it takes these, by name and type.
     """
+    return _arguments_of(network).model_validate(words).model_dump()
+
+
+@cache
+def _arguments_of(network: type[Network]) -> type[BaseModel]:
+    """What a constructor takes from the settings, by name and type, as a model: made once, as that takes long."""
     hints = typing.get_type_hints(network.__init__)
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(network).parameters.items()
         if name not in GIVEN
     }
-    model = create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields)
-    return model.model_validate(words).model_dump()
+    return create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
 
 def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
