@@ -3,7 +3,7 @@
 import sys
 
 import numpy as np
-from table_ablation_impedance import correlation, impedance_of, measured
+from table_ablation_impedance import bound, correlation, impedance_of, measured, told
 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
@@ -23,7 +23,7 @@ def draw(selection: Selection) -> Page:
     columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
     for name, network in networks.items():
         interval, reached = network.impedance, bool(np.isfinite(impedance_of(network)))
-        x = impedance_of(network) if reached else network.limit / network.iterations["natural"]
+        x = impedance_of(network) if reached else bound(network)
         if np.isfinite(interval.low):
             axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
         axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
@@ -32,13 +32,18 @@ def draw(selection: Selection) -> Page:
         add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
     axis.set(
         xscale="log",
+        xticks=(2, 5, 10, 20),
+        xticklabels=("2", "5", "10", "20"),
         xlabel="impedance: iterations for the shuffled image by those for the image (arrow: more)",
         ylabel="denoising: best PSNR of the average (dB, oracle)",
     )
-    found, count = correlation(list(networks.values()))
-    words = f"rank correlation {found.value:+.2f} ({found.words}) over {count} networks"
+    known = told(every)
+    found = correlation(known)
+    words = f"rank correlation {found.value:+.2f} ({found.words}) over {len(known)} networks"
     if without := [name for name in every if name not in networks]:
         words += f"\nnot even the natural image was fitted by {', '.join(without)}"
+    if unknown := [name for name in networks if name not in known]:
+        words += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
     figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
     return Page(figure, columns, selection.runs, selection.waiting)
 

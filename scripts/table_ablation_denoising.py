@@ -25,10 +25,10 @@ LACKING = (NOT_RUN, *[NONE] * (len(NUMBERS) - 1))
 TITLES = {
     "change": "change",
     "pairs": "fits",
-    "average_peak": "peak, average",
+    "average_peak": "peak",
     "difference": "difference",
     "interval": "95 % interval",
-    "average_iteration": "at iteration",
+    "average_iteration": "at",
     "average_end": "at the end",
     "seconds_per_iteration": "s/iteration",
 }

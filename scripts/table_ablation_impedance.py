@@ -61,7 +61,7 @@ def draw(selection: Selection) -> Page:
         add_row(
             columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
         )
-    return table_page(columns, TITLES, selection.runs, f"{ABOVE} {verdict(list(found.values()))}", selection.waiting)
+    return table_page(columns, TITLES, selection.runs, f"{ABOVE} {verdict(found)}", selection.waiting)
 
 
 def measured(selection: Selection) -> dict[str, Measured]:
@@ -92,7 +92,7 @@ def cells(network: Measured) -> Sequence[str]:
     known = np.isfinite(impedance.low)
     return (
         *(f"{network.iterations[t]:g}" if np.isfinite(network.iterations[t]) else f">{limit}" for t in TARGETS),
-        at_least(impedance.value if known else network.ratio("shuffled"), network),
+        at_least(impedance_of(network), network),
         *((f"{impedance.low:.3f}", f"{impedance.high:.3f}", f"{impedance.low:.2f} to {impedance.high:.2f}")
           if known else (NONE, NONE, NONE)),
         at_least(network.ratio("noise"), network),
@@ -105,29 +105,47 @@ def at_least(ratio: float, network: Measured) -> str:
     """A ratio to the natural image's iterations, or what it exceeds."""
     if np.isnan(ratio):
         return NONE  # not even the natural image was reached
-    return f"{ratio:.2f}" if np.isfinite(ratio) else f">{network.limit / network.iterations['natural']:.2f}"
+    return f"{ratio:.2f}" if np.isfinite(ratio) else f">{bound(network):.2f}"
 
 
-def correlation(networks: Sequence[Measured]) -> tuple[Interval, int]:
-    """Of the ranks of impedance and denoising, over the networks that fit the natural image; and their number."""
-    told = [network for network in networks if np.isfinite(network.iterations["natural"])]
-    x, y = (np.array([look(network) for network in told]) for look in (impedance_of, lambda network: network.psnr))
-    return rank_correlation(x, y), len(told)
+def told(networks: Mapping[str, Measured]) -> dict[str, Measured]:
+    """The networks whose order by impedance is known.
+
+    They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
+    """
+    fitted = {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
+    most = max((value for one in fitted.values() if np.isfinite(value := impedance_of(one))), default=0.0)
+    return {name: one for name, one in fitted.items() if np.isfinite(impedance_of(one)) or bound(one) > most}
+
+
+def correlation(networks: Mapping[str, Measured]) -> Interval:
+    """Of the ranks of impedance and denoising, over networks whose order is known."""
+    x, y = (np.array([look(one) for one in networks.values()]) for look in (impedance_of, lambda one: one.psnr))
+    return rank_correlation(x, y)
 
 
 def impedance_of(network: Measured) -> float:
-    """The median ratio, which tells more than the mean where a seed did not reach its target."""
-    return network.ratio("shuffled")
+    """The mean over the seeds; where a seed did not reach its target, the ratio of the medians, which may be infinite."""
+    value = network.impedance.value
+    return value if np.isfinite(value) else network.ratio("shuffled")
 
 
-def verdict(networks: Sequence[Measured]) -> str:
+def bound(network: Measured) -> float:
+    """What the impedance exceeds if the shuffled image was not reached."""
+    return network.limit / network.iterations["natural"]
+
+
+def verdict(networks: Mapping[str, Measured]) -> str:
     """What the scatter says."""
-    found, count = correlation(networks)
+    known = told(networks)
+    found = correlation(known)
     if not np.isfinite(found.value):
         return "Too few networks are run to compare impedance and denoising."
+    without = [name for name in networks if name not in known]
+    left_out = f"; left out, as they come to no number: {', '.join(without)}" if without else ""
     return (
-        f"Rank correlation of impedance and denoising over {count} networks: {found.value:+.2f} "
-        f"(95 % interval {found.words}, by drawing networks with replacement)."
+        f"Rank correlation of impedance and denoising over {len(known)} networks: {found.value:+.2f} "
+        f"(95 % interval {found.words}, by drawing networks with replacement{left_out})."
     )
 
 
