@@ -32,11 +32,12 @@ def draw(selection: Selection) -> Page:
         add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
     axis.set(
         xscale="log",
-        xticks=(2, 5, 10, 20),
-        xticklabels=("2", "5", "10", "20"),
+        xticks=(1, 2, 5, 10, 20),
+        xticklabels=("1", "2", "5", "10", "20"),
         xlabel="impedance: iterations for the shuffled image by those for the image (arrow: more)",
         ylabel="denoising: best PSNR of the average (dB, oracle)",
     )
+    axis.minorticks_off()
     known = told(every)
     found = correlation(known)
     words = f"rank correlation {found.value:+.2f} ({found.words}) over {len(known)} networks"

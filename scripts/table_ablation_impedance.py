@@ -125,7 +125,7 @@ def correlation(networks: Mapping[str, Measured]) -> Interval:
 
 
 def impedance_of(network: Measured) -> float:
-    """The mean over the seeds; where a seed did not reach its target, the ratio of the medians, which may be infinite."""
+    """The mean over the seeds; where a seed did not reach its target, the medians' ratio, which may be infinite."""
     value = network.impedance.value
     return value if np.isfinite(value) else network.ratio("shuffled")
 
@@ -142,7 +142,7 @@ def verdict(networks: Mapping[str, Measured]) -> str:
     if not np.isfinite(found.value):
         return "Too few networks are run to compare impedance and denoising."
     without = [name for name in networks if name not in known]
-    left_out = f"; left out, as they come to no number: {', '.join(without)}" if without else ""
+    left_out = f"; left out, as their rank is not known: {', '.join(without)}" if without else ""
     return (
         f"Rank correlation of impedance and denoising over {len(known)} networks: {found.value:+.2f} "
         f"(95 % interval {found.words}, by drawing networks with replacement{left_out})."
