@@ -29,7 +29,7 @@ SEEDS = (3, 2, 1)
 def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()) -> Selection:
     """The whole grid of an experiment, each job with its finished run if there is one.
 
-    At scale paper that is the one with the most seeds where one is asked for, and one in bf16 where there is none in
+    At scale paper that is its own with the most seeds where one is asked for, and one in bf16 where there is none in
     float32, unless the grid asks for both. `words`: further ones, as on the command line of dip. Raises ValueError for
     wrong ones.
     """
@@ -39,7 +39,7 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
     jobs = {run_name(settings, DEVICES[-1]): settings for settings in map(read_settings, configs)}
     store = Store(results)
-    found = [Job(job.words(), _finished(store, stand_ins(job, jobs))) for job in jobs.values()]
+    found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs))) for job in jobs.values()]
     return Selection(experiment, scale, results, tuple(words), tuple(found))
 
 
@@ -48,8 +48,8 @@ def names_of(settings: Settings) -> list[str]:
     return [run_name(settings, kind) for kind in DEVICES]
 
 
-def stand_ins(settings: Settings, jobs: Mapping[str, Settings]) -> Iterator[str]:
-    """Names of runs that may be taken for that of these settings, the preferred one first.
+def stand_ins(settings: Settings, jobs: Mapping[str, Settings]) -> Iterator[tuple[str, bool]]:
+    """Names of runs that may be taken for that of these settings, the preferred one first; whether it has more seeds.
 
     Replica r of a run of several seeds is the fit with seed r. What is another one of `jobs` stands in for none, and
     where these differ in their seeds none has more.
@@ -61,7 +61,7 @@ def stand_ins(settings: Settings, jobs: Mapping[str, Settings]) -> Iterator[str]
     for several, precision in product(seeds, precisions):
         names = names_of(settings.model_copy(update={"replicas": several, "precision": precision}))
         if (several, precision) == (settings.replicas, settings.precision) or names[-1] not in jobs:
-            yield from names
+            yield from ((name, several > settings.replicas) for name in names)
 
 
 def run_name(settings: Settings, device: str) -> str:
@@ -86,9 +86,14 @@ def digests(settings: Settings) -> dict[str, str]:
     return found if "image" in found else {**found, "image": _pixels(image.name)}
 
 
-def _finished(store: Store, names: Iterable[str]) -> Run | None:
-    runs = (store.run(name) for name in names)
-    return next((run for run in runs if run.finished and run.replicas), None)
+def _finished(store: Store, settings: Settings, names: Iterable[tuple[str, bool]]) -> Run | None:
+    """The first run that is whole; one of more seeds must be the experiment's own, which has its pictures."""
+    for name, more in names:
+        run = store.run(name)
+        own = not more or (run.finished and run.settings["experiment"]["name"] == settings.experiment.name)
+        if run.finished and run.replicas and own:
+            return run
+    return None
 
 
 def _content(source: Source, key: str) -> str:

@@ -66,7 +66,9 @@ def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_asked_for(tmp_pa
     one, two = (names(*asked, f"replicas={count}", "precision=bf16")[0] for count in (1, 2))
     make_run(tmp_path, one)
     assert [run.name for run in select("table_denoising", "paper", tmp_path, asked[2:]).runs] == [one]
-    make_run(tmp_path, two)
+    make_run(tmp_path, two, seeds=[0, 1], experiment={"name": "trajectory"})
+    assert [run.name for run in select("table_denoising", "paper", tmp_path, asked[2:]).runs] == [one]
+    make_run(tmp_path, two, seeds=[0, 1], experiment={"name": "table_denoising"})
     assert [run.name for run in select("table_denoising", "paper", tmp_path, asked[2:]).runs] == [two]
     swept = select("table_denoising", "paper", tmp_path, [*asked[2:], "seed=0,1"])
     assert [job.run and job.run.name for job in swept.jobs] == [one, None]
