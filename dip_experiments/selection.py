@@ -88,12 +88,10 @@ def digests(settings: Settings) -> dict[str, str]:
 
 def _finished(store: Store, settings: Settings, names: Iterable[tuple[str, bool]]) -> Run | None:
     """The first run that is whole; one of more seeds must be the experiment's own, which has its pictures."""
-    for name, more in names:
-        run = store.run(name)
-        own = not more or (run.finished and run.settings["experiment"]["name"] == settings.experiment.name)
-        if run.finished and run.replicas and own:
-            return run
-    return None
+    experiment = settings.experiment.name
+    runs = ((store.run(name), more) for name, more in names)
+    whole = ((run, more) for run, more in runs if run.finished and run.replicas)
+    return next((run for run, more in whole if not more or run.settings["experiment"]["name"] == experiment), None)
 
 
 def _content(source: Source, key: str) -> str:

@@ -3,7 +3,7 @@
 import sys
 
 import numpy as np
-from table_ablation_impedance import bound, correlation, impedance_of, measured, told
+from table_ablation_impedance import bound, correlation, fitting, impedance_of, measured, told
 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
@@ -17,13 +17,14 @@ def draw(selection: Selection) -> Page:
     every = measured(selection)
     if not every:
         raise ValueError(f"no network has runs of all its targets; {selection.waiting}")
-    networks = {name: one for name, one in every.items() if np.isfinite(one.iterations["natural"])}
+    networks = fitting(every)
     figure, (part,) = sheet(4.2)
     axis = part.subplots()
     columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
     for name, network in networks.items():
-        interval, reached = network.impedance, bool(np.isfinite(impedance_of(network)))
-        x = impedance_of(network) if reached else bound(network)
+        interval, x = network.impedance, impedance_of(network)
+        reached = bool(np.isfinite(x))
+        x = x if reached else bound(network)
         if np.isfinite(interval.low):
             axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
         axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)

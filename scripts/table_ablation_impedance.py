@@ -108,14 +108,20 @@ def at_least(ratio: float, network: Measured) -> str:
     return f"{ratio:.2f}" if np.isfinite(ratio) else f">{bound(network):.2f}"
 
 
+def fitting(networks: Mapping[str, Measured]) -> dict[str, Measured]:
+    """The networks that fit the natural image."""
+    return {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
+
+
 def told(networks: Mapping[str, Measured]) -> dict[str, Measured]:
     """The networks whose order by impedance is known.
 
     They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
     """
-    fitted = {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
-    most = max((value for one in fitted.values() if np.isfinite(value := impedance_of(one))), default=0.0)
-    return {name: one for name, one in fitted.items() if np.isfinite(impedance_of(one)) or bound(one) > most}
+    fitted = fitting(networks)
+    reached = {name: value for name, one in fitted.items() if np.isfinite(value := impedance_of(one))}
+    most = max(reached.values(), default=0.0)
+    return {name: one for name, one in fitted.items() if name in reached or bound(one) > most}
 
 
 def correlation(networks: Mapping[str, Measured]) -> Interval:
