@@ -20,8 +20,8 @@ LARGE = ("baboon", "f16", "lena", "peppers")
 """Pictures of CSet9 with 512 x 512 pixels."""
 
 
-def seconds(records: Path, device: str) -> float:
-    """Median wall time of a fit of `table_denoising`, one replica: on a part of the device's name, of 512 x 512 there.
+def measured(records: Path, device: str) -> list[Run]:
+    """Fits of `table_denoising` with one replica, on a device with this in its name: of 512 x 512 unless on a CPU.
 
     That is 128 x 128 and width 32 at scale laptop, the paper's network at scale paper, 1800 iterations at both.
     """
@@ -29,8 +29,12 @@ def seconds(records: Path, device: str) -> float:
     asked = [run for run in runs if run.settings["experiment"]["name"] == "table_denoising"]
     alone = [run for run in asked if run.settings["replicas"] == 1 and device in run.provenance["device"]]
     large = [run for run in alone if run.settings["image"]["name"].partition("/")[2] in LARGE]
-    chosen = alone if device == "cpu" else large
-    return median(read_json(run.folder / "summary.json")["wall_seconds"] for run in chosen)
+    return alone if device == "cpu" else large
+
+
+def seconds(runs: Sequence[Run]) -> float:
+    """Median wall time of these runs."""
+    return median(read_json(run.folder / "summary.json")["wall_seconds"] for run in runs)
 
 
 def counted(folders: Sequence[Path]) -> tuple[int, int]:
@@ -66,14 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"))
     results = parser.parse_args(arguments).results
-    records = [path for path in (results / "laptop" / "records").glob("*") if (path / "summary.json").exists()]
-    if records:
-        each = {scale: seconds(results / scale / "records", device) for scale, device in DEVICES.items()}
-        print("\n".join(hours(each)) + "\n")
+    fits = {}
+    if (results / "laptop" / "records").is_dir():
+        fits = {scale: measured(results / scale / "records", device) for scale, device in DEVICES.items()}
+        print("\n".join(hours({scale: seconds(runs) for scale, runs in fits.items()})) + "\n")
     print("| what | one fit: size, files | " + " | ".join(f"{count:,} fits" for count in COUNTS) + " |")
     print("|---|---|" + "---|" * len(COUNTS))
     runs = [path.parent for path in (results / "runs").glob("*/summary.json")]
     offline = list((results / "wandb").glob("offline-run-*"))
+    records = [run.folder for run in fits.get("laptop", [])]
     for name, folders in (("run", runs), ("W&B, offline", offline), ("record, in git", records)):
         if folders:
             print(volume(name, *counted(folders)))

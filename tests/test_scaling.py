@@ -10,12 +10,7 @@ from dip_experiments.compose import read_requests
 from dip_experiments.words import for_hydra
 
 ROOT = Path(__file__).parents[1]
-NUMBER = re.compile(r"\d[\d,.]*")
 PAGE = (ROOT / "docs" / "scaling.md").read_text()
-
-
-def numbers(line: str) -> list[float]:
-    return [float(number.replace(",", "")) for number in NUMBER.findall(line)]
 
 
 def test_the_page_has_what_the_records_cost(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -24,12 +19,7 @@ def test_the_page_has_what_the_records_cost(capfd: pytest.CaptureFixture[str], t
     part_of("scaling", "main")(["--results", str(tmp_path)])
     told = [line for line in capfd.readouterr().out.splitlines() if line]
     assert len(told) == 8
-    rows = {NUMBER.sub("", line): line for line in PAGE.splitlines()}
-    for line in told:  # records are added day by day: their median may move a little
-        numbers = [
-            [float(n.replace(",", "")) for n in NUMBER.findall(row)] for row in (line, rows[NUMBER.sub("", line)])
-        ]
-        assert numbers[0] == pytest.approx(numbers[1], rel=0.1), line
+    assert set(told) <= set(PAGE.splitlines())
 
 
 def test_what_a_run_leaves_is_counted_without_its_checkpoint(tmp_path: Path) -> None:
