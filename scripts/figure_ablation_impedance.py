@@ -8,7 +8,7 @@ from table_ablation_impedance import bound, correlation, fitting, impedance_of, 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script
-from dip_experiments.drawing.style import BLUE, sheet
+from dip_experiments.drawing.style import BLUE, name_points, sheet
 from dip_experiments.selection import select
 
 
@@ -21,6 +21,7 @@ def draw(selection: Selection) -> Page:
     figure, (part,) = sheet(4.2)
     axis = part.subplots()
     columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
+    points: dict[str, tuple[float, float]] = {}
     for name, network in networks.items():
         interval, x = network.impedance, impedance_of(network)
         reached = bool(np.isfinite(x))
@@ -28,17 +29,18 @@ def draw(selection: Selection) -> Page:
         if np.isfinite(interval.low):
             axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
         axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
-        axis.annotate(name.replace("_", " "), (x, network.psnr), (5, 4), textcoords="offset points", fontsize=8)
+        points[name.replace("_", " ")] = (x, network.psnr)
         numbers = (x, interval.low, interval.high)
         add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
     axis.set(
         xscale="log",
-        xticks=(1, 2, 5, 10, 20),
-        xticklabels=("1", "2", "5", "10", "20"),
+        xticks=(0.2, 0.5, 1, 2, 5, 10, 20),
+        xticklabels=("0.2", "0.5", "1", "2", "5", "10", "20"),
         xlabel="impedance: iterations for the shuffled image by those for the image (arrow: more)",
         ylabel="denoising: best PSNR of the average (dB, oracle)",
     )
     axis.minorticks_off()
+    axis.margins(x=0.08)
     known = told(every)
     found = correlation(known)
     words = f"rank correlation {found.value:+.2f} ({found.words}) over {len(known)} networks"
@@ -47,6 +49,7 @@ def draw(selection: Selection) -> Page:
     if unknown := [name for name in networks if name not in known]:
         words += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
     figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
+    name_points(figure, axis, points)
     return Page(figure, columns, selection.runs, selection.waiting)
 
 

@@ -1,5 +1,6 @@
 """Figure 2 and the drawing of curves follow from the stored runs by arithmetic that is checked here."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from studio import draw, files, make_run, rows, selection
 from dip_experiments.drawing.curves import curve_of, log_points, value_at
 from dip_experiments.drawing.page import sources
 from dip_experiments.drawing.script import Selection
+from dip_experiments.drawing.style import name_points, sheet
 from dip_experiments.drawing.words import lost_words, network_words, seed_words, size_words
 from dip_experiments.metrics import channel_variance, curve_points, iterations_to_explain
 from dip_experiments.store import Store, write_image
@@ -101,6 +103,22 @@ def test_nothing_of_the_machine_or_the_day_is_in_a_pages_sources(fig2: Selection
     text = json.dumps(sources(fig2.runs))
     assert "c0ffee" in text
     assert not [word for word in ("command", "paths", str(fig2.results)) if word in text]
+
+
+def test_names_of_points_that_lie_close_cover_no_name_and_no_point() -> None:
+    figure, (part,) = sheet(3.0)
+    axis = part.subplots()
+    points = {"far": (1.0, 1.0), "these": (5.0, 5.0), "three": (5.1, 5.0), "close": (5.1, 5.1)}
+    axis.scatter(*zip(*points.values(), strict=True))
+    name_points(figure, axis, points)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert [text.get_text() for text in axis.texts] == list(points)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    middles = axis.transData.transform(list(points.values()))
+    assert not any(box.contains(*middle) for box in boxes for middle in middles)
+    with pytest.raises(ValueError, match="no room for its name"):
+        name_points(figure, axis, {f"point {number}": (5.0, 5.0) for number in range(20)})
 
 
 def test_log_points_are_among_the_points_that_records_keep() -> None:
