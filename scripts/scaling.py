@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from dip_experiments.store import Run, read_json
+from dip_experiments.store import Run
 from dip_experiments.times import duration
 
 MACHINES = {"laptop": ("laptop", 2), "one H100": ("paper", 5), "32 of these": ("paper", 160)}
@@ -25,7 +25,7 @@ def measured(records: Path, device: str) -> list[Run]:
 
     That is 128 x 128 and width 32 at scale laptop, the paper's network at scale paper, 1800 iterations at both.
     """
-    runs = [Run(path) for path in records.iterdir() if (path / "summary.json").exists()]
+    runs = [Run(path.parent) for path in records.glob("*/summary.json")]
     asked = [run for run in runs if run.settings["experiment"]["name"] == "table_denoising"]
     alone = [run for run in asked if run.settings["replicas"] == 1 and device in run.provenance["device"]]
     large = [run for run in alone if run.settings["image"]["name"].partition("/")[2] in LARGE]
@@ -34,7 +34,7 @@ def measured(records: Path, device: str) -> list[Run]:
 
 def seconds(runs: Sequence[Run]) -> float:
     """Median wall time of these runs."""
-    return median(read_json(run.folder / "summary.json")["wall_seconds"] for run in runs)
+    return median(run.summary["wall_seconds"] for run in runs)
 
 
 def counted(folders: Sequence[Path]) -> tuple[int, int]:
@@ -70,15 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"))
     results = parser.parse_args(arguments).results
-    fits = {}
-    if (results / "laptop" / "records").is_dir():
-        fits = {scale: measured(results / scale / "records", device) for scale, device in DEVICES.items()}
+    fits = {scale: measured(results / scale / "records", device) for scale, device in DEVICES.items()}
+    if all(fits.values()):
         print("\n".join(hours({scale: seconds(runs) for scale, runs in fits.items()})) + "\n")
     print("| what | one fit: size, files | " + " | ".join(f"{count:,} fits" for count in COUNTS) + " |")
     print("|---|---|" + "---|" * len(COUNTS))
     runs = [path.parent for path in (results / "runs").glob("*/summary.json")]
     offline = list((results / "wandb").glob("offline-run-*"))
-    records = [run.folder for run in fits.get("laptop", [])]
+    records = [run.folder for run in fits["laptop"]]
     for name, folders in (("run", runs), ("W&B, offline", offline), ("record, in git", records)):
         if folders:
             print(volume(name, *counted(folders)))
