@@ -20,10 +20,11 @@ AUTHORS, FRESH = "authors' noise", "fresh noise"
 SETTINGS = {("noisy25", SIGMA): AUTHORS, ("gaussian", SIGMA): FRESH}
 METHODS = ("nlm", "tv", "wavelet", "bm3d")
 PRINTED_OTHERS = {"published_bm3d": {"method": "cbm3d"}, "published_nlm": {"method": "nlm"}}
-RAW, AVERAGED, TWO = (
+RAW, UNPERTURBED, AVERAGED, TWO = (
     Mean(name, column, {"published": {"method": method}, **PRINTED_OTHERS})
     for name, column, method in (
         ("raw", "raw", "dip_1800_iterations"),
+        ("unperturbed", "unperturbed", "dip_1800_iterations"),
         ("averaged", "averaged", "dip_ema"),
         ("two replicas", "two_replicas", "dip_ema_two_runs"),
     )
@@ -50,9 +51,11 @@ PSNR in dB over all channels, SSIM between 0 and 1; every number of ours is the 
 the CSV, there by these names:
 
 - `ours`: of a picture, `averaged`; of a mean, the column that its name says. `spread`: largest minus smallest seed.
-- `raw`: the last output. `averaged`: the running average of all outputs, after the last iteration; `ssim` is of it.
-  `two_replicas`: the mean of the first two seeds' averages; with fresh noise they would have seen two noisy pictures.
-  `oracle`: the best `averaged` of any iteration, which only the clean picture tells.
+- `raw`: the last output, for a perturbed latent. `unperturbed`: the output for the latent without noise on it, after
+  the last iteration; the paper does not say which of the two its number is of. `averaged`: the running average of all
+  outputs, after the last iteration; `ssim` is of it. `two_replicas`: the mean of the first two seeds' averages; with
+  fresh noise they would have seen two noisy pictures. `oracle`: the best `averaged` of any iteration, which only the
+  clean picture tells.
 - {AUTHORS}: the noisy pictures that the authors published, the same for every seed.
   {FRESH}: one for every seed.
 - `noisy`, `nlm`, `tv`, `wavelet`, `bm3d`: the noisy picture of the first seed and other methods on it.
@@ -72,6 +75,7 @@ def measure(run: Run, kept: Baselines) -> Numbers:
     """Ours, and the other methods' on what the first seed saw."""
     numbers = {
         "raw": run.scores("output", "psnr"),
+        "unperturbed": run.scores("unperturbed", "psnr"),
         "averaged": run.scores("average", "psnr"),
         "oracle": peaks(run, "psnr_average"),
         "ssim": run.scores("average", "ssim"),
@@ -100,10 +104,10 @@ TABLE = Table(
     name="denoising",
     metric="psnr_rgb",
     ours="averaged",
-    columns=("raw", "averaged", "two_replicas", "oracle", "ssim", "noisy", *METHODS),
+    columns=("raw", "unperturbed", "averaged", "two_replicas", "oracle", "ssim", "noisy", *METHODS),
     parts=(
-        Part("cset9", AUTHORS, WHERE, PICTURE, (RAW, AVERAGED, TWO)),
-        Part("cset9", FRESH, WHERE, PICTURE, (RAW, AVERAGED)),
+        Part("cset9", AUTHORS, WHERE, PICTURE, (RAW, UNPERTURBED, AVERAGED, TWO)),
+        Part("cset9", FRESH, WHERE, PICTURE, (RAW, UNPERTURBED, AVERAGED)),
     ),
     setting=setting,
     measure=measure,

@@ -41,7 +41,11 @@ NOTES = {
     "(tables/trajectory).",
     "c": "the peak of single outputs over the iterations; theirs is that of the pictures on their page.",
     "d": "as theirs; what bfloat16 costs, where it is used, is in tables/precision of scale laptop.",
+    "e": "the output for the latent without noise on it after 1800 iterations, against the number of the row above: "
+    "the paper does not say which of the two outputs it is of.",
 }
+NOTE_OF = {"raw": "b", "unperturbed": "e"}
+"""The note of a mean of denoising by what it is the mean of."""
 ABOVE = """\
 Ours against the paper's numbers in dB, whole pictures, the paper's network and settings (norms start as U(0, 1), as in
 the PyTorch of its time: README). A row is there for every mean that the paper prints, and for the pictures that were
@@ -86,7 +90,7 @@ def cells(table: Table, row: Row) -> tuple[str, ...]:
     """A row in words."""
     of, published = f"{table.name.replace('_', '-')}, {row.setting}", row.published["published"]
     told = facts(row, "paper")
-    note = "a" if table is DENOISING and not is_mean(row) else "b" if row.ours == "raw" else "d"
+    note = "d" if table is not DENOISING else NOTE_OF.get(row.ours, "d") if is_mean(row) else "a"
     return words(of, row.image, published.value, row.numbers.get(row.ours), note, told, table.metric, row.source)
 
 

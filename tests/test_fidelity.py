@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from studio import draw, make_run, rows, selection
 from test_restoration_tables import AUTHORS, larger, made_up
 
+from dip_experiments import baselines
+from dip_experiments.datasets import PICTURES
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST
@@ -42,6 +45,24 @@ def test_a_run_is_compared_with_its_number_and_the_page_can_be_read(tmp_path: Pa
     assert row["why"] == "a"
     assert "\na: " in str(written.shown)
     assert "\nb: " not in str(written.shown)  # no row asks for it
+
+
+def test_a_mean_says_in_a_note_which_output_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(baselines.DENOISERS):
+        monkeypatch.delitem(baselines.DENOISERS, name)
+    images = [image for image in PICTURES if image.startswith("cset9/")]
+    runs = [made_up(tmp_path, image[6:], image, AUTHORS) for image in images]
+    asked = [selection(tmp_path, "denoising", *runs, scale="paper")]
+    written = draw("table_fidelity", *asked, *(selection(tmp_path, "any", scale="paper") for _ in range(3)))
+    means = {row["image"]: row for row in rows(written) if row["ours"] != "not run" and "mean" in row["image"]}
+    for name, kind, note, theirs in (
+        ("raw", "output", "b", "29.22"),
+        ("unperturbed", "unperturbed", "e", "29.22"),
+        ("averaged", "average", "d", "30.43"),
+    ):
+        row = means[f"mean of cset9, {name}"]
+        assert row["ours"] == f"{np.mean([run.scores(kind, 'psnr') for run in runs]):.2f}"
+        assert (row["published"], row["why"]) == (theirs, note)
 
 
 def test_figure_4_is_compared_at_its_peak(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.store import Run, Store
 
 TABLES = ("denoising", "super_resolution", "inpainting")
-ROWS = {"denoising": 9 * 2 + 5, "super_resolution": 19 * 2 + 4, "inpainting": 11 + 1}
+ROWS = {"denoising": 9 * 2 + 7, "super_resolution": 19 * 2 + 4, "inpainting": 11 + 1}
 AUTHORS = {"name": "denoising", "noise": {"name": "noisy25"}}
 FRESH = {"name": "denoising", "noise": {"name": "gaussian", "sigma": 25.0, "clip": True}}
 HOLES = {"name": "inpainting", "mask": {"name": "authors"}}
@@ -205,8 +205,8 @@ def test_each_mean_of_denoising_is_of_its_own_column_also_where_a_seed_failed(tm
     ]
     drawn = page("denoising", tmp_path, *runs)
     for setting, names in (
-        ("authors' noise", ("raw", "averaged", "two replicas")),
-        ("fresh noise", ("raw", "averaged")),
+        ("authors' noise", ("raw", "unperturbed", "averaged", "two replicas")),
+        ("fresh noise", ("raw", "unperturbed", "averaged")),
     ):
         for name in names:
             row, column = found(drawn, f"mean of cset9, {name}", setting), name.replace(" ", "_")
