@@ -34,8 +34,16 @@ class Row:
         return [*self.words, *(word for word in further if word.split("=")[0] not in said)]
 
 
-Spent = Callable[[Row], float | None]
-"""Seconds that the runs of a row took, None until all are finished."""
+@dataclass(frozen=True)
+class Done:
+    """A row whose runs are finished: seconds that they took; `comparable`: on the device that is now asked for."""
+
+    seconds: float
+    comparable: bool = True
+
+
+Finished = Callable[[Row], Done | None]
+"""What a row took, None until all of its runs are finished."""
 
 
 def read_rows() -> list[Row]:
@@ -45,33 +53,34 @@ def read_rows() -> list[Row]:
     return [Row(first.removeprefix("experiment="), tuple(words), float(minutes)) for (first, *words), minutes in each]
 
 
-def fit_rows(rows: Sequence[Row], further: Sequence[str], spent: Spent, keep: Callable[[Row], int]) -> int:
+def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, keep: Callable[[Row], int]) -> int:
     """Fits the rows that are not finished and keeps each; 1 if any failed, 130 if interrupted."""
-    seconds = {row: spent(row) for row in rows}
+    found = {row: finished(row) for row in rows}
     failed = []
-    for row in [row for row in rows if seconds[row] is None]:
-        print(progress(seconds), flush=True)
+    for row in [row for row, done in found.items() if done is None]:
+        print(progress(found), flush=True)
         code = fit(row, further)
         if code == INTERRUPTED:
             return INTERRUPTED
-        seconds[row] = spent(row)
-        if seconds[row] is not None:
+        found[row] = finished(row)
+        if found[row] is not None:
             keep(row)
         elif code:
             failed.append(row)
-    print(progress(seconds))
+    print(progress(found))
     for row in failed:
         print(f"failed: {' '.join([row.experiment, *row.words])}", file=sys.stderr)
     return FAILED if failed else 0
 
 
-def progress(seconds: dict[Row, float | None]) -> str:
-    """Rows done, rows left and hours left, at the pace of the rows that are done."""
-    done = {row: spent for row, spent in seconds.items() if spent is not None}
-    left = sum(row.minutes for row in seconds if row not in done)
-    pace = sum(done.values()) / 60 / (sum(row.minutes for row in done) or 1) if done else 1.0
+def progress(found: dict[Row, Done | None]) -> str:
+    """Rows done, rows left and hours left, at the pace of the comparable rows that are done."""
+    done = {row: it for row, it in found.items() if it is not None}
+    left = sum(row.minutes for row in found if row not in done)
+    timed = {row: it.seconds / 60 for row, it in done.items() if it.comparable and row.minutes}
+    pace = sum(timed.values()) / sum(row.minutes for row in timed) if timed else 1.0
     hours = f"about {left * pace / 60:.1f} hours left" if left else "all is done"
-    return f"paper: {len(done)} rows done, {len(seconds) - len(done)} left, {hours}"
+    return f"paper: {len(done)} rows done, {len(found) - len(done)} left, {hours}"
 
 
 def fit(row: Row, further: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from dip_experiments.compose import compose_jobs, conf_folder, did_you_mean, options
-from dip_experiments.paper import Row, fit_rows, read_rows
+from dip_experiments.paper import Done, Row, fit_rows, read_rows
 from dip_experiments.storekeeping import merge, plot, prune, show, status
 from dip_experiments.words import for_hydra
 
@@ -91,17 +91,21 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]
     choosing = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
-    if "precision" not in said and devices.multiplies_bfloat16(devices.find_device(settings.device)):
+    device = devices.find_device(settings.device)
+    if "precision" not in said and devices.multiplies_bfloat16(device):
         further.append("precision=bf16")
 
-    def spent(row: Row) -> float | None:
+    def finished(row: Row) -> Done | None:
         found = asked_for("paper", [row.experiment, *row.asked(choosing)], imported)
-        return None if found.missing else sum(run.summary["wall_seconds"] for run in found.runs)
+        if found.missing:
+            return None
+        here = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)
+        return Done(sum(run.summary["wall_seconds"] for run in found.runs), here)
 
     def kept(row: Row) -> int:
         return keep([row.experiment, *row.asked(choosing)], imported)
 
-    return fit_rows(read_rows(), further, spent, kept)
+    return fit_rows(read_rows(), further, finished, kept)
 
 
 def report(words: Sequence[str], imported: Importer) -> int:

@@ -6,9 +6,9 @@ import pytest
 from conftest import Dip
 from omegaconf import OmegaConf
 
-from dip_experiments import paper
+from dip_experiments import devices, paper, subcommands
 from dip_experiments.compose import conf_folder, one_by_one, options
-from dip_experiments.paper import Row, fit_rows, progress, read_rows
+from dip_experiments.paper import Done, Row, fit_rows, progress, read_rows
 from dip_experiments.store import Store
 
 A, B, C = (Row("fig10", (f"seed={seed}",), 30.0) for seed in range(3))
@@ -36,16 +36,16 @@ def test_every_row_of_the_papers_tables_and_figures_is_in_the_queue_once() -> No
 def test_rows_are_fitted_in_turn_kept_and_counted(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    seconds, kept = {A: 3600.0, B: None, C: None}, []
+    found, kept = {A: Done(3600.0), B: None, C: None}, []
     codes = {B: 0, C: 1}
 
     def fit(row: Row, further: list[str]) -> int:
         assert further == ["scale=paper"]
-        seconds[row] = 3600.0 if codes[row] == 0 else None
+        found[row] = Done(3600.0) if codes[row] == 0 else None
         return codes[row]
 
     monkeypatch.setattr(paper, "fit", fit)
-    assert fit_rows([A, B, C], ["scale=paper"], seconds.get, lambda row: kept.append(row) or 0) == 1
+    assert fit_rows([A, B, C], ["scale=paper"], found.get, lambda row: kept.append(row) or 0) == 1
     assert kept == [B]
     out, err = capfd.readouterr()
     assert out.splitlines() == [
@@ -75,7 +75,13 @@ def test_words_that_would_make_all_rows_the_same_are_refused(dip: Dip, capfd: py
 
 def test_before_a_row_is_done_the_hours_are_those_of_the_list() -> None:
     assert progress({A: None, B: None}) == "paper: 0 rows done, 2 left, about 1.0 hours left"
-    assert progress({A: 60.0}) == "paper: 1 rows done, 0 left, all is done"
+    assert progress({A: Done(60.0)}) == "paper: 1 rows done, 0 left, all is done"
+
+
+def test_rows_that_another_kind_of_device_has_done_say_nothing_of_the_hours_left() -> None:
+    on_a_gpu = Done(60.0, comparable=False)
+    assert progress({A: on_a_gpu, B: None}) == "paper: 1 rows done, 1 left, about 0.5 hours left"
+    assert progress({A: on_a_gpu, B: None, C: Done(3600.0)}) == "paper: 2 rows done, 1 left, about 1.0 hours left"
 
 
 def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
@@ -91,3 +97,15 @@ def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
     assert Store(tmp_path / "results").run(record.name).settings["experiment"]["name"] == "precision"
     assert dip("paper", *words) == 0
     assert "1 rows done, 0 left, all is done" in capfd.readouterr().out
+    seen: list[Done | None] = []
+
+    def only_look(rows: list[Row], further: list[str], finished: paper.Finished, keep: object) -> int:
+        seen.extend(map(finished, rows))
+        return 0
+
+    monkeypatch.setattr(subcommands, "fit_rows", only_look)
+    assert dip("paper", *words) == 0
+    monkeypatch.setattr(devices, "device_name", lambda device: "a GPU")
+    assert dip("paper", *words) == 0
+    took = Store(tmp_path / "results").run(record.name).summary["wall_seconds"]
+    assert seen == [Done(took, comparable=True), Done(took, comparable=False)]
