@@ -48,7 +48,8 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     store = imported("dip_experiments.store").Store(chosen.results)
     for job in (job for job in chosen.jobs if job.run):
         shown = job.words["experiment"]
-        store.keep(job.run, chosen.scale, list(shown.get("pictures", [])), shown.get("pictures_of", "first"))
+        pictures, replicas, part = shown.get("pictures", []), shown.get("pictures_of", "first"), shown.get("part", 1)
+        store.keep(job.run, chosen.scale, list(pictures), replicas, part)
     kept = f"{len(chosen.runs)} of {len(chosen.jobs)} runs of {chosen.experiment}"
     print(f"{kept} kept in {chosen.results / chosen.scale / 'records'}")
     if chosen.missing:

@@ -14,6 +14,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.drawing.stored import output_at, stored, variances
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED
+from dip_experiments.images import centre_crop
 from dip_experiments.metrics import EXPLAINED
 from dip_experiments.selection import select
 from dip_experiments.store import Run
@@ -108,7 +109,7 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     for row, (name, run) in zip(axes, runs.items(), strict=True):
         enlarged = name in ENLARGED
         for axis, picture in zip(row, [stored(run, "target"), *(output_at(run, n) for n in shown)], strict=True):
-            axis.imshow(shown_part(picture, enlarged), interpolation="nearest" if enlarged else "antialiased")
+            axis.imshow(shown_part(run, picture, enlarged), interpolation="nearest" if enlarged else "antialiased")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(LABELS[name], fontsize=9)
@@ -118,11 +119,9 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     figure.suptitle(note, fontsize=9)
 
 
-def shown_part(picture: NDArray[np.float64], enlarged: bool) -> NDArray[np.float64]:
-    """The picture "h w c", or its central quarter."""
-    height, width = picture.shape[1:]
-    margin = width // 4 if enlarged else 0
-    part = picture[:, margin : height - margin, margin : width - margin]
+def shown_part(run: Run, picture: NDArray[np.float64], enlarged: bool) -> NDArray[np.float64]:
+    """The picture "h w c", or its central quarter, which may be all that a record has of it."""
+    part = centre_crop(picture, run.settings["image"]["size"] // 2) if enlarged else picture
     return np.moveaxis(np.broadcast_to(part, (3, *part.shape[1:])), 0, 2)
 
 

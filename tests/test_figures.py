@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import assert_same_files
-from studio import draw, files, make_run, rows, selection
+from studio import SIDE, draw, files, make_run, rows, selection
 
+from dip_experiments.compose import compose_jobs
 from dip_experiments.drawing.curves import curve_of, log_points, value_at
 from dip_experiments.drawing.page import sources
 from dip_experiments.drawing.script import Selection
 from dip_experiments.drawing.style import name_points, sheet
 from dip_experiments.drawing.words import lost_words, network_words, seed_words, size_words
+from dip_experiments.images import read_image
 from dip_experiments.metrics import channel_variance, curve_points, iterations_to_explain
 from dip_experiments.store import Store, write_image
 
@@ -50,7 +52,7 @@ def figure_2(results: Path) -> Selection:
                 architecture={"name": architecture},
             )
             for name in PICTURES:
-                write_image(run.image(name, 0), np.random.default_rng(0).uniform(size=(3, 64, 64)))
+                write_image(run.image(name, 0), np.random.default_rng(0).uniform(size=(3, SIDE, SIDE)))
             run.finish({name: value for name, value in run.summary.items() if name not in ("files", "seal")})
             runs.append(run)
     return selection(results, "fig2", *runs)
@@ -88,11 +90,20 @@ def test_a_figure_that_lacks_a_run_names_the_command(fig2: Selection, tmp_path: 
         draw("figure_fig2", lacking)
 
 
+def part_kept(target: str) -> int:
+    """Along a side, of the pictures of a target in its record, as the experiment says."""
+    (job,) = compose_jobs(["experiment=fig2", "scale=smoke", f"target={target}", "hydra.mode=RUN"], multirun=False)
+    return int(job.experiment.part)
+
+
 def test_a_record_gives_the_same_files_as_the_whole_run(fig2: Selection, tmp_path: Path) -> None:
     for run in fig2.runs:
-        Store(tmp_path).keep(run, "smoke", PICTURES)
+        target = run.settings["target"]["name"]
+        Store(tmp_path).keep(run, "smoke", PICTURES, part=part_kept(target))
     records = [Store(tmp_path).run(run.name) for run in fig2.runs]
     assert all("records" in run.folder.parts for run in records)
+    sides = {run.settings["target"]["name"]: read_image(run.image("target", 0)).shape[1] for run in records}
+    assert sides == {"natural": SIDE, "noisy": SIDE, "shuffled": SIDE // 2, "noise": SIDE // 2}
     for script in ("figure_fig2", "table_impedance"):
         folder = tmp_path / script
         whole = files(draw(script, fig2), folder / "whole")

@@ -15,6 +15,7 @@ from conftest import only_run
 from studio import make_run
 
 from dip_experiments.folders import check_writable
+from dip_experiments.images import read_image
 from dip_experiments.metrics import curve_points
 from dip_experiments.store import (
     Baselines,
@@ -27,6 +28,7 @@ from dip_experiments.store import (
     read_json,
     sitting,
     write_curves,
+    write_image,
     write_json,
     write_text,
 )
@@ -227,3 +229,13 @@ def test_a_record_keeps_curves_to_the_last_bit_in_half_the_room(tmp_path: Path, 
     assert longest <= len("psnr_measurement")
     final = run.summary["final"]["loss"]
     assert [float(whole["loss"][-1])] == final
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_of_a_picture_a_record_may_keep_the_middle_as_it_is(tmp_path: Path, channels: int) -> None:
+    run = make_run(tmp_path, "a")
+    whole = np.random.default_rng(0).integers(0, 256, (channels, 10, 14)) / 255
+    write_image(run.image("target", 0), whole)
+    record = Store(tmp_path).keep(run, "smoke", ["target"], part=2)
+    np.testing.assert_array_equal(read_image(record.image("target", 0)), whole[:, 2:7, 4:9])
+    assert record.finished

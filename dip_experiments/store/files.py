@@ -79,6 +79,14 @@ def write_image(path: Path, image: Array, bits: int = 8) -> None:
         Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
 
 
+def copy_middle(path: Path, to: Path, part: int) -> None:
+    """Writes the middle square of a PNG of 8 bits per channel, 1 / `part` of its short side long, pixel by pixel."""
+    with Image.open(path) as picture:
+        side = min(picture.size) // part
+        left, top = ((length - side) // 2 for length in picture.size)
+        picture.crop((left, top, left + side, top + side)).save(to, format="PNG")
+
+
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     """Writes arrays by name, compressed; `numpy.load` reads them."""
     with atomic(path) as file:

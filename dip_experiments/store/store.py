@@ -10,6 +10,7 @@ import numpy as np
 
 from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
+from dip_experiments.store.files import copy_middle
 from dip_experiments.store.run import Run
 from dip_experiments.store.state import ASIDE
 
@@ -46,11 +47,12 @@ class Store:
                 shutil.move(path, aside / path.name)
         return aside
 
-    def keep(self, run: Run, scale: str, pictures: Sequence[str] = (), replicas: str = "first") -> Run:
+    def keep(self, run: Run, scale: str, pictures: Sequence[str] = (), replicas: str = "first", part: int = 1) -> Run:
         """Makes the record of a finished run: its words and numbers, curves at `curve_points`, and some pictures.
 
         `pictures`: names as `Run.image` takes them, or patterns such as `iteration-*`; of the `first` replica that did
-        not fail, of the first `two`, or of `all`.
+        not fail, of the first `two`, or of `all`; where `part` is above 1, of each its middle square alone, 1 / `part`
+        of the short side long.
         """
         record = Run(self.results / scale / "records" / run.name)
         if record.folder == run.folder:
@@ -64,7 +66,8 @@ class Store:
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
         write_curves(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
         for path in chosen:
-            shutil.copyfile(path, record.folder / "images" / path.name)
+            kept = record.folder / "images" / path.name
+            copy_middle(path, kept, part) if part > 1 else shutil.copyfile(path, kept)
         if not any((record.folder / "images").iterdir()):
             (record.folder / "images").rmdir()
         record.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
