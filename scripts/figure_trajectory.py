@@ -1,9 +1,11 @@
 """The trajectory of denoising with the settings of then and now, the authors' between ours."""
 
 import sys
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-from trajectory import ASKED, F16, setting_words, theirs
+import numpy as np
+from trajectory import ASKED, F16, rows_of, still_waiting, theirs
 
 from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
@@ -17,25 +19,25 @@ LEAST = 20.0
 """dB from which on curves are drawn: before, all are alike."""
 
 
-def draw(selection: Selection) -> Page:
+def draw(grid: Selection, by_seed: Selection) -> Page:
     """Draws figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
-    fitted = [(job.words, job.run) for job in selection.jobs if job.run]
-    runs = [run for _, run in fitted]
-    if not fitted:
-        raise ValueError(selection.waiting)
-    images = list(dict.fromkeys(run.settings["image"]["name"] for run in runs))
+    rows, note = [row for row in rows_of(grid, by_seed) if row.runs], still_waiting(grid, by_seed)
+    runs = [run for row in rows for run in row.runs]
+    if not rows:
+        raise ValueError(note)
+    images = list(dict.fromkeys(row.words["image"]["name"] for row in rows))
     figure, panels = plt.subplots(1, len(images), figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
     numbers: dict[str, Curve] = {}
     for image, axis in zip(images, panels[0], strict=True):
         if image == F16:
-            curves = theirs(selection.scale)
+            curves = theirs(grid.scale)
             shown = Curve(curves.iteration.astype(int), curves.output)
             band(axis, shown, "black", curves.name)
             numbers[f"{image}, {curves.name}"] = shown
-        for words, run in ((words, run) for words, run in fitted if words["image"]["name"] == image):
-            label = f"gamma {setting_words(words, run.settings['precision'])}"
-            curve = curve_of(run, "psnr_reference")
-            band(axis, curve, COLOURS[words["experiment"]["setting"]], label)
+        for row in (row for row in rows if row.words["image"]["name"] == image):
+            label = f"gamma {row.said}"
+            curve = joined([curve_of(run, "psnr_reference") for run in row.runs])
+            band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label)
             numbers[f"{image}, {label}"] = curve
         axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
         axis.set_ylim(bottom=LEAST)
@@ -44,8 +46,13 @@ def draw(selection: Selection) -> Page:
     figure.suptitle(
         f"Denoising, sigma 25: {size_words(runs[0])}; seeds {', '.join(map(str, runs[0].seeds))}", fontsize=9
     )
-    return Page(figure, tabulated(numbers, "curve", "psnr"), runs, selection.waiting)
+    return Page(figure, tabulated(numbers, "curve", "psnr"), runs, note)
+
+
+def joined(curves: Sequence[Curve]) -> Curve:
+    """Curves of the same length as one of all their seeds."""
+    return Curve(curves[0].iterations, np.concatenate([curve.values for curve in curves]))
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/trajectory", draw, select, ASKED[0]))
+    sys.exit(run_script("figures/trajectory", draw, select, *ASKED[:2]))

@@ -1,11 +1,10 @@
 """The table of the trajectory: how fast each setting denoises, beside what the authors showed and their code does."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from trajectory import ASKED, F16, Theirs, setting_words, theirs
+from trajectory import ASKED, F16, Row, Theirs, rows_of, still_waiting, theirs
 
 from dip_experiments.drawing.curves import add_row, value_at
 from dip_experiments.drawing.page import Page
@@ -37,18 +36,20 @@ SOURCES = {
 }
 
 
-def draw(selection: Selection, both: Selection) -> Page:
+def draw(grid: Selection, by_seed: Selection, both: Selection) -> Page:
     """Writes tables/trajectory."""
-    scale, jobs = selection.scale, [*selection.jobs, *(job for job in both.jobs if is_new(job, selection))]
-    early, late = next((job.words["fit"]["keep"] for job in jobs), (0, 0))
+    scale, rows = grid.scale, rows_of(grid, by_seed)
+    rows += [Row(job.words, (job.run,) if job.run else ()) for job in both.jobs if is_new(job, grid)]
+    early, late = next((row.words["fit"]["keep"] for row in rows), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-    for job in sorted(jobs, key=lambda job: str(job.words["image"]["name"])):
-        add_row(columns, *(cells(job.words, job.run, early, late) if job.run else not_run(job.words)))
+    for row in sorted(rows, key=lambda row: str(row.words["image"]["name"])):
+        add_row(columns, *(cells(row, early, late) if row.runs else not_run(row)))
     if late:
         add_row(columns, *their_cells(theirs(scale), early, late))
     above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
-    runs = [job.run for job in jobs if job.run]
-    return table_page(columns, TITLES, runs, above, waiting(selection, both))
+    runs = [run for row in rows for run in row.runs]
+    note = "\n".join(filter(None, [still_waiting(grid, by_seed), waiting(both)]))
+    return table_page(columns, TITLES, runs, above, note)
 
 
 def is_new(job: Job, selection: Selection) -> bool:
@@ -56,28 +57,34 @@ def is_new(job: Job, selection: Selection) -> bool:
     return all(job.words != other.words and (job.run is None or job.run != other.run) for other in selection.jobs)
 
 
-def not_run(words: Mapping[str, Any]) -> tuple[str, ...]:
+def not_run(row: Row) -> tuple[str, ...]:
     """The row of settings that were not run yet."""
-    return (words["image"]["name"], setting_words(words, words["precision"]), NOT_RUN) + (NONE,) * (len(COLUMNS) - 3)
+    return (row.words["image"]["name"], row.said, NOT_RUN) + (NONE,) * (len(COLUMNS) - 3)
 
 
-def cells(words: Mapping[str, Any], run: Run, early: int, late: int) -> tuple[str, ...]:
-    """The row of a job's run."""
+def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
+    """The row of a job's runs."""
+    runs, first = row.runs, row.runs[0]
+
+    def each(of: Callable[[Run], Array], form: str = ".2f") -> str:
+        return spread(np.concatenate([of(run) for run in runs]), form)
+
+    iterations = sum(run.summary["iterations"] for run in runs)
     return (
-        words["image"]["name"],
-        setting_words(words, run.settings["precision"]),
-        spread(value_at(run, "psnr_reference", early)),
-        spread(value_at(run, "psnr_reference", late)),
-        spread(value_at(run, "psnr_average", late)),
-        spread(peaks(run, "psnr_reference")),
-        spread(peak_iterations(run, "psnr_reference"), ".0f"),
-        seed_words(run),
-        size_words(run),
-        spread(run.scores("unperturbed", "psnr")),
-        str(run.summary["iterations"]),
-        run.provenance["device"],
-        run.settings["precision"],
-        f"{run.summary['wall_seconds'] / run.summary['iterations']:.3f}",
+        row.words["image"]["name"],
+        row.said,
+        each(lambda run: value_at(run, "psnr_reference", early)),
+        each(lambda run: value_at(run, "psnr_reference", late)),
+        each(lambda run: value_at(run, "psnr_average", late)),
+        each(lambda run: peaks(run, "psnr_reference")),
+        each(lambda run: peak_iterations(run, "psnr_reference"), ".0f"),
+        " + ".join(map(seed_words, runs)),
+        size_words(first),
+        each(lambda run: run.scores("unperturbed", "psnr")),
+        str(first.summary["iterations"]),
+        ", ".join(dict.fromkeys(run.provenance["device"] for run in runs)),
+        ", ".join(dict.fromkeys(run.settings["precision"] for run in runs)),
+        f"{sum(run.summary['wall_seconds'] for run in runs) / iterations:.3f}",
     )
 
 

@@ -1,13 +1,15 @@
 """What table and figure of the trajectory share: its settings in words, and what others' curves stand beside ours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dip_experiments.drawing.script import Job, Selection, waiting
 from dip_experiments.published import code_curves, trajectory
+from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
 WORDS = {
@@ -19,9 +21,10 @@ WORDS = {
 F16 = "cset9/f16"
 ASKED = (
     ["trajectory"],
+    ["trajectory", "image=cset9/f16", "experiment.setting=gamma_one", "replicas=1", "seed=0,1,2"],
     ["trajectory", "image=cset9/house", "experiment.setting=gamma_uniform", "precision=float32,bf16"],
 )
-"""The grid, and one setting in both precisions."""
+"""The grid, what may be fitted seed by seed, as in conf/paper.yaml, and one setting in both precisions."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,44 @@ def theirs(scale: str) -> Theirs:
     return Theirs("the authors' code", curves["iteration"], curves["psnr_output"], curves["psnr_average"])
 
 
-def setting_words(words: Mapping[str, Any], precision: str) -> str:
-    """What a job of these words tries, in words; the precision of its run, if that is not float32.
+@dataclass(frozen=True)
+class Row:
+    """A job by its words, and its run, or the runs of its seeds where these were fitted one by one; none if not run."""
 
-    The run itself may be another experiment's: the settings of trajectory are in its words only.
-    """
-    said = WORDS[words["experiment"]["setting"]]
-    return said if precision == "float32" else f"{said}, {precision}"
+    words: Mapping[str, Any]
+    runs: tuple[Run, ...]
+
+    @property
+    def said(self) -> str:
+        """What it tries, in words; the precision of its runs, if that is not float32; how many seeds, if not all.
+
+        The runs themselves may be another experiment's: the settings of trajectory are in the job's words only.
+        """
+        words, seeds = self.words, sum(len(run.seeds) for run in self.runs)
+        precision = self.runs[0].settings["precision"] if self.runs else words["precision"]
+        few = f"{seeds} of {words['replicas']} seeds" if 0 < seeds < words["replicas"] else None
+        named = WORDS[words["experiment"]["setting"]], None if precision == "float32" else precision, few
+        return ", ".join(filter(None, named))
+
+
+def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
+    """A row for each job of the grid; what has no run of its own has those of its seeds."""
+    return [Row(job.words, (job.run,) if job.run else _fitted(_seeds(job, by_seed))) for job in grid.jobs]
+
+
+def still_waiting(grid: Selection, by_seed: Selection) -> str:
+    """What is not there yet: of a job that is fitted seed by seed the other seeds, if one of them is there."""
+    begun = [job for job in grid.jobs if not job.run and _fitted(_seeds(job, by_seed))]
+    seeds = [one for job in begun for one in _seeds(job, by_seed)]
+    rest = [job for job in grid.jobs if job not in begun]
+    return waiting(replace(grid, jobs=tuple(rest)), replace(by_seed, jobs=tuple(seeds)))
+
+
+def _seeds(job: Job, by_seed: Selection) -> list[Job]:
+    """The jobs of one seed each that are together this job of several."""
+    apart = ("seed", "replicas")
+    return [one for one in by_seed.jobs if {**one.words, **{key: job.words[key] for key in apart}} == job.words]
+
+
+def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
+    return tuple(job.run for job in jobs if job.run)

@@ -28,6 +28,8 @@ WORDS: dict[str, Any] = {
     "precision": "float32",
     "scale": {"name": "smoke", "width": 8},
     "fit": {"keep": [20], "iterations": ITERATIONS},
+    "seed": SEEDS[0],
+    "replicas": len(SEEDS),
     "paths": {"results": "elsewhere"},
 }
 
@@ -61,7 +63,7 @@ def make_run(
         for replica in range(len(seeds)):
             write_image(run.image("mask", replica), known.astype(float))
     write_arrays(run.folder / "measurement.npz", **arrays)
-    write_json(run.folder / "settings.json", WORDS | words)
+    write_json(run.folder / "settings.json", WORDS | {"seed": seeds[0], "replicas": len(seeds)} | words)
     sittings = [{"command": ["dip", f"paths.results={results}"], "commit": "c0ffee"}]
     write_json(run.folder / "provenance.json", {"seeds": list(seeds), "device": "cpu", "sittings": sittings})
     images["measurement"] = [measurement] * len(seeds)

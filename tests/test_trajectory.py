@@ -1,40 +1,52 @@
 """The trajectory's table and figure: ours as the curves have it, the authors' as they are published."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from studio import draw, make_run, rows, selection
 
+from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.published import code_curves, trajectory
+from dip_experiments.store import Run
 from dip_experiments.store.files import write_json
 
 LENGTH = 1000
 F16 = {"name": "cset9/f16", "path": None, "size": 128, "fit": "crop"}
 
 
-def fitted(results: Path, setting: str, scale: str, *keep: int) -> Selection:
-    outputs = np.linspace(10, 30, LENGTH)[None] + np.array([[0.0], [1.0]])
-    peaks = {name: [30.0, 31.0] for name in ("psnr_reference", "psnr_average")}
-    run = make_run(
-        results, f"{setting:_<16}", curves={"psnr_reference": outputs, "psnr_average": outputs + 2},
-        summary={"oracle_peak": peaks, "oracle_iteration": {name: [1000, 998] for name in peaks}},
+def fit(results: Path, setting: str, keep: Sequence[int], seeds: Sequence[int] = (0, 1)) -> Run:
+    """Of seed 1 the curve is 1 dB higher and its peak two iterations sooner than of seed 0, and so on."""
+    outputs = np.linspace(10, 30, LENGTH)[None] + np.array(seeds, dtype=float)[:, None]
+    peaks = {name: [30.0 + seed for seed in seeds] for name in ("psnr_reference", "psnr_average")}
+    sooner = {name: [1000 - 2 * seed for seed in seeds] for name in peaks}
+    return make_run(
+        results, f"{setting}{seeds[0]}{len(seeds)}".ljust(16, "_"), seeds=seeds,
+        curves={"psnr_reference": outputs, "psnr_average": outputs + 2},
+        summary={"oracle_peak": peaks, "oracle_iteration": sooner},
         experiment={"name": "trajectory", "setting": setting}, image=F16,
         fit={"keep": list(keep), "iterations": LENGTH},
     )  # fmt: skip
-    return selection(results, "trajectory", run, scale=scale)
+
+
+def fitted(results: Path, setting: str, scale: str, *keep: int) -> Selection:
+    return selection(results, "trajectory", fit(results, setting, keep), scale=scale)
 
 
 def nothing(results: Path) -> Selection:
     return selection(results, "trajectory")
 
 
+def table(results: Path, grid: Selection, *by_seed: Run | dict[str, Any]) -> Page:
+    return draw("table_trajectory", grid, selection(results, "trajectory", *by_seed), nothing(results))
+
+
 def test_the_table_has_our_curves_and_the_authors_code_at_the_same_iterations(tmp_path: Path) -> None:
-    page = draw(
-        "table_trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701), selection(tmp_path, "trajectory")
-    )
+    page = table(tmp_path, fitted(tmp_path, "gamma_one", "laptop", 301, 701))
     ours, theirs = rows(page)
     at = np.linspace(10, 30, LENGTH)[[300, 700]]
     assert [ours["output_early"], ours["output_late"]] == [f"{value + 0.5:.2f} (0.50)" for value in at]
@@ -48,15 +60,13 @@ def test_the_table_has_our_curves_and_the_authors_code_at_the_same_iterations(tm
 
 def test_what_was_not_run_says_so_in_its_row(tmp_path: Path) -> None:
     words = {"image": F16, "experiment": {"setting": "gamma_one"}, "precision": "float32", "fit": {"keep": [301, 701]}}
-    ours, theirs = rows(draw("table_trajectory", selection(tmp_path, "trajectory", words), nothing(tmp_path)))
+    ours, theirs = rows(table(tmp_path, selection(tmp_path, "trajectory", words)))
     assert (ours["setting"], ours["output_early"], ours["output_late"]) == ("one (today)", "not run", "-")
     assert theirs["setting"] == "the authors' code"
 
 
 def test_at_the_papers_size_the_authors_pictures_stand_beside_ours(tmp_path: Path) -> None:
-    page = draw(
-        "table_trajectory", fitted(tmp_path, "gamma_uniform", "paper", 201, 701), selection(tmp_path, "trajectory")
-    )
+    page = table(tmp_path, fitted(tmp_path, "gamma_uniform", "paper", 201, 701))
     iterations, psnr = trajectory("f16")
     theirs = rows(page)[-1]
     assert theirs["output_late"] == f"{psnr[list(iterations).index(700)]:.2f}"
@@ -66,7 +76,7 @@ def test_at_the_papers_size_the_authors_pictures_stand_beside_ours(tmp_path: Pat
 
 
 def test_the_figure_has_every_setting_and_the_authors_curve(tmp_path: Path) -> None:
-    page = draw("figure_trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701))
+    page = draw("figure_trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701), nothing(tmp_path))
     drawn = {row["curve"] for row in rows(page)}
     assert drawn == {"cset9/f16, the authors' code", "cset9/f16, gamma one (today)"}
 
@@ -83,6 +93,39 @@ def test_a_run_of_another_experiment_stands_under_what_the_job_asks(tmp_path: Pa
     asked = run.settings | {"experiment": {"name": "trajectory", "setting": "gamma_uniform"}}
     write_json(run.folder / "settings.json", run.settings | {"experiment": {"name": "fig4"}})
     jobs = dataclasses.replace(selected, jobs=(Job(asked, run),))
-    assert rows(draw("table_trajectory", jobs, nothing(tmp_path)))[0]["setting"] == "uniform"
-    drawn = {row["curve"] for row in rows(draw("figure_trajectory", jobs))}
+    assert rows(table(tmp_path, jobs))[0]["setting"] == "uniform"
+    drawn = {row["curve"] for row in rows(draw("figure_trajectory", jobs, nothing(tmp_path)))}
     assert "cset9/f16, gamma uniform" in drawn
+
+
+def asked(results: Path) -> Selection:
+    """A job of three seeds without a run of its own."""
+    words = {**fit(results, "gamma_one", [301, 701]).settings, "seed": 0, "replicas": 3}
+    return selection(results, "trajectory", words)
+
+
+def test_runs_of_one_seed_each_are_together_the_job_of_all(tmp_path: Path) -> None:
+    grid, apart = asked(tmp_path), [fit(tmp_path, "gamma_one", [301, 701], [seed]) for seed in range(3)]
+    page, other = table(tmp_path, grid, *apart), fit(tmp_path, "gamma_one", [301, 701], range(3))
+    (ours, _), (at_once, _) = rows(page), rows(table(tmp_path, selection(tmp_path, "trajectory", other)))
+    drawn = {"seeds": "3", "unperturbed_last": at_once["unperturbed_last"]}  # the pictures are random
+    assert ours | drawn == at_once
+    assert ours["seeds"] == "1 + 1 + 1"
+    assert (page.note, page.runs) == ("", apart)
+    figure = draw("figure_trajectory", grid, selection(tmp_path, "trajectory", *apart))
+    same = draw("figure_trajectory", selection(tmp_path, "trajectory", other), nothing(tmp_path))
+    assert rows(figure) == rows(same)
+
+
+def test_seeds_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
+    grid, first = asked(tmp_path), fit(tmp_path, "gamma_one", [301, 701], [0])
+    page = table(tmp_path, grid, first, first.settings | {"seed": 1}, first.settings | {"seed": 2})
+    assert rows(page)[0]["setting"] == "one (today), 1 of 3 seeds"
+    assert page.note.startswith("2 of 3 runs of trajectory")
+    assert table(tmp_path, grid, first.settings).note.startswith("1 of 1 runs of trajectory")
+
+
+def test_a_seed_of_other_settings_is_no_part_of_a_job(tmp_path: Path) -> None:
+    other = fit(tmp_path, "gamma_uniform", [301, 701], [0])
+    ours, _ = rows(table(tmp_path, asked(tmp_path), other))
+    assert ours["output_early"] == "not run"
