@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
-from trajectory import ASKED, F16, Row, Theirs, rows_of, still_waiting, theirs
+from trajectory import ASKED, F16, WORDS, Row, Theirs, rows_of, still_waiting, theirs
 
 from dip_experiments.drawing.curves import add_row, value_at
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection, run_script, waiting
+from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.drawing.stored import Array, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.drawing.words import seed_words, size_words
@@ -38,23 +39,24 @@ SOURCES = {
 
 def draw(grid: Selection, by_seed: Selection, both: Selection) -> Page:
     """Writes tables/trajectory."""
-    scale, rows = grid.scale, rows_of(grid, by_seed)
-    rows += [Row(job.words, (job.run,) if job.run else ()) for job in both.jobs if is_new(job, grid)]
+    common = [job.words for job in both.jobs]
+    rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
+    scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
     early, late = next((row.words["fit"]["keep"] for row in rows), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-    for row in sorted(rows, key=lambda row: str(row.words["image"]["name"])):
+    for row in rows:
         add_row(columns, *(cells(row, early, late) if row.runs else not_run(row)))
     if late:
         add_row(columns, *their_cells(theirs(scale), early, late))
     above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
     runs = [run for row in rows for run in row.runs]
-    note = "\n".join(filter(None, [still_waiting(grid, by_seed), waiting(both)]))
+    note = "\n".join(filter(None, [still_waiting(rest, by_seed), still_waiting(both, by_seed)]))
     return table_page(columns, TITLES, runs, above, note)
 
 
-def is_new(job: Job, selection: Selection) -> bool:
-    """Whether a job is none of the grid's, whose run may stand in from another precision."""
-    return all(job.words != other.words and (job.run is None or job.run != other.run) for other in selection.jobs)
+def place(row: Row) -> tuple[str, int]:
+    """By picture, then by what it tries."""
+    return row.words["image"]["name"], list(WORDS).index(row.words["experiment"]["setting"])
 
 
 def not_run(row: Row) -> tuple[str, ...]:

@@ -21,10 +21,10 @@ WORDS = {
 F16 = "cset9/f16"
 ASKED = (
     ["trajectory"],
-    ["trajectory", "image=cset9/f16", "experiment.setting=gamma_one", "replicas=1", "seed=0,1,2"],
+    ["trajectory", "replicas=1", "seed=0,1,2"],
     ["trajectory", "image=cset9/house", "experiment.setting=gamma_uniform", "precision=float32,bf16"],
 )
-"""The grid, what may be fitted seed by seed, as in conf/paper.yaml, and one setting in both precisions."""
+"""The grid, the same seed by seed, and one setting in both precisions."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,16 @@ def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
 
 
 def still_waiting(grid: Selection, by_seed: Selection) -> str:
-    """What is not there yet: of a job that is fitted seed by seed the other seeds, if one of them is there."""
+    """What is not there yet, and what makes it: of a job of which one seed is there, the others."""
     begun = [job for job in grid.jobs if not job.run and _fitted(_seeds(job, by_seed))]
-    seeds = [one for job in begun for one in _seeds(job, by_seed)]
     rest = [job for job in grid.jobs if job not in begun]
-    return waiting(replace(grid, jobs=tuple(rest)), replace(by_seed, jobs=tuple(seeds)))
+    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(job, by_seed) for job in begun))
+
+
+def _apart(job: Job, by_seed: Selection) -> Selection:
+    """A job as it is asked for seed by seed."""
+    words = (f"image={job.words['image']['name']}", f"experiment.setting={job.words['experiment']['setting']}")
+    return replace(by_seed, words=(*by_seed.words, *words), jobs=tuple(_seeds(job, by_seed)))
 
 
 def _seeds(job: Job, by_seed: Selection) -> list[Job]:

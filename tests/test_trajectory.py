@@ -12,7 +12,7 @@ from studio import draw, make_run, rows, selection
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.published import code_curves, trajectory
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Store
 from dip_experiments.store.files import write_json
 
 LENGTH = 1000
@@ -122,6 +122,7 @@ def test_seeds_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
     page = table(tmp_path, grid, first, first.settings | {"seed": 1}, first.settings | {"seed": 2})
     assert rows(page)[0]["setting"] == "one (today), 1 of 3 seeds"
     assert page.note.startswith("2 of 3 runs of trajectory")
+    assert page.note.endswith("image=cset9/f16 experiment.setting=gamma_one")
     assert table(tmp_path, grid, first.settings).note.startswith("1 of 1 runs of trajectory")
 
 
@@ -129,3 +130,13 @@ def test_a_seed_of_other_settings_is_no_part_of_a_job(tmp_path: Path) -> None:
     other = fit(tmp_path, "gamma_uniform", [301, 701], [0])
     ours, _ = rows(table(tmp_path, asked(tmp_path), other))
     assert ours["output_early"] == "not run"
+
+
+def test_where_both_precisions_are_asked_for_each_has_a_row(tmp_path: Path) -> None:
+    run = fit(tmp_path, "gamma_uniform", [301, 701])
+    write_json(run.folder / "settings.json", run.settings | {"precision": "bf16"})
+    lower = Store(tmp_path).run(run.name)
+    plain = run.settings  # float32
+    grid = dataclasses.replace(selection(tmp_path, "trajectory"), jobs=(Job(plain, lower),))
+    page = draw("table_trajectory", grid, nothing(tmp_path), selection(tmp_path, "trajectory", plain, lower))
+    assert [(row["setting"], row["seeds"]) for row in rows(page)[:-1]] == [("uniform", "-"), ("uniform, bf16", "2")]
