@@ -15,6 +15,7 @@ from dip_experiments.drawing.words import size_words
 from dip_experiments.selection import select
 
 COLOURS = {"gamma_uniform": BLUE, "gamma_one": ORANGE, "corners_aligned": GREEN, "perturbation_weak": RED}
+MEANING = "aligned: corners, when upsampling; p: sigma_p of the latent's perturbation, else 1/30"
 LEAST = 20.0
 """dB from which on curves are drawn: before, all are alike."""
 
@@ -43,9 +44,8 @@ def draw(grid: Selection, by_seed: Selection) -> Page:
         axis.set_ylim(bottom=LEAST)
         axis.set_xlim(left=0)
         axis.legend(loc="lower right", fontsize=8)
-    figure.suptitle(
-        f"Denoising, sigma 25: {size_words(runs[0])}; seeds {', '.join(map(str, runs[0].seeds))}", fontsize=9
-    )
+    seeds = ", ".join(map(str, runs[0].seeds))
+    figure.suptitle(f"Denoising, sigma 25: {size_words(runs[0])}; seeds {seeds}\n{MEANING}", fontsize=9)
     return Page(figure, tabulated(numbers, "curve", "psnr"), runs, note)
 
 

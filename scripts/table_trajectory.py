@@ -17,20 +17,31 @@ from dip_experiments.selection import select
 from dip_experiments.store import Run
 
 TITLES = {
-    "image": "picture",
+    "picture": "picture",
     "setting": "gamma",
     "output_early": "early",
     "output_late": "late",
-    "average_late": "average, late",
+    "average_late": "averaged",
     "oracle_peak_output": "peak",
     "oracle_peak_at": "at",
 }
-COLUMNS = (*TITLES, "seeds", "size", "unperturbed_last", "iterations", "device", "precision", "seconds_per_iteration")
+COLUMNS = (
+    *TITLES,
+    "image",
+    "seeds",
+    "size",
+    "unperturbed_last",
+    "iterations",
+    "device",
+    "precision",
+    "seconds_per_iteration",
+)
 ABOVE = """\
 Denoising of the authors' noisy pictures at sigma 25 (Figure 4) with what changed between the PyTorch of 2018 and
-today's; `gamma` says how the norms start. PSNR in dB of single outputs and of the average, mean over the seeds (half
-their range), early at iteration {early} and late at {late}; peaks are the oracle's, of single outputs. The authors' own
-numbers are of F16: {source}."""
+today's; `gamma` says how the norms start; `aligned`: corners, when upsampling, as before PyTorch 0.4; `p 1/50`: a
+perturbation of the latent of that sigma_p instead of 1/30. PSNR in dB of single outputs, mean over the seeds (half
+their range), early at iteration {early} and late at {late}; `averaged` is of the average, late; peaks are the oracle's,
+of single outputs. The authors' own numbers are of F16: {source}."""
 SOURCES = {
     True: "computed from the pictures on their project page, 512 x 512, one run",
     False: "their public code as we ran it, with their network and settings, on the middle 128 x 128",
@@ -61,7 +72,13 @@ def place(row: Row) -> tuple[str, int]:
 
 def not_run(row: Row) -> tuple[str, ...]:
     """The row of settings that were not run yet."""
-    return (row.words["image"]["name"], row.said, NOT_RUN) + (NONE,) * (len(COLUMNS) - 3)
+    rest = len(TITLES) - 3, len(COLUMNS) - len(TITLES) - 1
+    return (named(row), row.said, NOT_RUN, *[NONE] * rest[0], row.words["image"]["name"], *[NONE] * rest[1])
+
+
+def named(row: Row) -> str:
+    """A picture without its set: all are of the nine with the authors' noise."""
+    return str(row.words["image"]["name"]).split("/")[-1]
 
 
 def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
@@ -73,13 +90,14 @@ def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
 
     iterations = sum(run.summary["iterations"] for run in runs)
     return (
-        row.words["image"]["name"],
+        named(row),
         row.said,
         each(lambda run: value_at(run, "psnr_reference", early)),
         each(lambda run: value_at(run, "psnr_reference", late)),
         each(lambda run: value_at(run, "psnr_average", late)),
         each(lambda run: peaks(run, "psnr_reference")),
         each(lambda run: peak_iterations(run, "psnr_reference"), ".0f"),
+        row.words["image"]["name"],
         " + ".join(map(seed_words, runs)),
         size_words(first),
         each(lambda run: run.scores("unperturbed", "psnr")),
@@ -97,7 +115,7 @@ def their_cells(curves: Theirs, early: int, late: int) -> tuple[str, ...]:
     ended = curves.iteration[-1] < 1000
     peak, where = curves.output.max(1), curves.iteration[curves.output.argmax(1)]
     peaked = (NONE, NONE) if ended else (spread(peak), spread(where, ".0f"))
-    known = (F16, curves.name, *map(spread, at), average, *peaked, str(len(curves.output)))
+    known = (F16.split("/")[-1], curves.name, *map(spread, at), average, *peaked, F16, str(len(curves.output)))
     return known + (NONE,) * (len(COLUMNS) - len(known))
 
 

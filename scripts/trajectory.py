@@ -15,8 +15,8 @@ Array = NDArray[np.float64]
 WORDS = {
     "gamma_uniform": "uniform",
     "gamma_one": "one (today)",
-    "corners_aligned": "uniform, corners aligned",
-    "perturbation_weak": "uniform, sigma_p 1/50",
+    "corners_aligned": "uniform, aligned",
+    "perturbation_weak": "uniform, p 1/50",
 }
 F16 = "cset9/f16"
 ASKED = (
@@ -61,7 +61,7 @@ class Row:
         """
         words, seeds = self.words, sum(len(run.seeds) for run in self.runs)
         precision = self.runs[0].settings["precision"] if self.runs else words["precision"]
-        few = f"{seeds} of {words['replicas']} seeds" if 0 < seeds < words["replicas"] else None
+        few = f"{seeds} seed{'s' * (seeds > 1)}" if 0 < seeds < words["replicas"] else None
         named = WORDS[words["experiment"]["setting"]], None if precision == "float32" else precision, few
         return ", ".join(filter(None, named))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import draw, make_run, rows, selection
+from studio import draw, make_run, part_of, rows, selection
 
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job, Selection
@@ -120,7 +120,7 @@ def test_runs_of_one_seed_each_are_together_the_job_of_all(tmp_path: Path) -> No
 def test_seeds_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
     grid, first = asked(tmp_path), fit(tmp_path, "gamma_one", [301, 701], [0])
     page = table(tmp_path, grid, first, first.settings | {"seed": 1}, first.settings | {"seed": 2})
-    assert rows(page)[0]["setting"] == "one (today), 1 of 3 seeds"
+    assert rows(page)[0]["setting"] == "one (today), 1 seed"
     assert page.note.startswith("2 of 3 runs of trajectory")
     assert page.note.endswith("image=cset9/f16 experiment.setting=gamma_one")
     assert table(tmp_path, grid, first.settings).note.startswith("1 of 1 runs of trajectory")
@@ -140,3 +140,15 @@ def test_where_both_precisions_are_asked_for_each_has_a_row(tmp_path: Path) -> N
     grid = dataclasses.replace(selection(tmp_path, "trajectory"), jobs=(Job(plain, lower),))
     page = draw("table_trajectory", grid, nothing(tmp_path), selection(tmp_path, "trajectory", plain, lower))
     assert [(row["setting"], row["seeds"]) for row in rows(page)[:-1]] == [("uniform", "-"), ("uniform, bf16", "2")]
+
+
+@pytest.mark.parametrize("setting", part_of("trajectory", "WORDS"))
+def test_the_longest_name_of_a_row_fits_the_page(setting: str, tmp_path: Path) -> None:
+    first = fit(tmp_path, setting, [301, 701], range(2))
+    words = {**first.settings, "replicas": 3}
+    write_json(first.folder / "settings.json", first.settings | {"precision": "bf16"})
+    store = Store(tmp_path)
+    by_seed = dataclasses.replace(nothing(tmp_path), jobs=(Job({**words, "replicas": 1}, store.run(first.name)),))
+    page = draw("table_trajectory", selection(tmp_path, "trajectory", words), by_seed, nothing(tmp_path))
+    assert rows(page)[0]["setting"].endswith(", bf16, 2 seeds")
+    assert f"| {rows(page)[0]['setting']} |" in str(page.shown)
