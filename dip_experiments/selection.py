@@ -1,7 +1,7 @@
 """The runs of an experiment: found by what they are, whatever was asked last."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -30,16 +30,16 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
     """The whole grid of an experiment, each job with its finished run if there is one.
 
     At scale paper that is its own with the most seeds where one is asked for, and one in bf16 where there is none in
-    float32, unless the grid asks for both. `words`: further ones, as on the command line of dip. Raises ValueError for
-    wrong ones.
+    float32, unless the grid asks for both or the words say seeds or precision themselves. `words`: further ones, as on
+    the command line of dip. Raises ValueError for wrong ones.
     """
     try:
         configs = compose_jobs([f"experiment={experiment}", f"scale={scale}", *words], multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
     jobs = {run_name(settings, DEVICES[-1]): settings for settings in map(read_settings, configs)}
-    store = Store(results)
-    found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs))) for job in jobs.values()]
+    store, said = Store(results), {word.split("=")[0] for word in words}
+    found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs, said))) for job in jobs.values()]
     return Selection(experiment, scale, results, tuple(words), tuple(found))
 
 
@@ -48,16 +48,17 @@ def names_of(settings: Settings) -> list[str]:
     return [run_name(settings, kind) for kind in DEVICES]
 
 
-def stand_ins(settings: Settings, jobs: Mapping[str, Settings]) -> Iterator[tuple[str, bool]]:
+def stand_ins(settings: Settings, jobs: Mapping[str, Settings], said: Set[str]) -> Iterator[tuple[str, bool]]:
     """Names of runs that may be taken for that of these settings, the preferred one first; whether it has more seeds.
 
     Replica r of a run of several seeds is the fit with seed r. What is another one of `jobs` stands in for none, and
-    where these differ in their seeds none has more.
+    where these differ in their seeds none has more. `said`: settings that were asked for as they are.
     """
     paper = settings.scale.name == "paper"
     more = paper and settings.replicas == 1 and len({job.seed for job in jobs.values()}) == 1
-    seeds = SEEDS if more else (settings.replicas,)
-    precisions = PRECISIONS if paper and settings.precision == PRECISIONS[0] else (settings.precision,)
+    seeds = SEEDS if more and not said & {"seed", "replicas"} else (settings.replicas,)
+    lower = paper and settings.precision == PRECISIONS[0] and "precision" not in said
+    precisions = PRECISIONS if lower else (settings.precision,)
     for several, precision in product(seeds, precisions):
         names = names_of(settings.model_copy(update={"replicas": several, "precision": precision}))
         if (several, precision) == (settings.replicas, settings.precision) or names[-1] not in jobs:

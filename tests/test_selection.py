@@ -75,6 +75,14 @@ def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_asked_for(tmp_pa
     assert not select("table_denoising", "paper", tmp_path, [*asked[2:], "replicas=3"]).runs
 
 
+def test_nothing_stands_in_for_what_the_words_say_themselves(tmp_path: Path) -> None:
+    several, *_ = names("experiment=fig10", "scale=paper", "replicas=3", "precision=bf16")
+    make_run(tmp_path, several, seeds=[0, 1, 2], experiment={"name": "fig10"})
+    assert select("fig10", "paper", tmp_path, ["precision=bf16"]).only.name == several
+    for words in (["precision=float32"], ["precision=bf16", "replicas=1"], ["precision=bf16", "seed=0"]):
+        assert not select("fig10", "paper", tmp_path, words).runs
+
+
 def test_a_damaged_run_counts_as_missing(tmp_path: Path) -> None:
     (name,) = names("experiment=fig10", "scale=smoke")
     run = make_run(tmp_path, name)
