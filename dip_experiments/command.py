@@ -60,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has seen enough: dip status | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         print("Interrupted. Ask again with the same words to continue where it stopped.", file=sys.stderr)
         return INTERRUPTED
@@ -73,7 +78,7 @@ def answer(words: Sequence[str]) -> int:
     if VERSION in words:
         print(f"dip_experiments {importlib.metadata.version('dip_experiments')}")
         return 0
-    if words and "=" not in words[0] and words[0][0] not in "~-+":
+    if words and "=" not in words[0] and not words[0].startswith(("~", "-", "+")):
         return run_subcommand(words[0], words[1:], imported)
     flags, overrides = split_flags(words)
     multirun = any(flag in SWEEP_FLAGS for flag in flags)

@@ -20,8 +20,8 @@ def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
     """Exit code of a subcommand; `imported` brings rooms that load slowly. Raises ValueError for an unknown name."""
     if name not in SUBCOMMANDS:
         raise ValueError(
-            f"{name}: no such command{did_you_mean(name, SUBCOMMANDS)}; there are {', '.join(SUBCOMMANDS)}, "
-            "and settings are given as key=value"
+            f"{name or repr(name)}: no such command{did_you_mean(name, SUBCOMMANDS)}; there are "
+            f"{', '.join(SUBCOMMANDS)}, and settings are given as key=value"
         )
     return SUBCOMMANDS[name](words, imported)
 

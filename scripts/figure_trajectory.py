@@ -44,7 +44,7 @@ def draw(grid: Selection, by_seed: Selection) -> Page:
         axis.set_ylim(bottom=LEAST)
         axis.set_xlim(left=0)
         axis.legend(loc="lower right", fontsize=8)
-    seeds = ", ".join(map(str, runs[0].seeds))
+    seeds = ", ".join(map(str, sorted({seed for run in runs for seed in run.seeds})))
     figure.suptitle(f"Denoising, sigma 25: {size_words(runs[0])}; seeds {seeds}\n{MEANING}", fontsize=9)
     return Page(figure, tabulated(numbers, "curve", "psnr"), runs, note)
 

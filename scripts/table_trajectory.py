@@ -34,7 +34,7 @@ COLUMNS = (
     "iterations",
     "device",
     "precision",
-    "seconds_per_iteration",
+    "seconds_per_iteration_and_seed",
 )
 ABOVE = """\
 Denoising of the authors' noisy pictures at sigma 25 (Figure 4) with what changed between the PyTorch of 2018 and
@@ -88,7 +88,7 @@ def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
     def each(of: Callable[[Run], Array], form: str = ".2f") -> str:
         return spread(np.concatenate([of(run) for run in runs]), form)
 
-    iterations = sum(run.summary["iterations"] for run in runs)
+    iterations = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
     return (
         named(row),
         row.said,

@@ -55,12 +55,13 @@ class Row:
 
     @property
     def said(self) -> str:
-        """What it tries, in words; the precision of its runs, if that is not float32; how many seeds, if not all.
+        """What it tries, in words; the precisions of its runs, if that is not float32; how many seeds, if not all.
 
         The runs themselves may be another experiment's: the settings of trajectory are in the job's words only.
         """
         words, seeds = self.words, sum(len(run.seeds) for run in self.runs)
-        precision = self.runs[0].settings["precision"] if self.runs else words["precision"]
+        precisions = dict.fromkeys(run.settings["precision"] for run in self.runs) or [words["precision"]]
+        precision = " and ".join(precisions)
         few = f"{seeds} seed{'s' * (seeds > 1)}" if 0 < seeds < words["replicas"] else None
         named = WORDS[words["experiment"]["setting"]], None if precision == "float32" else precision, few
         return ", ".join(filter(None, named))

@@ -108,9 +108,10 @@ def test_runs_of_one_seed_each_are_together_the_job_of_all(tmp_path: Path) -> No
     grid, apart = asked(tmp_path), [fit(tmp_path, "gamma_one", [301, 701], [seed]) for seed in range(3)]
     page, other = table(tmp_path, grid, *apart), fit(tmp_path, "gamma_one", [301, 701], range(3))
     (ours, _), (at_once, _) = rows(page), rows(table(tmp_path, selection(tmp_path, "trajectory", other)))
-    drawn = {"seeds": "3", "unperturbed_last": at_once["unperturbed_last"]}  # the pictures are random
-    assert ours | drawn == at_once
-    assert ours["seeds"] == "1 + 1 + 1"
+    drawn = {"unperturbed_last": at_once["unperturbed_last"]}  # the pictures are random
+    said = {"seeds": "3", "seconds_per_iteration_and_seed": "0.030"}  # all take 90 s
+    assert ours | drawn | said == at_once
+    assert (ours["seeds"], ours["seconds_per_iteration_and_seed"]) == ("1 + 1 + 1", "0.090")
     assert (page.note, page.runs) == ("", apart)
     figure = draw("figure_trajectory", grid, selection(tmp_path, "trajectory", *apart))
     same = draw("figure_trajectory", selection(tmp_path, "trajectory", other), nothing(tmp_path))
@@ -152,3 +153,15 @@ def test_the_longest_name_of_a_row_fits_the_page(setting: str, tmp_path: Path) -
     page = draw("table_trajectory", selection(tmp_path, "trajectory", words), by_seed, nothing(tmp_path))
     assert rows(page)[0]["setting"].endswith(", bf16, 2 seeds")
     assert f"| {rows(page)[0]['setting']} |" in str(page.shown)
+
+
+def test_seeds_in_two_precisions_are_called_so(tmp_path: Path) -> None:
+    first, second = (fit(tmp_path, "gamma_one", [301, 701], [seed]) for seed in range(2))
+    write_json(second.folder / "settings.json", second.settings | {"precision": "bf16"})
+    by_seed = selection(tmp_path, "trajectory", first)
+    lower = Job(second.settings | {"precision": "float32"}, Store(tmp_path).run(second.name))
+    grid = selection(tmp_path, "trajectory", {**first.settings, "replicas": 2})
+    both = dataclasses.replace(by_seed, jobs=(*by_seed.jobs, lower))
+    assert (
+        rows(draw("table_trajectory", grid, both, nothing(tmp_path)))[0]["setting"] == "one (today), float32 and bf16"
+    )

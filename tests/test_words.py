@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from conftest import Dip
 
+from dip_experiments import command
 from dip_experiments.command import added_noise
 from dip_experiments.compose import compose_jobs
 from dip_experiments.settings import read_settings
@@ -100,3 +102,18 @@ def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told:
 @pytest.mark.parametrize("key", ["stopping.observe", "stopping/observe", "observe"])
 def test_observers_are_asked_for_under_either_name(key: str) -> None:
     assert for_hydra([f"{key}=[split,sure]"], multirun=False) == ["observe=[split,sure]"]
+
+
+def test_an_empty_word_is_no_command(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
+    assert dip("") == 2
+    assert capfd.readouterr().err.startswith("'': no such command; there are ")
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        command, "run_subcommand", lambda *asked: (tmp_path / "nowhere" / "curves.png").write_bytes(b"")
+    )
+    assert dip("plot") == 2
+    assert capfd.readouterr().err == f"{tmp_path / 'nowhere' / 'curves.png'}: No such file or directory\n"
