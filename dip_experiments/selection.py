@@ -37,9 +37,10 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
         configs = compose_jobs([f"experiment={experiment}", f"scale={scale}", *words], multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
-    jobs = {run_name(settings, DEVICES[-1]): settings for settings in map(read_settings, configs)}
+    settings = list(map(read_settings, configs))
+    jobs = {run_name(job, DEVICES[-1]): job for job in settings}
     store, said = Store(results), {word.split("=")[0] for word in words}
-    found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs, said))) for job in jobs.values()]
+    found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs, said))) for job in settings]
     return Selection(experiment, scale, results, tuple(words), tuple(found))
 
 

@@ -1,7 +1,8 @@
 """One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
 
+import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,24 @@ def has_all(run: Run, settings: Settings) -> bool:
 
 
 def watched(run: Run, settings: Settings) -> bool:
-    """Whether all rules asked for have watched it."""
-    return set(settings.rules) <= set(run.summary.get("stopping", {}))
+    """Whether all rules asked for have watched it, with the words that are asked for."""
+    return rules_asked(settings).items() <= rules_of(run).items()
+
+
+def rules_asked(settings: Settings) -> dict[str, str]:
+    """The words of the rules asked for, by name, as JSON; many of them do not count in a run's name."""
+    return {name: _as_json(rule.model_dump(mode="json", by_alias=True)) for name, rule in settings.rules.items()}
+
+
+def rules_of(run: Run) -> dict[str, str]:
+    """The words of the rules that watch a run or have watched it, as of `rules_asked`."""
+    stopping, observed = run.settings["stopping"], run.settings.get("observe", {})
+    rules = {stopping["name"]: stopping if stopping["name"] != "none" else None, **observed}
+    return {name: _as_json(words) for name, words in rules.items() if words}
+
+
+def _as_json(words: Mapping[str, Any]) -> str:
+    return json.dumps(words, sort_keys=True)
 
 
 def delivered_image(run: Run, settings: Settings) -> Path:
@@ -103,7 +120,7 @@ def begin(run: Run, settings: Settings, store: Store) -> Begun:
     keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
     if settings.force or run.summarised:
         run.clear()
-    return Begun(keep, _saved(run, store, keep))
+    return Begun(keep, _saved(run, settings, store, keep))
 
 
 def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) -> None:
@@ -169,15 +186,21 @@ def _kept_before(run: Run) -> list[int]:
         return []
 
 
-def _saved(run: Run, store: Store, keep: Sequence[int]) -> dict[str, Any] | None:
-    """The checkpoint, unless there is none, it is damaged, or images are wanted of iterations that it is past."""
+def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> dict[str, Any] | None:
+    """The checkpoint, unless there is none, it is damaged, or it is past what other rules or images would need."""
     if not run.checkpoint.exists():
         return None
     try:
         saved = read_checkpoint(run.checkpoint)
         run.provenance["sittings"][-1]["threads"]
+        watching = rules_of(run)
     except (OSError, ValueError, KeyError, IndexError) as error:
         _set_aside(run, store, str(error))
+        return None
+    if watching != rules_asked(settings):
+        log.info(
+            "begins anew: the rules asked for are not those that watched the first %d iterations", saved["fit"]["done"]
+        )
         return None
     passed = [n for n in keep if n <= saved["fit"]["done"]]
     there = all(run.image(name(n), 0).exists() for n in passed for name in (output_at, average_at))

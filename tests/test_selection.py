@@ -29,6 +29,14 @@ def test_a_partial_sweep_fills_its_rows_and_empties_none(tmp_path: Path) -> None
     assert selection.command == f"dip -m experiment=precision scale=smoke paths.results={tmp_path}"
 
 
+def test_jobs_that_are_the_same_run_are_all_there_by_their_own_words(tmp_path: Path) -> None:
+    found = select(
+        "ablation_impedance", "paper", tmp_path, ["change=default,width_128", "image=cset9/f16", "target=natural"]
+    )
+    assert len(set(names("experiment=ablation_impedance", "scale=paper", *found.words))) == 1
+    assert [job.words["experiment"]["change"] for job in found.jobs] == ["default", "width_128"]
+
+
 def test_further_words_are_composed_too(tmp_path: Path) -> None:
     selection = select("precision", "smoke", tmp_path, ["precision=float32"])
     assert [job.words["precision"] for job in selection.jobs] == ["float32"] * 3

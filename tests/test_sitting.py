@@ -122,6 +122,48 @@ def test_more_images_asked_of_a_finished_run_are_made_and_none_is_lost(
     assert "skipped" in capfd.readouterr().out
 
 
+def test_a_rule_with_other_words_is_not_answered_from_a_run_that_it_did_not_watch(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watched = [*WORDS, "observe=[fixed]"]
+    name = fresh(tmp_path, dip, *watched, "observe.fixed.iteration=5").name
+    assert dip(*SMALL, *watched, "observe.fixed.iteration=9") == 0
+    run = only_run(tmp_path)
+    assert (run.name, run.summary["stopping"]["fixed"]["joint"]) == (name, 9)
+    capfd.readouterr()
+    for words in (WORDS, [*watched, "observe.fixed.iteration=9"]):
+        assert dip(*SMALL, *words) == 0
+        assert "skipped" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], ["observe=[fixed]", "observe.fixed.iteration=5"]),
+        (["observe=[windowed_variance]", "observe.windowed_variance.window=3"], []),
+        (["observe=[fixed]", "observe.fixed.iteration=3"], ["observe=[fixed]", "observe.fixed.iteration=5"]),
+    ],
+)
+def test_an_interrupted_run_asked_again_with_other_rules_begins_anew_and_says_so(
+    before: list[str],
+    after: list[str],
+    dip: Dip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    words = [*WORDS, "fit.block=1", "fit.checkpoint_every=1"]
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 10, KeyboardInterrupt)
+        assert dip(*SMALL, *words, *before) != 0
+    with caplog.at_level(logging.INFO, "dip_experiments"):
+        assert dip(*SMALL, *words, *after) == 0
+    assert "begins anew: the rules asked for are not those that watched the first" in caplog.text
+    run = only_run(tmp_path)
+    assert list(run.summary.get("stopping", {})) == [word[9:-1] for word in after if word.startswith("observe=")]
+    assert [row["after_iteration"] for row in run.provenance["sittings"]] == [0]
+
+
 def test_a_record_stands_for_its_run_until_a_picture_is_wanted_that_it_has_not(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
