@@ -56,9 +56,9 @@ def rules_asked(settings: Settings) -> dict[str, str]:
 
 def rules_of(run: Run) -> dict[str, str]:
     """The words of the rules that watch a run or have watched it, as of `rules_asked`."""
-    stopping, observed = run.settings["stopping"], run.settings.get("observe", {})
-    rules = {stopping["name"]: stopping if stopping["name"] != "none" else None, **observed}
-    return {name: _as_json(words) for name, words in rules.items() if words}
+    stopping = run.settings["stopping"]
+    rules = [*run.settings.get("observe", {}).values(), stopping if stopping["name"] != "none" else None]
+    return {words["name"]: _as_json(words) for words in rules if words}
 
 
 def _as_json(words: Mapping[str, Any]) -> str:

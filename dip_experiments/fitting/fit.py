@@ -12,7 +12,7 @@ from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, make_optimizer, move_weights, one_cycle
 from dip_experiments.fitting.state import State, copied, moments
-from dip_experiments.stopping import Observation, Watch
+from dip_experiments.stopping import Observation, Prepared, Watch
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
 PROBED = 1e-3
@@ -35,6 +35,7 @@ class Fit(pl.LightningModule):
     average: Float[Tensor, "r c h w"]
     curves: Float[Tensor, "n k r"]
     row: Int[Tensor, "1"]
+    fitted: Float[Tensor, " r"]
 
     def __init__(
         self,
@@ -58,6 +59,9 @@ class Fit(pl.LightningModule):
         shape = (iterations, len(self.columns), self.network.replicas)
         self.register_buffer("curves", torch.full(shape, torch.nan, dtype=problem.latent.dtype))
         self.register_buffer("row", torch.zeros(1, dtype=torch.long))
+        if self.watches:
+            share = Prepared(problem.task.measurement, problem.task.operator).share()
+            self.register_buffer("fitted", share, persistent=False)
         for name in ("output", "average"):
             self.register_buffer(name, problem.task.measurement.new_zeros(problem.task.shape), persistent=False)
         self.done = 0
@@ -179,12 +183,15 @@ class Fit(pl.LightningModule):
         self, energy: Float[Tensor, " r"], shifted: Float[Tensor, "r c h w"] | None
     ) -> list[Float[Tensor, "_ r"]]:
         """Shows the iteration to the rules; their columns."""
+        if not self.watches:
+            return []
         divergence = None
         if self.problem.probe is not None and shifted is not None:
             moved = self.problem.probe[0] * (shifted - self.output) / PROBED
             divergence = moved.flatten(1).mean(1)
+        residual = energy / self.fitted
         operator = self.problem.given.operator
-        seen = Observation(self.row + 1, self.output, self.average, operator, energy, divergence)
+        seen = Observation(self.row + 1, self.output, self.average, operator, residual, divergence)
         return [watch.observe(seen) for watch in self.watches.values()]
 
     @torch.no_grad()

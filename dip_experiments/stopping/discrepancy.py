@@ -19,7 +19,10 @@ from dip_experiments.stopping.rule import (
 
 
 class Discrepancy(ThresholdRule):
-    """The first iteration with mean (A f - y)^2 <= `tau` sigma^2; `sigma` in grey levels of 255, None: estimated."""
+    """The first iteration with mean (A f - y)^2 <= `tau` sigma^2, over the values that are fitted.
+
+    `sigma` in grey levels of 255, None: estimated.
+    """
 
     name: Literal["discrepancy"]
     columns: ClassVar[tuple[str, ...]] = ("discrepancy",)
@@ -31,8 +34,7 @@ class Discrepancy(ThresholdRule):
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
         noise, facts = noise_of(self.sigma, given)
-        known = given.known().flatten(1).double().mean(1)
-        return replace(given, evidence={"noise": noise * known}, facts=facts)
+        return replace(given, evidence={"noise": noise}, facts=facts)
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         excess = seen.energy - self.tau * evidence["noise"]

@@ -29,8 +29,8 @@ WHOLE = ("denoising", "jpeg", "reconstruction")
 class Observation:
     """One iteration as a rule sees it; there is no clean image here.
 
-    `operator` is that of the task before a rule hid something of it; `energy` is the mean squared residual of what is
-    fitted; `divergence` is (1 / N) d f_i / d y_i by the latent, where a rule asks for it.
+    `operator` is that of the task before a rule hid something of it; `energy` is the mean squared residual over the
+    values that are fitted, without those hidden from the fit; `divergence` is (1 / N) d f_i / d y_i by the latent, where a rule asks for it.
     """
 
     iteration: Int[Tensor, "1"]
@@ -58,6 +58,10 @@ class Prepared:
         """Where something is measured: everywhere, but for masks."""
         ones = torch.ones_like(self.measurement)
         return self.operator(self.operator.adjoint(ones)).ne(0)
+
+    def share(self) -> Float[Tensor, " r"]:
+        """What part of the values is measured, replica by replica."""
+        return self.known().flatten(1).double().mean(1).to(self.measurement.dtype)
 
 
 @dataclass(frozen=True)
