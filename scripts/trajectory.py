@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dip_experiments.drawing.script import Job, Selection, waiting
 from dip_experiments.published import code_curves, trajectory
+from dip_experiments.selection import PRECISIONS
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
@@ -21,10 +22,10 @@ WORDS = {
 F16 = "cset9/f16"
 ASKED = (
     ["trajectory"],
-    ["trajectory", "replicas=1", "seed=0,1,2"],
+    ["trajectory", "replicas=1", "seed=0,1,2", "precision=float32,bf16"],
     ["trajectory", "image=cset9/house", "experiment.setting=gamma_uniform", "precision=float32,bf16"],
 )
-"""The grid, the same seed by seed, and one setting in both precisions."""
+"""The grid, the same seed by seed in both precisions, and one setting in both."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,22 @@ def theirs(scale: str) -> Theirs:
 
 @dataclass(frozen=True)
 class Row:
-    """A job by its words, and its run, or the runs of its seeds where these were fitted one by one; none if not run."""
+    """A job by its words, and its run, or the runs of its seeds where these were fitted one by one; none if not run.
+
+    All runs of a row are of one precision.
+    """
 
     words: Mapping[str, Any]
     runs: tuple[Run, ...]
 
     @property
     def said(self) -> str:
-        """What it tries, in words; the precisions of its runs, if that is not float32; how many seeds, if not all.
+        """What it tries, in words; the precision of its runs, if that is not float32; how many seeds, if not all.
 
         The runs themselves may be another experiment's: the settings of trajectory are in the job's words only.
         """
         words, seeds = self.words, sum(len(run.seeds) for run in self.runs)
-        precisions = dict.fromkeys(run.settings["precision"] for run in self.runs) or [words["precision"]]
-        precision = " and ".join(precisions)
+        precision = self.runs[0].settings["precision"] if self.runs else words["precision"]
         few = f"{seeds} seed{'s' * (seeds > 1)}" if 0 < seeds < words["replicas"] else None
         named = WORDS[words["experiment"]["setting"]], None if precision == "float32" else precision, few
         return ", ".join(filter(None, named))
@@ -69,26 +72,41 @@ class Row:
 
 def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
     """A row for each job of the grid; what has no run of its own has those of its seeds."""
-    return [Row(job.words, (job.run,) if job.run else _fitted(_seeds(job, by_seed))) for job in grid.jobs]
+    return [Row(job.words, (job.run,) if job.run else _fitted(_seeds(job, grid, by_seed))) for job in grid.jobs]
 
 
 def still_waiting(grid: Selection, by_seed: Selection) -> str:
     """What is not there yet, and what makes it: of a job of which one seed is there, the others."""
-    begun = [job for job in grid.jobs if not job.run and _fitted(_seeds(job, by_seed))]
+    begun = [job for job in grid.jobs if not job.run and _fitted(_seeds(job, grid, by_seed))]
     rest = [job for job in grid.jobs if job not in begun]
-    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(job, by_seed) for job in begun))
+    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(_seeds(job, grid, by_seed), by_seed) for job in begun))
 
 
-def _apart(job: Job, by_seed: Selection) -> Selection:
-    """A job as it is asked for seed by seed."""
-    words = (f"image={job.words['image']['name']}", f"experiment.setting={job.words['experiment']['setting']}")
-    return replace(by_seed, words=(*by_seed.words, *words), jobs=tuple(_seeds(job, by_seed)))
+def _apart(jobs: list[Job], by_seed: Selection) -> Selection:
+    """Jobs of one seed each, as they are asked for."""
+    said, one = [word for word in by_seed.words if not word.startswith("precision=")], jobs[0].words
+    words = (f"image={one['image']['name']}", f"experiment.setting={one['experiment']['setting']}")
+    return replace(by_seed, words=(*said, *words, f"precision={one['precision']}"), jobs=tuple(jobs))
 
 
-def _seeds(job: Job, by_seed: Selection) -> list[Job]:
-    """The jobs of one seed each that are together this job of several."""
-    apart = ("seed", "replicas")
-    return [one for one in by_seed.jobs if {**one.words, **{key: job.words[key] for key in apart}} == job.words]
+def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[Job]:
+    """The jobs of one seed each that are together this job of several.
+
+    At scale paper, unless the grid asks for both precisions, that is in the one in which most seeds are fitted.
+    """
+    own = job.words["precision"]
+    free = grid.scale == "paper" and {one.words["precision"] for one in grid.jobs} == {PRECISIONS[0]}
+    apart = ({**job.words, "precision": precision} for precision in (PRECISIONS if free else (own,)))
+    return max(([one for one in by_seed.jobs if _of_seeds(one, words) == words] for words in apart), key=_count)
+
+
+def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The words of a job of one seed, as if it had those of `several`."""
+    return {**one.words, **{key: several[key] for key in ("seed", "replicas")}}
+
+
+def _count(jobs: list[Job]) -> int:
+    return len(_fitted(jobs))
 
 
 def _fitted(jobs: list[Job]) -> tuple[Run, ...]:

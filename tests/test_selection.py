@@ -8,6 +8,7 @@ import pytest
 from studio import SCRIPTS, make_run
 
 from dip_experiments.compose import compose_jobs
+from dip_experiments.drawing.script import command_line
 from dip_experiments.selection import run_name, select
 from dip_experiments.settings import read_settings
 
@@ -125,6 +126,17 @@ def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_
     committed.parent.mkdir(parents=True)
     committed.touch()
     assert script("figure_fig10.py", tmp_path, "--if-kept").returncode == 2
+
+
+@pytest.mark.parametrize(("word", "option"), [("scale=paper", "--scale paper"), ("paths.results=a", "--results a")])
+def test_a_script_is_told_its_scale_and_results_by_options_alone(
+    word: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["figure_fig10.py", word])
+    with pytest.raises(SystemExit) as ended:
+        command_line("Draws.")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{word}: a drawing takes it as {option}\n"
 
 
 def test_a_script_draws_what_its_experiment_is(tmp_path: Path) -> None:

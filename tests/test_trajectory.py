@@ -123,7 +123,7 @@ def test_seeds_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
     page = table(tmp_path, grid, first, first.settings | {"seed": 1}, first.settings | {"seed": 2})
     assert rows(page)[0]["setting"] == "one (today), 1 seed"
     assert page.note.startswith("2 of 3 runs of trajectory")
-    assert page.note.endswith("image=cset9/f16 experiment.setting=gamma_one")
+    assert page.note.endswith("image=cset9/f16 experiment.setting=gamma_one precision=float32")
     assert table(tmp_path, grid, first.settings).note.startswith("1 of 1 runs of trajectory")
 
 
@@ -149,19 +149,53 @@ def test_the_longest_name_of_a_row_fits_the_page(setting: str, tmp_path: Path) -
     words = {**first.settings, "replicas": 3}
     write_json(first.folder / "settings.json", first.settings | {"precision": "bf16"})
     store = Store(tmp_path)
-    by_seed = dataclasses.replace(nothing(tmp_path), jobs=(Job({**words, "replicas": 1}, store.run(first.name)),))
-    page = draw("table_trajectory", selection(tmp_path, "trajectory", words), by_seed, nothing(tmp_path))
+    one = Job({**words, "replicas": 1, "precision": "bf16"}, store.run(first.name))
+    by_seed = dataclasses.replace(nothing(tmp_path), jobs=(one,))
+    page = draw("table_trajectory", selection(tmp_path, "trajectory", words, scale="paper"), by_seed, nothing(tmp_path))
     assert rows(page)[0]["setting"].endswith(", bf16, 2 seeds")
     assert f"| {rows(page)[0]['setting']} |" in str(page.shown)
 
 
-def test_seeds_in_two_precisions_are_called_so(tmp_path: Path) -> None:
-    first, second = (fit(tmp_path, "gamma_one", [301, 701], [seed]) for seed in range(2))
-    write_json(second.folder / "settings.json", second.settings | {"precision": "bf16"})
-    by_seed = selection(tmp_path, "trajectory", first)
-    lower = Job(second.settings | {"precision": "float32"}, Store(tmp_path).run(second.name))
-    grid = selection(tmp_path, "trajectory", {**first.settings, "replicas": 2})
-    both = dataclasses.replace(by_seed, jobs=(*by_seed.jobs, lower))
-    assert (
-        rows(draw("table_trajectory", grid, both, nothing(tmp_path)))[0]["setting"] == "one (today), float32 and bf16"
+def in_two_precisions(results: Path, lower: Sequence[int], plain: Sequence[int], asked: Sequence[str]) -> Page:
+    """The table at scale paper where some seeds of three are fitted in bf16 and some in float32, one by one."""
+    runs = {seed: fit(results, "gamma_one", [301, 701], [seed]) for seed in {*lower, *plain}}
+    words = {**next(iter(runs.values())).settings, "precision": "float32", "replicas": 1}
+    jobs = []
+    for precision, seeds in (("float32", plain), ("bf16", lower)):
+        for seed in range(3):
+            run = runs[seed] if seed in seeds else None
+            if run:
+                write_json(run.folder / "settings.json", {**run.settings, "precision": precision})
+                run = Store(results).run(run.name)
+            jobs.append(Job({**words, "seed": seed, "precision": precision}, run))
+    empty = selection(results, "trajectory", scale="paper")
+    by_seed = dataclasses.replace(empty, words=("seed=0,1,2", "precision=float32,bf16"), jobs=tuple(jobs))
+    grid = selection(
+        results, "trajectory", *({**words, "replicas": 3, "precision": one} for one in asked), scale="paper"
     )
+    alone, both = (grid, empty) if len(asked) == 1 else (empty, grid)
+    return draw("table_trajectory", alone, by_seed, both)
+
+
+@pytest.mark.parametrize(
+    ("lower", "plain", "setting"),
+    [
+        ([0, 1], [2], "one (today), bf16, 2 seeds"),
+        ([2], [0, 1], "one (today), 2 seeds"),
+        ([1], [0], "one (today), 1 seed"),
+        ([0, 1, 2], [], "one (today), bf16"),
+    ],
+)
+def test_a_row_is_of_seeds_in_one_precision_that_of_most_of_them(
+    lower: list[int], plain: list[int], setting: str, tmp_path: Path
+) -> None:
+    page = in_two_precisions(tmp_path, lower, plain, ["float32"])
+    assert rows(page)[0]["setting"] == setting
+    if len(lower) < 3:
+        precision = "bf16" if "bf16" in setting else "float32"
+        assert page.note.endswith(f"image=cset9/f16 experiment.setting=gamma_one precision={precision}")
+
+
+def test_where_both_precisions_are_asked_for_no_seed_stands_in_for_one_of_the_other(tmp_path: Path) -> None:
+    page = in_two_precisions(tmp_path, [0, 1], [2], ["float32", "bf16"])
+    assert [row["setting"] for row in rows(page)[:-1]] == ["one (today), 1 seed", "one (today), bf16, 2 seeds"]

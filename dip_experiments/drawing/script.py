@@ -111,6 +111,10 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
     return 0
 
 
+OPTIONS = {"scale": "--scale", "paths.results": "--results"}
+"""Words of dip that are options of a drawing, as they say where the page lies."""
+
+
 def command_line(description: str | None) -> argparse.Namespace:
     """`scale`, `results`, `if_kept` and further words for the composition, as every drawing script takes them."""
     parser = argparse.ArgumentParser(description=description)
@@ -118,4 +122,9 @@ def command_line(description: str | None) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--if-kept", action="store_true", help="do nothing where there are neither runs nor a page")
     parser.add_argument("words", nargs="*", metavar="key=value", help="words that were added to the experiment's")
-    return parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args()
+    for name, option in OPTIONS.items():
+        for word in arguments.words:
+            if word.startswith(f"{name}="):
+                parser.exit(WRONG, f"{word}: a drawing takes it as {option} {word.partition('=')[2]}\n")
+    return arguments

@@ -30,7 +30,8 @@ class Observation:
     """One iteration as a rule sees it; there is no clean image here.
 
     `operator` is that of the task before a rule hid something of it; `energy` is the mean squared residual over the
-    values that are fitted, without those hidden from the fit; `divergence` is (1 / N) d f_i / d y_i by the latent, where a rule asks for it.
+    values that are fitted, without those hidden from the fit; `divergence` is (1 / N) d f_i / d y_i by the latent,
+    where a rule asks for it.
     """
 
     iteration: Int[Tensor, "1"]
