@@ -64,7 +64,8 @@ def make_run(
             write_image(run.image("mask", replica), known.astype(float))
     write_arrays(run.folder / "measurement.npz", **arrays)
     write_json(run.folder / "settings.json", WORDS | {"seed": seeds[0], "replicas": len(seeds)} | words)
-    sittings = [{"command": ["dip", f"paths.results={results}"], "commit": "c0ffee"}]
+    began = "2026-12-01T00:00:00+00:00"
+    sittings = [{"command": ["dip", f"paths.results={results}"], "commit": "c0ffee", "began": began}]
     write_json(run.folder / "provenance.json", {"seeds": list(seeds), "device": "cpu", "sittings": sittings})
     images["measurement"] = [measurement] * len(seeds)
     found = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from studio import CLEAN, draw, files, make_run, part_of, rows, selection
 
-from dip_experiments.store import Run, write_image
+from dip_experiments.store import Run, Store, write_image, write_json
 
 SEEDS = (3, 4)
 
@@ -58,6 +58,18 @@ def test_the_stopping_table_has_each_fits_gap_to_the_oracle(tmp_path: Path) -> N
     assert found["discrepancy", "3", "average"]["gap"] == "0.5000"
     assert found["discrepancy", "3", "average"]["stop_iteration"] == ""
     assert found["discrepancy", "3", "average"]["iterations_spent"] == str(run.summary["iterations"])
+
+
+def test_the_stopping_table_says_of_which_fits_the_discrepancy_was_taken_wrongly(tmp_path: Path) -> None:
+    older, newer = (watched(tmp_path, name, "gaussian25") for name in ("older", "newer"))
+    (sitting,) = older.provenance["sittings"]
+    began = {**older.provenance, "sittings": [{**sitting, "began": "2026-11-20T00:00:00+00:00"}]}
+    write_json(older.folder / "provenance.json", began)
+    others = selection(tmp_path, "study_noises")
+    for runs, said in (((Store(tmp_path).run(older.name), newer), True), ((newer,), False)):
+        page = draw("table_stopping", selection(tmp_path, "study_stopping", *runs), others)
+        assert ("in these 1 of 2" in " ".join(str(page.shown).split())) == said
+        assert ("before 2026-11-28" in " ".join(str(page.shown).split())) == said
 
 
 def test_noise_that_rules_do_not_expect_is_told_apart(tmp_path: Path) -> None:
