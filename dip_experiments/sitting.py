@@ -1,8 +1,7 @@
 """One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,20 +48,16 @@ def watched(run: Run, settings: Settings) -> bool:
     return rules_asked(settings).items() <= rules_of(run).items()
 
 
-def rules_asked(settings: Settings) -> dict[str, str]:
-    """The words of the rules asked for, by name, as JSON; many of them do not count in a run's name."""
-    return {name: _as_json(rule.model_dump(mode="json", by_alias=True)) for name, rule in settings.rules.items()}
+def rules_asked(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The words of the rules asked for, by name, as they are stored; many of them do not count in a run's name."""
+    return {name: rule.model_dump(mode="json", by_alias=True) for name, rule in settings.rules.items()}
 
 
-def rules_of(run: Run) -> dict[str, str]:
+def rules_of(run: Run) -> dict[str, dict[str, Any]]:
     """The words of the rules that watch a run or have watched it, as of `rules_asked`."""
     stopping = run.settings["stopping"]
     rules = [*run.settings.get("observe", {}).values(), stopping if stopping["name"] != "none" else None]
-    return {words["name"]: _as_json(words) for words in rules if words}
-
-
-def _as_json(words: Mapping[str, Any]) -> str:
-    return json.dumps(words, sort_keys=True)
+    return {words["name"]: words for words in rules if words}
 
 
 def delivered_image(run: Run, settings: Settings) -> Path:

@@ -1,10 +1,13 @@
 """What stopping rules promise, each on measurements of which everything is known."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from conftest import Dip, fresh
 from test_speed import TO_THE_HOST, Operations
 from test_splitting import SIGMA, WAITS, noisy, observation, smooth, split
 
@@ -145,6 +148,21 @@ def test_a_rule_has_no_way_to_see_the_clean_image() -> None:
     assert {field.name for field in dataclasses.fields(Prepared)} == {
         "measurement", "operator", "evidence", "facts", "growth",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.6])
+def test_the_residual_that_is_compared_with_the_noise_is_that_of_the_pixels_that_are_fitted(
+    fraction: float, dip: Dip, tmp_path: Path
+) -> None:
+    rules = ["observe=[discrepancy,held_out_pixels]", "observe.discrepancy.sigma=25"]
+    words = ["replicas=2", "observe.held_out_pixels.patience=10", f"observe.held_out_pixels.fraction={fraction}"]
+    run = fresh(tmp_path, dip, "task=denoising", "task.noise.clip=false", *rules, *words)
+    hiding = HeldOutPixels(name="held_out_pixels", fraction=fraction, patience=10, warm_up=0, accept=1)
+    hidden = hiding.prepare(Prepared(torch.zeros(2, 3, 32, 32), Identity()), [0, 1]).evidence["hidden"]
+    for replica, curve in enumerate(run.curves):
+        everywhere = 10 ** (-curve["psnr_measurement"] / 10)
+        fitted = 1 - float(hidden[replica].double().mean())
+        np.testing.assert_allclose(curve["discrepancy"] + (25 / 255) ** 2, everywhere / fitted, rtol=1e-5)
 
 
 RULES: list[StoppingRule] = [

@@ -11,9 +11,6 @@ from test_guard import once, poison
 
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.images import read_image
-from dip_experiments.operators import Identity
-from dip_experiments.stopping import Prepared
-from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.store import Run, average_at, output_at, stop_image, write_image
 
 NOISY = ["task=denoising", "task.noise.clip=false"]
@@ -68,21 +65,6 @@ def test_observers_change_no_number_and_no_name(dip: Dip, tmp_path: Path) -> Non
     assert watched.name == plain.name
     for column, values in curves.items():
         np.testing.assert_array_equal(watched.curves[0][column], values)
-
-
-@pytest.mark.parametrize("fraction", [0.3, 0.6])
-def test_the_residual_that_is_compared_with_the_noise_is_that_of_the_pixels_that_are_fitted(
-    fraction: float, dip: Dip, tmp_path: Path
-) -> None:
-    rules = ["observe=[discrepancy,held_out_pixels]", "observe.discrepancy.sigma=25"]
-    words = ["replicas=2", "observe.held_out_pixels.patience=10", f"observe.held_out_pixels.fraction={fraction}"]
-    run = fresh(tmp_path, dip, *NOISY, *rules, *words)
-    hiding = HeldOutPixels(name="held_out_pixels", fraction=fraction, patience=10, warm_up=0, accept=1)
-    hidden = hiding.prepare(Prepared(torch.zeros(2, 3, 32, 32), Identity()), [0, 1]).evidence["hidden"]
-    for replica, curve in enumerate(run.curves):
-        everywhere = 10 ** (-curve["psnr_measurement"] / 10)
-        fitted = 1 - float(hidden[replica].double().mean())
-        np.testing.assert_allclose(curve["discrepancy"] + (25 / 255) ** 2, everywhere / fitted, rtol=1e-5)
 
 
 def test_a_run_that_a_rule_has_not_watched_is_fitted_again_for_it(dip: Dip, tmp_path: Path) -> None:
