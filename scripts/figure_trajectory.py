@@ -38,7 +38,8 @@ def draw(grid: Selection, by_seed: Selection) -> Page:
         for row in (row for row in rows if row.words["image"]["name"] == image):
             label = f"gamma {row.said}"
             curve = joined([curve_of(run, "psnr_reference") for run in row.runs])
-            band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label)
+            style = "-" if row is next(one for one in rows if one.words == row.words) else "--"
+            band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label, style)
             numbers[f"{image}, {label}"] = curve
         axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
         axis.set_ylim(bottom=LEAST)

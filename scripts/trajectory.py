@@ -71,15 +71,15 @@ class Row:
 
 
 def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
-    """A row for each job of the grid; what has no run of its own has those of its seeds."""
-    return [Row(job.words, (job.run,) if job.run else _fitted(_seeds(job, grid, by_seed))) for job in grid.jobs]
+    """A row for each job of the grid; what has no run of its own has those of its seeds, a row for each precision."""
+    return [row for job in grid.jobs for row in _rows(job, grid, by_seed)]
 
 
 def still_waiting(grid: Selection, by_seed: Selection) -> str:
     """What is not there yet, and what makes it: of a job of which one seed is there, the others."""
-    begun = [job for job in grid.jobs if not job.run and _fitted(_seeds(job, grid, by_seed))]
+    begun = [job for job in grid.jobs if not job.run and _fitted(_most(job, grid, by_seed))]
     rest = [job for job in grid.jobs if job not in begun]
-    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(_seeds(job, grid, by_seed), by_seed) for job in begun))
+    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(_most(job, grid, by_seed), by_seed) for job in begun))
 
 
 def _apart(jobs: list[Job], by_seed: Selection) -> Selection:
@@ -89,24 +89,32 @@ def _apart(jobs: list[Job], by_seed: Selection) -> Selection:
     return replace(by_seed, words=(*said, *words, f"precision={one['precision']}"), jobs=tuple(jobs))
 
 
-def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[Job]:
-    """The jobs of one seed each that are together this job of several.
+def _rows(job: Job, grid: Selection, by_seed: Selection) -> list[Row]:
+    if job.run:
+        return [Row(job.words, (job.run,))]
+    rows = [Row(job.words, _fitted(jobs)) for jobs in _seeds(job, grid, by_seed)]
+    return [row for row in rows if row.runs] or rows[:1]
 
-    At scale paper, unless the grid asks for both precisions, that is in the one in which most seeds are fitted.
+
+def _most(job: Job, grid: Selection, by_seed: Selection) -> list[Job]:
+    """The jobs of its seeds in the precision in which most are fitted."""
+    return max(_seeds(job, grid, by_seed), key=lambda jobs: len(_fitted(jobs)))
+
+
+def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[list[Job]]:
+    """The jobs of one seed each that are together this job of several, for each precision that it may have.
+
+    At scale paper, unless the grid asks for both, that is any.
     """
     own = job.words["precision"]
     free = grid.scale == "paper" and {one.words["precision"] for one in grid.jobs} == {PRECISIONS[0]}
     apart = ({**job.words, "precision": precision} for precision in (PRECISIONS if free else (own,)))
-    return max(([one for one in by_seed.jobs if _of_seeds(one, words) == words] for words in apart), key=_count)
+    return [[one for one in by_seed.jobs if _of_seeds(one, words) == words] for words in apart]
 
 
 def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
     """The words of a job of one seed, as if it had those of `several`."""
     return {**one.words, **{key: several[key] for key in ("seed", "replicas")}}
-
-
-def _count(jobs: list[Job]) -> int:
-    return len(_fitted(jobs))
 
 
 def _fitted(jobs: list[Job]) -> tuple[Run, ...]:

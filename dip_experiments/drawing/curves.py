@@ -56,10 +56,10 @@ def value_at(run: Run, column: str, iteration: int) -> Array:
     return np.concatenate(rows)
 
 
-def band(axis: Axes, curve: Curve, colour: Any, label: str) -> None:
+def band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
     """Mean over the seeds as a line; their range as a band."""
     at, values = curve.iterations, curve.values
-    axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5)
+    axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5, linestyle=style)
     axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
 
 
