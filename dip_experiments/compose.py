@@ -112,7 +112,9 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
         _check_direction(hydra.sweeper)
         one = [_one_value(override) for override in _searched(hydra.sweeper, words, parser)]
         return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher, sweep=sweep)
-    jobs = _grid(_searched(hydra.sweeper, words, parser), parser)
+    searched = _searched(hydra.sweeper, words, parser)
+    alone = {override.input_line for override in searched} <= set(fixed)
+    jobs = [common] if alone else _grid(searched, parser)  # composing takes a quarter of a second
     return Request(words, jobs, True, launcher, sweep, _batch(hydra))
 
 

@@ -92,12 +92,15 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]
     choosing = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
+    precision = [word for word in words if word.startswith("precision=")]
+    scale, results = settings.scale.name if "scale" in said else "paper", Path(settings.paths.results)
+    select = imported("dip_experiments.selection").select
     device = devices.find_device(settings.device)
     if "precision" not in said and devices.multiplies_bfloat16(device):
         further.append("precision=bf16")
 
     def finished(row: Row) -> Done | None:
-        found = asked_for("paper", [row.experiment, *row.asked(choosing)], imported)
+        found = select(row.experiment, scale, results, row.asked(precision))
         if found.missing:
             return None
         here = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)
@@ -106,6 +109,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     def kept(row: Row) -> int:
         return keep([row.experiment, *row.asked(choosing)], imported)
 
+    print("paper: looking for the rows that are done", flush=True)
     return fit_rows(read_rows(), further, finished, kept)
 
 
