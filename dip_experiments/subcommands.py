@@ -92,7 +92,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]
     choosing = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
-    precision = [word for word in words if word.startswith("precision=")]
+    selecting = [word for word in choosing if word.split("=")[0] not in ("scale", "paths.results")]
     scale, results = settings.scale.name if "scale" in said else "paper", Path(settings.paths.results)
     select = imported("dip_experiments.selection").select
     device = devices.find_device(settings.device)
@@ -100,7 +100,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
         further.append("precision=bf16")
 
     def finished(row: Row) -> Done | None:
-        found = select(row.experiment, scale, results, row.asked(precision))
+        found = select(row.experiment, scale, results, row.asked(selecting))
         if found.missing:
             return None
         here = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)
