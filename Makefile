@@ -177,9 +177,11 @@ table-trajectory: setup ## which settings give the pictures of 2018 with today's
 table-fidelity: setup ## ours against every number that the paper prints, from the runs at its own size (see paper)
 	$(BIN)/python scripts/table_fidelity.py --scale paper --results $(RESULTS)
 
-table-acceleration: setup ## a faster schedule of the learning rate beside the paper's
+table-acceleration: setup ## a faster schedule of the learning rate, and the norms' start of 2018, beside the paper's
 	$(call fit,-m experiment=precision precision=float32 $(LAUNCHER))
+	$(call fit,-m experiment=precision precision=float32 architecture.gamma=uniform $(LAUNCHER))
 	$(call fit,-m experiment=acceleration $(LAUNCHER))
+	$(call fit,-m experiment=acceleration optimizer=adam_one_cycle architecture.gamma=uniform $(LAUNCHER))
 	$(call compare,acceleration)
 
 table-denoising: setup ## nine colour pictures at sigma 25, beside published numbers and other methods

@@ -62,14 +62,17 @@ def test_ways_to_fewer_iterations_are_timed_until_their_peak(tmp_path: Path) -> 
         peaked(tmp_path, "b", [20.0, 20.0], [30, 34], optimizer={**fast, "name": "adam_one_cycle"}),
         peaked(tmp_path, "c", [27.1, 27.8], [30, 50], optimizer=fast),
     ]
-    page = draw(
-        "table_acceleration", selection(tmp_path, "precision", paper), selection(tmp_path, "acceleration", *others)
+    uniform = peaked(
+        tmp_path, "d", [27.5, 28.0], [60, 68], architecture={**paper.settings["architecture"], "gamma": "uniform"}
     )
+    asked = ("precision", paper), ("precision", uniform), ("acceleration", *others)
+    page = draw("table_acceleration", *(selection(tmp_path, *one) for one in asked))
     columns = ("settings", "minus_paper", "seconds", "times_fewer_iterations")
     assert [tuple(row[name] for name in columns) for row in rows(page)] == [
         ("paper", "+0.00", "40", "1.00"),
+        ("paper, uniform", "+0.25", "32", "1.25"),
         ("Adam 0.02, beta2 0.9", "-0.05", "20", "2.00"),
-        ("Adam 0.02, beta2 0.9 + one-cycle rate", "-7.50", "16", "2.50"),
+        ("Adam 0.02, beta2 0.9, one-cycle", "-7.50", "16", "2.50"),
     ]
 
 
