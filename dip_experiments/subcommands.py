@@ -38,8 +38,12 @@ def asked_for(command: str, words: Sequence[str], imported: Importer) -> Any:
     asked = for_hydra(rest, multirun=False)
     settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
-    others = [word for word in asked if word.split("=")[0] not in ("scale", "paths.results")]
-    return imported("dip_experiments.selection").select(experiment, scale, results, others)
+    return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(asked))
+
+
+def _choosing(words: Sequence[str]) -> list[str]:
+    """Words that tell an experiment's runs apart, at its scale and among its results."""
+    return [word for word in words if word.split("=")[0] not in ("scale", "paths.results")]
 
 
 def keep(words: Sequence[str], imported: Importer) -> int:
@@ -88,26 +92,25 @@ def paper(words: Sequence[str], imported: Importer) -> int:
             f"dip paper {wrong[0]}: its rows bring their own settings; it takes {', '.join(OF_PAPER[:-1])} and "
             "paths.results, and a row of its own is asked for without `paper`"
         )
-    settings = compose_jobs(for_hydra(words, multirun=False), multirun=False)[0]
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]
-    choosing = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
-    selecting = [word for word in choosing if word.split("=")[0] not in ("scale", "paths.results")]
-    scale, results = settings.scale.name if "scale" in said else "paper", Path(settings.paths.results)
+    settings = compose_jobs(for_hydra(further, multirun=False), multirun=False)[0]
+    scale, results = settings.scale.name, Path(settings.paths.results)
+    asked = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
     select = imported("dip_experiments.selection").select
     device = devices.find_device(settings.device)
     if "precision" not in said and devices.multiplies_bfloat16(device):
         further.append("precision=bf16")
 
     def finished(row: Row) -> Done | None:
-        found = select(row.experiment, scale, results, row.asked(selecting))
+        found = select(row.experiment, scale, results, row.asked(_choosing(asked)))
         if found.missing:
             return None
         here = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)
         return Done(sum(run.summary["wall_seconds"] for run in found.runs), here)
 
     def kept(row: Row) -> int:
-        return keep([row.experiment, *row.asked(choosing)], imported)
+        return keep([row.experiment, *row.asked(asked)], imported)
 
     print("paper: looking for the rows that are done", flush=True)
     return fit_rows(read_rows(), further, finished, kept)
