@@ -205,6 +205,7 @@ restored: setup ## two noisy pictures restored from themselves, beside other met
 
 table-denoisers: setup ## a noisy photograph restored by itself, beside what one would pick instead (EXTRAS=bm3d)
 	$(call fit,-m experiment=denoisers $(LAUNCHER))
+	$(call fit,-m experiment=denoisers experiment.noise=authors25 architecture.gamma=uniform $(LAUNCHER))
 	$(call fit,-m experiment=denoisers_decoder $(LAUNCHER))
 	$(BIN)/dip rivals denoisers scale=$(SCALE) paths.results=$(RESULTS) $(ARGS)
 	$(call compare,denoisers)

@@ -135,7 +135,7 @@ def restored(folder: Path, name: str, image: str, psnr: float) -> Run:
               (("mixed", 0.0), ("mean", -0.5), ("average", -1.0))}  # fmt: skip
     scores["measurement"] = {"psnr": [20.0, 20.0], "ssim": [0.4, 0.4]}
     return make_run(
-        folder, name, summary={"scores": scores, "wall_seconds": 50.0},
+        folder, name, summary={"scores": scores, "wall_seconds": 50.0, "iterations": 400},
         measurement=CLEAN + np.random.default_rng(len(name)).normal(0, 0.1, CLEAN.shape),
         experiment={"name": "denoisers", "noise": "authors25"},
         image={"name": image, "path": None, "size": 64, "fit": "crop"},
@@ -145,20 +145,22 @@ def restored(folder: Path, name: str, image: str, psnr: float) -> Run:
 def test_denoisers_are_compared_on_all_pictures_and_only_then_with_bm3d(tmp_path: Path) -> None:
     runs = [restored(tmp_path, "one", "cset9/f16", 30.0), restored(tmp_path, "three", "cset9/lena", 31.0)]
     none = selection(tmp_path, "denoisers_decoder")
-    table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs), none))
+    uniform = selection(tmp_path, "denoisers", *(restored(tmp_path, name, name, 30.2) for name in ("u", "v")))
+    table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs), uniform, none))
     found = {row["method"]: row for row in table if row["sigma"] == "25"}
     assert (found["DIP, mixed"]["psnr"], found["DIP"]["psnr"], found["DIP, one replica"]["psnr"]) == (
         "30.50", "30.00", "29.50",
     )  # fmt: skip
-    assert found["DIP, mixed"]["pictures"] == "2 of 2"
-    assert found["DIP, mixed"]["seconds"] == "50.0"
+    assert (found["DIP, mixed"]["pictures"], found["DIP, mixed, uniform"]["psnr"]) == ("2 of 2", "30.20")
+    assert (found["DIP, mixed"]["seconds"], found["DIP, mixed"]["iterations"]) == ("50.0", "400")
+    assert (found["NLM"]["iterations"], found["NLM"]["knows_sigma"], found["DIP"]["knows_sigma"]) == ("-", "yes", "no")
     assert found["NLM"]["pictures"] == "2 of 2"
     assert (found["ZS-N2N"]["psnr"], found["deep decoder"]["psnr"]) == ("not run", "not run")
     if found["BM3D"]["psnr"] != "not run":
         gap = float(found["DIP, mixed"]["psnr"]) - float(found["BM3D"]["psnr"])
         assert float(found["DIP, mixed"]["psnr_gap"]) == pytest.approx(gap, abs=0.011)
         waiting = {"experiment": {"name": "denoisers", "noise": "authors25"}, "image": {"name": "cset9/house"}}
-        table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs, waiting), none))
+        table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs, waiting), none, none))
         assert {row["psnr_gap"] for row in table} == {"-"}
 
 
