@@ -4,6 +4,7 @@ import csv
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,17 @@ def find(**wanted: str) -> list[Number]:
 
     Raises ValueError with the close names if a name is unknown among the numbers that fit the names before it.
     """
-    numbers = [Number(value=float(row.pop("value")), **row) for row in _read("results")]
+    numbers = _numbers()
     for column, name in wanted.items():
         _check(column, COLUMNS, "columns of the published numbers")
         _check(name, [getattr(number, column) for number in numbers], f"published {column}")
         numbers = [number for number in numbers if getattr(number, column) == name]
     return numbers
+
+
+@cache
+def _numbers() -> list[Number]:
+    return [Number(value=float(row.pop("value")), **row) for row in _read("results")]
 
 
 def find_one(**wanted: str) -> Number:

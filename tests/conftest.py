@@ -1,6 +1,7 @@
+import os
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,14 @@ SMALL = [
 """A fit of a second."""
 Dip = Callable[..., int]
 NUMBER = rb"(?<![\w./])(-?\d+(?:\.\d+)?)(?!\w)"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """What a test writes need not survive a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(scope="session")
