@@ -160,11 +160,12 @@ def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig
         key = override.get_key_element()
         choices[key] = parser.parse_overrides([f"{key}={value}" for value in _values(override)])
     plain = _plain(choices)
-    composed: dict[tuple[str, ...], DictConfig] = {}
+    kinds = {str(value.input_line): _kind(str(value.value())) for value in choices["image"]} if "image" in plain else {}
+    composed: dict[tuple[str | None, ...], DictConfig] = {}
     jobs = []
     for values in itertools.product(*choices.values()):
         said = dict(zip(choices, (str(value.input_line) for value in values), strict=True))
-        others = tuple(word for key, word in said.items() if key not in plain)
+        others = tuple(kinds.get(word, word) for key, word in said.items() if key not in plain or word in kinds)
         if others not in composed:
             composed[others] = compose("config", overrides=list(said.values()))
         jobs.append(copy.deepcopy(composed[others]))
@@ -178,12 +179,12 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
     """Keys whose values a job can take from another one's composition, which is many times faster than its own.
 
     They are settings, no groups, take single values, and none lies within another, as Hydra sets them in turn; and the
-    group of the images, where all of them are the paper's, which differ in their name alone. Key -> setting.
+    group of the images, whose name is the one setting in which those of a kind differ. Key -> setting.
     """
     groups = group_names()
     settings = {key: key.lstrip("+~") for key in choices if key not in groups}
-    if all(str(value.value()) in PICTURES for value in choices.get("image", [])):
-        settings |= {"image": "image.name"} if "image" in choices else {}
+    if "image" in choices and all(_kind(str(value.value())) for value in choices["image"]):
+        settings["image"] = "image.name"
     return {
         key: path
         for key, path in settings.items()
@@ -193,6 +194,15 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
         and sum(f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.") for other in settings.values())
         == 1
     }
+
+
+def _kind(image: str) -> str | None:
+    """What an option of the images says but for its name, as many say the same; None if its name is another."""
+    if image in PICTURES:
+        return str(WHOLE)
+    file = conf_folder() / "image" / f"{image}.yaml"
+    words: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
+    return str({**words, "name": None}) if words.get("name") == image else None
 
 
 def one_by_one(words: Sequence[str]) -> list[list[str]]:

@@ -189,6 +189,8 @@ def test_a_sweep_is_what_hydra_makes_of_it() -> None:
         {"task.quality": "30,null", "task": "jpeg", "+fit.x": "1,2", "output": "'a.png',${image.name}"},
         {"image": "cset9/f16,set5/baby", "image.size": "64,null", "output": "${image.name}.png,null"},
         {"image": "cset9/f16,set5/baby,camera", "image.multiple": "2,8"},
+        {"image": "camera,coffee", "image.size": "64,null"},
+        {"image": "camera,file", "image.path": "a.png"},
         {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
     ],
 )
