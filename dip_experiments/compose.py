@@ -5,6 +5,7 @@ import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +226,11 @@ def _values(override: Override) -> list[str]:
     return list(override.sweep_string_iterator())
 
 
-def group_names() -> list[str]:
-    """The groups of conf/; Hydra's own are not shown."""
+@cache
+def group_names() -> tuple[str, ...]:
+    """The groups of conf/, read once; Hydra's own are not shown."""
     folders = [path.relative_to(conf_folder()) for path in conf_folder().rglob("*") if path.is_dir()]
-    return sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra")
+    return tuple(sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra"))
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
