@@ -246,13 +246,14 @@ def test_two_runs_for_one_row_are_not_chosen_from_silently(tmp_path: Path) -> No
 
 def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:
     run = made_up(tmp_path, "a", "standard11/boat", HOLES, summary={"lost_iterations": [50, 0, 0]})
-    drawn = page("inpainting", tmp_path, run)
+    pixels = made_up(tmp_path, "b", "standard11/boat", HOLES, seeds=(0,), precision="bf16")
+    drawn = page("inpainting", tmp_path, run, pixels=(pixels,))
     assert found(drawn, "standard11/boat", "50 % missing")["scale"] == "laptop: middle 32 x 32, width 8"
     assert found(drawn, "standard11/lena", "50 % missing")["scale"] == "laptop"
     text = " ".join(str(drawn.shown).split())
     assert "1 of 11 rows are run, middle 32 x 32, width 8" in text
-    assert "Iterations lost to the guard: 50 of 360." in text
-    assert "metric: psnr_gray; seeds: 3; iterations: 120; device: cpu; precision: float32" in text
+    assert "Iterations lost to the guard: 50 of 480." in text
+    assert "metric: psnr_gray; seeds: 3; iterations: 120; device: cpu; precision: float32; pixels, TV: cpu, bf16 |" in text
     lines = [line for line in str(drawn.shown).splitlines() if line.startswith("|")]
     assert len(lines) == ROWS["inpainting"] + 2
     below = str(drawn.shown).rpartition("|\n")[2]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.rows import Array, Row, Table, part_rows
+from dip_experiments.drawing.rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
 from dip_experiments.drawing.script import Selection
 from dip_experiments.drawing.table import NONE, chosen, markdown, paragraph
 from dip_experiments.drawing.words import lost_words, seed_words, size_words
@@ -13,7 +13,7 @@ from dip_experiments.store import Run
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}
 WHOLE = "Published values are for whole pictures: below scale paper a difference is no replication."
-COMMON = ("metric", "seeds", "iterations", "device", "precision")
+COMMON = ("metric", "seeds", "iterations", "device", "precision", PIXELS_MADE)
 """Columns that stand in a line above the rows of their setting instead."""
 
 
@@ -38,6 +38,9 @@ def sections(table: Table, lines: Sequence[dict[str, str]]) -> list[str]:
 def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
     """The rows of one setting."""
     common = {name: dict.fromkeys(line[name] for line in lines if line[name] != NONE) for name in COMMON}
+    pixels = common.pop(PIXELS_MADE)
+    if PIXELS in table.titles:
+        common[table.titles[PIXELS]] = pixels
     told = "; ".join(f"{name}: {' / '.join(values)}" for name, values in common.items() if values)
     columns = {name: [line[name] for line in lines] for name in table.titles}
     return f"### {lines[0]['setting']}\n\n{told}\n\n{markdown(chosen(columns, table.titles))}"
@@ -77,7 +80,7 @@ def number(values: Array, column: str) -> str:
 
 
 def facts(row: Row, scale: str) -> dict[str, str]:
-    """Seeds, iterations, scale, device and precision of a row's runs, each value once."""
+    """Seeds, iterations, scale, device and precision of a row's runs, each value once; of the pixels' the last two."""
     if not row.runs:
         return {"scale": scale}
     looks: dict[str, Callable[[Run], object]] = {
@@ -87,7 +90,9 @@ def facts(row: Row, scale: str) -> dict[str, str]:
         "device": lambda run: run.provenance["device"],
         "precision": lambda run: run.settings["precision"],
     }
-    return {name: " / ".join(dict.fromkeys(str(look(run)) for run in row.runs)) for name, look in looks.items()}
+    found = {name: " / ".join(dict.fromkeys(str(look(run)) for run in row.runs)) for name, look in looks.items()}
+    pixels = [str(looks[name](row.pixels)) for name in ("device", "precision")] if row.pixels else []
+    return found | ({PIXELS_MADE: ", ".join(pixels)} if pixels else {})
 
 
 def waiting(table: Table, pictures: Sequence[Row], fits: Selection, plain: Selection) -> str:

@@ -19,6 +19,8 @@ Methods = Mapping[str, Mapping[str, str]]
 """Column -> what tells its published number from the others of the same picture."""
 PIXELS = "pixels_tv"
 """The column of the pixels fitted with total variation."""
+PIXELS_MADE = "pixels_made"
+"""The column of the device and precision of these fits."""
 HEAD = (
     "image",
     "setting",
@@ -88,7 +90,7 @@ class Table:
     @property
     def header(self) -> list[str]:
         """All columns in their order."""
-        return [*HEAD, "spread", "minutes", *self.columns, PIXELS, *self.others, "source"]
+        return [*HEAD, "spread", "minutes", *self.columns, PIXELS, PIXELS_MADE, *self.others, "source"]
 
 
 @dataclass(frozen=True)
