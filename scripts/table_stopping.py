@@ -43,9 +43,8 @@ Noise {expected}: Gaussian of sigma 10, 25 and 50, Poisson, speckle; the other n
 for. `extra`: iterations that a rule goes on for before it believes its stop, in the median. `sure`: share of the fits
 in which it did so within the iterations there were; in the others its best guess counts. The levels of the noise are
 estimated from the picture. Single outputs, means of the replicas and all numbers are in the CSV."""
-OLDER = """ In fits
-begun before {day} `discrepancy`, with held_out_pixels beside it, compared the residual of the values that were fitted
-with the noise of all, of those hidden too: it stopped too early in these {count} of {all}."""
+OLDER = """ `discrepancy` is of {count} of the {all} fits: in those begun before {day}, with held_out_pixels beside it,
+it compared the residual of the values that were fitted with the noise of all, of those hidden too."""
 COMPARED_RIGHTLY = "2026-11-28"
 """Day since which `discrepancy` compares residual and noise of the same values."""
 
@@ -72,6 +71,8 @@ def rows_of(run: Run, noise: str) -> Iterator[Row]:
     words, summary = run.settings, run.summary
     sigma = str(words["task"]["noise"].get("sigma", NONE))
     for rule, found in summary["stopping"].items():
+        if rule == "discrepancy" and not compared_rightly(run):
+            continue
         patience = words["observe"][rule].get("patience", 0)
         for output in ORACLES:
             for replica in run.replicas[:1] if output == "mean" else run.replicas:
@@ -108,14 +109,19 @@ def draw(study: Selection, others: Selection) -> Page:
     """Writes tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
     rows = [row for run in runs for row in rows_of(run, noise_of(run.settings))]
-    page = table_page(summed_up(rows), TITLES, runs, ABOVE.format(expected=EXPECTED) + too_early(runs), waits)
+    page = table_page(summed_up(rows), TITLES, runs, ABOVE.format(expected=EXPECTED) + left_out(runs), waits)
     return Page(page.shown, columns_of(rows), runs, waits)
 
 
-def too_early(runs: Sequence[Run]) -> str:
+def compared_rightly(run: Run) -> bool:
+    """Whether its discrepancy, if it has one, is what it says."""
+    return bool(run.provenance["sittings"][0]["began"] >= COMPARED_RIGHTLY)
+
+
+def left_out(runs: Sequence[Run]) -> str:
     """What is to be said of fits whose discrepancy was taken wrongly."""
-    count = sum(run.provenance["sittings"][0]["began"] < COMPARED_RIGHTLY for run in runs)
-    return OLDER.format(day=COMPARED_RIGHTLY, count=count, all=len(runs)) if count else ""
+    count = sum(map(compared_rightly, runs))
+    return OLDER.format(day=COMPARED_RIGHTLY, count=count, all=len(runs)) if count < len(runs) else ""
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:

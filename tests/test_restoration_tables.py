@@ -253,7 +253,9 @@ def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:
     text = " ".join(str(drawn.shown).split())
     assert "1 of 11 rows are run, middle 32 x 32, width 8" in text
     assert "Iterations lost to the guard: 50 of 480." in text
-    assert "metric: psnr_gray; seeds: 3; iterations: 120; device: cpu; precision: float32; pixels, TV: cpu, bf16 |" in text
+    assert (
+        "metric: psnr_gray; seeds: 3; iterations: 120; device: cpu; precision: float32; pixels, TV: cpu, bf16 |" in text
+    )
     lines = [line for line in str(drawn.shown).splitlines() if line.startswith("|")]
     assert len(lines) == ROWS["inpainting"] + 2
     below = str(drawn.shown).rpartition("|\n")[2]
