@@ -1,12 +1,11 @@
 """When to stop: trajectories with every rule's stop, and under them what the rules look at."""
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from table_stopping import ASKED, at_stop, noise_of
+from table_stopping import ASKED, at_stop, found_by, noise_of
 
 from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
@@ -70,8 +69,11 @@ def shown(*studies: Selection) -> dict[str, Run]:
 def trajectory(axis: Axes, run: Run, title: str) -> None:
     """PSNR over the iterations, and where each rule stops each seed."""
     band(axis, curve_of(run, "psnr_average"), "grey", "average, range of seeds")
+    stopping = found_by(run)
     for rule, (label, colour, mark) in RULES.items():
-        found: Mapping[str, Any] = run.summary["stopping"][rule]
+        if rule not in stopping:
+            continue
+        found = stopping[rule]
         stops = [(found["iteration"][replica], replica) for replica in run.replicas if found["iteration"][replica]]
         heights = [at_stop(run, rule, "average", replica, stop) for stop, replica in stops]
         axis.plot([s for s, _ in stops], heights, mark, color=colour, label=label, markersize=4, linestyle="none")

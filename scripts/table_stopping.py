@@ -70,9 +70,7 @@ def rows_of(run: Run, noise: str) -> Iterator[Row]:
     """All rows of a run."""
     words, summary = run.settings, run.summary
     sigma = str(words["task"]["noise"].get("sigma", NONE))
-    for rule, found in summary["stopping"].items():
-        if rule == "discrepancy" and not compared_rightly(run):
-            continue
+    for rule, found in found_by(run).items():
         patience = words["observe"][rule].get("patience", 0)
         for output in ORACLES:
             for replica in run.replicas[:1] if output == "mean" else run.replicas:
@@ -83,6 +81,12 @@ def rows_of(run: Run, noise: str) -> Iterator[Row]:
                 gap = summary["oracle_peak"][ORACLES[output]][replica] - at_stop(run, rule, output, replica, stop)
                 image = words["image"]["name"]
                 yield Row(rule, image, noise, sigma, seed, output, stop, spent, where, gap, sure)
+
+
+def found_by(run: Run) -> dict[str, Mapping[str, Any]]:
+    """What each rule found, without a discrepancy that was compared wrongly."""
+    found = run.summary["stopping"].items()
+    return {rule: words for rule, words in found if rule != "discrepancy" or compared_rightly(run)}
 
 
 def stop_of(found: Mapping[str, Any], output: str, replica: int) -> tuple[int | None, bool]:
