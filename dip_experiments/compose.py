@@ -197,6 +197,7 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
     }
 
 
+@cache
 def _kind(image: str) -> str | None:
     """What an option of the images says but for its name, as many say the same; None if its name is another."""
     if image in PICTURES:

@@ -42,7 +42,7 @@ def find(**wanted: str) -> list[Number]:
 
     Raises ValueError with the close names if a name is unknown among the numbers that fit the names before it.
     """
-    numbers = _numbers()
+    numbers = list(_numbers())
     for column, name in wanted.items():
         _check(column, COLUMNS, "columns of the published numbers")
         _check(name, [getattr(number, column) for number in numbers], f"published {column}")
@@ -51,8 +51,8 @@ def find(**wanted: str) -> list[Number]:
 
 
 @cache
-def _numbers() -> list[Number]:
-    return [Number(value=float(row.pop("value")), **row) for row in _read("results")]
+def _numbers() -> tuple[Number, ...]:
+    return tuple(Number(value=float(row.pop("value")), **row) for row in _read("results"))
 
 
 def find_one(**wanted: str) -> Number:

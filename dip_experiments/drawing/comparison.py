@@ -13,7 +13,7 @@ from dip_experiments.store import Run
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}
 WHOLE = "Published values are for whole pictures: below scale paper a difference is no replication."
-COMMON = ("metric", "seeds", "iterations", "device", "precision", PIXELS_MADE)
+COMMON = ("metric", "seeds", "iterations", "device", "precision")
 """Columns that stand in a line above the rows of their setting instead."""
 
 
@@ -37,11 +37,13 @@ def sections(table: Table, lines: Sequence[dict[str, str]]) -> list[str]:
 
 def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
     """The rows of one setting."""
-    common = {name: dict.fromkeys(line[name] for line in lines if line[name] != NONE) for name in COMMON}
-    pixels = common.pop(PIXELS_MADE)
+    titles = {name: name for name in COMMON}
     if PIXELS in table.titles:
-        common[table.titles[PIXELS]] = pixels
-    told = "; ".join(f"{name}: {' / '.join(values)}" for name, values in common.items() if values)
+        titles[PIXELS_MADE] = table.titles[PIXELS]
+    common = {
+        title: dict.fromkeys(line[name] for line in lines if line[name] != NONE) for name, title in titles.items()
+    }
+    told = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if values)
     columns = {name: [line[name] for line in lines] for name in table.titles}
     return f"### {lines[0]['setting']}\n\n{told}\n\n{markdown(chosen(columns, table.titles))}"
 
@@ -91,8 +93,9 @@ def facts(row: Row, scale: str) -> dict[str, str]:
         "precision": lambda run: run.settings["precision"],
     }
     found = {name: " / ".join(dict.fromkeys(str(look(run)) for run in row.runs)) for name, look in looks.items()}
-    pixels = [str(looks[name](row.pixels)) for name in ("device", "precision")] if row.pixels else []
-    return found | ({PIXELS_MADE: ", ".join(pixels)} if pixels else {})
+    if row.pixels:
+        found[PIXELS_MADE] = ", ".join(str(looks[name](row.pixels)) for name in ("device", "precision"))
+    return found
 
 
 def waiting(table: Table, pictures: Sequence[Row], fits: Selection, plain: Selection) -> str:
