@@ -48,15 +48,18 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c $(CONSTRAINTS)) -e '.[dev$(addprefix $(COMMA),$(EXTRAS))]'
 	@touch $@
 
+# Shapes and types are checked at every call where CI=true says so: a third of the time.
+CHECKED := $(if $(CI),--jaxtyping-packages=dip_experiments$(COMMA)beartype.beartype)
+
 test: setup ## run the tests (slow and gpu ones aside)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(CHECKED)
 
 test-slow: setup ## run the slow tests too
-	$(BIN)/python -m pytest -m 'not gpu'
+	$(BIN)/python -m pytest $(CHECKED) -m 'not gpu'
 
 # Of these files the slow ones alone: the others are among the tests.
 test-end-to-end: setup ## what sweeps survive, jobs carried out elsewhere, W&B, the report in Chromium: slow, but not for hours
-	$(BIN)/python -m pytest -m slow tests/test_sweeps.py tests/test_faults.py tests/test_sitting.py tests/test_requests.py \
+	$(BIN)/python -m pytest $(CHECKED) -m slow tests/test_sweeps.py tests/test_faults.py tests/test_sitting.py tests/test_requests.py \
 		tests/test_cluster.py tests/test_searching.py tests/test_workspace.py tests/test_report_page.py
 
 # Beside the environment of all else, and sees its packages.
@@ -65,7 +68,7 @@ test-ray: setup ## a sweep on a Ray cluster of two nodes on this machine, of whi
 	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
 		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
 	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
-	$(RAY)/bin/python -m pytest -n 0 tests/test_ray.py
+	$(RAY)/bin/python -m pytest $(CHECKED) -n 0 tests/test_ray.py
 
 lint: setup ## check style and types
 	$(BIN)/ruff check .
