@@ -198,6 +198,30 @@ def test_an_epoch_moves_the_names_of_the_runs_that_use_the_part_and_of_no_others
     assert not {name_of(word) for word in asked} & {*before, *after}
 
 
+@pytest.mark.parametrize(
+    ("words", "moves"),
+    [
+        ("replicas=2 architecture.skip=[4,1,4,4,4]", True),
+        ("replicas=2 architecture.up=[8,1,8,8,8]", True),
+        ("replicas=2 architecture.down=[8,8,8,8,1]", True),
+        ("replicas=2", False),
+        ("replicas=1 architecture.skip=[4,1,4,4,4]", False),
+        ("replicas=2 architecture.skip=[4,0,4,4,4] architecture.up=[8,8,1,8,8]", False),
+        ("replicas=2 architecture.up=[1,8,8,8,8] architecture.down=[1,8,8,8,8]", False),
+        ("replicas=2 architecture=deep_decoder architecture.widths=[1,1]", False),
+    ],
+)
+def test_an_epoch_may_count_for_the_runs_that_meet_a_condition(
+    words: str, moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one channel at a join, replicas >= 2 on a CPU had wrong gradients."""
+    settings = settings_of(*words.split())
+    after = [run_name(settings, device) for device in ("cpu", "cuda")]
+    monkeypatch.setitem(NUMBERS, "joins_of_one_channel", 1)
+    before = [run_name(settings, device) for device in ("cpu", "cuda")]
+    assert [one != other for one, other in zip(before, after, strict=True)] == [moves, False]
+
+
 def test_a_picture_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
     picture = load_image("coffee", None, 32, "resize")
     for name in ("a.png", "b.png"):
