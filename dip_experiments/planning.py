@@ -74,6 +74,8 @@ def plan(settings: Settings) -> Plan:
     watched = watched_task(settings, pictures, 1)
     build = architecture(settings, watched.task.shape)
     latent_of(settings, pictures, watched.task, build(1), [settings.seed])
+    if settings.rules and settings.replicas > 1:
+        watched_task(settings, pictures, 2)  # the rules may not take every two measurements together
     say_what_is_known(settings, watched)
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
