@@ -34,7 +34,7 @@ Told = dict[str, Any]
 
 
 def run(config: DictConfig) -> float | None:
-    """One Hydra job; gives `estimate_at_stop`, for a sweeper that searches by it.
+    """One Hydra job; gives the PSNR of `estimate_at_stop`, for a sweeper that searches by it.
 
     What became of it is left in the folder of outcomes, in one file however often a launcher tries the job again.
     Raises nothing but Interrupted at Ctrl-C.
@@ -53,7 +53,7 @@ def run(config: DictConfig) -> float | None:
         raise
     finally:
         tell(place_of(outcomes, number), replace(begun, **told, seconds=time.monotonic() - since))
-    return told.get("summary", {}).get("estimated_psnr")
+    return next(iter(told.get("summary", {}).get("estimated", {}).values()), None)
 
 
 def carry_out(config: DictConfig) -> Told:
@@ -98,7 +98,7 @@ def delivered(run: Run, told: Told, settings: Settings) -> Told:
         return outcome
     outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {
         "stops": stops_told(run),
-        "estimated_psnr": estimate_at_stop(run),
+        "estimated": estimate_at_stop(run),
     }
     if not settings.output:
         return outcome

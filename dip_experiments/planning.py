@@ -74,6 +74,8 @@ def plan(settings: Settings) -> Plan:
     watched = watched_task(settings, pictures, 1)
     build = architecture(settings, watched.task.shape)
     latent_of(settings, pictures, watched.task, build(1), [settings.seed])
+    if settings.rules and settings.replicas > 1:
+        watched_task(settings, pictures, 2)  # the rules may not take every two measurements together
     say_what_is_known(settings, watched)
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
@@ -147,7 +149,8 @@ def say_what_is_known(settings: Settings, watched: Watched) -> None:
         if part.facts:
             log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
     trusting = [name for name, rule in settings.rules.items() if rule.trusts_noise]
-    found = correlation(watched.given.measurement[0].double().numpy()) if trusting else None
+    whole = bool(Prepared(watched.given.measurement, watched.given.operator).known().all())  # holes look correlated
+    found = correlation(watched.given.measurement[0].double().numpy()) if trusting and whole else None
     if found:
         log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
 

@@ -17,7 +17,7 @@ from dip_experiments.fitting.recorder import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
-from dip_experiments.metrics import estimated_psnr, psnr_of_estimate
+from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
@@ -73,33 +73,37 @@ def stops_told(run: Run) -> list[str]:
     rules = run.summary.get("stopping", {})
     if len(rules) > 1:
         return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
-    return [_stop_told(name, rule, run.summary) for name, rule in rules.items()]
+    return [line for name, rule in rules.items() for line in _stop_told(name, rule, run.summary)]
 
 
-def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
-    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is."""
+def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> list[str]:
+    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is.
+
+    An estimate of the measurement's error has a line of its own: it is not to be compared with the image's.
+    """
     if rule["joint"] is None:
-        return f"{name}: no stop found"
+        return [f"{name}: no stop found"]
+    of, estimate = estimate_in(rule) or ("", None)
+    told = "" if estimate is None else f"estimated {of} {estimated_psnr(**estimate)}"
     found = [f"{name} {'stops' if rule['joint_final'] else 'would stop, if nothing better came,'} at {rule['joint']}"]
     if name == summary["ended_by"]:
         found.append(f"made sure at {summary['iterations']}")
-    if estimate := rule.get("estimate"):
-        found.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
+    if told and of == "PSNR":
+        found.append(told)
     if score := summary["scores"].get(stop_image(name, "mean")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     if mix := rule.get("mix"):
-        estimate = estimated_psnr(mix["estimate"]["mse"], mix["estimate"]["mse_se"])
         parts = " and ".join(f"{weight:.0%} of {other}" for other, weight in mix["weights"].items())
-        found.append(f"with {parts} mixed in estimated {estimate}")
+        found.append(f"with {parts} mixed in estimated {estimated_psnr(**mix['estimate'])}")
     if score := summary["scores"].get(stop_image(name, "mixed")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    return ", ".join(found)
+    return [", ".join(found), *([f"{name}: {told} (not of the image)"] if told and of != "PSNR" else [])]
 
 
-def estimate_at_stop(run: Run) -> float | None:
-    """PSNR in dB, as a rule estimates it, of the replicas' mean image at that rule's stop; None if no rule does."""
-    found = [rule["estimate"] for rule in run.summary.get("stopping", {}).values() if rule.get("estimate")]
-    return psnr_of_estimate(found[0]["mse"], found[0]["mse_se"]) if found else None
+def estimate_at_stop(run: Run) -> dict[str, float]:
+    """What the first rule that estimates one says of the replicas' mean image at its stop: of what -> PSNR in dB."""
+    found = filter(None, map(estimate_in, run.summary.get("stopping", {}).values()))
+    return next(({of: psnr_of_estimate(**estimate)} for of, estimate in found), {})
 
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:

@@ -29,7 +29,7 @@ SHARED = 0.25
 DOUBT = 0.6
 """Grey levels of 255 by which an estimated sigma is off, root mean square: 0.3 to 1.0 at sigma 10, 25, 50 (ours)."""
 HIDDEN = ("inpainting", "jpeg")
-"""Tasks whose measurement tells no sigma: holes and 8 x 8 blocks look like noise, or hide it."""
+"""Tasks whose measurement tells no level of noise: holes and 8 x 8 blocks look like noise, or hide it."""
 
 
 def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[float, dict[str, float | str]]:
@@ -61,8 +61,13 @@ def unknown_sigma(rule: str, key: str, sigma: Sigma, task: str) -> Iterator[str]
     """Why a rule cannot work with this sigma."""
     if sigma == 0:
         yield f"stopping.{key}=0 with {rule}: without noise there is nothing to stop for; use stopping=none"
-    if sigma is None and task in HIDDEN:
-        yield f"stopping={rule} with task={task}: its noise cannot be estimated; give stopping.{key} in levels of 255"
+    yield from unknown_level(rule, key, "in levels of 255", sigma, task)
+
+
+def unknown_level(rule: str, key: str, unit: str, level: float | None, task: str) -> Iterator[str]:
+    """Why the noise's level cannot be estimated, where it is not given."""
+    if level is None and task in HIDDEN:
+        yield f"stopping={rule} with task={task}: its noise cannot be estimated; give stopping.{key} {unit}"
 
 
 def different(measurement: Float[Tensor, "r c h w"]) -> list[Array]:

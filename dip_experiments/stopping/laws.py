@@ -16,7 +16,16 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.schema import Group
-from dip_experiments.stopping.estimates import DOUBT, Array, Sigma, different, local_noise, unknown_sigma, used_sigma
+from dip_experiments.stopping.estimates import (
+    DOUBT,
+    Array,
+    Sigma,
+    different,
+    local_noise,
+    unknown_level,
+    unknown_sigma,
+    used_sigma,
+)
 from dip_experiments.tensors import gamma_values
 
 Image = Float[Tensor, "c h w"]
@@ -84,6 +93,9 @@ class PoissonLaw(AnyLaw):
     name: Literal["poisson"]
     gain: PositiveFloat | None
 
+    def faults(self, task: str) -> Iterator[str]:
+        yield from unknown_level("split", "law.gain", "of a picture in [0, 1]", self.gain, task)
+
     def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         check_positive("poisson", measurement)
         if self.gain is not None:
@@ -112,6 +124,9 @@ class GammaLaw(AnyLaw):
 
     name: Literal["gamma"]
     looks: PositiveFloat | None
+
+    def faults(self, task: str) -> Iterator[str]:
+        yield from unknown_level("split", "law.looks", "of the speckle", self.looks, task)
 
     def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         check_positive("gamma", measurement)
