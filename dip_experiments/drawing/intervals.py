@@ -27,6 +27,12 @@ class Interval:
         """The interval alone, `-0.31 to -0.05`; `-` where there is none."""
         return f"{self.low:+.2f} to {self.high:+.2f}" if np.isfinite(self.low) else "-"
 
+    @property
+    def plus_minus(self) -> str:
+        """Return a number in the middle of its interval with half of that, `0.12 +- 0.05`, or alone without one."""
+        half = f" +- {(self.high - self.low) / 2:.2f}" if np.isfinite(self.low) else ""
+        return f"{round(self.value, 2) + 0:.2f}{half}" if np.isfinite(self.value) else "-"
+
 
 def mean_interval(values: NDArray[np.float64]) -> Interval:
     """The mean, with Student's interval for values that are independent and normal."""

@@ -15,7 +15,7 @@ from dip_experiments.store import Run
 MOST_COLUMNS, WIDEST = 8, 118
 """Of a table in Markdown: columns, and characters in a line."""
 NONE, NOT_RUN = "-", "not run"
-NUMBER = re.compile(r"[-+>]?\d[\d.]*\*?( \(.*\))?|-|not run.*|waits.*")
+NUMBER = re.compile(r"[-+>]?\d[\d.]*\*?( \+- [\d.]+)?( \(.*\))?|-|not run.*|waits.*")
 """What stands right in its column."""
 Cells = Mapping[str, Sequence[str]]
 
