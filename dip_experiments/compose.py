@@ -3,6 +3,7 @@
 import copy
 import difflib
 import itertools
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,8 @@ WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
 BATCHES = 8
 """Jobs for each of the processes side by side that Hydra composes at once."""
+DRAWS, MOST_REPLICAS = 10, 100
+"""Draws of noise that a study can have of a picture, and seeds between two of them."""
 GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLauncher"
 """How the classes of Hydra's own sweeper and launcher end."""
 
@@ -68,6 +71,23 @@ def register_pictures() -> None:
 
 
 register_pictures()
+
+
+def seed_of(name: str, path: str | None, draw: int) -> int:
+    """Return the first seed of a picture's draw of noise, `${seed_of:${image.name},${image.path},${experiment.draw}}`.
+
+    CRC-32 of the picture's name, or of that of the user's file without its folder, times 1000, and 100 for each draw:
+    pictures and draws share no seed as long as none has more than 100 replicas (two names of 4.3e9 may be alike).
+
+    Raises:
+        ValueError: If there is no such draw.
+    """
+    if draw not in range(DRAWS):
+        raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
+    return (zlib.crc32((Path(path).name if path else name).encode()) * DRAWS + draw) * MOST_REPLICAS
+
+
+OmegaConf.register_new_resolver("seed_of", seed_of, replace=True)
 
 
 def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:

@@ -24,7 +24,7 @@ from dip_experiments.architectures import (
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.problem import Problem, jittered, make_latent
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable
 from dip_experiments.images import check_output, expanded
@@ -260,7 +260,7 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
     probe = probe_of(settings, watched.task, network)
     problem = Problem(
         network=network,
-        latent=latent.to(device, dtype),
+        latent=jittered(latent, settings.latent.jitter, settings.seeds).to(device, dtype),
         task=watched.task.to(device, dtype),
         seeds=settings.seeds,
         perturbed_by=settings.seeds_of("perturbation"),

@@ -9,7 +9,13 @@ from scipy import stats
 from studio import draw, files, make_run, rows, selection
 
 from dip_experiments.compose import compose_jobs, conf_folder, options
-from dip_experiments.drawing.intervals import mean_interval, rank_correlation
+from dip_experiments.drawing.intervals import (
+    holm,
+    mean_interval,
+    picture_interval,
+    picture_p_value,
+    rank_correlation,
+)
 from dip_experiments.settings import read_settings
 from dip_experiments.store import Run
 
@@ -31,6 +37,53 @@ def test_student_intervals_hold_the_mean_as_often_as_they_say() -> None:
     found = [mean_interval(values) for values in draws]
     assert np.mean([one.low <= 0.3 <= one.high for one in found]) == pytest.approx(0.95, abs=0.015)
     assert np.isnan(mean_interval(np.array([1.0])).low)
+
+
+def simulated(draw: np.random.Generator, pictures: int, seeds: int, correlation: float) -> dict[str, Any]:
+    """Differences of variance 1 and mean 0.3, correlated between the seeds of a picture."""
+    own, common = draw.normal(size=(pictures, seeds)), draw.normal(size=(pictures, 1))
+    values = 0.3 + correlation**0.5 * common + (1 - correlation) ** 0.5 * own
+    return {f"picture {number}": row for number, row in enumerate(values)}
+
+
+@pytest.mark.parametrize("pictures", [3, 6])
+def test_intervals_over_pictures_hold_the_mean_where_those_over_all_fits_are_too_narrow(pictures: int) -> None:
+    draw = np.random.default_rng(0)
+    studies = [simulated(draw, pictures, 3, 0.6) for _ in range(1000)]
+    by_picture = [picture_interval(study) for study in studies]
+    over_all = [mean_interval(np.concatenate(list(study.values()))) for study in studies]
+    held, held_over_all = (np.mean([i.low <= 0.3 <= i.high for i in some]) for some in (by_picture, over_all))
+    assert held == pytest.approx(0.95, abs=0.02)
+    assert held_over_all < 0.85
+
+
+def test_a_picture_counts_once_however_many_seeds_it_has() -> None:
+    values = {"a": [1.0, 2.0, 3.0], "b": [4.0], "c": [6.0, 8.0]}
+    found = picture_interval(values)
+    assert (found.value, found.high - found.value) == pytest.approx((13 / 3, stats.sem([2, 4, 7]) * 4.302653))
+    assert picture_p_value(values) == pytest.approx(stats.ttest_1samp([2, 4, 7], 0).pvalue)
+    lone = picture_interval({"a": [1.0, 2.0]})
+    assert lone.value == 1.5
+    assert np.isnan([lone.low, lone.high, picture_p_value({"a": [1.0, 2.0]}), picture_interval({}).value]).all()
+    assert picture_p_value({"a": [0.5], "b": [0.5]}) == 0
+    assert np.isnan(picture_p_value({"a": [0.0], "b": [0.0]}))
+
+
+def test_holms_correction_is_that_of_a_worked_example() -> None:
+    # 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1 but no less than the one before: by hand, and as in R's p.adjust
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.01, np.nan, 0.04, 0.03, 0.005, np.nan]) == pytest.approx(
+        [0.03, np.nan, 0.06, 0.06, 0.02, np.nan], nan_ok=True
+    )
+    assert holm([0.5, 0.9]) == pytest.approx([1, 1])
+    assert holm([]).size == 0
+
+
+def test_holms_correction_keeps_the_chance_of_one_false_finding_at_5_percent() -> None:
+    draw = np.random.default_rng(1)
+    families = draw.uniform(size=(2000, 20))
+    wrong = [min(family) < 0.05 for family in families], [min(holm(family)) < 0.05 for family in families]
+    assert np.mean(wrong, axis=1) == pytest.approx([0.64, 0.05], abs=0.03)
 
 
 def test_a_rank_correlation_is_spearmans_and_what_was_not_reached_ranks_highest() -> None:

@@ -252,7 +252,7 @@ def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:
     assert found(drawn, "standard11/lena", "50 % missing")["scale"] == "laptop"
     text = " ".join(str(drawn.shown).split())
     assert "1 of 11 rows are run, middle 32 x 32, width 8" in text
-    assert "Iterations lost to the guard: 50 of 480." in text
+    assert "Behind it: no noise drawn, 3 seeds, 1 picture. Iterations lost to the guard: 50 of 480." in text
     assert (
         "metric: psnr_gray; seeds: 3; iterations: 120; device: cpu; precision: float32; pixels, TV: cpu, bf16 |" in text
     )

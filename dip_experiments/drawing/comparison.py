@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dip_experiments.drawing.independence import independence_words
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
 from dip_experiments.drawing.script import Selection
@@ -24,7 +25,8 @@ def comparison(table: Table, fits: Selection, plain: Selection, further: Sequenc
     lines = [cells(table, row, fits.scale) for row in (*rows, *further)]
     columns = {name: [line[name] for line in lines] for name in table.header}
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
-    above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {lost_words(runs)}"
+    counts = f"{independence_words(runs)} {lost_words(runs)}"
+    above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {counts}"
     text = "\n".join([f"{paragraph(above)}\n", *sections(table, lines), table.below, ""])
     return Page(text, columns, runs, waiting(table, pictures, fits, plain))
 

@@ -1,13 +1,14 @@
 """A figure or a table as it lies in results: what it shows, the numbers behind it, the runs that it was made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from dip_experiments.drawing.independence import count_independent
 from dip_experiments.drawing.words import OF_A_MACHINE, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
@@ -38,11 +39,12 @@ class Page:
 
 
 def sources(runs: Sequence[Run]) -> dict[str, Any]:
-    """Settings, provenance and time of the runs that a page is made of, and what the guard did in them."""
+    """Settings, provenance and time of a page's runs, how much of them is independent, and what the guard did."""
     minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
     return {
         "minutes_of_fitting": round(minutes, 2),
         "lost_iterations": sum(map(lost_iterations, runs)),
+        "independent": asdict(count_independent(runs)),
         "runs": [source(run) for run in runs],
     }
 

@@ -55,12 +55,16 @@ class Architecture(BaseModel):
 
 
 class Latent(Group):
-    """`perturbation`: standard deviation added afresh each iteration, in units of the latent."""
+    """`perturbation`: standard deviation added afresh each iteration, in units of the latent.
+
+    `jitter`: standard deviation of a relative change of z, made once, another one for each replica whatever is shared.
+    """
 
     name: Literal["noise", "meshgrid", "flash", "measurement"]
     channels: PositiveInt
     scale: PositiveFloat
     perturbation: NonNegativeFloat
+    jitter: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
     optimise: Literal["theta", "z", "both"]
 
 
