@@ -227,7 +227,7 @@ study-stability: setup ## how much results vary, and which settings the split ch
 	$(call compare,stability)
 	$(call compare,selection)
 
-ABLATION := ablation_denoising,ablation_size,ablation_layers,ablation_input,ablation_fit,ablation_lbfgs
+ABLATION := ablation_denoising,ablation_size,ablation_layers,ablation_input,ablation_fit,ablation_lbfgs,ablation_pictures
 
 ablation-denoising: setup ## one change of the network, its latent or its fit after the other: what it costs (hours)
 	$(call fit,-m experiment=$(ABLATION) $(LAUNCHER))

@@ -86,6 +86,24 @@ def make_run(
     return run
 
 
+def make_bare_run(
+    results: Path,
+    name: str,
+    seeds: Sequence[int],
+    failed: Sequence[int] = (),
+    summary: Mapping[str, Any] = {},
+    **words: Any,
+) -> Run:
+    """A finished run without curves or pictures, in a hundredth of the time."""
+    run = Store(results).place(name)
+    write_json(run.folder / "settings.json", WORDS | {"seed": seeds[0], "replicas": len(seeds)} | words)
+    write_json(run.folder / "provenance.json", {"seeds": list(seeds), "device": "cpu", "sittings": []})
+    failures = [{"replica": replica, "seed": seeds[replica], "iteration": 9} for replica in failed]
+    known = {"iterations": ITERATIONS, "wall_seconds": 90.0, "guard": [], "lost_iterations": [0] * len(seeds)}
+    run.finish({**known, "failed": failures, **summary})
+    return run
+
+
 def write_pictures(run: Run, images: dict[str, list[Array]], measurement: Array, clean: Array, last: int) -> None:
     kept = {f"iteration-{last:06d}": "output", "iteration-000100": "output", "average-000020": "average"}
     for replica in range(len(images["output"])):

@@ -40,6 +40,7 @@ FEW = {
     "ablation_input": "change=z_depth_1 image=astronaut",
     "ablation_fit": "change=sgd image=astronaut",
     "ablation_lbfgs": "image=astronaut",
+    "ablation_pictures": "change=default,no_norm image=cset9/kodim03",
     "ablation_impedance": "change=default",
     "denoisers_decoder": "image=cset9/f16",
 }

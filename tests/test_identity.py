@@ -46,6 +46,7 @@ FIRST = {
         ("ablation_input", "astronaut", " change=z_depth_1"),
         ("ablation_fit", "astronaut", " change=sgd"),
         ("ablation_lbfgs", "astronaut", " seed=0"),
+        ("ablation_pictures", "cset9/house", " change=default"),
         ("ablation_impedance", "astronaut", " change=default target=natural"),
         ("restore_noisy", "astronaut", ""),
         ("restore_poisson", "astronaut", ""),

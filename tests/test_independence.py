@@ -4,33 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from studio import make_bare_run
 
 from dip_experiments.drawing.independence import Independent, count_independent, independence_words
 from dip_experiments.drawing.page import sources
 from dip_experiments.drawing.table import table_page
-from dip_experiments.store import Run, Store, write_json
+from dip_experiments.store import Run
 from dip_experiments.tasks.noises import Gaussian, GreyGaussian
 from dip_experiments.tensors import generator
 
 GAUSSIAN = {"name": "denoising", "noise": {"name": "gaussian", "sigma": 25.0, "clip": False}}
 
 
-def made(folder: Path, seeds: range, failed: int | None = None, **words: Any) -> Run:
-    """A finished run without curves or pictures."""
-    run = Store(folder).place(f"run{len(list(folder.glob('runs/*')))}")
-    failures = [] if failed is None else [{"replica": failed, "seed": seeds[failed], "iteration": 9}]
-    summary = {"iterations": 10, "wall_seconds": 60.0, "guard": [], "lost_iterations": [0] * len(seeds)}
-    write_json(run.folder / "settings.json", words)
-    write_json(run.folder / "provenance.json", {"seeds": list(seeds)})
-    run.finish(summary | {"failed": failures})
-    return run
-
-
 def study(folder: Path, pictures: int = 1, first: int = 0, replicas: int = 8, **words: Any) -> list[Run]:
     """A run of each picture with as many seeds."""
-    seeds = range(first, first + replicas)
-    words = {"task": GAUSSIAN, "target": {"name": "natural"}} | words
-    return [made(folder, seeds, image={"name": f"picture {n}", "path": None}, **words) for n in range(pictures)]
+    seeds, words = range(first, first + replicas), {"task": GAUSSIAN} | words
+    names = [f"picture {n}" for n in range(pictures)]
+    made = len(list(folder.glob("runs/*")))
+    return [
+        make_bare_run(folder, f"run{made + n}", seeds, image={"name": name, "path": None}, **words)
+        for n, name in enumerate(names)
+    ]
 
 
 def test_a_draw_that_pictures_or_replicas_share_is_one(tmp_path: Path) -> None:
@@ -75,9 +69,7 @@ def test_tasks_without_noise_have_no_draws_but_of_a_random_mask(tmp_path: Path) 
 
 
 def test_seeds_that_failed_stand_behind_nothing(tmp_path: Path) -> None:
-    run = made(
-        tmp_path, range(3), failed=0, task=GAUSSIAN, target={"name": "natural"}, image={"name": "a", "path": None}
-    )
+    run = make_bare_run(tmp_path, "a", range(3), failed=[0], task=GAUSSIAN)
     assert count_independent([run]) == Independent(2, 0, 2, 1)
 
 

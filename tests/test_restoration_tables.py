@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from studio import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments import baselines
 from dip_experiments.datasets import PICTURES
+from dip_experiments.drawing.comparison import rivals_words
 from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.rows import Row
 from dip_experiments.drawing.script import Selection
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
@@ -242,6 +245,24 @@ def test_two_runs_for_one_row_are_not_chosen_from_silently(tmp_path: Path) -> No
     runs = [made_up(tmp_path, name, "standard11/boat", HOLES) for name in "ab"]
     with pytest.raises(ValueError, match="2 runs of image=standard11/boat"):
         page("inpainting", tmp_path, *runs)
+
+
+def test_ours_is_compared_with_other_methods_over_the_pictures_that_both_have() -> None:
+    table = part_of("table_inpainting", "TABLE")
+
+    def row(image: str, **numbers: float) -> Row:
+        values = {name: np.array([value - 0.5, value + 0.5]) for name, value in numbers.items()}
+        return Row(image, "50 % missing", table.ours, {}, "", numbers=values)
+
+    rows = [
+        row("a", unperturbed=30.0, biharmonic=29.0, pixels_tv=29.5), row("b", unperturbed=31.0, biharmonic=28.0),
+        row("c"), row("d", biharmonic=1.0),
+    ]  # fmt: skip
+    half = stats.t.ppf(0.975, 1)  # of +1 and +3
+    both = f"{2 - half:.2f} to +{2 + half:.2f}, 2 pictures"
+    words = f"interval: biharmonic: +2.00 dB ({both}); pixels_tv: +0.50 dB (1 picture)."
+    assert words in " ".join(rivals_words(table, "50 % missing", rows).split())
+    assert rivals_words(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
 
 
 def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:

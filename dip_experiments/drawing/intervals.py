@@ -59,6 +59,13 @@ def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -
     return mean_interval(means) if means.size else Interval(np.nan, np.nan, np.nan)
 
 
+def interval_words(values_by_picture: Mapping[str, Sequence[float] | Array]) -> str:
+    """Return the mean over pictures in dB with its interval: `+0.05 dB (-0.13 to +0.23, 3 pictures)`."""
+    found, count = picture_interval(values_by_picture), len(values_by_picture)
+    sure = f"{found.words}, {count} pictures" if count > 1 else "1 picture"
+    return f"{found.value:+.2f} dB ({sure})"
+
+
 def picture_means(values_by_picture: Mapping[str, Sequence[float] | Array]) -> Array:
     """Return each picture's mean over its seeds and draws, in the order of the pictures."""
     return np.array([np.mean(values) for values in values_by_picture.values()])
