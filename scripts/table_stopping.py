@@ -1,6 +1,7 @@
 """When to stop: each rule's stop against the oracle's, fit by fit."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -12,6 +13,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.table import NONE, table_page
 from dip_experiments.selection import select
+from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, stop_image
 
 ORACLES = {"output": "psnr_reference", "average": "psnr_average", "mean": "psnr_mean"}
@@ -43,10 +45,7 @@ Noise {expected}: Gaussian of sigma 10, 25 and 50, Poisson, speckle; the other n
 for. `extra`: iterations that a rule goes on for before it believes its stop, in the median. `sure`: share of the fits
 in which it did so within the iterations there were; in the others its best guess counts. The levels of the noise are
 estimated from the picture. Single outputs, means of the replicas and all numbers are in the CSV."""
-OLDER = """ `discrepancy` is of {count} of the {all} fits: in those begun before {day}, with held_out_pixels beside it,
-it compared the residual of the values that were fitted with the noise of all, of those hidden too."""
-COMPARED_RIGHTLY = "2026-11-28"
-"""Day since which `discrepancy` compares residual and noise of the same values."""
+OLDER = " `{rule}` is of {count} of the {all} fits: in the others it watched by older code, which found other things."
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,9 @@ def rows_of(run: Run, noise: str) -> Iterator[Row]:
 
 
 def found_by(run: Run) -> dict[str, Mapping[str, Any]]:
-    """What each rule found, without a discrepancy that was compared wrongly."""
-    found = run.summary["stopping"].items()
-    return {rule: words for rule, words in found if rule != "discrepancy" or compared_rightly(run)}
+    """What each rule found, without those that would find other things by today's code."""
+    older = outdated(run.observer_epochs)
+    return {rule: words for rule, words in run.summary["stopping"].items() if rule not in older}
 
 
 def stop_of(found: Mapping[str, Any], output: str, replica: int) -> tuple[int | None, bool]:
@@ -117,15 +116,10 @@ def draw(study: Selection, others: Selection) -> Page:
     return Page(page.shown, columns_of(rows), runs, waits)
 
 
-def compared_rightly(run: Run) -> bool:
-    """Whether its discrepancy, if it has one, is what it says."""
-    return bool(run.provenance["sittings"][0]["began"] >= COMPARED_RIGHTLY)
-
-
 def left_out(runs: Sequence[Run]) -> str:
-    """What is to be said of fits whose discrepancy was taken wrongly."""
-    count = sum(map(compared_rightly, runs))
-    return OLDER.format(day=COMPARED_RIGHTLY, count=count, all=len(runs)) if count < len(runs) else ""
+    """What is to be said of rules that watched some of the fits by older code."""
+    counts = Counter(rule for run in runs for rule in run.summary["stopping"].keys() - found_by(run).keys())
+    return "".join(OLDER.format(rule=rule, count=len(runs) - n, all=len(runs)) for rule, n in sorted(counts.items()))
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -90,6 +90,8 @@ class StoppingRule(Group):
     """Watches one trajectory; its words, and how it comes to its verdict, replica by replica and for all together."""
 
     name: str
+    epoch: ClassVar[int] = 1
+    """Raised by hand when the rule begins to find other things; it is stored with what was found."""
     columns: ClassVar[tuple[str, ...]] = ()
     """The curves that it writes."""
     rings: ClassVar[tuple[str, ...]] = ()
