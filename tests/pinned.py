@@ -25,25 +25,30 @@ from dip_experiments.store.files import finite
 
 PINNED = Path(__file__).with_name("pinned.json")
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "pillow")
-SMALL = """scale=smoke logger=none device=cpu precision=float64 image.size=24 replicas=2 fit.iterations=8 fit.block=4
-    latent.channels=8""".split()
+SMALL = [
+    "scale=smoke", "logger=none", "device=cpu", "precision=float64", "image.size=24", "replicas=2", "fit.iterations=8",
+    "fit.block=4", "latent.channels=8",
+]  # fmt: skip
 SKIP = "architecture.down=[4,4] architecture.skip=[2,2]"
 PLAIN = f"task=denoising task.noise.clip=false {SKIP}"
 CASES = {
     "adam": f"{SKIP} target=noisy latent.optimise=both",
     "unet, adam_one_cycle": "architecture=unet architecture.widths=[4,8] optimizer=adam_one_cycle fit.iterations=6",
     "resnet, sgd": "architecture=resnet architecture.widths=[4,4] optimizer=sgd",
-    "deep_decoder, lbfgs": "architecture=deep_decoder architecture.widths=[4,4] optimizer=lbfgs replicas=1 target=shuffled fit.iterations=4",
+    "deep_decoder, lbfgs": "architecture=deep_decoder architecture.widths=[4,4] optimizer=lbfgs replicas=1 "
+    "target=shuffled fit.iterations=4",
     "pixels, tv": "architecture=pixels regularizer=tv target=noise",
-    "layers": f"{SKIP} architecture.norm=group architecture.activation=gelu architecture.upsample=learnt fit.weight_noise=0.02",
+    "layers": f"{SKIP} architecture.norm=group architecture.activation=gelu "
+    "architecture.upsample=learnt fit.weight_noise=0.02",
     "denoising, stopping": f"{PLAIN} stopping=split stopping.patience=4 stopping.law.sigma=25 "
     "observe=[windowed_variance,moving_variance,fixed] observe.windowed_variance.window=3 "
     "observe.windowed_variance.patience=4 observe.moving_variance.patience=4 observe.moving_variance.warm_up=2 "
     "observe.fixed.iteration=3",
     "denoising, mixing": f"{PLAIN} stopping=split stopping.patience=4 stopping.mix=[nlm,dct,tv,wavelet,wiener]",
-    "poisson, held-out pixels": f"{PLAIN} task/noise=poisson observe=[split,held_out_pixels] observe/split.law=poisson "
-    "observe.split.patience=4 observe.held_out_pixels.patience=4",
-    "sure, discrepancy": f"{PLAIN} latent=measurement observe=[sure,discrepancy] observe.sure.patience=4",
+    "poisson, held-out pixels": f"task=denoising {SKIP} task/noise=poisson stopping=split stopping/law=poisson "
+    "stopping.patience=4 observe=[held_out_pixels] observe.held_out_pixels.patience=4",
+    "sure, discrepancy": f"{PLAIN} latent=measurement latent.channels=3 observe=[sure,discrepancy] "
+    "observe.sure.patience=4",
     "inpainting": f"{SKIP} task=inpainting observe=[held_out_pixels] observe.held_out_pixels.patience=4",
     "super-resolution": f"{SKIP} task=super_resolution image.size=32",
     "jpeg": f"{SKIP} task=jpeg",
