@@ -78,16 +78,19 @@ def fit(settings: Settings, store: Store, name: str) -> Told:
     if there.is_record and (faults := there.faults()):
         log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(faults))
     with locked(run.folder):
+        store.put_in_place(store.beside(run))  # which a process that was killed may have left undone
         if not settings.force and has_all(store.run(name), settings):
             return {"outcome": "skipped"}
         begun = begin(run, settings, store)
-        keep_hydra_files(run)
+        keep_hydra_files(begun.run)
         try:
-            fit_and_record(run, planned, begun, ["dip", *HydraConfig.get().overrides.task])
+            fit_and_record(planned, begun, ["dip", *HydraConfig.get().overrides.task])
+            store.put_in_place(begun.run)
         except Exception as error:
+            folder = begun.run.folder
             with suppress(OSError):  # where not even this has room
-                write_text(run.folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
-            return {"outcome": "failed", "message": f"{error}" or type(error).__name__}
+                write_text(folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
+            return {"outcome": "failed", "message": f"{error}" or type(error).__name__, "folder": str(folder)}
     return {"outcome": "continued" if begun.saved else "finished"}
 
 

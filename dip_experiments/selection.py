@@ -1,6 +1,8 @@
 """The runs of an experiment: found by what they are, whatever was asked last."""
 
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import product
@@ -15,8 +17,11 @@ from dip_experiments.compose import compose_jobs
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.images import check_file, whole_image
 from dip_experiments.images.pictures import Source, sources
-from dip_experiments.settings import Settings, identity, read_settings
+from dip_experiments.settings import Settings, by_content, identity, read_settings
+from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, Store, file_digest, signature
+
+log = logging.getLogger(__name__)
 
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
@@ -41,6 +46,13 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
     jobs = {run_name(job, DEVICES[-1]): job for job in settings}
     store, said = Store(results), {word.split("=")[0] for word in words}
     found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs, said))) for job in settings]
+    older = [
+        rule
+        for job, one in zip(settings, found, strict=True)
+        for rule in (outdated(one.run.observer_epochs) & job.rules.keys() if one.run else ())
+    ]
+    for rule, count in Counter(older).items():
+        log.warning("%s: %d of %d runs were watched by an older %s", experiment, count, len(found), rule)
     return Selection(experiment, scale, results, tuple(words), tuple(found))
 
 
@@ -79,12 +91,17 @@ def run_name(settings: Settings, device: str) -> str:
 
 
 def digests(settings: Settings) -> dict[str, str]:
-    """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`."""
+    """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`.
+
+    A file whose path counts by content and which no task says it reads is there by the name of its setting.
+    """
     image = settings.image
     companions = settings.task.companions(image.name)
     keys = {"image": "image.path", **{role: companion.key for role, companion in companions.items()}}
     read = sources(image.name, image.path, companions)
     found = {role: _content(source, keys[role]) for role, source in read.items()}
+    known = {"image.name", *keys.values()}
+    found |= {key: _content(Path(path), key) for key, path in by_content(settings) if key not in known}
     return found if "image" in found else {**found, "image": _pixels(image.name)}
 
 

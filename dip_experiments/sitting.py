@@ -1,14 +1,16 @@
 """One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pydantic import ValidationError
 
 from dip_experiments.devices import device_name
 from dip_experiments.fitting.dashboard import Dashboard
@@ -20,6 +22,7 @@ from dip_experiments.images import bit_depth
 from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
+from dip_experiments.stopping import Observers, StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
 from dip_experiments.tasks import Reconstruction
 
@@ -28,8 +31,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Begun:
-    """What a sitting begins with: `keep`, iterations whose images are kept; `saved`, the state to go on from."""
+    """What a sitting begins with.
 
+    `run`: where it writes; `settings`: those asked for, with the rules that watched the finished run whose place it
+    takes; `keep`: iterations whose images are kept; `saved`: the state to go on from.
+    """
+
+    run: Run
+    settings: Settings
     keep: tuple[int, ...]
     saved: dict[str, Any] | None
 
@@ -44,8 +53,13 @@ def has_all(run: Run, settings: Settings) -> bool:
 
 
 def watched(run: Run, settings: Settings) -> bool:
-    """Whether all rules asked for have watched it, with the words that are asked for."""
-    return rules_asked(settings).items() <= rules_of(run).items()
+    """Whether all rules asked for have watched it, with the words that are asked for and by code of today's epoch."""
+    return rules_asked(settings).items() <= rules_of(run).items() and not watched_before(run, settings)
+
+
+def watched_before(run: Run, settings: Settings) -> set[str]:
+    """Return the rules asked for that watched a run by code of an older epoch."""
+    return outdated(run.observer_epochs) & settings.rules.keys()
 
 
 def rules_asked(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -113,18 +127,49 @@ def images_of(keep: Sequence[int], iterations: int) -> list[str]:
 
 
 def begin(run: Run, settings: Settings, store: Store) -> Begun:
-    """Looks at what is there. Damaged files are named and kept under another name, never taken for a result."""
+    """Look at what is there: of a finished run nothing is touched, another one is written beside it.
+
+    That has the rules and the images of both. Damaged files are named and kept under another name, never taken for a
+    result.
+    """
     if run.summarised and (faults := run.faults()):
         _set_aside(run, store, "; ".join(faults))
+    place = store.beside(run) if run.summarised else run
     keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
-    if settings.force or run.summarised:
-        run.clear()
-    return Begun(keep, _saved(run, settings, store, keep))
+    if run.summarised:
+        settings = with_rules_of(run, settings)
+    if settings.force:
+        place.clear()
+    saved = _saved(place, settings, store, keep)
+    if place.is_beside and saved is None:
+        shutil.rmtree(place.folder, ignore_errors=True)  # pictures of another attempt would be sealed as of this one
+    return Begun(place, settings, keep, saved)
 
 
-def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) -> None:
+def with_rules_of(run: Run, settings: Settings) -> Settings:
+    """Add the rules that watched a finished run of the same name, unless they are asked for with other words.
+
+    Only rules that the name says nothing of are added: it has all the others already.
+    """
+    watched = {name: words for name, words in run.settings.get("observe", {}).items() if words}
+    asked = {name for name, _ in settings.observe.rules()}
+    found = {name: rule for name, words in watched.items() if name not in asked and (rule := read_rule(name, words))}
+    return settings.model_copy(update={"observe": settings.observe.model_copy(update=found)})
+
+
+def read_rule(name: str, words: dict[str, Any]) -> StoppingRule | None:
+    """Return a rule by its stored words, None for one of a version whose words are not those of today."""
+    try:
+        return dict(Observers.model_validate({name: words}).rules())[name]
+    except ValidationError:
+        log.warning("observe=%s watched with words that are not known today; it does not watch again", name)
+        return None
+
+
+def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
     """Settings and provenance before the first iteration; curves, images, scores and summary after the last."""
-    settings = planned.settings
+    run, settings = begun.run, begun.settings
+    planned = replace(planned, settings=settings)
     done = begun.saved["fit"]["done"] if begun.saved else 0
     words = settings.words()
     write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
@@ -174,7 +219,8 @@ def _write_provenance(run: Run, planned: Plan, done: int, command: list[str]) ->
     device = device_name(planned.device)
     before = run.provenance["sittings"] if done else []
     now = sitting(device, torch.get_num_threads(), command, done)
-    record = {"seeds": planned.settings.seeds, "device": device, "sittings": [*before, now]}
+    epochs = {name: rule.epoch for name, rule in planned.settings.rules.items()}
+    record = {"seeds": planned.settings.seeds, "device": device, "epochs": epochs, "sittings": [*before, now]}
     write_json(run.folder / "provenance.json", record)
 
 
@@ -192,11 +238,11 @@ def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> d
     try:
         saved = read_checkpoint(run.checkpoint)
         run.provenance["sittings"][-1]["threads"]
-        watching = rules_of(run)
+        watching, older = rules_of(run), watched_before(run, settings)
     except (OSError, ValueError, KeyError, IndexError) as error:
         _set_aside(run, store, str(error))
         return None
-    if watching != rules_asked(settings):
+    if watching != rules_asked(settings) or older:
         log.info(
             "begins anew: the rules asked for are not those that watched the first %d iterations", saved["fit"]["done"]
         )

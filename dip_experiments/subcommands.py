@@ -1,5 +1,6 @@
 """What `dip` does besides fitting, named by its first word: `dip keep fig2`."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,18 +48,25 @@ def _choosing(words: Sequence[str]) -> list[str]:
 
 
 def keep(words: Sequence[str], imported: Importer) -> int:
-    """Makes records, small enough for git, of the finished runs of an experiment: `dip keep fig2 scale=laptop`."""
+    """Makes records, small enough for git, of the finished runs of an experiment: `dip keep fig2 scale=laptop`.
+
+    1 if a run was refused, as its code is in no commit.
+    """
     chosen = asked_for("keep", words, imported)
-    store = imported("dip_experiments.store").Store(chosen.results)
-    for job in (job for job in chosen.jobs if job.run):
+    rooms = imported("dip_experiments.store")
+    store = rooms.Store(chosen.results)
+    doubts = {job.run.name: why for job in chosen.jobs if job.run and (why := rooms.doubtful_code(job.run.provenance))}
+    for name, why in doubts.items():
+        print(f"run {name}: {why}; fit it again from a checkout without changes: force=true", file=sys.stderr)
+    for job in (job for job in chosen.jobs if job.run and job.run.name not in doubts):
         shown = job.words["experiment"]
         pictures, replicas, part = shown.get("pictures", []), shown.get("pictures_of", "first"), shown.get("part", 1)
         store.keep(job.run, chosen.scale, list(pictures), replicas, part)
-    kept = f"{len(chosen.runs)} of {len(chosen.jobs)} runs of {chosen.experiment}"
+    kept = f"{len(chosen.runs) - len(doubts)} of {len(chosen.jobs)} runs of {chosen.experiment}"
     print(f"{kept} kept in {chosen.results / chosen.scale / 'records'}")
     if chosen.missing:
         print(f"the others are not finished: {chosen.command}")
-    return 0
+    return 1 if doubts else 0
 
 
 def rivals(words: Sequence[str], imported: Importer) -> int:

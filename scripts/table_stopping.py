@@ -1,6 +1,7 @@
 """When to stop: each rule's stop against the oracle of the plain fit of the same seed, fit by fit."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -14,6 +15,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
+from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, stop_image
 
 ORACLES = {"output": "psnr_reference", "average": "psnr_average", "mean": "psnr_mean"}
@@ -60,6 +62,7 @@ fits in which a rule believed its stop within the iterations there were; in the 
 last image where it has none. The last three noises are not what the rules take them for. The split must know the noise's
 law, held-out pixels that it is independent from pixel to pixel, the discrepancy its strength, which is estimated;
 windowed and moving variance nothing. The CSV has every fit. {behind}"""
+OLDER = " `{rule}` is of {count} of the {all} fits: in the others it watched by older code, which found other things."
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def rows_of(runs: Sequence[Run]) -> Iterator[Row]:
     plain = {noisy_picture(run): run for run in runs if kind_of(run) == PLAIN}
     for run in runs:
         if reference := plain.get(noisy_picture(run)):
-            for rule, found in run.summary["stopping"].items():
+            for rule, found in found_by(run).items():
                 for output in ORACLES:
                     yield from rows_of_rule(run, reference, rule, found, output)
 
@@ -123,6 +126,12 @@ def rows_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], outp
             fit_cost=oracle - own,
             sure=sure,
         )
+
+
+def found_by(run: Run) -> dict[str, Mapping[str, Any]]:
+    """What each rule found, without those that would find other things by today's code."""
+    older = outdated(run.observer_epochs)
+    return {rule: words for rule, words in run.summary["stopping"].items() if rule not in older}
 
 
 def stop_of(found: Mapping[str, Any], output: str, replica: int) -> tuple[int | None, bool]:
@@ -161,7 +170,7 @@ def draw(study: Selection, others: Selection) -> Page:
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
     rows, asked = list(rows_of(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
     shown = summed_up(rows, [noise for noise in NOISES if noise in asked])
-    page = table_page(shown, TITLES, runs, ABOVE.format(behind=behind(rows)), waits)
+    page = table_page(shown, TITLES, runs, ABOVE.format(behind=behind(rows)) + left_out(runs), waits)
     return Page(page.shown, columns_of(rows), runs, waits)
 
 
@@ -172,6 +181,12 @@ def behind(rows: Sequence[Row]) -> str:
         draws.setdefault(NOISES[row.noise], set()).add((row.image, row.draw))
     found = (f"{n}, {counted(len(d), 'draw')} of {counted(len(dict(d)), 'picture')}" for n, d in draws.items())
     return f"Noise drawn: {'; '.join(found)}." if draws else ""
+
+
+def left_out(runs: Sequence[Run]) -> str:
+    """What is to be said of rules that watched some of the fits by older code."""
+    counts = Counter(rule for run in runs for rule in run.summary["stopping"].keys() - found_by(run).keys())
+    return "".join(OLDER.format(rule=rule, count=len(runs) - n, all=len(runs)) for rule, n in sorted(counts.items()))
 
 
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:

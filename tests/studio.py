@@ -13,8 +13,11 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
+from dip_experiments.stopping import Observers
 from dip_experiments.store import Array, Run, Store, write_arrays, write_curves, write_image, write_json
 
+EPOCHS = dict.fromkeys(Observers.model_fields, 9)
+"""Of a day on which no rule is older than its code."""
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 SIDE, ITERATIONS, SEEDS = 64, 120, (3, 4)
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
@@ -66,7 +69,8 @@ def make_run(
     write_json(run.folder / "settings.json", WORDS | {"seed": seeds[0], "replicas": len(seeds)} | words)
     began = "2026-12-01T00:00:00+00:00"
     sittings = [{"command": ["dip", f"paths.results={results}"], "commit": "c0ffee", "began": began}]
-    write_json(run.folder / "provenance.json", {"seeds": list(seeds), "device": "cpu", "sittings": sittings})
+    told = {"seeds": list(seeds), "device": "cpu", "epochs": EPOCHS, "sittings": sittings}
+    write_json(run.folder / "provenance.json", told)
     images["measurement"] = [measurement] * len(seeds)
     found = {
         "iterations": iterations,

@@ -316,3 +316,6 @@ def test_other_methods_are_computed_once_and_again_for_another_version_or_measur
         assert len(calls) == wanted
     page("inpainting", tmp_path, *runs)
     assert len(calls) == 3
+    monkeypatch.setitem(baselines.EPOCHS, "nearest_known", 2)
+    page("inpainting", tmp_path, *runs)
+    assert len(calls) == 5

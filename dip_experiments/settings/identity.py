@@ -1,9 +1,9 @@
 """What a run's name is made of: all that can change its numbers, and nothing else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from dip_experiments.schema import ByContent, Neutral, NoEffect
 from dip_experiments.settings.settings import Settings
@@ -48,6 +48,25 @@ def identity(
     epochs = {part: epoch for part, epoch in NUMBERS.items() if epoch > 1 and _counts(part, words)}
     kept = _kept(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
     return kept | ({"epochs": epochs} if epochs else {})
+
+
+def same_settings(words: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether the stored words of two runs are the same, but for those that cannot change numbers."""
+    try:
+        some, more = (identity(Settings.model_validate(one), one["architecture"], {}, "") for one in (words, others))
+    except (ValidationError, KeyError):
+        return False
+    return some == more
+
+
+def by_content(group: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Name, as in `task.mask.path`, and value of each setting that counts by content: what leaves by `ByContent`."""
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if isinstance(value, BaseModel):
+            yield from by_content(value, (*path, name))
+        elif value and any(isinstance(mark, ByContent) for mark in field.metadata):
+            yield ".".join((*path, name)), str(value)
 
 
 def _kept(group: BaseModel) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import (
@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from dip_experiments.datasets import check_name
-from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
+from dip_experiments.schema import ByContent, Group, Neutral, NoEffect, in_order_of
 from dip_experiments.stopping import WHOLE, NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
@@ -158,7 +158,7 @@ class Settings(Group):
     experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
     replicas: PositiveInt
-    shared: Annotated[list[Stream], Neutral([])]
+    shared: Annotated[list[Stream], AfterValidator(in_order_of(get_args(Stream))), Neutral([])]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
     force: Annotated[bool, NoEffect()]

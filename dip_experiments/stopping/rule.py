@@ -91,7 +91,7 @@ class StoppingRule(Group):
 
     name: str
     epoch: ClassVar[int] = 1
-    """Raised by hand when the rule begins to give other numbers for the same fit."""
+    """Raised by hand when the rule begins to find other things; it is stored with what was found."""
     columns: ClassVar[tuple[str, ...]] = ()
     """The curves that it writes."""
     rings: ClassVar[tuple[str, ...]] = ()

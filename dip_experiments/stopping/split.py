@@ -1,16 +1,16 @@
 """Split the measurement: fit one part, score with the other, which the fit never sees."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
-from dip_experiments.schema import Neutral
+from dip_experiments.schema import Neutral, in_order_of
 from dip_experiments.stopping.estimates import Array
 from dip_experiments.stopping.laws import Law
 from dip_experiments.stopping.rule import (
@@ -24,6 +24,8 @@ from dip_experiments.stopping.rule import (
     covariance,
 )
 from dip_experiments.tensors import generator
+
+Denoiser = Literal["nlm", "dct", "tv", "wavelet", "wiener"]
 
 
 class Split(MinimumRule):
@@ -54,15 +56,13 @@ class Split(MinimumRule):
     trusts_noise: ClassVar[bool] = True
     a: Annotated[float, Field(gt=0, le=2)]
     law: Law
-    mix: Annotated[list[Literal["nlm", "dct", "tv", "wavelet", "wiener"]], Neutral([])]
+    mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), Neutral([])]
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from super().faults(task, latent, block)
         yield from self.law.faults(task)
         if self.mix and task not in WHOLE:
             yield f"stopping.mix with task={task}: other denoisers need the whole image measured; say stopping.mix=[]"
-        if len(set(self.mix)) < len(self.mix):
-            yield f"stopping.mix=[{','.join(self.mix)}]: one of them stands there twice; name each once"
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
         y, known = given.measurement, given.known()

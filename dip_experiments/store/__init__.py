@@ -17,7 +17,7 @@ from dip_experiments.store.files import (
 from dip_experiments.store.leftovers import Leftover, leftovers
 from dip_experiments.store.lock import BeingFitted, locked, own, read_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
-from dip_experiments.store.provenance import signature, sitting, version
+from dip_experiments.store.provenance import doubtful_code, signature, sitting, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
 from dip_experiments.store.state import State, states
 from dip_experiments.store.store import Store
@@ -36,6 +36,7 @@ __all__ = [
     "Store",
     "atomic",
     "average_at",
+    "doubtful_code",
     "file_digest",
     "leftovers",
     "locked",

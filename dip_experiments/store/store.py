@@ -10,7 +10,7 @@ import numpy as np
 
 from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
-from dip_experiments.store.files import copy_middle
+from dip_experiments.store.files import BESIDE, copy_middle, put_in_place
 from dip_experiments.store.run import Run
 from dip_experiments.store.state import ASIDE
 
@@ -37,13 +37,22 @@ class Store:
         """Where the whole run of that signature is or would be."""
         return Run(self.results / "runs" / name)
 
+    def beside(self, run: Run) -> Run:
+        """Where a run is written that is to take the place of a finished one of that signature."""
+        return Run(run.folder.with_name(f"{run.name}{BESIDE}"))
+
+    def put_in_place(self, run: Run) -> None:
+        """Let a run that was written beside a finished one take its place, if it is finished; any other stays."""
+        if run.is_beside and run.finished:
+            put_in_place(run.folder, run.place)
+
     def set_aside(self, run: Run) -> Path:
-        """Moves all that a run has, but its lock, to a folder of another name beside it, which nobody reads."""
+        """Moves all that a run has to a folder of another name beside it, which nobody reads."""
         taken = len(list(run.folder.parent.glob(f"{run.name}{ASIDE}*")))
         aside = run.folder.with_name(f"{run.name}{ASIDE}{taken + 1}")
         aside.mkdir()
         for path in list(run.folder.iterdir()):
-            if path.name not in ("lock", "owner.json"):
+            if path.name != "owner.json":
                 shutil.move(path, aside / path.name)
         return aside
 
@@ -54,10 +63,10 @@ class Store:
         not fail, of the first `two`, or of `all`; where `part` is above 1, of each its middle square alone, 1 / `part`
         of the short side long.
         """
-        record = Run(self.results / scale / "records" / run.name)
-        if record.folder == run.folder:
-            return record
-        chosen = self._pictures(run, record, pictures, replicas)
+        kept = Run(self.results / scale / "records" / run.name)
+        if kept.folder == run.folder:
+            return kept
+        chosen, record = self._pictures(run, kept, pictures, replicas), self.beside(kept)
         shutil.rmtree(record.folder, ignore_errors=True)
         (record.folder / "images").mkdir(parents=True)
         for name in KEPT_WHOLE:
@@ -66,12 +75,13 @@ class Store:
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
         write_curves(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
         for path in chosen:
-            kept = record.folder / "images" / path.name
-            copy_middle(path, kept, part) if part > 1 else shutil.copyfile(path, kept)
+            picture = record.folder / "images" / path.name
+            copy_middle(path, picture, part) if part > 1 else shutil.copyfile(path, picture)
         if not any((record.folder / "images").iterdir()):
             (record.folder / "images").rmdir()
         record.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
-        return record
+        put_in_place(record.folder, kept.folder)
+        return kept
 
     def _pictures(self, run: Run, record: Run, names: Sequence[str], replicas: str) -> list[Path]:
         """Those of the names, and those that the record has already: another experiment may show the same run."""
