@@ -26,7 +26,7 @@ def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
     return SUBCOMMANDS[name](words, imported)
 
 
-def asked_for(command: str, words: Sequence[str], imported: Importer) -> Any:
+def asked_for(command: str, words: Sequence[str], imported: Importer, origin: str = "either") -> Any:
     """The runs of the experiment that a subcommand is told. Raises ValueError for an unknown one and wrong words."""
     experiment, *rest = words or [""]
     if experiment not in options("experiment"):
@@ -38,7 +38,7 @@ def asked_for(command: str, words: Sequence[str], imported: Importer) -> Any:
     asked = for_hydra(rest, multirun=False)
     settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
-    return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(asked))
+    return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(rest), origin)
 
 
 def _choosing(words: Sequence[str]) -> list[str]:
@@ -103,7 +103,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
         further.append("precision=bf16")
 
     def finished(row: Row) -> Done | None:
-        found = select(row.experiment, scale, results, row.asked(_choosing(asked)))
+        found = select(row.experiment, scale, results, row.asked(_choosing(asked)), "either")
         if found.missing:
             return None
         here = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)

@@ -61,6 +61,7 @@ NEIGHBOURS = {
     ("words", "compose"),
     ("guide", "compose"),
     ("selection", "compose"),
+    ("selection", "words"),
     ("planning", "selection"),
     ("paper", "compose"),
     ("paper", "reporting"),
