@@ -26,9 +26,7 @@ SEEDS = (3, 2, 1)
 """How many seeds a row at scale paper may have where its experiment asks for one, the preferred number first."""
 
 
-def select(
-    experiment: str, scale: str, results: Path, words: Sequence[str] = (), origin: Origin = "runs"
-) -> Selection:
+def select(experiment: str, scale: str, results: Path, words: Sequence[str] = (), origin: Origin = "runs") -> Selection:
     """Compose the whole grid of an experiment and find the finished run of each job, if there is one.
 
     At scale paper that is its own with the most seeds where one is asked for, and one in bf16 where there is none in

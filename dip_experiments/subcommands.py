@@ -61,6 +61,16 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     return 0
 
 
+def compare(words: Sequence[str], imported: Importer) -> int:
+    """Print the numbers of one's own runs of an experiment beside the committed ones: `dip compare fig2 scale=demo`."""
+    own = asked_for("compare", words, imported, "runs")
+    committed = conf_folder().parent / "results"
+    comparing = imported("dip_experiments.comparing")
+    for line in comparing.compare_lines(own, committed if committed.is_dir() else None):
+        print(line)
+    return 0
+
+
 def rivals(words: Sequence[str], imported: Importer) -> int:
     """Computes what other methods make of what the runs of an experiment saw, for its figures and tables.
 
@@ -142,6 +152,7 @@ def composed(experiment: str | None, scale: str) -> dict[str, Any]:
 
 
 SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {
+    "compare": compare,
     "keep": keep,
     "merge": merge,
     "paper": paper,

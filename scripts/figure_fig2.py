@@ -56,9 +56,10 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
 
 def title(run: Run, scale: str) -> str:
     """What was fitted, and how."""
-    words, (height, width) = run.settings, stored(run, "target").shape[1:]
+    words, (rows, columns) = run.settings, stored(run, "target").shape[1:]
+    width, rate = words["scale"]["width"], words["optimizer"]["lr"]
     return (
-        f"{words['image']['name']} {width} x {height}, width {words['scale']['width']}, Adam {words['optimizer']['lr']}, "
+        f"{words['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, "
         f"mean and range over seeds {', '.join(map(str, run.seeds))}; scale {scale}"
     )
 
@@ -109,7 +110,8 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     for row, (name, run) in zip(axes, runs.items(), strict=True):
         enlarged = name in ENLARGED
         for axis, picture in zip(row, [stored(run, "target"), *(output_at(run, n) for n in shown)], strict=True):
-            axis.imshow(shown_part(picture, side if enlarged else None), interpolation="nearest" if enlarged else "antialiased")
+            part, drawn = (side, "nearest") if enlarged else (None, "antialiased")
+            axis.imshow(shown_part(picture, part), interpolation=drawn)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(LABELS[name], fontsize=9)

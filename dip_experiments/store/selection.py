@@ -74,7 +74,7 @@ class Selection:
 
     @property
     def drawings(self) -> Path:
-        """Folder of the figures and tables: the committed ones are of records, those of the user's own runs lie apart."""
+        """Folder of figures and tables: the committed ones are of records, those of the user's own runs lie apart."""
         return drawings_folder(self.results, self.scale, self.origin)
 
     @property
