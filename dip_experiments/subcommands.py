@@ -1,6 +1,7 @@
 """What `dip` does besides fitting, named by its first word: `dip keep fig2`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from omegaconf import OmegaConf
 from dip_experiments.compose import compose_jobs, conf_folder, did_you_mean, options
 from dip_experiments.paper import Done, Row, fit_rows, read_rows
 from dip_experiments.storekeeping import merge, plot, prune, show, status
-from dip_experiments.words import for_hydra
+from dip_experiments.words import SWEEP_FLAGS, for_hydra
 
 Importer = Callable[[str], Any]
+RECORDS = "--records"
+"""Flag of what is computed for records in place of one's own runs."""
 OF_PAPER = ("scale", "device", "precision", "logger", "paths")
 """Words that `dip paper` takes: all others are said by its rows."""
 
@@ -28,15 +31,15 @@ def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
 
 def asked_for(command: str, words: Sequence[str], imported: Importer, origin: str = "either") -> Any:
     """The runs of the experiment that a subcommand is told. Raises ValueError for an unknown one and wrong words."""
-    experiment, *rest = words or [""]
+    experiment, *rest = [word for word in words if word not in SWEEP_FLAGS] or [""]
     if experiment not in options("experiment"):
         known = options("experiment")
         raise ValueError(
             f"{command} {experiment}".rstrip() + f": no such experiment{did_you_mean(experiment, known)}; "
             f"say dip {command} with one of {', '.join(known)}"
         )
-    asked = for_hydra(rest, multirun=False)
-    settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
+    place = [word for word in rest if word not in _choosing(rest)]
+    settings = compose_jobs(for_hydra(place, multirun=False), multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
     return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(rest), origin)
 
@@ -54,6 +57,8 @@ def keep(words: Sequence[str], imported: Importer) -> int:
         shown = job.words["experiment"]
         pictures, replicas, part = shown.get("pictures", []), shown.get("pictures_of", "first"), shown.get("part", 1)
         store.keep(job.run, chosen.scale, list(pictures), replicas, part)
+    seen = {seen for run in chosen.runs for seen in (run.name, *run.summary["measurement_sha256"])}
+    chosen.baselines.give(replace(chosen, origin="records").baselines, seen)
     kept = f"{len(chosen.runs)} of {len(chosen.jobs)} runs of {chosen.experiment}"
     print(f"{kept} kept in {chosen.results / chosen.scale / 'records'}")
     if chosen.missing:
@@ -63,21 +68,23 @@ def keep(words: Sequence[str], imported: Importer) -> int:
 
 def compare(words: Sequence[str], imported: Importer) -> int:
     """Print the numbers of one's own runs of an experiment beside the committed ones: `dip compare fig2 scale=demo`."""
-    own = asked_for("compare", words, imported, "runs")
-    committed = conf_folder().parent / "results"
-    comparing = imported("dip_experiments.comparing")
-    for line in comparing.compare_lines(own, committed if committed.is_dir() else None):
-        print(line)
+    experiments, *rest = words or [""]
+    committed = conf_folder().parent / "results"  # of the clone, wherever one's own results are
+    for experiment in experiments.split(","):
+        own = asked_for("compare", [experiment, *rest], imported, "runs")
+        lines = imported("dip_experiments.comparing").compare_lines(own, committed if committed.is_dir() else None)
+        print("\n".join(lines))
     return 0
 
 
 def rivals(words: Sequence[str], imported: Importer) -> int:
-    """Computes what other methods make of what the runs of an experiment saw, for its figures and tables.
+    """Compute what other methods make of what one's own runs of an experiment saw, for its figures and tables.
 
-    `dip rivals fig4 scale=paper`: where runs are there, drawing does the same; of a record, what it saw is made once
-    more. For `denoisers` ZS-N2N is fitted too.
+    Drawing does the same where they are there. `dip rivals fig4 scale=paper --records`: for the records; what these saw
+    is made once more. For `denoisers` ZS-N2N is fitted too.
     """
-    chosen = asked_for("rivals", words, imported)
+    origin = "records" if RECORDS in words else "runs"
+    chosen = asked_for("rivals", [word for word in words if word != RECORDS], imported, origin)
     drawing, zs_n2n = imported("dip_experiments.drawing.rivals"), imported("dip_experiments.zs_n2n").zs_n2n
     made_again = imported("dip_experiments.planning").made_again
     fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []

@@ -69,8 +69,11 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
         page = draw(*found)
         page.write(path, request)
     except ValueError as error:
+        if optional:  # too few of its runs are there yet
+            print(f"{place} at scale {scale}: nothing to draw; {error}")
+            return 0
         print(error, file=sys.stderr)
-        return 0 if optional else WRONG  # too few of its runs are there yet
+        return WRONG
     for line in filter(None, (page.note, "" if arguments.records else f"See {page.seen(path)}")):
         print(line)
     return 0

@@ -19,13 +19,14 @@ from dip_experiments.store.lock import BeingFitted, locked, own, read_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.provenance import signature, sitting, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
-from dip_experiments.store.selection import Job, Selection, drawings_folder, waiting
+from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
 from dip_experiments.store.state import State, states
 from dip_experiments.store.store import Origin, Store
 from dip_experiments.store.upgrade import upgrade
 
 __all__ = [
     "REFUSED",
+    "REPRODUCED",
     "Array",
     "Baselines",
     "BeingFitted",
