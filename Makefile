@@ -287,7 +287,7 @@ check-figures: setup ## compare figures and tables with those committed: CSV, MD
 	$(BIN)/python scripts/check_figures.py --results $(RESULTS)
 
 clean: ## remove caches and trials; runs stay (see clean-runs)
-	rm -rf $(RESULTS)/reproduced/smoke .pytest_cache .mypy_cache .ruff_cache build dist
+	rm -rf $(RESULTS)/smoke $(RESULTS)/reproduced/smoke .pytest_cache .mypy_cache .ruff_cache build dist
 
 clean-runs: ## remove all runs of RESULTS for good, with SURE=yes; records, figures and tables stay
 	@n=$$(find $(RESULTS)/runs -name summary.json 2>/dev/null | wc -l); \

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.style import style
@@ -26,13 +26,8 @@ LONGEST_REQUEST = 60
 """Characters of a request in the name of a page's file; of a longer one a digest stands for the rest."""
 
 
-class Select(Protocol):
-    """Experiment, scale, results folder, further words and where runs are looked for -> its runs."""
-
-    def __call__(
-        self, experiment: str, scale: str, results: Path, words: Sequence[str] = (), origin: Origin = "runs"
-    ) -> Selection:
-        """Compose the experiment and find its runs."""
+Select = Callable[[str, str, Path, Sequence[str], Origin], Selection]
+"""Experiment, scale, results folder, further words and where runs are looked for -> its runs."""
 
 
 def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Sequence[str]) -> int:

@@ -27,9 +27,9 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 class Drawn:
     """One figure or table of a scale.
 
-    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by
-    its label. `numbers`: ours, beside published ones where there are any. `text`: of a table, in Markdown. `own`: of the
-    user's own runs, not of the records; `request`: words in which it differs from its experiment's own settings.
+    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by its label.
+    `numbers`: ours, beside published ones where there are any. `text`: of a table, in Markdown. `own`: of the user's
+    own runs, not of the records. `request`: words in which it differs from its experiment's own settings.
     """
 
     scale: str
