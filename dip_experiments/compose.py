@@ -26,6 +26,8 @@ OPTIONAL = ("experiment", "change")
 """Groups of which there may be none, so that Hydra passes over an option that is not there."""
 WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
+DEFAULT_SCALE = "laptop"
+"""Scale of conf/config.yaml: tables of values by scale have it."""
 BATCHES = 8
 """Jobs for each of the processes side by side that Hydra composes at once."""
 DRAWS, MOST_REPLICAS = 10, 100
@@ -124,6 +126,7 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
     common = compose("config", overrides=fixed, return_hydra_config=True)
     with open_dict(common):
         hydra = common.pop("hydra")
+    _check_scale(common)
     if not (multirun or hydra.mode == RunMode.MULTIRUN):
         job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
         return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
@@ -137,6 +140,15 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
     alone = {override.input_line for override in searched} <= set(fixed)
     jobs = [common] if alone else _grid(searched, parser)  # composing takes a quarter of a second
     return Request(words, jobs, True, launcher, sweep, _batch(hydra))
+
+
+def _check_scale(job: DictConfig) -> None:
+    """Raise ValueError where an experiment has values by scale and none for the one that is asked for."""
+    scale, name = str(job.scale.name), str(job.experiment.name)
+    own: Any = OmegaConf.to_container(job.experiment, resolve=False)
+    for values in own.values():
+        if isinstance(values, dict) and DEFAULT_SCALE in values and scale not in values:
+            raise ValueError(f"experiment={name} has no scale={scale}; it has {', '.join(values)}")
 
 
 def _batch(hydra: DictConfig) -> int | None:

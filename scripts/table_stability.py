@@ -118,7 +118,9 @@ def groups(pictures: Runs, values: Callable[[Run], Array]) -> dict[str, list[Arr
 
 def mean_of(pictures: Runs, values: Callable[[Run], Array]) -> float:
     """Return the mean over pictures of each one's mean over draws and replicas."""
-    return float(picture_means({name: np.concatenate(of) for name, of in groups(pictures, values).items() if of}).mean())
+    return float(
+        picture_means({name: np.concatenate(of) for name, of in groups(pictures, values).items() if of}).mean()
+    )
 
 
 def best(run: Run) -> Array:

@@ -10,11 +10,21 @@ import numpy as np
 from conftest import load_image
 
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.stopping import Observers
-from dip_experiments.store import Array, Run, Store, write_arrays, write_curves, write_image, write_json
+from dip_experiments.store import (
+    Array,
+    Job,
+    Origin,
+    Run,
+    Selection,
+    Store,
+    write_arrays,
+    write_curves,
+    write_image,
+    write_json,
+)
 
 EPOCHS = dict.fromkeys(Observers.model_fields, 9)
 """Of a day on which no rule is older than its code."""
@@ -136,10 +146,12 @@ def scores(images: dict[str, list[Array]], clean: Array, failed: Sequence[int], 
     return found
 
 
-def selection(results: Path, experiment: str, *jobs: Run | dict[str, Any], scale: str = "smoke") -> Selection:
+def selection(
+    results: Path, experiment: str, *jobs: Run | dict[str, Any], scale: str = "smoke", origin: Origin = "runs"
+) -> Selection:
     """Jobs with their runs, or words of jobs that were not run."""
     found = [Job(job.settings, job) if isinstance(job, Run) else Job(WORDS | job, None) for job in jobs]
-    return Selection(experiment, scale, results, (), tuple(found))
+    return Selection(experiment, scale, results, (), tuple(found), origin)
 
 
 def part_of(script: str, name: str = "draw") -> Any:

@@ -8,10 +8,9 @@ from dip_experiments.drawing.independence import independence_words
 from dip_experiments.drawing.intervals import interval_words
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
-from dip_experiments.drawing.script import Selection
 from dip_experiments.drawing.table import NONE, chosen, markdown, paragraph
 from dip_experiments.drawing.words import lost_words, seed_words, size_words
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}
 WHOLE = "Published values are for whole pictures: below scale paper a difference is no replication."

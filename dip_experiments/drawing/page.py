@@ -14,6 +14,7 @@ from dip_experiments.store import Run, atomic, write_columns, write_json, write_
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
 """By ending: what would differ from day to day."""
+ENDINGS = ("csv", "json", "md", *METADATA)
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,32 @@ class Page:
     runs: Sequence[Run]
     note: str = ""
 
-    def write(self, path: Path) -> None:
-        """Writes `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes."""
+    def write(self, path: Path, request: str = "") -> None:
+        """Write `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes.
+
+        `request`: in what the page differs from its experiment's own; it is said above figure or table.
+        """
         write_columns(path.with_suffix(".csv"), self.numbers)
-        write_json(path.with_suffix(".json"), sources(self.runs))
+        write_json(path.with_suffix(".json"), ({"request": request} if request else {}) | sources(self.runs))
         if isinstance(self.shown, str):
-            write_text(path.with_suffix(".md"), self.shown)
+            write_text(path.with_suffix(".md"), f"Asked for with {request}.\n\n{self.shown}" if request else self.shown)
             return
+        if request:
+            self.shown.suptitle("\n".join(filter(None, (self.shown.get_suptitle(), request))), fontsize=9)
         for ending, metadata in METADATA.items():
             with atomic(path.with_suffix(f".{ending}")) as file:
                 self.shown.savefig(file, format=ending, metadata=metadata)
         plt.close(self.shown)
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Remove the files of an earlier page."""
+        for ending in ENDINGS:
+            path.with_suffix(f".{ending}").unlink(missing_ok=True)
+
+    def seen(self, path: Path) -> Path:
+        """Return which of the files that were written is the one to look at."""
+        return path.with_suffix(".md" if isinstance(self.shown, str) else ".png")
 
 
 def sources(runs: Sequence[Run]) -> dict[str, Any]:

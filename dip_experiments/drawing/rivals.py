@@ -136,7 +136,7 @@ def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> 
     if method.compute is None and picture is None:
         return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
     if picture is None or numbers is None:  # of a record
-        return Panel(f"{title} is not\nthere: dip rivals\n{run.settings['experiment'].get('name')}", None)
+        return Panel(f"{title} is not\nthere: dip rivals\n{run.settings['experiment'].get('name')} --records", None)
     return Panel(title, picture, [numbers["psnr"]])
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.datasets import PICTURES
-from dip_experiments.drawing.script import Selection
 from dip_experiments.published import Number, find_one
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, Selection
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]

@@ -8,9 +8,8 @@ from typing import Any
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.independence import independence_words
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job
 from dip_experiments.drawing.words import lost_words
-from dip_experiments.store import Run
+from dip_experiments.store import Job, Run
 
 MOST_COLUMNS, WIDEST = 8, 118
 """Of a table in Markdown: columns, and characters in a line."""

@@ -27,7 +27,7 @@ Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
 
 
 class Scale(Group):
-    name: Literal["smoke", "laptop", "paper"]
+    name: Literal["smoke", "demo", "laptop", "paper"]
     size: PositiveInt
     crop: PositiveInt | None
     width: PositiveInt

@@ -1,6 +1,7 @@
 """What other methods make of a measurement, stored once: by method, version, settings and measurement."""
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,16 @@ class Baselines:
             if version in (None, entry["version"]) and (path := Path(entry["path"]).with_suffix(".png")).exists()
         ]
         return found[-1] if found else None
+
+    def give(self, other: "Baselines", measurements: Set[str]) -> None:
+        """Copy what was made of some measurements to `other`, but for what it has."""
+        for path in sorted(self.folder.glob("*.json")):
+            if read_json(path)["measurement"] in measurements:
+                for source in (path, path.with_suffix(".png")):
+                    copy = other.folder / source.name
+                    if source.exists() and not copy.exists():
+                        copy.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(source, copy)
 
     def _of(self, method: str, measurement: str, words: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         paths = sorted(self.folder.glob(f"{method}-*.json"))

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,8 @@ KEPT_WHOLE = ("settings.json", "provenance.json")
 COUNTS = {"first": 1, "two": 2, "all": None}
 """Of how many replicas a record keeps pictures."""
 NOT_PART_OF_A_NUMBER = ("files", "seal")
+Origin = Literal["runs", "records", "either"]
+"""Where a run is looked for: among the user's own, among the records, or among the former and else the latter."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,17 @@ class Store:
     def run(self, name: str) -> Run:
         """The run of that signature: the whole one, else the record of it, else the place where it would be."""
         whole = self.place(name)
-        if whole.summarised:
-            return whole
-        return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), whole)
+        return whole if whole.summarised else self.record(name) or whole
+
+    def record(self, name: str) -> Run | None:
+        """The record of that signature at whichever scale, None if there is none."""
+        return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), None)
+
+    def find(self, name: str, origin: Origin) -> Run | None:
+        """The run of that signature among those of one origin: the place where a whole one would be, or None."""
+        if origin == "records":
+            return self.record(name)
+        return self.run(name) if origin == "either" else self.place(name)
 
     def place(self, name: str) -> Run:
         """Where the whole run of that signature is or would be."""
