@@ -9,10 +9,10 @@ import pytest
 from conftest import SMALL, Dip, fresh
 from studio import make_run
 from test_fitting import interrupt_at
+from test_identity import settings_of
 
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.sitting import with_rules_of
-from dip_experiments.stopping import Observers
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.store import Leftover, Run, Store, leftovers, locked, states
 from dip_experiments.store.files import put_in_place
@@ -111,15 +111,9 @@ def test_what_an_older_rule_found_is_no_answer_and_it_watches_again(
 def test_a_rule_with_words_of_another_version_does_not_watch_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Asked:
-        observe = Observers()
-
-        def model_copy(self, update: dict[str, Any]) -> Observers:
-            return update["observe"]
-
     observe = {"fixed": {"name": "fixed", "iteration": 5}, "moving_variance": {"name": "moving_variance", "beta": 1}}
-    found = with_rules_of(make_run(tmp_path, "a", observe=observe), Asked())  # type: ignore[arg-type]
-    assert [name for name, _ in found.rules()] == ["fixed"]  # type: ignore[attr-defined]
+    found = with_rules_of(make_run(tmp_path, "a", observe=observe), settings_of())
+    assert list(found.rules) == ["fixed"]
     assert "observe=moving_variance watched with words that are not known today" in caplog.text
 
 

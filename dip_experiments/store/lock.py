@@ -37,9 +37,9 @@ def locked(folder: Path) -> Iterator[None]:
                 yield
             finally:
                 (folder / OWNER).unlink(missing_ok=True)
-                with suppress(OSError):  # where no open file can be removed; and a folder that is not empty stays
-                    path.unlink()
-                    folder.rmdir()
+                for remove in (folder.rmdir, path.unlink):
+                    with suppress(OSError):  # a folder that is not empty stays; some systems remove no open file
+                        remove()
     except filelock.Timeout:
         raise BeingFitted(_told(read_owner(folder))) from None
 
