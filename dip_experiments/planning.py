@@ -31,7 +31,7 @@ from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.settings import Settings, Stream, TotalVariation, Wandb
 from dip_experiments.stopping import Prepared, Watch, prepared
-from dip_experiments.stopping.estimates import correlation
+from dip_experiments.stopping.estimates import correlation, spoilt
 from dip_experiments.store import Run
 from dip_experiments.tasks import Reconstruction, Task
 from dip_experiments.tensors import generator
@@ -150,9 +150,12 @@ def say_what_is_known(settings: Settings, watched: Watched) -> None:
             log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
     trusting = [name for name, rule in settings.rules.items() if rule.trusts_noise]
     whole = bool(Prepared(watched.given.measurement, watched.given.operator).known().all())  # holes look correlated
-    found = correlation(watched.given.measurement[0].double().numpy()) if trusting and whole else None
+    image = watched.given.measurement[0].double().numpy()
+    found, spoilt_by = (look(image) if trusting and whole else None for look in (correlation, spoilt))
     if found:
         log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
+    if spoilt_by:
+        log.warning("%s: %s; an estimate of the noise is too low, one of the PSNR off", ", ".join(trusting), spoilt_by)
 
 
 def _short(value: float | str) -> str:

@@ -80,7 +80,7 @@ class Split(MinimumRule):
         evidence |= {
             "strength": measured(extra.square(), evidence).mean(1),
             "level": mean_noise,
-            "doubt": (mean_noise * self.law.doubt(level)).reshape(1),
+            "doubt": (mean_noise * self.law.doubt(y, level)).reshape(1),
         }
         return Prepared(y + extra, given.operator, evidence, facts, given.growth * (1 + self.a**2))
 
