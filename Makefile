@@ -89,8 +89,8 @@ smoke-restoration: ## the restoration figures and, for a picture or two, the tab
 	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
 	$(MAKE) SCALE=smoke ARGS="logger=none image=standard11/house" table-inpainting
 
-smoke-stopping: ## the studies of stopping and stability and, for a picture, the denoisers, in minutes, likewise
-	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16" study-stopping study-stability
+smoke-stopping: ## the studies of stopping and stability, one draw of a picture, and the denoisers, in minutes, likewise
+	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.draw=0" study-stopping study-stability
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
 
 smoke-ablations: ## the ablations, of one picture and of three networks, in minutes, likewise
@@ -235,7 +235,7 @@ table-denoisers: setup ## a noisy photograph restored by itself, beside what one
 	$(call compare,denoisers experiment.noise=authors25 architecture.gamma=uniform)
 	$(call compare,denoisers_decoder)
 
-study-stopping: setup ## when to stop: all rules on one trajectory, against the oracle (hours)
+study-stopping: setup ## when to stop: each rule against the oracle of the plain fit (hours)
 	$(call fit,-m experiment=study_stopping $(LAUNCHER))
 	$(call fit,-m experiment=study_noises $(LAUNCHER))
 	$(call draw,stopping)
@@ -243,7 +243,8 @@ study-stopping: setup ## when to stop: all rules on one trajectory, against the 
 	$(call compare,study_stopping$(COMMA)study_noises)
 
 study-stability: setup ## how much results vary, and which settings the split chooses (hours; after study-stopping)
-	$(call fit,-m experiment=study_stopping $(LAUNCHER))
+	$(call fit,-m experiment=study_stopping experiment.kind=plain $(LAUNCHER))
+	$(call fit,-m experiment=study_noises experiment.kind=plain experiment.noise=gaussian10 $(LAUNCHER))
 	$(call fit,-m experiment=study_stability $(LAUNCHER))
 	$(call fit,-m experiment=study_selection $(LAUNCHER))
 	$(call draw,stability)

@@ -21,6 +21,7 @@ from table_stability import (
 
 from dip_experiments.drawing.curves import Curve, curve_of, tabulated
 from dip_experiments.drawing.deviations import pooled_variance, spread
+from dip_experiments.drawing.independence import counted
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script, waiting
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
@@ -45,8 +46,8 @@ def draw(noises: Selection, weak: Selection, sources: Selection) -> Page:
     shares(what, sources.runs)
     curves = averaging(buys, runs)
     pictures, draws = (len({name(run) for run in runs}) for name in (picture, noisy_picture))
-    title = f"How much results vary, with what, and what the mean of replicas gains: {pictures} pictures"
-    figure.suptitle(f"{title}, {draws} noise draws of {len(runs[0].seeds)} replicas", fontsize=9)
+    title = f"How much results vary, with what, and what the mean of replicas gains: {counted(pictures, 'picture')}"
+    figure.suptitle(f"{title}, {counted(draws, 'noise draw')} of {len(runs[0].seeds)} replicas", fontsize=9)
     numbers = tabulated(curves, "replicas", "gain")
     return Page(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
 
@@ -90,7 +91,7 @@ def shares(axis: Axes, runs: list[Run]) -> None:
         axis.plot(np.full(len(each), place + 0.2), each, "o", color=BLUE, markersize=4)
         if source == NULL:
             axis.axhspan(found.low, found.high, color="0.6", alpha=0.25, linewidth=0)
-    axis.set_xticks(range(len(SOURCES)), [words.replace(" ", "\n") for words in SOURCES.values()], fontsize=6)
+    axis.set_xticks(range(len(SOURCES)), list(SOURCES.values()), fontsize=7, rotation=25, ha="right")
     axis.set(ylabel="deviation of the best PSNR (dB)", title="only this varies (95 %)")
 
 

@@ -51,7 +51,7 @@ def draw(study: Selection, others: Selection) -> Page:
         numbers |= {f"{noise}, {name}": curve for name, curve in (averages | looked_at).items()}
     tops[0].set_ylabel("PSNR of the average (dB)")
     bottoms[0].set_ylabel("over its least value")
-    lower.legend(*bottoms[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=7)
+    lower.legend(*bottoms[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
     upper.legend(*tops[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     runs = [run for fits in found.values() for run in fits.values()]
     plain = found["gaussian25"][PLAIN]
@@ -100,7 +100,14 @@ def statistics(axis: Axes, fits: Fits) -> dict[str, Curve]:
         error = curve_of(run, "psnr_average")
         curves[f"{rule}, true error"] = Curve(error.iterations, 10 ** (-error.values / 10))
         dashed = relative(curves[f"{rule}, true error"]).mean(0)
-        axis.plot(error.iterations, dashed, color=colour, linestyle="--", label="error", linewidth=0.8)
+        axis.plot(
+            error.iterations,
+            dashed,
+            color=colour,
+            linestyle="--",
+            label=f"error: {FITS[RULES[rule]][0]}",
+            linewidth=0.8,
+        )
         if np.isnan(values := curve_of(run, column).values).all():
             continue  # a fit that is shorter than the window
         curves[rule] = Curve(error.iterations, values)

@@ -50,14 +50,14 @@ TITLES = {
 }
 ABOVE = f"""\
 How much the peak of the averaged image (the oracle's, which looks at the clean picture) varies between replicas that
-differ in one thing alone, at sigma 25, and between those of one noisy picture that differ in all else: weights, latent and
-perturbations. `best PSNR`: its mean in dB; `sd`: standard deviation over the replicas of one draw, variances pooled over
-draws, then over pictures, with its 95 % interval for normal values (chi-square). `rounding alone`: weights, latent,
-perturbations and noise are the same, but z is changed by one part in a million. `less rounding`: what is left when that
-variance, which each other one contains, is subtracted; 0 where nothing is. `iteration` and `its sd`: of the peak,
-likewise. Intervals are for these pictures. The CSV has every draw: the single output, the PSNR at a fixed iteration (1800,
-or the last one), `plateau`, the iterations within {PLATEAU} dB of the best, and the best mean of 1, 2 and 4 replicas,
-expected over all choices of so many."""
+differ in one thing alone, at sigma 25, and between those of one noisy picture that differ in all else: weights,
+latent and perturbations. `best PSNR`: its mean in dB; `sd`: standard deviation over the replicas of one draw,
+variances pooled over draws, then over pictures, with its 95 % interval for normal values (chi-square). `rounding
+alone`: weights, latent, perturbations and noise are the same, but z is changed by one part in a million. `less
+rounding`: what is left when that variance, which each other one contains, is subtracted; 0 where nothing is.
+`iteration` and `its sd`: of the peak, likewise. Intervals are for these pictures. The CSV has every draw: the single
+output, the PSNR at a fixed iteration (1800, or the last one), `plateau`, the iterations within {PLATEAU} dB of the
+best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so many."""
 
 
 def draw(noises: Selection, weak: Selection, sources: Selection) -> Page:

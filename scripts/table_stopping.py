@@ -53,15 +53,15 @@ TITLES = {
 }
 ABOVE = """\
 `gap`: by how many dB the averaged image of a fit that is stopped by a rule lies below the oracle, the best averaged
-image of the plain fit of the same seed, which looks at the clean picture. The split fits the picture with more noise and
-held-out pixels hide some, so each has a fit of its own: `cost of fit` is the part of the gap that this alone costs, from
-the oracle of its own fit to that of the plain one. `of ensemble`: the gap of the mean of the replicas of one noisy
-picture, at their joint stop, to the best such mean of the plain fit. Means are over the pictures' own means, +- half of
-Student's 95 % interval in which a picture is one observation; median and worst are over all fits. `sure`: share of the
-fits in which a rule believed its stop within the iterations there were; in the others its best guess counts, and the
-last image where it has none. The last three noises are not what the rules take them for. The split must know the noise's
-law, held-out pixels that it is independent from pixel to pixel, the discrepancy its strength, which is estimated;
-windowed and moving variance nothing. The CSV has every fit. {behind}"""
+image of the plain fit of the same seed, which looks at the clean picture. The split fits the picture with more noise
+and held-out pixels hide some, so each has a fit of its own: `cost of fit` is the part of the gap that this alone
+costs, from the oracle of its own fit to that of the plain one. `of ensemble`: the gap of the mean of the replicas of
+one noisy picture, at their joint stop, to the best such mean of the plain fit. Means are over the pictures' own
+means, +- half of Student's 95 % interval in which a picture is one observation; median and worst are over all fits.
+`sure`: share of the fits in which a rule believed its stop within the iterations there were; in the others its best
+guess counts, and the last image where it has none. The last three noises are not what the rules take them for. The
+split must know the noise's law, held-out pixels that it is independent from pixel to pixel, the discrepancy its
+strength, which is estimated; windowed and moving variance nothing. The CSV has every fit. {behind}"""
 OLDER = " `{rule}` is of {count} of the {all} fits: in the others it watched by older code, which found other things."
 
 
@@ -69,8 +69,8 @@ OLDER = " `{rule}` is of {count} of the {all} fits: in the others it watched by 
 class Row:
     """One fit, rule and kind of image; a `stop_iteration` of None says that none was found.
 
-    `oracle` and `oracle_iteration` are of the plain fit, `gap` is from `psnr`, at the stop, to `oracle`, `fit_cost` from
-    the rule's own fit's oracle to it, in dB.
+    `oracle` and `oracle_iteration` are of the plain fit; `gap` is from `psnr`, at the stop, to `oracle`, `fit_cost`
+    from the oracle of the rule's own fit to it, in dB.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""How sure a standard deviation is, of values that vary about a mean of their group's own, such as replicas of a draw."""
+"""How sure a standard deviation is, of values about the mean of their own group, such as replicas of one draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Spread:
 def spread(pictures: Mapping[str, Sequence[Array]]) -> Spread:
     """Return the variance within groups, pooled in each picture, mean over the pictures.
 
-    Values are taken as normal and a picture's groups as equally variable: nu_p s_p^2 / sigma_p^2 is chi-square. Pictures
-    may differ: the mean of their variances is distributed as a variance of nu degrees of freedom, about
+    Values are taken as normal, and a picture's groups as equally variable: nu_p s_p^2 / sigma_p^2 is chi-square.
+    Pictures may differ: the mean of their variances is distributed as a variance of nu degrees of freedom, about
     (sum s_p^2)^2 / sum (s_p^4 / nu_p) (Satterthwaite 1946). Intervals hold for these pictures, not for others.
 
     Args:
