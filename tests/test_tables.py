@@ -48,8 +48,9 @@ def test_the_effect_of_precision_is_judged_over_pictures(tmp_path: Path) -> None
     ]
     page = draw("table_precision", selection(tmp_path, "precision", *plain, *lower), name="draw_quality")
     half = stats.t.ppf(0.975, 1) * 0.15  # of -0.05 and +0.25
-    said = f"bf16 less float32, mean over the pictures with its 95 % interval: +0.10 dB ({0.1 - half:.2f} to +{0.1 + half:.2f}, 2"
-    assert said in " ".join(str(page.shown).split())
+    interval = f"+0.10 dB ({0.1 - half:.2f} to +{0.1 + half:.2f}, 2 pictures)"
+    words = f"bf16 less float32, mean over the pictures with its 95 % interval: {interval}."
+    assert words in " ".join(str(page.shown).split())
 
 
 def test_a_machine_without_bfloat16_leaves_rows_that_say_so(tmp_path: Path) -> None:
