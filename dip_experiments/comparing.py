@@ -140,7 +140,7 @@ def numbers(run: Run) -> dict[str, Numbers]:
     """What runs of this kind are compared by: iterations to 90 %, PSNR of the averaged image, PSNR at the stop."""
     summary, words = run.summary, run.settings
 
-    def each(values: Sequence[float | None]) -> tuple[float, ...]:
+    def each(values: Sequence[int | float | None]) -> tuple[float, ...]:
         return tuple(inf if values[replica] is None else float(values[replica] or 0) for replica in run.replicas)
 
     if words["task"]["name"] == "reconstruction":
@@ -152,7 +152,7 @@ def numbers(run: Run) -> dict[str, Numbers]:
         "last average": Numbers(each(summary["final"]["psnr_average"])),
     }
     stopped = summary["scores"].get(stop_image(words["stopping"]["name"], "average"), {}).get("psnr", [])
-    reached = tuple(value for value in stopped if value is not None)
+    reached = tuple(float(value) for value in stopped if value is not None)
     return found | ({"average at the stop": Numbers(reached)} if reached else {})
 
 

@@ -57,11 +57,9 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
 def title(run: Run, scale: str) -> str:
     """What was fitted, and how."""
     words, (rows, columns) = run.settings, stored(run, "target").shape[1:]
-    width, rate = words["scale"]["width"], words["optimizer"]["lr"]
-    return (
-        f"{words['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, "
-        f"mean and range over seeds {', '.join(map(str, run.seeds))}; scale {scale}"
-    )
+    width, rate, seeds = words["scale"]["width"], words["optimizer"]["lr"], ", ".join(map(str, run.seeds))
+    shown = f"mean and range over seeds {seeds}" if len(run.seeds) > 1 else f"seed {seeds}"
+    return f"{words['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, {shown}; scale {scale}"
 
 
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:

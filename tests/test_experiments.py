@@ -45,6 +45,8 @@ FEW = {
     "denoisers_decoder": "image=cset9/f16",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""
+DEMOS = ("fig2", "precision", "precision_fig2", "acceleration")
+"""Experiments that have all that they need from the scale itself."""
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
@@ -59,6 +61,16 @@ def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_th
         assert smoke.fit.iterations <= laptop.fit.iterations <= paper.fit.iterations
         assert (smoke.image.size or 0) < (laptop.image.size or 0) or smoke.image.name == "file"
         assert {job.image.name for job in (smoke, laptop, paper)} == {smoke.image.name}
+
+
+@pytest.mark.parametrize("experiment", [*DEMOS, "fig3", "table_denoising", "study_stopping", "samples"])
+def test_an_experiment_has_a_demo_or_names_the_scales_that_it_has(experiment: str) -> None:
+    if experiment in DEMOS:
+        few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
+        assert {job.fit.iterations for job in jobs(experiment, "demo", *few)}
+        return
+    with pytest.raises(ValueError, match=f"experiment={experiment} has no scale=demo; it has smoke, laptop, paper"):
+        jobs(experiment, "demo")
 
 
 @pytest.mark.parametrize(

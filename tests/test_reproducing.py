@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any, get_args
@@ -12,9 +13,11 @@ from typing import Any, get_args
 import matplotlib.pyplot as plt
 import pytest
 from conftest import Dip
+from omegaconf import DictConfig
 from studio import make_run
 
 from dip_experiments import paper, subcommands
+from dip_experiments import selection as chosen
 from dip_experiments.comparing import Compared, Numbers, compare_lines, labels
 from dip_experiments.compose import compose_jobs, options
 from dip_experiments.drawing.page import Page
@@ -31,8 +34,19 @@ ROOT = Path(__file__).parents[1]
 FIG10 = ["experiment=fig10", "scale=smoke"]
 
 
+@cache
+def composed(words: tuple[str, ...], multirun: bool) -> list[DictConfig]:
+    return compose_jobs(words, multirun)
+
+
+@pytest.fixture(autouse=True)
+def composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composing takes longer than all that is tested here."""
+    monkeypatch.setattr(chosen, "compose_jobs", lambda words, multirun: composed(tuple(words), multirun))
+
+
 def name_of(*words: str) -> str:
-    (job,) = compose_jobs(words, multirun=True)
+    job, *_ = composed(words, True)
     return run_name(read_settings(job), "cpu")
 
 
@@ -227,10 +241,14 @@ SKIP = ["experiment=fig2", "scale=smoke", "architecture=skip"]
 
 
 def fig2(results: Path, reached: Mapping[str, Sequence[int | None]], *words: str, kept: bool) -> None:
-    for target, values in reached.items():
-        asked = [*SKIP, f"target={target}", *words]
-        said = iterations(values, target={"name": target}, replicas=len(values))
-        a_record(results, *asked, **said) if kept else make_run(results, name_of(*asked), **said)
+    asked = composed((*SKIP, *words), True)
+    for target, config in zip(TARGETS, asked, strict=True):
+        if target in reached:
+            said = {"target": {"name": target}, "replicas": len(reached[target])}
+            run = make_run(results, run_name(read_settings(config), "cpu"), **iterations(reached[target], **said))
+            if kept:
+                Store(results).keep(run, "smoke")
+                shutil.rmtree(run.folder)
 
 
 def told(own: Path, committed: Path | None, *words: str) -> list[str]:
@@ -267,11 +285,11 @@ def test_of_one_committed_seed_records_of_other_seeds_tell_the_spread(tmp_path: 
     own, clone = tmp_path / "own", tmp_path / "clone"
     fig2(clone, {"natural": [10], "noise": [30]}, "replicas=1", kept=True)
     fig2(own, {"natural": [12], "noise": [30]}, "replicas=1", kept=False)
-    *_, verdict = told(own, clone, "replicas=1", "target=natural,noise")
+    *_, verdict = told(own, clone, "replicas=1")
     assert verdict.startswith("not judged: 12 / 30 against 10 / 30")
     assert "natural 12 against 10: one seed is committed" in verdict
     fig2(clone, {"natural": [13]}, "replicas=1", "seed=1", kept=True)
-    _, natural, noise, verdict = told(own, clone, "replicas=1", "target=natural,noise")
+    _, natural, noise, verdict = told(own, clone, "replicas=1")
     assert "10 to 13 (2)" in natural
     assert "one seed" in noise
     assert verdict.startswith("reproduced: ")
@@ -291,8 +309,9 @@ def test_dip_compare_reads_the_records_of_the_clone_wherever_ones_own_results_ar
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(subcommands, "conf_folder", lambda: tmp_path / "clone" / "conf")
-    a_record(tmp_path / "clone" / "results", *FIG10)
-    own = make_run(tmp_path / "results", name_of(*FIG10), task={"name": "flash_no_flash"})
+    said = {"task": {"name": "flash_no_flash"}, "stopping": {"name": "none"}}
+    a_record(tmp_path / "clone" / "results", *FIG10, **said)
+    own = make_run(tmp_path / "results", name_of(*FIG10), **said)
     assert dip("compare", "fig10", "scale=smoke", "logger=none", "hydra/launcher=basic") == 0
     ours = sum(own.summary["final"]["psnr_average"]) / 2
     assert f"{ours:.2f}" in capfd.readouterr().out
@@ -308,8 +327,8 @@ def test_a_number_is_reproduced_if_it_is_as_near_as_seeds_or_as_what_is_printed(
     assert [reproduced(n, [27.0, 27.2]) for n in (27.1, 27.3, 27.31)] == [True, True, False]
     assert [reproduced(n, [27.0, 27.0]) for n in (27.009, 27.02)] == [True, False]
     assert [reproduced(n, [27.0]) for n in (27.009, 27.02)] == [True, None]
-    assert [reproduced(n, [inf, inf], 60) for n in (inf, 60)] == [True, False]
-    assert [reproduced(n, [50, 50], 60) for n in (51, inf)] == [True, False]
+    assert [reproduced(n, [inf, inf], 60) for n in (inf, 60.0)] == [True, False]
+    assert [reproduced(n, [50.0, 50.0], 60) for n in (51.0, inf)] == [True, False]
 
 
 def test_jobs_are_told_apart_in_as_few_words_as_do() -> None:
