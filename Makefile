@@ -270,6 +270,7 @@ bench: setup ## seconds per iteration: ours against the method as written, in on
 	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
 	$(BIN)/python scripts/bench_start.py --device $(DEVICE) --results $(RESULTS)
 	$(BIN)/python scripts/bench_rules.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/bench_threads.py --results $(RESULTS)
 
 data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
 	$(BIN)/python scripts/fetch_data.py

@@ -25,6 +25,7 @@ from dip_experiments.settings import Settings, Wandb
 from dip_experiments.stopping import Observers, StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
 from dip_experiments.tasks import Reconstruction
+from dip_experiments.threads import threads_for_fit
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
     done = begun.saved["fit"]["done"] if begun.saved else 0
     words = settings.words()
     write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
-    with threads_as_before(run, done):
+    with threads_of(run, done, planned.device):
         _write_provenance(run, planned, done, command)
         if "flash" in planned.pictures.companions:
             write_image(run.image("flash", 0), planned.pictures.companions["flash"])
@@ -187,17 +188,17 @@ def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
 
 
 @contextmanager
-def threads_as_before(run: Run, done: int) -> Iterator[None]:
-    """A run that goes on does so with the number of threads that it began with: others round differently."""
-    now = torch.get_num_threads()
-    before = run.provenance["sittings"][-1]["threads"] if done else now
-    if before != now:
-        log.info("continues with %d threads, as it began: with %d it would round differently", before, now)
-    torch.set_num_threads(before)
+def threads_of(run: Run, done: int, device: torch.device) -> Iterator[None]:
+    """As many threads as are free; a run that goes on keeps the number it began with: others round differently."""
+    usual = torch.get_num_threads()
+    threads = run.provenance["sittings"][-1]["threads"] if done else threads_for_fit(device)
+    if done and threads != usual:
+        log.info("continues with %d threads, as it began: with %d it would round differently", threads, usual)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(now)
+        torch.set_num_threads(usual)
 
 
 def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:

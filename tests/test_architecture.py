@@ -22,6 +22,7 @@ FLOORS = {
     "datasets": 0,
     "folders": 0,
     "devices": 0,
+    "threads": 0,
     "operators": 1,
     "architectures": 1,
     "images": 1,
