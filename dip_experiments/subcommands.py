@@ -58,7 +58,8 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     chosen = asked_for("keep", words, imported)
     rooms = imported("dip_experiments.store")
     store = rooms.Store(chosen.results)
-    doubts = {job.run.name: why for job in chosen.jobs if job.run and (why := rooms.doubtful_code(job.run.provenance))}
+    own = [run for run in chosen.runs if not run.is_record]
+    doubts = {run.name: why for run in own if (why := rooms.doubtful_code(run.provenance))}
     for name, why in doubts.items():
         print(f"run {name}: {why}; fit it again from a checkout without changes: force=true", file=sys.stderr)
     for job in (job for job in chosen.jobs if job.run and job.run.name not in doubts):
