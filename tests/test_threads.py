@@ -31,7 +31,7 @@ def eight(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([7.9], 8),
         ([7.2], 8),  # all but a tenth
-        ([6.6, 6.7, 6.6], 7),
+        ([6.6, 5.2, 5.4], 7),  # the best of the looks
         ([4.0, 4.1, 3.9], 4),  # another fit of eight threads
         ([4.0, 7.9], 8),  # what was busy has ended
         ([0.2, 0.3, 0.2], 1),
