@@ -128,7 +128,8 @@ def twins(words: Mapping[str, Any], run: Run, committed: Store) -> list[Run]:
     seeds = [settings.seed, *(seed for seed in SEEDS if settings.replicas == 1 and seed != settings.seed)]
     found: list[Run] = []
     for seed in seeds:
-        names = sorted(names_of(settings.model_copy(update={"seed": seed})), key=lambda name: name != run.name)
+        own = [run.name] if seed == settings.seed else []
+        names = [*own, *names_of(settings.model_copy(update={"seed": seed}))]
         records = [record for record in map(committed.record, names) if record and record.finished and record.replicas]
         if not records and not found:
             return []
