@@ -204,10 +204,11 @@ def test_another_methods_number_is_found_by_method_version_settings_and_measurem
 
 def test_the_last_version_is_the_highest_and_an_epoch_of_ours_comes_before_it(tmp_path: Path) -> None:
     stored = Baselines(tmp_path)
-    for psnr, version in enumerate(("not installed", "scipy 1.9.3", "scipy 1.10.0", "scipy 1.10.0, epoch 2")):
+    versions = ("not installed", "scipy 1.9.3", "scipy 1.10.0", "scipy 1.10.0, epoch 2")
+    for psnr, version in zip((0.0, 1.0, 2.0, 3.0), versions, strict=True):
         stored.add("dct", f"{version}", "aaa", {}, {"psnr": psnr})
         assert stored.find("dct", None, "aaa", {}) == {"psnr": psnr}
-    stored.add("dct", "scipy 1.11.0", "aaa", {}, {"psnr": 9})
+    stored.add("dct", "scipy 1.11.0", "aaa", {}, {"psnr": 9.0})
     assert stored.find("dct", None, "aaa", {}) == {"psnr": 3}
     two = ["scikit-image 0.9.1, PyWavelets 1.8.0", "scikit-image 0.25.0, PyWavelets 1.7.0"]
     assert max(two, key=age) == two[1]

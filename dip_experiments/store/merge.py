@@ -63,10 +63,10 @@ def _compared(mine: Run, found: Run, path: Path, same_settings: SameSettings) ->
         return Merged(path, SAME)
     if faults := mine.faults():
         return Merged(path, REFUSED, f"damaged here: {'; '.join(faults)}")
-    if not same_settings(mine, found):
-        return Merged(path, REFUSED, "other settings under this name")
     if not (hardware := _other_hardware(mine, found)):
         return Merged(path, REFUSED, f"other bytes under this name: {', '.join(differing)}")
+    if not same_settings(mine, found):
+        return Merged(path, REFUSED, "other settings under this name")
     apart = _apart(mine, found)
     return Merged(path, TWIN, f"same run, other {hardware}: ours is kept, PSNR at most {apart:.2g} dB apart")
 
