@@ -151,7 +151,9 @@ def say_what_is_known(settings: Settings, watched: Watched) -> None:
     trusting = [name for name, rule in settings.rules.items() if rule.trusts_noise]
     whole = bool(Prepared(watched.given.measurement, watched.given.operator).known().all())  # holes look correlated
     image = watched.given.measurement[0].double().numpy()
-    found, spoilt_by = (look(image) if trusting and whole else None for look in (correlation, spoilt))
+    looked_at = bool(trusting) and whole
+    found = correlation(image) if looked_at else None
+    spoilt_by = spoilt(image, min((settings.rules[name].ends for name in trusting), key=len)) if looked_at else None
     if found:
         log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
     if spoilt_by:

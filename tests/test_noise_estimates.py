@@ -127,12 +127,12 @@ def test_without_a_strip_the_estimate_is_scikit_images_bit_for_bit() -> None:
         assert estimated_sigma(y) == float(theirs)
 
 
-def warned(y: torch.Tensor, caplog: pytest.LogCaptureFixture) -> str:
+def warned(y: torch.Tensor, caplog: pytest.LogCaptureFixture, law: str = "gaussian") -> str:
     """What is said of a measurement before it is fitted."""
     caplog.clear()
     task = Task(y, Identity())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Settings, "rules", {"split": split(UNKNOWN["gaussian"])})
+        patch.setattr(Settings, "rules", {"split": split(UNKNOWN[law])})
         planning.say_what_is_known(Settings.model_construct(), planning.Watched(task, task, {}))
     return caplog.text
 
@@ -170,6 +170,14 @@ def test_clipping_widens_the_doubt_and_is_told(sigma: float, caplog: pytest.LogC
     doubt = UNKNOWN["gaussian"].doubt(clipped, found / 255)
     assert doubt == pytest.approx(2 * share, rel=0.15)
     assert abs(found**2 / sigma**2 - 1) < 2 * doubt
+
+
+def test_zeros_of_counted_photons_are_not_taken_for_clipping(caplog: pytest.LogCaptureFixture) -> None:
+    dark = torch.from_numpy(np.random.default_rng(0).poisson(smooth(128)[0] * 2) / 10)[None]
+    assert float((dark == 0).double().mean()) > 0.1
+    assert float(dark.max()) <= 1
+    assert "cut off" not in warned(dark, caplog, "poisson")
+    assert "cut off" in warned(dark, caplog), "Gaussian noise has zeros by clipping alone"
 
 
 GREY = 0.4

@@ -36,7 +36,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Selectio
     rates = [
         make_run(folder, f"rate-{rate}", **holes, optimizer={"name": "adam", "lr": rate}) for rate in (0.1, 0.01, 0.001)
     ]
-    text = make_run(folder, "text", **holes, image={"name": "paper/kate", "size": None, "fit": "crop"})
+    text = make_run(folder, "text", **holes, image={"name": "paper/kate", "path": None, "size": None, "fit": "crop"})
     return {
         "fig3": [selection(folder, "fig3", make_run(folder, "jpeg"))],
         "fig4": [selection(folder, "fig4", make_run(folder, "noisy", measurement=NOISY))],

@@ -11,6 +11,7 @@ from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
 OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection", "table_ablation_impedance")
+THREE = ("table_denoisers", "table_trajectory", "table_stability")
 STUDIES = (
     "table_stopping", "table_selection", "table_stability", "table_denoisers", "table_ablation_denoising",
     "table_ablation_impedance", "table_trajectory",
@@ -133,7 +134,7 @@ def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Pa
 def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, ran: bool, tmp_path: Path) -> None:
     for name in ("draw_quality", "draw_impedance") if script == "table_precision" else ("draw",):
         job: Any = peaked(tmp_path, "a", [27.0, 28.0]) if ran and script in OF_ONE_SELECTION else {}
-        asked = 1 if script in OF_ONE_SELECTION else 3 if script in ("table_denoisers", "table_trajectory") else 2
+        asked = 1 if script in OF_ONE_SELECTION else 3 if script in THREE else 2
         page = draw(script, *(selection(tmp_path, "any", *([job] if ran else [])) for _ in range(asked)), name=name)
         lines = [line for line in str(page.shown).splitlines() if line.startswith("|")]
         assert lines or not page.numbers

@@ -1,7 +1,7 @@
 """What a noisy picture says of its own noise: how strong it is, and whether neighbours and channels share it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ CONSTANT = 1e-9
 """Finest detail, of a range of 1, below which a place has no noise."""
 SPOILT = 0.02
 """Part of a picture without noise, or with noise cut off, from which on that is said (ours)."""
+ENDS = (0, 1)
+"""Values at which a picture is clipped."""
 HIDDEN = ("inpainting", "jpeg")
 """Tasks whose measurement tells no level of noise: holes and 8 x 8 blocks look like noise, or hide it."""
 
@@ -93,21 +95,24 @@ def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
     return math.hypot(2 * CHANCE / values**0.5, texture, constant, 2 * clipped)
 
 
-def spoilt_parts(image: Array) -> tuple[float, float]:
-    """Parts of a picture that are constant, hence without noise; and of the other values those at 0 or 1, cut off."""
+def spoilt_parts(image: Array, ends: Sequence[float] = ENDS) -> tuple[float, float]:
+    """Parts of a picture that are constant, hence without noise; and of the other values those at `ends`, cut off.
+
+    Nothing is cut off where values lie outside [0, 1].
+    """
     windows = windows_of(image)
     constant = (np.ptp(windows, axis=(2, 3)) == 0).all(0)
-    ends = ((windows == 0) | (windows == 1)) & ~constant[None, :, None, None]
-    return (float(constant.mean()), float(ends.mean())) if constant.size else (0.0, 0.0)
+    at_ends = np.isin(windows, ends) & ~constant[None, :, None, None] & (image.min() >= 0) & (image.max() <= 1)
+    return (float(constant.mean()), float(at_ends.mean())) if constant.size else (0.0, 0.0)
 
 
-def spoilt(image: Array) -> str | None:
+def spoilt(image: Array, ends: Sequence[float]) -> str | None:
     """What would make an estimate of the noise too low, in words; None if nothing does."""
-    constant, clipped = spoilt_parts(image)
+    constant, clipped = spoilt_parts(image, ends)
     if constant > SPOILT:
         return f"{constant:.0%} of the picture is constant, without noise (crop it away)"
     if clipped > SPOILT:
-        return f"{clipped:.0%} of the values are 0 or 1, where noise is cut off"
+        return f"{clipped:.0%} of the values are {' or '.join(map(str, ends))}, where noise is cut off"
     return None
 
 

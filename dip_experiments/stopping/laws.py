@@ -7,8 +7,8 @@ loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dip_experiments.schema import Group
 from dip_experiments.stopping.estimates import (
+    ENDS,
     TEXTURE,
     Array,
     Sigma,
@@ -33,6 +34,8 @@ from dip_experiments.tensors import gamma_values
 
 Image = Float[Tensor, "c h w"]
 Facts = dict[str, float | str]
+WHITE_END = (1,)
+"""Of values that are 0 where it is dark, whether or not a picture was clipped."""
 BRIGHT = 0.5
 """Part of the windows, the brightest, in which noise that grows with brightness is measured (ours)."""
 CHANCE = 9.0
@@ -45,6 +48,9 @@ SKEW = {"gain": 0.2, "looks": 0.35}
 
 class AnyLaw(Group):
     """How noise depends on the clean value; a level that is None is estimated from the measurement."""
+
+    ends: ClassVar[Sequence[float]] = ENDS
+    """Values that such noise has only where it was clipped."""
 
     def faults(self, task: str) -> Iterator[str]:
         """Why the law cannot be split for such a task, in words."""
@@ -97,6 +103,7 @@ class PoissonLaw(AnyLaw):
     """y = gain k, k ~ Poisson(x / gain): y1 = gain (k - b) / (1 - p), b ~ Binomial(k, p), p = a^2 / (1 + a^2)."""
 
     name: Literal["poisson"]
+    ends: ClassVar[Sequence[float]] = WHITE_END
     gain: PositiveFloat | None
 
     def faults(self, task: str) -> Iterator[str]:
@@ -131,6 +138,7 @@ class GammaLaw(AnyLaw):
     """
 
     name: Literal["gamma"]
+    ends: ClassVar[Sequence[float]] = WHITE_END
     looks: PositiveFloat | None
 
     def faults(self, task: str) -> Iterator[str]:
@@ -186,6 +194,6 @@ def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Arra
 def doubt_in_windows(measurement: Float[Tensor, "r c h w"], noise: Float[Tensor, "r c h w"], skew: float) -> float:
     """Standard error of a variance estimated by `ratio`, as a part of it: chance, texture, and a law that is skewed."""
     images = different(measurement)
-    constant, clipped = np.mean([spoilt_parts(image) for image in images], axis=0)
+    constant, clipped = np.mean([spoilt_parts(image, WHITE_END) for image in images], axis=0)
     texture = (TEXTURE["brightness"] / 255) ** 2 / float(noise.mean())
     return math.hypot(CHANCE / (images[0].size * len(images)) ** 0.5, texture, skew, constant, 2 * clipped)

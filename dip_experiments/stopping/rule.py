@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dip_experiments.operators import Operator
 from dip_experiments.schema import Group
-from dip_experiments.stopping.estimates import INFLATED, Sigma, used_sigma
+from dip_experiments.stopping.estimates import ENDS, INFLATED, Sigma, used_sigma
 
 State = dict[str, Tensor]
 """What a rule remembers, replica first: changed in place, of fixed shapes, so that an iteration can be recorded."""
@@ -100,6 +100,11 @@ class StoppingRule(Group):
     """Whether it goes wrong where pixels or channels share their noise."""
     needs_divergence: ClassVar[bool] = False
     """Whether it looks at the divergence."""
+
+    @property
+    def ends(self) -> Sequence[float]:
+        """Values that the noise it assumes has only where the picture was clipped."""
+        return ENDS
 
     @property
     def images_kept(self) -> int:

@@ -58,6 +58,10 @@ class Split(MinimumRule):
     law: Law
     mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), Neutral([])]
 
+    @property
+    def ends(self) -> Sequence[float]:
+        return self.law.ends
+
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from super().faults(task, latent, block)
         yield from self.law.faults(task)
