@@ -6,8 +6,8 @@ SPINS = "20000"
 """Looks of a waiting OpenMP thread at whether there is work, before it lets others have its core: some 0.3 ms.
 
 GNU's own 300,000, 5 ms, are longer than the system's time slices: where threads are more than free cores, each waits
-that long for one that cannot run. 200 iterations of scale=laptop on two Zen 3 cores, start included, took 28 s alone, two
-at once 36 s, beside a busy process 36 s; with 2000 looks 35 to 39, 37 to 39 and 38 s, with 300,000 33, 39 and 37 s.
+that long for one that cannot run. 200 iterations of scale=laptop on two Zen 3 cores, start included, took 28 s alone,
+36 s two at once and 36 s beside a busy process; with 2000 looks 37, 38 and 38 s, with 300,000 33, 39 and 37 s.
 """
 
 # Heard by PyTorch's OpenMP (GNU's, as in its builds for Linux) as it is loaded, and by processes that this one starts.

@@ -31,7 +31,7 @@ def threads_for_fit(device: torch.device) -> int:
         if had >= ALL * most:
             return most
     threads = max(1, round(had))
-    log.info("takes %d of %d threads, as other processes are at work; OMP_NUM_THREADS=%d takes all", threads, most, most)
+    log.info("takes %d of %d threads: other processes are at work (OMP_NUM_THREADS=%d: all)", threads, most, most)
     return threads
 
 

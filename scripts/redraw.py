@@ -7,7 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 
-SCALES = ("demo", "laptop", "paper")
+SCALES = ("laptop", "paper")
+DEMO = ("figure_fig2.py", "table_impedance.py")
+"""What there is at scale demo."""
 SCRIPTS = Path(__file__).parent
 
 
@@ -30,7 +32,7 @@ def main() -> int:
     parser.add_argument("--results", default="results")
     results = parser.parse_args().results
     scripts = sorted([*SCRIPTS.glob("figure_*.py"), *SCRIPTS.glob("table_*.py")])
-    asked = list(product(scripts, SCALES))
+    asked = [*((SCRIPTS / name, "demo") for name in DEMO), *product(scripts, SCALES)]
     with ProcessPoolExecutor(2) as processes:
         codes = list(processes.map(redraw, *zip(*asked, strict=True), [results] * len(asked)))
     for (script, scale), code in zip(asked, codes, strict=True):

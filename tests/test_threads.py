@@ -48,7 +48,7 @@ def test_a_fit_takes_the_threads_that_it_gets_cores_for_and_says_so_where_these_
     if wanted == 8:
         assert caplog.messages == []
     else:
-        assert f"takes {wanted} threads, as other processes are at work; OMP_NUM_THREADS=8" in caplog.text
+        assert f"takes {wanted} of 8 threads: other processes are at work (OMP_NUM_THREADS=8: all)" in caplog.text
 
 
 @pytest.mark.parametrize("name", CHOSEN)
