@@ -48,6 +48,9 @@ LIBRARIES = {
     "biharmonic": ("scikit-image",),
 }
 """What does the work of each method, for the stored numbers to say with which version."""
+EPOCHS = {"dct": 1, "zs_n2n": 1, "nearest": 1, "nearest_known": 1}
+"""Of the methods that are written here, raised by hand when one begins to give other pictures: stored numbers of older
+ones are computed anew then. `wiener` and what is mixed in change runs: their epoch is that of `Split`."""
 
 
 def non_local_means(noisy: Array, sigma: float) -> Array:

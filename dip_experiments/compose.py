@@ -3,6 +3,7 @@
 import copy
 import difflib
 import itertools
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +26,12 @@ OPTIONAL = ("experiment", "change")
 """Groups of which there may be none, so that Hydra passes over an option that is not there."""
 WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
+DEFAULT_SCALE = "laptop"
+"""Scale of conf/config.yaml: tables of values by scale have it."""
 BATCHES = 8
 """Jobs for each of the processes side by side that Hydra composes at once."""
+DRAWS, MOST_REPLICAS = 10, 100
+"""Draws of noise that a study can have of a picture, and seeds between two of them."""
 GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLauncher"
 """How the classes of Hydra's own sweeper and launcher end."""
 
@@ -70,6 +75,23 @@ def register_pictures() -> None:
 register_pictures()
 
 
+def seed_of(name: str, path: str | None, draw: int) -> int:
+    """Return the first seed of a picture's draw of noise, `${seed_of:${image.name},${image.path},${experiment.draw}}`.
+
+    CRC-32 of the picture's name, or of that of the user's file without its folder, times 1000, and 100 for each draw:
+    pictures and draws share no seed as long as none has more than 100 replicas (two names of 4.3e9 may be alike).
+
+    Raises:
+        ValueError: If there is no such draw.
+    """
+    if draw not in range(DRAWS):
+        raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
+    return (zlib.crc32((Path(path).name if path else name).encode()) * DRAWS + draw) * MOST_REPLICAS
+
+
+OmegaConf.register_new_resolver("seed_of", seed_of, replace=True)
+
+
 def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
     """The configuration of every job that the overrides ask for: one, or the grid of a sweep. Raises as Hydra does."""
     return [job for request in read_requests(overrides, multirun) for job in request.jobs]
@@ -104,6 +126,7 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
     common = compose("config", overrides=fixed, return_hydra_config=True)
     with open_dict(common):
         hydra = common.pop("hydra")
+    _check_scale(common)
     if not (multirun or hydra.mode == RunMode.MULTIRUN):
         job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
         return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
@@ -117,6 +140,15 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
     alone = {override.input_line for override in searched} <= set(fixed)
     jobs = [common] if alone else _grid(searched, parser)  # composing takes a quarter of a second
     return Request(words, jobs, True, launcher, sweep, _batch(hydra))
+
+
+def _check_scale(job: DictConfig) -> None:
+    """Raise ValueError where an experiment has values by scale and none for the one that is asked for."""
+    scale, name = str(job.scale.name), str(job.experiment.name)
+    own: Any = OmegaConf.to_container(job.experiment, resolve=False)
+    for values in own.values():
+        if isinstance(values, dict) and DEFAULT_SCALE in values and scale not in values:
+            raise ValueError(f"experiment={name} has no scale={scale}; it has {', '.join(values)}")
 
 
 def _batch(hydra: DictConfig) -> int | None:

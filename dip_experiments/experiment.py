@@ -19,7 +19,7 @@ from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
 from dip_experiments.outcomes import begin_outcome, place_of, tell
 from dip_experiments.planning import check_delivery, frame_of, plan
-from dip_experiments.reporting import OUTCOMES, STOP
+from dip_experiments.reporting import OUTCOMES, RECORDS_COUNT, STOP
 from dip_experiments.selection import run_name
 from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
@@ -34,7 +34,7 @@ Told = dict[str, Any]
 
 
 def run(config: DictConfig) -> float | None:
-    """One Hydra job; gives `estimate_at_stop`, for a sweeper that searches by it.
+    """One Hydra job; gives the PSNR of `estimate_at_stop`, for a sweeper that searches by it.
 
     What became of it is left in the folder of outcomes, in one file however often a launcher tries the job again.
     Raises nothing but Interrupted at Ctrl-C.
@@ -53,7 +53,7 @@ def run(config: DictConfig) -> float | None:
         raise
     finally:
         tell(place_of(outcomes, number), replace(begun, **told, seconds=time.monotonic() - since))
-    return told.get("summary", {}).get("estimated_psnr")
+    return next(iter(told.get("summary", {}).get("estimated", {}).values()), None)
 
 
 def carry_out(config: DictConfig) -> Told:
@@ -63,31 +63,39 @@ def carry_out(config: DictConfig) -> Told:
         store = Store(Path(settings.paths.results))
         name = run_name(settings, find_device(settings.device).type)
         check_delivery(settings)
-        done = not settings.force and has_all(store.run(name), settings)
+        done = not settings.force and has_all(found(store, name), settings)
         told = {"outcome": "skipped"} if done else fit(settings, store, name)
-        return delivered(store.run(name), told, settings)
+        return delivered(found(store, name), told, settings)
     except BeingFitted as error:
         return {"run": name, "outcome": "elsewhere", "message": str(error)}
     except ValueError as error:
         return {"outcome": "refused", "message": in_plain_words(error)}
 
 
+def found(store: Store, name: str) -> Run:
+    """Return the user's own run of that name; its record in its place only where records count as done."""
+    return store.run(name) if RECORDS_COUNT in os.environ else store.place(name)
+
+
 def fit(settings: Settings, store: Store, name: str) -> Told:
     """Plans and fits, unless another process has done so meanwhile: `finished`, `continued`, `skipped` or `failed`."""
-    planned, run, there = plan(settings), store.place(name), store.run(name)
+    planned, run, there = plan(settings), store.place(name), found(store, name)
     if there.is_record and (faults := there.faults()):
         log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(faults))
     with locked(run.folder):
-        if not settings.force and has_all(store.run(name), settings):
+        store.put_in_place(store.beside(run))  # which a process that was killed may have left undone
+        if not settings.force and has_all(found(store, name), settings):
             return {"outcome": "skipped"}
         begun = begin(run, settings, store)
-        keep_hydra_files(run)
+        keep_hydra_files(begun.run)
         try:
-            fit_and_record(run, planned, begun, ["dip", *HydraConfig.get().overrides.task])
+            fit_and_record(planned, begun, ["dip", *HydraConfig.get().overrides.task])
+            store.put_in_place(begun.run)
         except Exception as error:
+            folder = begun.run.folder
             with suppress(OSError):  # where not even this has room
-                write_text(run.folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
-            return {"outcome": "failed", "message": f"{error}" or type(error).__name__}
+                write_text(folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
+            return {"outcome": "failed", "message": f"{error}" or type(error).__name__, "folder": str(folder)}
     return {"outcome": "continued" if begun.saved else "finished"}
 
 
@@ -98,7 +106,7 @@ def delivered(run: Run, told: Told, settings: Settings) -> Told:
         return outcome
     outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {
         "stops": stops_told(run),
-        "estimated_psnr": estimate_at_stop(run),
+        "estimated": estimate_at_stop(run),
     }
     if not settings.output:
         return outcome

@@ -1,6 +1,8 @@
 """Numbers read off images and curves, in NumPy. Images are "c h w" in [0, 1]."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,19 +81,29 @@ def radial_spectrum(image: Array) -> Array:
     return np.asarray(ring / ring.sum())
 
 
-def estimated_psnr(mse: float, standard_error: float) -> str:
+ESTIMATES = {"estimate": "PSNR", "measurement_estimate": "PSNR of the measurement"}
+"""By the key in a rule's summary: of what an estimated error is, A f's where A is not the identity."""
+
+
+def estimated_psnr(mse: float, mse_se: float) -> str:
     """An estimated mean squared error as a PSNR, in words and never without its standard error (to first order).
 
     An error that is not larger than that can be any small one: then only a bound is known.
     """
-    if mse <= standard_error:
-        return f"above {-10 * math.log10(max(mse + standard_error, TINY)):.1f} dB"
-    return f"{-10 * math.log10(mse):.2f} +- {10 / math.log(10) * standard_error / mse:.2f} dB"
+    if mse <= mse_se:
+        return f"above {-10 * math.log10(max(mse + mse_se, TINY)):.1f} dB"
+    return f"{-10 * math.log10(mse):.2f} +- {10 / math.log(10) * mse_se / mse:.2f} dB"
 
 
-def psnr_of_estimate(mse: float, standard_error: float) -> float:
+def estimate_in(rule: Mapping[str, Any]) -> tuple[str, dict[str, float]] | None:
+    """What a rule estimates at its joint stop, as a summary has it: of what the PSNR is, error and standard error."""
+    found = ((name, rule[key]) for key, name in ESTIMATES.items() if key in rule)
+    return next(((name, estimate) for name, estimate in found if None not in estimate.values()), None)
+
+
+def psnr_of_estimate(mse: float, mse_se: float) -> float:
     """An estimated mean squared error as a PSNR in dB; one below its own standard error counts as large as that."""
-    return -10 * math.log10(max(mse, standard_error))
+    return -10 * math.log10(max(mse, mse_se))
 
 
 def psnr_y_authors(image: Array, reference: Array) -> float:

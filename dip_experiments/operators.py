@@ -22,6 +22,11 @@ class Operator(nn.Module, ABC):
     def adjoint(self, y: Float[Tensor, "r c hy wy"]) -> Float[Tensor, "r c h w"]:
         """A^T y."""
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether A = I, so that an error of A f is an error of the image f."""
+        return False
+
     def __matmul__(self, first: "Operator") -> "Operator":
         """self @ first: first one, then the other."""
         return Composed(self, first)
@@ -40,6 +45,10 @@ class Composed(Operator):
     def adjoint(self, y: Float[Tensor, "r c hy wy"]) -> Float[Tensor, "r c h w"]:
         return self.first.adjoint(self.last.adjoint(y))
 
+    @property
+    def is_identity(self) -> bool:
+        return self.last.is_identity and self.first.is_identity
+
 
 class Identity(Operator):
     """A = I: the whole image is measured."""
@@ -49,6 +58,10 @@ class Identity(Operator):
 
     def adjoint(self, y: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c h w"]:
         return check_rank(y)
+
+    @property
+    def is_identity(self) -> bool:
+        return True
 
 
 class Mask(Operator):

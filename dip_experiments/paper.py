@@ -1,5 +1,6 @@
 """The queue of the paper's own size: row after row in the order of their worth, each kept when it is finished."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from omegaconf import OmegaConf
 
 from dip_experiments.compose import conf_folder, one_by_one
-from dip_experiments.reporting import FAILED, INTERRUPTED
+from dip_experiments.reporting import FAILED, INTERRUPTED, RECORDS_COUNT
 
 QUEUE = conf_folder() / "paper.yaml"
 """The requests, and how long each takes."""
@@ -84,10 +85,10 @@ def progress(found: dict[Row, Done | None]) -> str:
 
 
 def fit(row: Row, further: Sequence[str]) -> int:
-    """Exit code of its runs; those that are finished are skipped. Ctrl-C is left to the process, which saves."""
+    """Exit code of its runs; those that are finished or have a record are skipped. Ctrl-C is left to the process."""
     words = [f"experiment={row.experiment}", *row.asked(further), "hydra/launcher=basic"]
     before = signal.getsignal(signal.SIGINT)
-    with subprocess.Popen([*FIT, *words]) as process:
+    with subprocess.Popen([*FIT, *words], env={**os.environ, RECORDS_COUNT: "yes"}) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return process.wait()

@@ -24,14 +24,14 @@ from dip_experiments.architectures import (
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.problem import Problem, jittered, make_latent
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable
 from dip_experiments.images import check_output, expanded
 from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.settings import Settings, Stream, TotalVariation, Wandb
 from dip_experiments.stopping import Prepared, Watch, prepared
-from dip_experiments.stopping.estimates import correlation
+from dip_experiments.stopping.estimates import correlation, spoilt
 from dip_experiments.store import Run
 from dip_experiments.tasks import Reconstruction, Task
 from dip_experiments.tensors import generator
@@ -74,6 +74,8 @@ def plan(settings: Settings) -> Plan:
     watched = watched_task(settings, pictures, 1)
     build = architecture(settings, watched.task.shape)
     latent_of(settings, pictures, watched.task, build(1), [settings.seed])
+    if settings.rules and settings.replicas > 1:
+        watched_task(settings, pictures, 2)  # the rules may not take every two measurements together
     say_what_is_known(settings, watched)
     check_writable(Path(settings.paths.results))
     return Plan(settings, device, pictures, build)
@@ -147,9 +149,13 @@ def say_what_is_known(settings: Settings, watched: Watched) -> None:
         if part.facts:
             log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
     trusting = [name for name, rule in settings.rules.items() if rule.trusts_noise]
-    found = correlation(watched.given.measurement[0].double().numpy()) if trusting else None
+    whole = bool(Prepared(watched.given.measurement, watched.given.operator).known().all())  # holes look correlated
+    image = watched.given.measurement[0].double().numpy()
+    found, spoilt_by = (look(image) if trusting and whole else None for look in (correlation, spoilt))
     if found:
         log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
+    if spoilt_by:
+        log.warning("%s: %s; an estimate of the noise is too low, one of the PSNR off", ", ".join(trusting), spoilt_by)
 
 
 def _short(value: float | str) -> str:
@@ -257,7 +263,7 @@ def make_fit(planned: Plan, images: Iterable[int]) -> Fit:
     probe = probe_of(settings, watched.task, network)
     problem = Problem(
         network=network,
-        latent=latent.to(device, dtype),
+        latent=jittered(latent, settings.latent.jitter, settings.seeds).to(device, dtype),
         task=watched.task.to(device, dtype),
         seeds=settings.seeds,
         perturbed_by=settings.seeds_of("perturbation"),

@@ -1,9 +1,12 @@
 """What every group of settings is: read-only words with types and ranges, and what each counts for in a run's name."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
 
 
 class Group(BaseModel):
@@ -15,6 +18,20 @@ class Group(BaseModel):
 def chosen_with_slash(key: str, word: str, among: str = "") -> ValueError:
     """What to say instead of `key=word`, where the word is the name of a group or looks like one."""
     return ValueError(f"{key}={word}: a kind is chosen with a /; say {key.replace('.', '/')}={word}{among}")
+
+
+def in_order_of(choices: Sequence[T]) -> Callable[[list[T]], list[T]]:
+    """Return what brings some of the choices into their order: of a list that is a set, [a,b] and [b,a] are one.
+
+    It raises ValueError for a choice that stands there twice.
+    """
+
+    def ordered(chosen: list[T]) -> list[T]:
+        if twice := sorted({str(one) for one in chosen if chosen.count(one) > 1}):
+            raise ValueError(f"{', '.join(twice)} stands there twice; name each once")
+        return sorted(chosen, key=choices.index)
+
+    return ordered
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ def check_search(settings: Any) -> None:
 
 def best_told(outcomes: Sequence[Outcome]) -> str:
     """The run with the largest estimated PSNR, by the words that are not the same in all, in a line."""
-    found = [(outcome.summary or {}).get("estimated_psnr") for outcome in outcomes]
-    known = [(psnr, place) for place, psnr in enumerate(found) if psnr is not None]
+    found = [(outcome.summary or {}).get("estimated", {}) for outcome in outcomes]
+    known = [(psnr, place, of) for place, estimated in enumerate(found) for of, psnr in estimated.items()]
     if not known:
         return "nothing found: no run has an estimated PSNR"
-    psnr, place = max(known)
+    psnr, place, of = max(known)
     best, shared = outcomes[place], shared_words(outcomes)
     words = " ".join(word for word in best.overrides if word not in shared) or "all alike"
-    return f"best of {len(known)}: {words}, estimated PSNR {psnr:.2f} dB at the stop, run {best.run}"
+    return f"best of {len(known)}: {words}, estimated {of} {psnr:.2f} dB at the stop, run {best.run}"

@@ -1,6 +1,8 @@
 """The runs of an experiment: found by what they are, whatever was asked last."""
 
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import product
@@ -12,11 +14,14 @@ from omegaconf.errors import OmegaConfBaseException
 from dip_experiments import datasets
 from dip_experiments.architectures import counted, find_network
 from dip_experiments.compose import compose_jobs
-from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.images import check_file, whole_image
 from dip_experiments.images.pictures import Source, sources
-from dip_experiments.settings import Settings, identity, read_settings
-from dip_experiments.store import Run, Store, file_digest, signature
+from dip_experiments.settings import Settings, by_content, identity, read_settings
+from dip_experiments.stopping import outdated
+from dip_experiments.store import Job, Origin, Run, Selection, Store, file_digest, signature
+from dip_experiments.words import for_hydra
+
+log = logging.getLogger(__name__)
 
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
@@ -26,27 +31,42 @@ SEEDS = (3, 2, 1)
 """How many seeds a row at scale paper may have where its experiment asks for one, the preferred number first."""
 
 
-def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()) -> Selection:
-    """The whole grid of an experiment, each job with its finished run if there is one.
+def select(experiment: str, scale: str, results: Path, words: Sequence[str] = (), origin: Origin = "runs") -> Selection:
+    """Compose the whole grid of an experiment and find the finished run of each job, if there is one.
 
     At scale paper that is its own with the most seeds where one is asked for, and one in bf16 where there is none in
-    float32, unless the grid asks for both or the words say seeds or precision themselves. `words`: further ones, as on
-    the command line of dip. Raises ValueError for wrong ones.
+    float32, unless the grid asks for both or the words say seeds or precision themselves.
+
+    Args:
+        words: further ones, as on the command line of dip.
+        origin: whether the user's own runs, the records, or either are looked for.
+
+    Raises:
+        ValueError: for wrong words.
     """
     try:
-        configs = compose_jobs([f"experiment={experiment}", f"scale={scale}", *words], multirun=True)
+        asked = [f"experiment={experiment}", f"scale={scale}", *for_hydra(words, multirun=True)]
+        configs = compose_jobs(asked, multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
     settings = list(map(read_settings, configs))
-    jobs = {run_name(job, DEVICES[-1]): job for job in settings}
+    jobs = {names_of(job)[-1]: job for job in settings}
     store, said = Store(results), {word.split("=")[0] for word in words}
-    found = [Job(job.words(), _finished(store, job, stand_ins(job, jobs, said))) for job in settings]
-    return Selection(experiment, scale, results, tuple(words), tuple(found))
+    found = [Job(job.words(), _finished(store, origin, job, stand_ins(job, jobs, said))) for job in settings]
+    older = [
+        rule
+        for job, one in zip(settings, found, strict=True)
+        for rule in (outdated(one.run.observer_epochs) & job.rules.keys() if one.run else ())
+    ]
+    for rule, count in Counter(older).items():
+        log.warning("%s: %d of %d runs were watched by an older %s", experiment, count, len(found), rule)
+    return Selection(experiment, scale, results, tuple(words), tuple(found), origin)
 
 
 def names_of(settings: Settings) -> list[str]:
-    """Names that a run of these settings has on the kinds of devices."""
-    return [run_name(settings, kind) for kind in DEVICES]
+    """Names that a run of these settings has on the kinds of devices, or on the one that they ask for."""
+    asked = settings.device.partition(":")[0]
+    return [run_name(settings, kind) for kind in DEVICES if asked in (kind, "auto")]
 
 
 def stand_ins(settings: Settings, jobs: Mapping[str, Settings], said: Set[str]) -> Iterator[tuple[str, bool]]:
@@ -79,20 +99,25 @@ def run_name(settings: Settings, device: str) -> str:
 
 
 def digests(settings: Settings) -> dict[str, str]:
-    """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`."""
+    """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`.
+
+    A file whose path counts by content and which no task says it reads is there by the name of its setting.
+    """
     image = settings.image
     companions = settings.task.companions(image.name)
     keys = {"image": "image.path", **{role: companion.key for role, companion in companions.items()}}
     read = sources(image.name, image.path, companions)
     found = {role: _content(source, keys[role]) for role, source in read.items()}
+    known = {"image.name", *keys.values()}
+    found |= {key: _content(Path(path), key) for key, path in by_content(settings) if key not in known}
     return found if "image" in found else {**found, "image": _pixels(image.name)}
 
 
-def _finished(store: Store, settings: Settings, names: Iterable[tuple[str, bool]]) -> Run | None:
+def _finished(store: Store, origin: Origin, settings: Settings, names: Iterable[tuple[str, bool]]) -> Run | None:
     """The first run that is whole; one of more seeds must be the experiment's own, which has its pictures."""
     experiment = settings.experiment.name
-    runs = ((store.run(name), more) for name, more in names)
-    whole = ((run, more) for run, more in runs if run.finished and run.replicas)
+    runs = ((store.find(name, origin), more) for name, more in names)
+    whole = ((run, more) for run, more in runs if run and run.finished and run.replicas)
     return next((run for run, more in whole if not more or run.settings["experiment"]["name"] == experiment), None)
 
 

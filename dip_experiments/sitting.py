@@ -1,14 +1,16 @@
 """One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pydantic import ValidationError
 
 from dip_experiments.devices import device_name
 from dip_experiments.fitting.dashboard import Dashboard
@@ -17,19 +19,27 @@ from dip_experiments.fitting.recorder import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
-from dip_experiments.metrics import estimated_psnr, psnr_of_estimate
+from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.settings import Settings, Wandb
+from dip_experiments.stopping import Observers, StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
 from dip_experiments.tasks import Reconstruction
+from dip_experiments.threads import threads_for_fit
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Begun:
-    """What a sitting begins with: `keep`, iterations whose images are kept; `saved`, the state to go on from."""
+    """What a sitting begins with.
 
+    `run`: where it writes; `settings`: those asked for, with the rules that watched the finished run whose place it
+    takes; `keep`: iterations whose images are kept; `saved`: the state to go on from.
+    """
+
+    run: Run
+    settings: Settings
     keep: tuple[int, ...]
     saved: dict[str, Any] | None
 
@@ -44,8 +54,13 @@ def has_all(run: Run, settings: Settings) -> bool:
 
 
 def watched(run: Run, settings: Settings) -> bool:
-    """Whether all rules asked for have watched it, with the words that are asked for."""
-    return rules_asked(settings).items() <= rules_of(run).items()
+    """Whether all rules asked for have watched it, with the words that are asked for and by code of today's epoch."""
+    return rules_asked(settings).items() <= rules_of(run).items() and not watched_before(run, settings)
+
+
+def watched_before(run: Run, settings: Settings) -> set[str]:
+    """Return the rules asked for that watched a run by code of an older epoch."""
+    return outdated(run.observer_epochs) & settings.rules.keys()
 
 
 def rules_asked(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -73,33 +88,37 @@ def stops_told(run: Run) -> list[str]:
     rules = run.summary.get("stopping", {})
     if len(rules) > 1:
         return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
-    return [_stop_told(name, rule, run.summary) for name, rule in rules.items()]
+    return [line for name, rule in rules.items() for line in _stop_told(name, rule, run.summary)]
 
 
-def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> str:
-    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is."""
+def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> list[str]:
+    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is.
+
+    An estimate of the measurement's error has a line of its own: it is not to be compared with the image's.
+    """
     if rule["joint"] is None:
-        return f"{name}: no stop found"
+        return [f"{name}: no stop found"]
+    of, estimate = estimate_in(rule) or ("", None)
+    told = "" if estimate is None else f"estimated {of} {estimated_psnr(**estimate)}"
     found = [f"{name} {'stops' if rule['joint_final'] else 'would stop, if nothing better came,'} at {rule['joint']}"]
     if name == summary["ended_by"]:
         found.append(f"made sure at {summary['iterations']}")
-    if estimate := rule.get("estimate"):
-        found.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
+    if told and of == "PSNR":
+        found.append(told)
     if score := summary["scores"].get(stop_image(name, "mean")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
     if mix := rule.get("mix"):
-        estimate = estimated_psnr(mix["estimate"]["mse"], mix["estimate"]["mse_se"])
         parts = " and ".join(f"{weight:.0%} of {other}" for other, weight in mix["weights"].items())
-        found.append(f"with {parts} mixed in estimated {estimate}")
+        found.append(f"with {parts} mixed in estimated {estimated_psnr(**mix['estimate'])}")
     if score := summary["scores"].get(stop_image(name, "mixed")):
         found.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    return ", ".join(found)
+    return [", ".join(found), *([f"{name}: {told} (not of the image)"] if told and of != "PSNR" else [])]
 
 
-def estimate_at_stop(run: Run) -> float | None:
-    """PSNR in dB, as a rule estimates it, of the replicas' mean image at that rule's stop; None if no rule does."""
-    found = [rule["estimate"] for rule in run.summary.get("stopping", {}).values() if rule.get("estimate")]
-    return psnr_of_estimate(found[0]["mse"], found[0]["mse_se"]) if found else None
+def estimate_at_stop(run: Run) -> dict[str, float]:
+    """What the first rule that estimates one says of the replicas' mean image at its stop: of what -> PSNR in dB."""
+    found = filter(None, map(estimate_in, run.summary.get("stopping", {}).values()))
+    return next(({of: psnr_of_estimate(**estimate)} for of, estimate in found), {})
 
 
 def images_of(keep: Sequence[int], iterations: int) -> list[str]:
@@ -109,22 +128,53 @@ def images_of(keep: Sequence[int], iterations: int) -> list[str]:
 
 
 def begin(run: Run, settings: Settings, store: Store) -> Begun:
-    """Looks at what is there. Damaged files are named and kept under another name, never taken for a result."""
+    """Look at what is there: of a finished run nothing is touched, another one is written beside it.
+
+    That has the rules and the images of both. Damaged files are named and kept under another name, never taken for a
+    result.
+    """
     if run.summarised and (faults := run.faults()):
         _set_aside(run, store, "; ".join(faults))
+    place = store.beside(run) if run.summarised else run
     keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
-    if settings.force or run.summarised:
-        run.clear()
-    return Begun(keep, _saved(run, settings, store, keep))
+    if run.summarised:
+        settings = with_rules_of(run, settings)
+    if settings.force:
+        place.clear()
+    saved = _saved(place, settings, store, keep)
+    if place.is_beside and saved is None:
+        shutil.rmtree(place.folder, ignore_errors=True)  # pictures of another attempt would be sealed as of this one
+    return Begun(place, settings, keep, saved)
 
 
-def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) -> None:
+def with_rules_of(run: Run, settings: Settings) -> Settings:
+    """Add the rules that watched a finished run of the same name, unless they are asked for with other words.
+
+    Only rules that the name says nothing of are added: it has all the others already.
+    """
+    watched = {name: words for name, words in run.settings.get("observe", {}).items() if words}
+    asked = {name for name, _ in settings.observe.rules()}
+    found = {name: rule for name, words in watched.items() if name not in asked and (rule := read_rule(name, words))}
+    return settings.model_copy(update={"observe": settings.observe.model_copy(update=found)})
+
+
+def read_rule(name: str, words: dict[str, Any]) -> StoppingRule | None:
+    """Return a rule by its stored words, None for one of a version whose words are not those of today."""
+    try:
+        return dict(Observers.model_validate({name: words}).rules())[name]
+    except ValidationError:
+        log.warning("observe=%s watched with words that are not known today; it does not watch again", name)
+        return None
+
+
+def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
     """Settings and provenance before the first iteration; curves, images, scores and summary after the last."""
-    settings = planned.settings
+    run, settings = begun.run, begun.settings
+    planned = replace(planned, settings=settings)
     done = begun.saved["fit"]["done"] if begun.saved else 0
     words = settings.words()
     write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
-    with threads_as_before(run, done):
+    with threads_of(run, done, planned.device):
         _write_provenance(run, planned, done, command)
         if "flash" in planned.pictures.companions:
             write_image(run.image("flash", 0), planned.pictures.companions["flash"])
@@ -138,17 +188,17 @@ def fit_and_record(run: Run, planned: Plan, begun: Begun, command: list[str]) ->
 
 
 @contextmanager
-def threads_as_before(run: Run, done: int) -> Iterator[None]:
-    """A run that goes on does so with the number of threads that it began with: others round differently."""
-    now = torch.get_num_threads()
-    before = run.provenance["sittings"][-1]["threads"] if done else now
-    if before != now:
-        log.info("continues with %d threads, as it began: with %d it would round differently", before, now)
-    torch.set_num_threads(before)
+def threads_of(run: Run, done: int, device: torch.device) -> Iterator[None]:
+    """As many threads as are free; a run that goes on keeps the number it began with: others round differently."""
+    usual = torch.get_num_threads()
+    threads = run.provenance["sittings"][-1]["threads"] if done else threads_for_fit(device)
+    if done and threads != usual:
+        log.info("continues with %d threads, as it began: with %d it would round differently", threads, usual)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(now)
+        torch.set_num_threads(usual)
 
 
 def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:
@@ -170,7 +220,8 @@ def _write_provenance(run: Run, planned: Plan, done: int, command: list[str]) ->
     device = device_name(planned.device)
     before = run.provenance["sittings"] if done else []
     now = sitting(device, torch.get_num_threads(), command, done)
-    record = {"seeds": planned.settings.seeds, "device": device, "sittings": [*before, now]}
+    epochs = {name: rule.epoch for name, rule in planned.settings.rules.items()}
+    record = {"seeds": planned.settings.seeds, "device": device, "epochs": epochs, "sittings": [*before, now]}
     write_json(run.folder / "provenance.json", record)
 
 
@@ -188,11 +239,11 @@ def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> d
     try:
         saved = read_checkpoint(run.checkpoint)
         run.provenance["sittings"][-1]["threads"]
-        watching = rules_of(run)
+        watching, older = rules_of(run), watched_before(run, settings)
     except (OSError, ValueError, KeyError, IndexError) as error:
         _set_aside(run, store, str(error))
         return None
-    if watching != rules_asked(settings):
+    if watching != rules_asked(settings) or older:
         log.info(
             "begins anew: the rules asked for are not those that watched the first %d iterations", saved["fit"]["done"]
         )

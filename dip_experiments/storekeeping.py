@@ -72,6 +72,7 @@ def find_run(beginning: str, results: Path, imported: Importer) -> Any:
     """The state of the run whose name begins so. Raises ValueError if there is none, or more than one."""
     found = [state for state in imported(STORE).states(results) if state.run.name.startswith(beginning)]
     found = [state for state in found if state.run.name == beginning] or found
+    found = [state for state in found if "." not in state.run.folder.name] or found
     if not found:
         raise ValueError(f"{beginning}: no run of {results} begins so; dip status lists them")
     if len(found) > 1:
@@ -102,7 +103,10 @@ def prune(words: Sequence[str], imported: Importer) -> int:
 
 
 def merge(words: Sequence[str], imported: Importer) -> int:
-    """Copies what another store has and this one lacks: `dip merge other/results`; 1 if anything was refused."""
+    """Copies what another store has and this one lacks: `dip merge other/results`; 1 if anything was refused.
+
+    Of a run that other hardware has fitted too, ours stays, and how far the two are apart is told.
+    """
     names, results, _ = split("merge", words)
     if len(names) != 1 or not Path(names[0]).is_dir():
         given = " ".join(["merge", *names])
@@ -110,10 +114,11 @@ def merge(words: Sequence[str], imported: Importer) -> int:
     if Path(names[0]).resolve() == results.resolve():
         raise ValueError(f"merge {names[0]}: that is the store itself; give another one")
     store = imported(STORE)
-    told = list(store.merge(results, Path(names[0])))
+    same = imported("dip_experiments.settings").same_settings
+    told = list(store.merge(results, Path(names[0]), lambda mine, found: same(mine.settings, found.settings)))
     for one in told:
-        if one.outcome == store.REFUSED:
-            print(f"{one.path}: {one.why}", file=sys.stderr)
+        if one.why:
+            print(f"{one.path}: {one.why}", file=sys.stderr if one.outcome == store.REFUSED else sys.stdout)
     counts = Counter(one.outcome for one in told)
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or f"nothing finished in {names[0]}")
     return 1 if counts[store.REFUSED] else 0

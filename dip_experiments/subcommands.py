@@ -1,6 +1,8 @@
 """What `dip` does besides fitting, named by its first word: `dip keep fig2`."""
 
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ from omegaconf import OmegaConf
 from dip_experiments.compose import compose_jobs, conf_folder, did_you_mean, options
 from dip_experiments.paper import Done, Row, fit_rows, read_rows
 from dip_experiments.storekeeping import merge, plot, prune, show, status
-from dip_experiments.words import for_hydra
+from dip_experiments.words import SWEEP_FLAGS, for_hydra
 
 Importer = Callable[[str], Any]
+RECORDS = "--records"
+"""Flag of what is computed for records in place of one's own runs."""
 OF_PAPER = ("scale", "device", "precision", "logger", "paths")
 """Words that `dip paper` takes: all others are said by its rows."""
 
@@ -26,19 +30,19 @@ def run_subcommand(name: str, words: Sequence[str], imported: Importer) -> int:
     return SUBCOMMANDS[name](words, imported)
 
 
-def asked_for(command: str, words: Sequence[str], imported: Importer) -> Any:
+def asked_for(command: str, words: Sequence[str], imported: Importer, origin: str = "either") -> Any:
     """The runs of the experiment that a subcommand is told. Raises ValueError for an unknown one and wrong words."""
-    experiment, *rest = words or [""]
+    experiment, *rest = [word for word in words if word not in SWEEP_FLAGS] or [""]
     if experiment not in options("experiment"):
         known = options("experiment")
         raise ValueError(
             f"{command} {experiment}".rstrip() + f": no such experiment{did_you_mean(experiment, known)}; "
             f"say dip {command} with one of {', '.join(known)}"
         )
-    asked = for_hydra(rest, multirun=False)
-    settings = compose_jobs([f"experiment={experiment}", *asked], multirun=False)[0]
+    place = [word for word in rest if word not in _choosing(rest)]
+    settings = compose_jobs(for_hydra(place, multirun=False), multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
-    return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(asked))
+    return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(rest), origin)
 
 
 def _choosing(words: Sequence[str]) -> list[str]:
@@ -47,27 +51,49 @@ def _choosing(words: Sequence[str]) -> list[str]:
 
 
 def keep(words: Sequence[str], imported: Importer) -> int:
-    """Makes records, small enough for git, of the finished runs of an experiment: `dip keep fig2 scale=laptop`."""
+    """Makes records, small enough for git, of the finished runs of an experiment: `dip keep fig2 scale=laptop`.
+
+    1 if a run was refused, as its code is in no commit.
+    """
     chosen = asked_for("keep", words, imported)
-    store = imported("dip_experiments.store").Store(chosen.results)
-    for job in (job for job in chosen.jobs if job.run):
+    rooms = imported("dip_experiments.store")
+    store = rooms.Store(chosen.results)
+    doubts = {job.run.name: why for job in chosen.jobs if job.run and (why := rooms.doubtful_code(job.run.provenance))}
+    for name, why in doubts.items():
+        print(f"run {name}: {why}; fit it again from a checkout without changes: force=true", file=sys.stderr)
+    for job in (job for job in chosen.jobs if job.run and job.run.name not in doubts):
         shown = job.words["experiment"]
         pictures, replicas, part = shown.get("pictures", []), shown.get("pictures_of", "first"), shown.get("part", 1)
         store.keep(job.run, chosen.scale, list(pictures), replicas, part)
-    kept = f"{len(chosen.runs)} of {len(chosen.jobs)} runs of {chosen.experiment}"
-    print(f"{kept} kept in {chosen.results / chosen.scale / 'records'}")
+    kept = [run for run in chosen.runs if run.name not in doubts]
+    seen = {seen for run in kept for seen in (run.name, *run.summary["measurement_sha256"])}
+    chosen.baselines.give(replace(chosen, origin="records").baselines, seen)
+    told = f"{len(kept)} of {len(chosen.jobs)} runs of {chosen.experiment}"
+    print(f"{told} kept in {chosen.results / chosen.scale / 'records'}")
     if chosen.missing:
         print(f"the others are not finished: {chosen.command}")
+    return 1 if doubts else 0
+
+
+def compare(words: Sequence[str], imported: Importer) -> int:
+    """Print the numbers of one's own runs of an experiment beside the committed ones: `dip compare fig2 scale=demo`."""
+    experiments, *rest = words or [""]
+    committed = conf_folder().parent / "results"  # of the clone, wherever one's own results are
+    for experiment in experiments.split(","):
+        own = asked_for("compare", [experiment, *rest], imported, "runs")
+        lines = imported("dip_experiments.comparing").compare_lines(own, committed if committed.is_dir() else None)
+        print("\n".join(lines))
     return 0
 
 
 def rivals(words: Sequence[str], imported: Importer) -> int:
-    """Computes what other methods make of what the runs of an experiment saw, for its figures and tables.
+    """Compute what other methods make of what one's own runs of an experiment saw, for its figures and tables.
 
-    `dip rivals fig4 scale=paper`: where runs are there, drawing does the same; of a record, what it saw is made once
-    more. For `denoisers` ZS-N2N is fitted too.
+    Drawing does the same where they are there. `dip rivals fig4 scale=paper --records`: for the records; what these saw
+    is made once more. For `denoisers` ZS-N2N is fitted too.
     """
-    chosen = asked_for("rivals", words, imported)
+    origin = "records" if RECORDS in words else "runs"
+    chosen = asked_for("rivals", [word for word in words if word != RECORDS], imported, origin)
     drawing, zs_n2n = imported("dip_experiments.drawing.rivals"), imported("dip_experiments.zs_n2n").zs_n2n
     made_again = imported("dip_experiments.planning").made_again
     fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
@@ -103,7 +129,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
         further.append("precision=bf16")
 
     def finished(row: Row) -> Done | None:
-        found = select(row.experiment, scale, results, row.asked(_choosing(asked)))
+        found = select(row.experiment, scale, results, row.asked(_choosing(asked)), "either")
         if found.missing:
             return None
         here = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)
@@ -142,6 +168,7 @@ def composed(experiment: str | None, scale: str) -> dict[str, Any]:
 
 
 SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {
+    "compare": compare,
     "keep": keep,
     "merge": merge,
     "paper": paper,

@@ -38,7 +38,7 @@ def draw(selection: Selection) -> Page:
         draw_errors(row[0], of_architecture(runs, architecture))
         draw_explained(row[1], of_architecture(runs, architecture))
     draw_strip(strip, of_architecture(runs, "skip"))
-    plots.suptitle(title(runs[0], selection.scale), fontsize=9)
+    plots.suptitle(title(of_architecture(runs, "skip")["natural"], selection.scale), fontsize=9)
     return Page(figure, drawn_curves(runs), runs)
 
 
@@ -56,12 +56,10 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
 
 def title(run: Run, scale: str) -> str:
     """What was fitted, and how."""
-    words = run.settings
-    size, width = words["image"]["size"], words["scale"]["width"]
-    return (
-        f"{words['image']['name']} {size} x {size}, width {width}, Adam {words['optimizer']['lr']}, "
-        f"mean and range over seeds {', '.join(map(str, run.seeds))}; scale {scale}"
-    )
+    words, (rows, columns) = run.settings, stored(run, "target").shape[1:]
+    width, rate, seeds = words["scale"]["width"], words["optimizer"]["lr"], ", ".join(map(str, run.seeds))
+    shown = f"mean and range over seeds {seeds}" if len(run.seeds) > 1 else f"seed {seeds}"
+    return f"{words['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, {shown}; scale {scale}"
 
 
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
@@ -106,10 +104,12 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     """Panel c: what the network shows at some iterations, first seed; the target on the left."""
     shown = [n for n in STRIP if n <= min(run.summary["iterations"] for run in runs.values())]
     axes = figure.subplots(len(runs), 1 + len(shown), squeeze=False)
+    side = min(stored(runs["natural"], "target").shape[1:]) // 2
     for row, (name, run) in zip(axes, runs.items(), strict=True):
         enlarged = name in ENLARGED
         for axis, picture in zip(row, [stored(run, "target"), *(output_at(run, n) for n in shown)], strict=True):
-            axis.imshow(shown_part(run, picture, enlarged), interpolation="nearest" if enlarged else "antialiased")
+            part, drawn = (side, "nearest") if enlarged else (None, "antialiased")
+            axis.imshow(shown_part(picture, part), interpolation=drawn)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].set_ylabel(LABELS[name], fontsize=9)
@@ -119,9 +119,9 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     figure.suptitle(note, fontsize=9)
 
 
-def shown_part(run: Run, picture: NDArray[np.float64], enlarged: bool) -> NDArray[np.float64]:
-    """The picture "h w c", or its central quarter, which may be all that a record has of it."""
-    part = centre_crop(picture, run.settings["image"]["size"] // 2) if enlarged else picture
+def shown_part(picture: NDArray[np.float64], side: int | None) -> NDArray[np.float64]:
+    """The picture "h w c", or of it the middle square of this side, which may be all that a record has."""
+    part = picture if side is None else centre_crop(picture, side)
     return np.moveaxis(np.broadcast_to(part, (3, *part.shape[1:])), 0, 2)
 
 

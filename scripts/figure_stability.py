@@ -4,46 +4,71 @@ import sys
 
 import numpy as np
 from matplotlib.axes import Axes
-from table_stability import ASKED, COUNTS, SOURCES, decibels, has_mean, mean_error
+from table_stability import (
+    ASKED,
+    COUNTS,
+    NOISES,
+    NULL,
+    SOURCES,
+    at_best,
+    best,
+    by_picture,
+    decibels,
+    groups,
+    has_mean,
+    mean_error,
+)
 
 from dip_experiments.drawing.curves import Curve, curve_of, tabulated
+from dip_experiments.drawing.deviations import pooled_variance, spread
+from dip_experiments.drawing.independence import counted
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script, waiting
-from dip_experiments.drawing.stored import peak_iterations, peaks
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.selection import select
 from dip_experiments.store import Run
 
-NOISES = {"gaussian10": ("sigma 10", BLUE), "gaussian25": ("sigma 25", ORANGE), "gaussian50": ("sigma 50", RED)}
-SHADES = ("0.7", GREEN, BLUE, RED)
+COLOURS = dict(zip(NOISES, (BLUE, ORANGE, RED), strict=True))
+SHADES = ("0.7", GREEN, BLUE)
 
 
-def draw(noises: Selection, sources: Selection) -> Page:
+def draw(noises: Selection, weak: Selection, sources: Selection) -> Page:
     """Draws figures/stability."""
-    runs = [run for run in noises.runs if run.settings["experiment"]["noise"] in NOISES]
+    runs = [*weak.runs, *noises.runs]
     there = {run.settings["experiment"]["noise"] for run in runs}
     there |= {run.settings["experiment"]["varies"] for run in sources.runs}
     if lacking := [name for name in (*NOISES, *SOURCES) if name not in there]:
-        raise ValueError(f"no run of {', '.join(lacking)}; make them: {noises.command}; {sources.command}")
+        commands = "; ".join(one.command for one in (noises, weak, sources))
+        raise ValueError(f"no run of {', '.join(lacking)}; make them: {commands}")
     figure, (part,) = sheet(3.2)
     where, what, buys = part.subplots(1, 3)
     scatter(where, runs)
     shares(what, sources.runs)
     curves = averaging(buys, runs)
-    pictures = len({run.settings["image"]["name"] for run in runs})
-    title = f"How much results vary, with what, and what the mean of replicas gains: {pictures} pictures"
-    figure.suptitle(f"{title}, {len(runs[0].seeds)} seeds", fontsize=10)
-    return Page(figure, tabulated(curves, "replicas", "gain"), [*runs, *sources.runs], waiting(noises, sources))
+    pictures, draws = (len({name(run) for run in runs}) for name in (picture, noisy_picture))
+    title = f"How much results vary, with what, and what the mean of replicas gains: {counted(pictures, 'picture')}"
+    figure.suptitle(f"{title}, {counted(draws, 'noise draw')} of {len(runs[0].seeds)} replicas", fontsize=9)
+    numbers = tabulated(curves, "replicas", "gain")
+    return Page(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
+
+
+def picture(run: Run) -> str:
+    """Return the picture's name."""
+    return str(run.settings["image"]["name"])
+
+
+def noisy_picture(run: Run) -> tuple[str, int]:
+    """Return what tells a draw of a picture's noise, which three strengths of it share."""
+    return picture(run), run.settings["seed"]
 
 
 def scatter(axis: Axes, runs: list[Run]) -> None:
-    """Best iteration and best PSNR of every seed, picture and noise."""
-    for noise, (label, colour) in NOISES.items():
+    """Best iteration and best PSNR of every replica, draw, picture and noise."""
+    for noise, label in NOISES.items():
         some = [run for run in runs if run.settings["experiment"]["noise"] == noise]
-        at = np.concatenate([peak_iterations(run, "psnr_average") for run in some])
-        best = np.concatenate([peaks(run, "psnr_average") for run in some])
-        axis.plot(at, best, "o", color=colour, label=label, markersize=3, alpha=0.6)
-    axis.set(xscale="log", xlabel="best iteration (oracle)", ylabel="best PSNR (dB)", title="pictures and seeds")
+        at, peak = (np.concatenate([values(run) for run in some]) for values in (at_best, best))
+        axis.plot(at, peak, "o", color=COLOURS[noise], label=label, markersize=3, alpha=0.6)
+    axis.set(xscale="log", xlabel="best iteration (oracle)", ylabel="best PSNR (dB)", title="pictures and replicas")
     plain_ticks(axis, 500, 1000, 2000)
     axis.legend(fontsize=8)
 
@@ -55,14 +80,19 @@ def plain_ticks(axis: Axes, *at: float) -> None:
 
 
 def shares(axis: Axes, runs: list[Run]) -> None:
-    """Standard deviation of the best PSNR over replicas that differ in one thing alone, a mark for each picture."""
+    """Draw the deviation of the best PSNR over replicas that differ in one thing alone: 95 %, a point each picture."""
     for place, source in enumerate(SOURCES):
-        some = [run for run in runs if run.settings["experiment"]["varies"] == source]
-        deviations = [peaks(run, "psnr_average").std(ddof=1) for run in some]
-        axis.bar(place, np.mean(deviations), color="0.8")
-        axis.plot([place] * len(deviations), deviations, "o", color=BLUE, markersize=4)
-    axis.set_xticks(range(len(SOURCES)), [words.replace(" ", "\n") for words in SOURCES.values()], fontsize=6)
-    axis.set(ylabel="deviation of the best PSNR (dB)", title="only this varies")
+        some = groups(by_picture([run for run in runs if run.settings["experiment"]["varies"] == source]), best)
+        found = spread(some).deviation
+        colour = "0.6" if source == NULL else "0.8"
+        axis.bar(place, found.value, color=colour)
+        axis.plot([place, place], [found.low, found.high], color="black", linewidth=1)
+        each = [pooled_variance(values)[0] ** 0.5 for values in some.values()]
+        axis.plot(np.full(len(each), place + 0.2), each, "o", color=BLUE, markersize=4)
+        if source == NULL:
+            axis.axhspan(found.low, found.high, color="0.6", alpha=0.25, linewidth=0)
+    axis.set_xticks(range(len(SOURCES)), list(SOURCES.values()), fontsize=7, rotation=25, ha="right")
+    axis.set(ylabel="deviation of the best PSNR (dB)", title="only this varies (95 %)")
 
 
 def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:

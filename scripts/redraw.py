@@ -1,4 +1,4 @@
-"""Redraws every figure and table that has records or runs, two at a time, in processes that load the libraries once."""
+"""Redraw every figure and table from the records alone, two at a time, in processes that load the libraries once."""
 
 import argparse
 import runpy
@@ -7,13 +7,13 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 
-SCALES = ("laptop", "paper")
+SCALES = ("demo", "laptop", "paper")
 SCRIPTS = Path(__file__).parent
 
 
 def redraw(script: Path, scale: str, results: str) -> int:
     """Exit code of a drawing script at one scale; where it has nothing to draw, that is said and no failure."""
-    sys.argv = [str(script), "--scale", scale, "--results", results, "--if-kept"]
+    sys.argv = [str(script), "--scale", scale, "--results", results, "--records", "--if-kept"]
     sys.path[0] = str(SCRIPTS)  # where scripts find each other
     try:
         runpy.run_path(str(script), run_name="__main__")

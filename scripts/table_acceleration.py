@@ -1,12 +1,13 @@
 """The table of ways to fewer iterations: peak PSNR and time beside those of the paper's settings."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dip_experiments.drawing.intervals import interval_words
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import Selection, run_script, waiting
-from dip_experiments.drawing.stored import peak_gaps, peak_iterations, peaks
+from dip_experiments.drawing.stored import Array, peak_differences, peak_gaps, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, job_rows, table_page
 from dip_experiments.drawing.words import seed_words
 from dip_experiments.selection import select
@@ -60,7 +61,19 @@ def draw(paper: Selection, *others: Selection) -> Page:
     columns = job_rows(
         jobs, {"settings": label, "image": image}, NUMBERS, lambda run: numbers(run, basis.get(image(run.settings)))
     )
-    return table_page(columns, TITLES, [job.run for job in jobs if job.run], ABOVE, waiting(paper, *others))
+    runs = [job.run for job in jobs if job.run]
+    return table_page(columns, TITLES, runs, f"{ABOVE} {verdict(runs, basis)}", waiting(paper, *others))
+
+
+def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
+    """Say by how much each of the settings differs from the paper's over the pictures; nothing without a pair."""
+    gaps: dict[str, dict[str, Array]] = {}
+    for run in runs:
+        paper = basis.get(image(run.settings))
+        if paper != run and (gap := peak_differences(run, paper)).size:
+            gaps.setdefault(label(run.settings), {})[image(run.settings)] = gap
+    told = "; ".join(f"{settings}: {interval_words(gap)}" for settings, gap in gaps.items())
+    return f"Gaps over the pictures, mean and 95 % interval: {told}." if told else ""
 
 
 def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:

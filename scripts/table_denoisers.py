@@ -1,12 +1,14 @@
 """The command restore_noisy beside what one would pick instead: quality and seconds at three strengths of noise."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dip_experiments.drawing.curves import add_row
+from dip_experiments.drawing.independence import count_independent
+from dip_experiments.drawing.intervals import picture_interval
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import Rival, denoiser, rival_scores, zero_shot
 from dip_experiments.drawing.script import Selection, run_script, waiting
@@ -16,15 +18,18 @@ from dip_experiments.store import Run, stop_image
 
 NOISES = {"authors25": 25.0, "gaussian10": 10.0, "gaussian50": 50.0}
 """Grey levels of 255, by the noise's name in the experiment."""
-COLUMNS = ("sigma", "method", "knows_sigma", "psnr", "psnr_gap", "ssim", "iterations", "seconds", "pictures")
+COLUMNS = (
+    "sigma", "method", "knows_sigma", "psnr", "psnr_gap", "gap_low", "gap_high", "interval", "ssim", "iterations",
+    "seconds", "pictures",
+)  # fmt: skip
 METHODS = {"nlm": "NLM", "tv": "TV", "wavelet": "wavelet", "dct": "sliding DCT", "bm3d": "BM3D"}
 TITLES = {
     "sigma": "sigma",
     "method": "method",
     "psnr": "PSNR",
     "psnr_gap": "minus BM3D",
+    "interval": "95 % interval",
     "ssim": "SSIM",
-    "iterations": "iterations",
     "seconds": "seconds",
     "pictures": "pictures",
 }
@@ -34,9 +39,9 @@ command restore_noisy gives: the mean of four networks where the split stops the
 DCT and of a Wiener filter as the split chooses; `uniform`: the same with norms that start as U(0, 1), as in the PyTorch
 of 2018; `DIP`: without other filters; `DIP, one replica`: the first network at its own stop. All of these estimate
 sigma, and see nothing but the noisy picture. ZS-N2N is ours from its description; the methods after it are told sigma.
-`iterations`: of a fit until it ended, `seconds`: wall time of one picture, of all four networks for the rows of DIP;
-both in the median; time was taken on one thread, on more than one machine, while other work ran beside. `pictures`:
-how many of those asked for were done."""
+`minus BM3D`: picture by picture, their mean with Student's interval over the pictures. `seconds`: wall time of one
+picture, of all four networks for the rows of DIP, in the median; time was taken on one thread, on more than one
+machine, while other work ran beside. `pictures`: how many of those asked for were done. Iterations are in the CSV."""
 ASKED = (
     ["denoisers"],
     ["denoisers", "experiment.noise=authors25", "architecture.gamma=uniform"],
@@ -50,26 +55,36 @@ Scores = tuple[float, float, float, int | None]
 
 @dataclass(frozen=True)
 class Row:
-    """A method at one strength of noise: of how many pictures, and what it reached on those that are done."""
+    """A method at one strength of noise: of how many pictures, and what it reached on those that are done, by name."""
 
     title: str
     told: str
     count: int
-    found: Sequence[Scores]
+    found: Mapping[str, Scores]
 
     @property
-    def psnr(self) -> float | None:
-        """Mean over the pictures in dB; None unless all are done."""
-        return float(np.mean([psnr for psnr, *_ in self.found])) if len(self.found) == self.count > 0 else None
+    def psnr(self) -> dict[str, float]:
+        """PSNR in dB by picture; nothing unless all are done."""
+        return {name: psnr for name, (psnr, *_) in self.found.items()} if len(self.found) == self.count else {}
 
-    def cells(self, sigma: float, basis: float | None) -> Sequence[str]:
+    def gap(self, basis: "Row") -> Sequence[str]:
+        """The mean of the differences to another method's PSNR and its interval over the pictures, if all are done."""
+        pairs = {name: [psnr - basis.psnr[name]] for name, psnr in self.psnr.items() if name in basis.psnr}
+        if not pairs:
+            return (NONE,) * 4
+        found = picture_interval(pairs)
+        if self.title == basis.title:
+            return (f"{found.value:+.2f}", *(NONE,) * 3)
+        return f"{found.value:+.2f}", f"{found.low:.3f}", f"{found.high:.3f}", found.words
+
+    def cells(self, sigma: float, basis: "Row") -> Sequence[str]:
         """Means over the pictures, medians of iterations and seconds; the gap only where all pictures are done."""
-        numbers: Sequence[str] = (NOT_RUN, NONE, NONE, NONE, NONE)
+        numbers: Sequence[str] = (NOT_RUN, *[NONE] * 7)
         if self.found:
-            psnr, ssim, seconds, iterations = zip(*self.found, strict=True)
-            gap = NONE if self.psnr is None or basis is None else f"{self.psnr - basis:+.2f}"
+            psnr, ssim, seconds, iterations = zip(*self.found.values(), strict=True)
             many = NONE if None in iterations else f"{np.median(iterations):.0f}"
-            numbers = (f"{np.mean(psnr):.2f}", gap, f"{np.mean(ssim):.3f}", many, f"{np.median(seconds):.1f}")
+            means = f"{np.mean(psnr):.2f}", f"{np.mean(ssim):.3f}"
+            numbers = (means[0], *self.gap(basis), means[1], many, f"{np.median(seconds):.1f}")
         return (f"{sigma:g}", self.title, self.told, *numbers, f"{len(self.found)} of {self.count}")
 
 
@@ -79,10 +94,18 @@ def draw(study: Selection, uniform: Selection, decoder: Selection) -> Page:
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for noise, sigma in NOISES.items():
         found = [*networks(*(at(noise, one) for one in asked)), *others(at(noise, study), sigma)]
-        basis = next(row.psnr for row in found if row.title == METHODS["bm3d"])
+        basis = next(row for row in found if row.title == METHODS["bm3d"])
         for row in found:
             add_row(columns, *row.cells(sigma, basis))
-    return table_page(columns, TITLES, [run for one in asked for run in one.runs], ABOVE, waiting(*asked))
+    runs = [run for one in asked for run in one.runs]
+    return table_page(columns, TITLES, runs, f"{ABOVE} {draws_words(study)}", waiting(*asked))
+
+
+def draws_words(study: Selection) -> str:
+    """Say how many draws stand behind each strength, as all rows of one share them; nothing where there are no runs."""
+    counts = {sigma: count_independent(at(noise, study).runs).noise_draws for noise, sigma in NOISES.items()}
+    told = ", ".join(f"{count} at sigma {sigma:g}" for sigma, count in counts.items() if count)
+    return f"Independent noise draws: {told}." if told else ""
 
 
 def at(noise: str, asked: Selection) -> Selection:
@@ -102,7 +125,12 @@ def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterat
 
 def network(title: str, asked: Selection, image: str) -> Row:
     """What one of the images of its runs reached, of the first replica where there are several."""
-    return Row(title, "no", len(asked.jobs), [ours(run, image) for run in asked.runs])
+    return Row(title, "no", len(asked.jobs), {picture(run): ours(run, image) for run in asked.runs})
+
+
+def picture(run: Run) -> str:
+    """The name of its picture."""
+    return str(run.settings["image"]["name"])
 
 
 def ours(run: Run, image: str) -> Scores:
@@ -116,8 +144,8 @@ def others(study: Selection, sigma: float) -> Iterator[Row]:
     rivals: dict[str, tuple[str, Rival]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
     rivals |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
     for title, (told, rival) in rivals.items():
-        found = [rival_scores(rival, run, study.baselines) for run in study.runs]
-        yield Row(title, told, len(study.jobs), [(*scores, None) for scores in found if scores])
+        found = {picture(run): rival_scores(rival, run, study.baselines) for run in study.runs}
+        yield Row(title, told, len(study.jobs), {name: (*scores, None) for name, scores in found.items() if scores})
 
 
 if __name__ == "__main__":

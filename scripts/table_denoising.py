@@ -105,6 +105,7 @@ TABLE = Table(
     metric="psnr_rgb",
     ours="averaged",
     columns=("raw", "unperturbed", "averaged", "two_replicas", "oracle", "ssim", "noisy", *METHODS),
+    rivals=("nlm", "bm3d"),
     parts=(
         Part("cset9", AUTHORS, WHERE, PICTURE, (RAW, UNPERTURBED, AVERAGED, TWO)),
         Part("cset9", FRESH, WHERE, PICTURE, (RAW, UNPERTURBED, AVERAGED)),

@@ -5,7 +5,7 @@ import sys
 from dip_experiments.drawing.comparison import comparison
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import inpainter, rival_columns
-from dip_experiments.drawing.rows import Mean, Numbers, Part, Table
+from dip_experiments.drawing.rows import PIXELS, Mean, Numbers, Part, Table
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.selection import select
 from dip_experiments.store import Baselines, Run
@@ -58,6 +58,7 @@ TABLE = Table(
     metric="psnr_gray",
     ours="unperturbed",
     columns=("last", "averaged", "ssim", *METHODS),
+    rivals=("biharmonic", PIXELS),
     parts=[Part("standard11", SETTING, WHERE, PICTURE, [PRINTED])],
     setting=lambda words: SETTING if words["task"]["mask"]["name"] == "authors" else "",
     measure=measure,

@@ -3,49 +3,90 @@
 import sys
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from dip_experiments.drawing.curves import add_row
+from dip_experiments.drawing.intervals import picture_interval
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import Job, Selection, run_script
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
 from dip_experiments.store import Run, stop_image
 
 TITLES = {
     "image": "image",
+    "draw": "draw",
     "default": "default",
     "chosen": "the split's choice",
-    "chosen_psnr": "its PSNR",
+    "chosen_psnr": "PSNR of it",
     "best": "the oracle's choice",
-    "best_psnr": "its PSNR ",
+    "best_psnr": "PSNR of that",
     "loss": "lost",
-    "fits": "fits",
 }
 ABOVE = """\
 Denoising at sigma 25 with four settings of the fit, four replicas each, stopped by the split; PSNR in dB of the
 replicas' mean at that stop. `the split's choice`: the setting whose estimated error is the smallest, which needs no
-clean picture. `the oracle's choice`: the setting that the clean picture would choose; `lost` is the difference."""
+clean picture. `the oracle's choice`: the setting that the clean picture would choose; `lost` is the difference. """
+LOST = """\
+Lost, mean over pictures, +- half of Student's 95 % interval in which a picture is one observation: {chosen} by the
+split, which chose as the oracle {right} of {all} times; by the same setting for all pictures {fixed}."""
+Runs = Mapping[str, Run]
+"""Those of one noisy picture, by setting."""
 
 
 def draw(study: Selection) -> Page:
     """Writes tables/selection."""
-    pictures = list(dict.fromkeys(job.words["image"]["name"] for job in study.jobs))
-    columns: dict[str, list[str]] = {name: [] for name in TITLES}
-    for picture in pictures:
-        runs = {setting(run): run for run in study.runs if run.settings["image"]["name"] == picture}
-        count = sum(job.words["image"]["name"] == picture for job in study.jobs)
-        add_row(columns, *row(picture, runs, count))
-    return table_page(columns, TITLES, study.runs, ABOVE, study.waiting)
+    names = list(dict.fromkeys(str(job.words["experiment"]["setting"]) for job in study.jobs))
+    columns: dict[str, list[str]] = {name: [] for name in (*TITLES, "fits", *(f"loss_of_{name}" for name in names))}
+    found = noisy_pictures(study.jobs)
+    for (picture, number), (runs, count) in found.items():
+        add_row(columns, picture, str(number), *row(runs, count, names))
+    whole = [(picture, runs) for (picture, _), (runs, count) in found.items() if len(runs) == count]
+    return table_page(columns, TITLES, study.runs, ABOVE + (in_the_mean(whole) if whole else ""), study.waiting)
 
 
-def row(picture: str, runs: Mapping[str, Run], count: int) -> Sequence[str]:
+def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str, Run], int]]:
+    """Return the runs of each picture and draw by setting, and how many there are to be."""
+    found: dict[tuple[str, int], tuple[dict[str, Run], int]] = {}
+    for job in jobs:
+        key = str(job.words["image"]["name"]), int(job.words["experiment"]["draw"])
+        runs, count = found.get(key, ({}, 0))
+        found[key] = (runs | ({setting(job.run): job.run} if job.run else {}), count + 1)
+    return found
+
+
+def row(runs: Runs, count: int, names: Sequence[str]) -> Sequence[str]:
     """One line of the table; nothing is chosen before all settings were fitted."""
     if len(runs) < count:
-        return (picture, NOT_RUN, NONE, NONE, NONE, NONE, NONE, f"{len(runs)} of {count}")
-    chosen = min(runs, key=lambda name: estimate(runs[name]))
-    best = max(runs, key=lambda name: psnr(runs[name]))
+        return (NOT_RUN, *[NONE] * 5, f"{len(runs)} of {count}", *[NONE] * len(names))
+    chosen, best = choices(runs)
     numbers = {name: f"{psnr(runs[name]):.2f}" for name in runs}
-    lost = psnr(runs[best]) - psnr(runs[chosen])
-    return (picture, numbers["default"], chosen, numbers[chosen], best, numbers[best], f"{lost:.2f}", str(count))
+    each = (f"{lost(runs, name):.2f}" for name in names)
+    told = (chosen, numbers[chosen], best, numbers[best], f"{lost(runs, chosen):.2f}")
+    return (numbers.get("default", NONE), *told, str(count), *each)
+
+
+def choices(runs: Runs) -> tuple[str, str]:
+    """Return the split's choice and the oracle's."""
+    return min(runs, key=lambda name: estimate(runs[name])), max(runs, key=lambda name: psnr(runs[name]))
+
+
+def lost(runs: Runs, name: str) -> float:
+    """Return by how many dB a setting lies below the oracle's choice."""
+    return max(map(psnr, runs.values())) - psnr(runs[name])
+
+
+def in_the_mean(found: Sequence[tuple[str, Runs]]) -> str:
+    """Return what the split's choices lose, and what it would to choose one setting for all pictures."""
+    by_split: dict[str, list[float]] = {}
+    by_one: dict[str, dict[str, list[float]]] = {}
+    for picture, runs in found:
+        by_split.setdefault(picture, []).append(lost(runs, choices(runs)[0]))
+        for name in runs:
+            by_one.setdefault(name, {}).setdefault(picture, []).append(lost(runs, name))
+    right = int(np.sum([chosen == best for chosen, best in (choices(runs) for _, runs in found)]))
+    fixed = ", ".join(f"{picture_interval(values).plus_minus} ({name})" for name, values in by_one.items())
+    return LOST.format(chosen=picture_interval(by_split).plus_minus, right=right, all=len(found), fixed=fixed)
 
 
 def setting(run: Run) -> str:

@@ -1,75 +1,167 @@
-"""How much results vary: best iteration and PSNR over pictures, noises and seeds, and what the variance comes from."""
+"""How much results vary: peaks over pictures, draws of noise and replicas, what from, and what rounding alone makes."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.drawing.curves import Curve, curve_of
+from dip_experiments.drawing.curves import Curve, add_row, curve_of
+from dip_experiments.drawing.deviations import Spread, spread
+from dip_experiments.drawing.independence import counted
+from dip_experiments.drawing.intervals import Interval, picture_means
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
-from dip_experiments.drawing.stored import peak_iterations, peaks
-from dip_experiments.drawing.table import NONE, job_rows, table_page
+from dip_experiments.drawing.script import Job, Selection, run_script, waiting
+from dip_experiments.drawing.stored import Array, peak_iterations, peaks
+from dip_experiments.drawing.table import NONE, NOT_RUN, job_rows, table_page
 from dip_experiments.selection import select
 from dip_experiments.store import Run, stop_image
 
 PLATEAU = 0.2
 """dB below the best: as far as the plateau goes (ours)."""
-COUNTS = (1, 2, 4, 8)
+COUNTS = (1, 2, 4)
 """Replicas of which the mean is taken."""
+NULL = "rounding"
 SOURCES = {
-    "init": "weights at the start",
+    NULL: "rounding alone",
+    "init": "initial weights",
     "latent": "latent z",
     "perturbation": "perturbations of z",
-    "task": "noise in the picture",
+    "task": "picture's noise",
 }
+ALL_ELSE = "all else"
+"""Weights, latent and perturbations, of one noisy picture."""
+NOISES = {"gaussian10": "sigma 10", "gaussian25": "sigma 25", "gaussian50": "sigma 50"}
+Runs = Mapping[str, Sequence[Run]]
+"""Those of all draws, by picture."""
 NUMBERS = (
     "best_iteration", "best_iteration_sd", "best_psnr", "best_psnr_sd", "fixed_psnr", "plateau",
     "output_best_psnr", *(f"mean_of_{count}" for count in COUNTS),
 )  # fmt: skip
 TITLES = {
+    "varies": "what differs",
     "image": "image",
-    "varies": "noise, or what varies",
-    "best_iteration": "best iteration",
-    "best_iteration_sd": "+-",
     "best_psnr": "best PSNR",
-    "best_psnr_sd": "+- ",
-    "fixed_psnr": "at the fixed one",
-    "plateau": "plateau",
+    "best_psnr_sd": "sd (95 %)",
+    "less_rounding": "less rounding",
+    "best_iteration": "iteration",
+    "best_iteration_sd": "its sd",
 }
 ABOVE = f"""\
-The averaged image of eight replicas: the iteration at which it is best (the oracle's, which looks at the clean
-picture), its PSNR in dB there and at a fixed iteration (1800, or the last one), mean and standard deviation over the
-replicas. `plateau`: iterations within {PLATEAU} dB of the best. In the first rows all replicas see the same noisy
-picture; in those that begin with `only` they differ in one thing alone, at sigma 25. The CSV also has single outputs
-and the best mean of 1, 2, 4 and 8 replicas, expected over all choices of so many."""
+How much the peak of the averaged image (the oracle's, which looks at the clean picture) varies between replicas that
+differ in one thing alone, at sigma 25, and between those of one noisy picture that differ in all else: weights,
+latent and perturbations. `best PSNR`: its mean in dB; `sd`: standard deviation over the replicas of one draw,
+variances pooled over draws, then over pictures, with its 95 % interval for normal values (chi-square). `rounding
+alone`: weights, latent, perturbations and noise are the same, but z is changed by one part in a million. `less
+rounding`: what is left when that variance, which each other one contains, is subtracted; 0 where nothing is.
+`iteration` and `its sd`: of the peak, likewise. Intervals are for these pictures. The CSV has every draw: the single
+output, the PSNR at a fixed iteration (1800, or the last one), `plateau`, the iterations within {PLATEAU} dB of the
+best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so many."""
 
 
-def draw(noises: Selection, sources: Selection) -> Page:
+def draw(noises: Selection, weak: Selection, sources: Selection) -> Page:
     """Writes tables/stability."""
-    jobs = [*noises.jobs, *sources.jobs]
-    names = {"image": lambda words: str(words["image"]["name"]), "varies": varies}
-    columns = job_rows(jobs, names, NUMBERS, cells)
-    return table_page(columns, TITLES, [job.run for job in jobs if job.run], ABOVE, waiting(noises, sources))
+    jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
+    looks = {"image": lambda words: str(words["image"]["name"]), "varies": varies, "draw": draw_of}
+    runs, waits = [job.run for job in jobs if job.run], waiting(noises, weak, sources)
+    page = table_page(summed_up(jobs), TITLES, runs, ABOVE, waits)
+    return Page(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
+
+
+def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """Return a row of all pictures for each source and each noise, and of the noises one for each picture."""
+    columns: dict[str, list[str]] = {name: [] for name in TITLES}
+    by_what: dict[str, dict[str, list[Run]]] = {}
+    for job in sorted(jobs, key=lambda job: "noise" in job.words["experiment"]):
+        runs = by_what.setdefault(varies(job.words), {}).setdefault(str(job.words["image"]["name"]), [])
+        runs.extend([job.run] if job.run else [])
+    null = spread(groups(by_what.get(SOURCES[NULL], {}), best))
+    for what, pictures in by_what.items():
+        subtracted = None if what == SOURCES[NULL] or what.startswith(ALL_ELSE) else null
+        done, count = sum(map(bool, pictures.values())), len(pictures)
+        told = counted(count, "picture") if done == count else f"{done} of {count}"
+        add_row(columns, what, told, *pooled(pictures, subtracted))
+        if what.startswith(ALL_ELSE):
+            for picture, runs in pictures.items():
+                add_row(columns, what, picture, *pooled({picture: runs}, None))
+    return columns
+
+
+def pooled(pictures: Runs, null: Spread | None) -> Sequence[str]:
+    """Return peak, deviation, what of that rounding leaves, iteration and its deviation, as the table shows them."""
+    runs = [run for some in pictures.values() for run in some]
+    if not runs:
+        return (NOT_RUN, NONE, NONE, NONE, NONE)
+    found, at = spread(groups(pictures, best)), spread(groups(pictures, at_best))
+    return (
+        f"{mean_of(pictures, best):.2f}",
+        in_decibels(found.deviation),
+        in_decibels(found.beyond(null)) if null else NONE,
+        f"{mean_of(pictures, at_best):.0f}",
+        f"{at.deviation.value:.0f}",
+    )
+
+
+def by_picture(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the runs of each picture."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(str(run.settings["image"]["name"]), []).append(run)
+    return found
+
+
+def groups(pictures: Runs, values: Callable[[Run], Array]) -> dict[str, list[Array]]:
+    """Return the values of each picture's draws."""
+    return {picture: [values(run) for run in runs] for picture, runs in pictures.items()}
+
+
+def mean_of(pictures: Runs, values: Callable[[Run], Array]) -> float:
+    """Return the mean over pictures of each one's mean over draws and replicas."""
+    return float(
+        picture_means({name: np.concatenate(of) for name, of in groups(pictures, values).items() if of}).mean()
+    )
+
+
+def best(run: Run) -> Array:
+    """Return the averages' peaks."""
+    return peaks(run, "psnr_average")
+
+
+def at_best(run: Run) -> Array:
+    """Return the iterations of the averages' peaks."""
+    return peak_iterations(run, "psnr_average")
+
+
+def in_decibels(interval: Interval) -> str:
+    """Return a deviation with its interval, `0.13 (0.11 to 0.17)`; NONE where there is none."""
+    if np.isnan(interval.value):
+        return NONE
+    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def varies(words: Mapping[str, Any]) -> str:
-    """The noise of a study's job, or the one source that its replicas do not share."""
+    """The one source that a job's replicas do not share, or the noise of which they share that alone."""
     experiment: Mapping[str, Any] = words["experiment"]
-    return str(experiment["noise"]) if "noise" in experiment else f"only {SOURCES[experiment['varies']]}"
+    if "noise" in experiment:
+        return f"{ALL_ELSE}, {NOISES[experiment['noise']]}"
+    return SOURCES[experiment["varies"]]
+
+
+def draw_of(words: Mapping[str, Any]) -> str:
+    """Return which draw of the picture's noise it is."""
+    return str(words["experiment"]["draw"])
 
 
 def cells(run: Run) -> Sequence[str]:
     """The numbers of one line."""
-    at, best, curve = peak_iterations(run, "psnr_average"), peaks(run, "psnr_average"), curve_of(run, "psnr_average")
+    at, peak, curve = at_best(run), best(run), curve_of(run, "psnr_average")
     means = [f"{decibels(mean_error(run, count)).max():.2f}" if has_mean(run) else NONE for count in COUNTS]
     return (
         f"{at.mean():.0f}",
         f"{at.std(ddof=1):.0f}",
-        f"{best.mean():.2f}",
-        f"{best.std(ddof=1):.2f}",
+        f"{peak.mean():.2f}",
+        f"{peak.std(ddof=1):.3f}",
         f"{fixed(run).mean():.2f}",
         f"{plateau(curve).mean():.0f}",
         f"{peaks(run, 'psnr_reference').mean():.2f}",
@@ -112,7 +204,11 @@ def decibels(error: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-10 * np.log10(error))
 
 
-ASKED = (["study_stopping"], ["study_stability"])
+ASKED = (
+    ["study_stopping", "experiment.kind=plain"],
+    ["study_noises", "experiment.kind=plain", "experiment.noise=gaussian10"],
+    ["study_stability"],
+)
 
 if __name__ == "__main__":
     sys.exit(run_script("tables/stability", draw, select, *ASKED))

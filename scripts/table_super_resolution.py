@@ -5,7 +5,7 @@ import sys
 from dip_experiments.drawing.comparison import comparison
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import rival_columns, upsampler
-from dip_experiments.drawing.rows import Mean, Numbers, Part, Table
+from dip_experiments.drawing.rows import PIXELS, Mean, Numbers, Part, Table
 from dip_experiments.drawing.script import Selection, run_script
 from dip_experiments.selection import select
 from dip_experiments.store import Baselines, Run
@@ -70,6 +70,7 @@ TABLE = Table(
     metric=METRIC,
     ours="last",
     columns=("averaged", "ssim", *METHODS),
+    rivals=("bicubic", "lanczos", PIXELS),
     parts=[part(dataset, setting) for setting in DEEP_PRIOR for dataset in ("set5", "set14")],
     setting=lambda words: f"x{words['task']['factor']}",
     measure=measure,

@@ -36,6 +36,15 @@ def no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def committed() -> Iterator[None]:
+    """What a test fits counts as fitted by committed code, whatever the working tree has."""
+    answers = {"rev-parse": "0" * 40, "status": ""}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dip_experiments.store.provenance._git", lambda *words: answers[words[0]])
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():

@@ -5,11 +5,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 from scipy import stats
-from studio import draw, files, make_run, rows, selection
+from studio import draw, files, make_bare_run, part_of, rows, selection
 
 from dip_experiments.compose import compose_jobs, conf_folder, options
-from dip_experiments.drawing.intervals import mean_interval, rank_correlation
+from dip_experiments.drawing.intervals import (
+    holm,
+    mean_interval,
+    picture_interval,
+    picture_p_value,
+    rank_correlation,
+)
+from dip_experiments.drawing.style import RED
 from dip_experiments.settings import read_settings
 from dip_experiments.store import Run
 
@@ -33,6 +42,53 @@ def test_student_intervals_hold_the_mean_as_often_as_they_say() -> None:
     assert np.isnan(mean_interval(np.array([1.0])).low)
 
 
+def simulated(draw: np.random.Generator, pictures: int, seeds: int, correlation: float) -> dict[str, Any]:
+    """Differences of variance 1 and mean 0.3, correlated between the seeds of a picture."""
+    own, common = draw.normal(size=(pictures, seeds)), draw.normal(size=(pictures, 1))
+    values = 0.3 + correlation**0.5 * common + (1 - correlation) ** 0.5 * own
+    return {f"picture {number}": row for number, row in enumerate(values)}
+
+
+@pytest.mark.parametrize("pictures", [3, 6])
+def test_intervals_over_pictures_hold_the_mean_where_those_over_all_fits_are_too_narrow(pictures: int) -> None:
+    draw = np.random.default_rng(0)
+    studies = [simulated(draw, pictures, 3, 0.6) for _ in range(1000)]
+    by_picture = [picture_interval(study) for study in studies]
+    over_all = [mean_interval(np.concatenate(list(study.values()))) for study in studies]
+    held, held_over_all = (np.mean([i.low <= 0.3 <= i.high for i in some]) for some in (by_picture, over_all))
+    assert held == pytest.approx(0.95, abs=0.02)
+    assert held_over_all < 0.85
+
+
+def test_a_picture_counts_once_however_many_seeds_it_has() -> None:
+    values = {"a": [1.0, 2.0, 3.0], "b": [4.0], "c": [6.0, 8.0]}
+    found = picture_interval(values)
+    assert (found.value, found.high - found.value) == pytest.approx((13 / 3, stats.sem([2, 4, 7]) * 4.302653))
+    assert picture_p_value(values) == pytest.approx(stats.ttest_1samp([2, 4, 7], 0).pvalue)
+    lone = picture_interval({"a": [1.0, 2.0]})
+    assert lone.value == 1.5
+    assert np.isnan([lone.low, lone.high, picture_p_value({"a": [1.0, 2.0]}), picture_interval({}).value]).all()
+    assert picture_p_value({"a": [0.5], "b": [0.5]}) == 0
+    assert np.isnan(picture_p_value({"a": [0.0], "b": [0.0]}))
+
+
+def test_holms_correction_is_that_of_a_worked_example() -> None:
+    # 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1 but no less than the one before: by hand, and as in R's p.adjust
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.01, np.nan, 0.04, 0.03, 0.005, np.nan]) == pytest.approx(
+        [0.03, np.nan, 0.06, 0.06, 0.02, np.nan], nan_ok=True
+    )
+    assert holm([0.5, 0.9]) == pytest.approx([1, 1])
+    assert holm([]).size == 0
+
+
+def test_holms_correction_keeps_the_chance_of_one_false_finding_at_5_percent() -> None:
+    draw = np.random.default_rng(1)
+    families = draw.uniform(size=(2000, 20))
+    wrong = [min(family) < 0.05 for family in families], [min(holm(family)) < 0.05 for family in families]
+    assert np.mean(wrong, axis=1) == pytest.approx([0.64, 0.05], abs=0.03)
+
+
 def test_a_rank_correlation_is_spearmans_and_what_was_not_reached_ranks_highest() -> None:
     draw = np.random.default_rng(0)
     x, y = draw.normal(size=(2, 30))
@@ -42,12 +98,15 @@ def test_a_rank_correlation_is_spearmans_and_what_was_not_reached_ranks_highest(
     assert rank_correlation(np.array([1.0, 2.0, np.inf]), np.array([5.0, 6.0, 7.0])).value == pytest.approx(1)
 
 
-def denoising(folder: Path, change: str, image: str, averages: list[float], seeds: tuple[int, ...] = (0, 1)) -> Run:
+def denoising(
+    folder: Path, change: str, image: str, averages: list[float], seeds: tuple[int, ...] = (0, 1), at: int = 100
+) -> Run:
     peak = {"psnr_average": averages, "psnr_reference": [value - 1 for value in averages]}
-    at = {"psnr_average": [100] * len(averages), "psnr_reference": [80] * len(averages)}
-    return make_run(
-        folder, f"{change}{image}", seeds=seeds,
-        summary={"oracle_peak": peak, "oracle_iteration": at, "final": {"psnr_average": [20.0] * len(averages)}},
+    reached = {"psnr_average": [at] * len(averages), "psnr_reference": [80] * len(averages)}
+    final = {"psnr_average": [20.0] * len(averages)}
+    return make_bare_run(
+        folder, f"{change}{image}".replace("/", " "), seeds,
+        summary={"oracle_peak": peak, "oracle_iteration": reached, "final": final},
         experiment={"name": "ablation", "change": change},
         image={"name": image, "path": None, "size": 64, "fit": "crop"},
     )  # fmt: skip
@@ -55,26 +114,77 @@ def denoising(folder: Path, change: str, image: str, averages: list[float], seed
 
 def test_a_change_is_compared_with_the_default_of_the_same_picture_and_seed(tmp_path: Path) -> None:
     default = [denoising(tmp_path, "default", "a", [30.0, 31.0]), denoising(tmp_path, "default", "b", [20.0, 21.0])]
-    better = [denoising(tmp_path, "relu", "a", [30.5, 31.3]), denoising(tmp_path, "relu", "b", [20.4, 21.4])]
-    alone = denoising(tmp_path, "lbfgs", "a", [29.0], seeds=(1,))
+    better = [denoising(tmp_path, "relu", "a", [30.5, 31.3]), denoising(tmp_path, "relu", "b", [20.3, 21.1])]
+    alone = denoising(tmp_path, "lbfgs", "a", [29.0], seeds=(1,), at=119)
     asked = [
-        selection(tmp_path, "ablation_denoising", *default),
+        selection(
+            tmp_path, "ablation_denoising", *default, {"image": {"name": "c"}, "experiment": {"change": "default"}}
+        ),
         selection(tmp_path, "ablation_layers", *better, {"experiment": {"name": "ablation", "change": "gelu"}}),
         selection(tmp_path, "ablation_lbfgs", alone),
     ]
     page = draw("table_ablation_denoising", *asked)
     found = {row["change"]: row for row in rows(page)}
     assert list(found) == ["default", "relu", "gelu", "lbfgs"]
-    assert (found["relu"]["difference"], found["relu"]["pairs"]) == ("+0.40", "4")
-    half = stats.t.ppf(0.975, 3) * np.std([0.5, 0.3, 0.4, 0.4], ddof=1) / 2
-    assert float(found["relu"]["difference_low"]) == pytest.approx(0.4 - half, abs=1e-3)
+    assert (found["relu"]["difference"], found["relu"]["fits"]) == ("+0.30", "4")
+    half = stats.t.ppf(0.975, 1) * np.std([0.4, 0.2], ddof=1) / 2**0.5
+    assert float(found["relu"]["difference_low"]) == pytest.approx(0.3 - half, abs=1e-3)
+    assert (found["relu"]["difference a"], found["relu"]["difference b"]) == ("+0.400", "+0.200")
+    assert (found["relu"]["by_picture"], found["lbfgs"]["by_picture"]) == ("+0.40 +0.20 - -", "-2.00 - - -")
     assert (found["lbfgs"]["difference"], found["lbfgs"]["interval"]) == ("-2.00", "-")
-    assert (found["default"]["difference"], found["default"]["average_peak"]) == ("+0.00", "25.50")
-    assert found["gelu"]["pairs"] == "not run"
+    assert (found["default"]["difference"], found["default"]["average_peak"]) == ("-", "25.50")
+    assert found["gelu"]["fits"] == "not run"
     assert (found["relu"]["average_end"], found["relu"]["output_iteration"]) == ("20.00", "80")
+    assert (found["relu"]["at"], found["lbfgs"]["at"]) == ("100 (0/4)", "119 (1/1)")
+    assert "(conf/change), 2 of 4 pictures" in " ".join(str(page.shown).split())
     ranking = draw("figure_ablation_denoising", *asked)
-    assert [row["change"] for row in rows(ranking)] == ["lbfgs", "relu"]
+    assert [(row["change"], row["rising"]) for row in rows(ranking)] == [("lbfgs", "1"), ("relu", "0")]
+    (axis,) = ranking.shown.axes if isinstance(ranking.shown, Figure) else ()
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["lbfgs  \N{UPWARDS ARROW}1/1", "relu"]
     assert "page.png" in files(ranking, tmp_path / "drawn")
+
+
+def test_a_change_is_marked_only_where_it_stands_holms_correction(tmp_path: Path) -> None:
+    """Six pictures: no_norm is sure, width_8 is surely worse alone (p = 0.03) but not among six changes."""
+    pictures = [f"set14/{name}" for name in "abcdef"]
+    moved = {
+        "no_norm": [-14.0, -14.1, -13.9, -14.0, -14.2, -13.8],
+        "width_8": [-3.35, -0.73, -0.86, -2.0, -1.0, -0.2],
+        **{f"change_{n}": [0.1, -0.1, 0.2, -0.2, 0.05, -0.05] for n in range(4)},
+    }
+    runs = [denoising(tmp_path, "default", picture, [30.0, 30.5, 31.0], (0, 1, 2)) for picture in pictures]
+    runs += [
+        denoising(tmp_path, change, picture, [30.0 + value, 30.5 + value], at=120)
+        for change, values in moved.items()
+        for picture, value in zip(pictures, values, strict=True)
+    ]
+    asked = selection(tmp_path, "ablation_denoising", *runs)
+    page = draw("table_ablation_denoising", asked)
+    found = {row["change"]: row for row in rows(page)}
+    alone = stats.ttest_1samp(moved["width_8"], 0).pvalue
+    assert float(found["width_8"]["p_value"]) == pytest.approx(alone, rel=1e-3)
+    assert float(found["width_8"]["p_value_holm"]) == pytest.approx(5 * alone, rel=1e-3)
+    assert alone < 0.05 < 5 * alone
+    assert [row["difference_marked"] for row in found.values()] == ["-", "-14.00*", "-1.36", *["+0.00"] * 4]
+    assert "correction for 6 changes (1 of them)" in " ".join(str(page.shown).split())
+    ranking = draw("figure_ablation_denoising", asked).shown
+    assert isinstance(ranking, Figure)
+    intervals = [line for line in ranking.axes[0].lines if line.get_linewidth() == 1.2]
+    colours = [line.get_color() for line in intervals]
+    assert colours == [RED, *["0.45"] * 5]
+
+
+def test_the_further_pictures_see_all_changes_with_seeds_of_their_own() -> None:
+    experiments = conf_folder() / "experiment"
+    grids = {path.stem: OmegaConf.load(path).hydra.sweeper.params for path in experiments.glob("ablation_*.yaml")}
+    further, siblings = grids.pop("ablation_pictures"), part_of("table_ablation_denoising", "EXPERIMENTS")[:-1]
+    changes = [change for name in siblings for change in grids[name].change.split(",")]
+    assert further.change.split(",") == changes
+    words = ["experiment=ablation_pictures", "change=default,lbfgs", f"image={further.image},astronaut,coffee"]
+    jobs = [read_settings(job) for job in compose_jobs(words, multirun=True)]
+    seeds = {"cset9/kodim03": 3, "cset9/house": 4, "set14/comic": 5, "astronaut": 0, "coffee": 0}
+    assert [(job.image.name, job.seed, job.replicas) for job in jobs] == [(*item, 1) for item in seeds.items()] * 2
+    assert not set(further.image.split(",")) & set(grids["ablation_denoising"].image.split(","))
 
 
 def study(folder: Path, change: str, psnr: float, **explained: list[int | None]) -> list[Run]:
@@ -82,8 +192,8 @@ def study(folder: Path, change: str, psnr: float, **explained: list[int | None])
     peak = {"psnr_average": [psnr, psnr], "psnr_reference": [psnr - 1, psnr - 1]}
     summary: dict[str, Any] = {"oracle_peak": peak}
     return [
-        make_run(
-            folder, f"{change}-{target}", summary=summary | {"iterations_explained": at},
+        make_bare_run(
+            folder, f"{change}-{target}", (3, 4), summary=summary | {"iterations_explained": at},
             experiment={"name": "ablation_impedance", "change": change}, target={"name": target},
         )
         for target, at in reached.items()

@@ -104,6 +104,13 @@ def test_noise_beyond_white_and_black_is_taken_and_the_result_lies_in_the_range(
     assert psnr(found, clean) > psnr(measured, clean) + 4
 
 
+def test_sliding_cosines_keep_a_tint_that_is_weaker_than_the_noise() -> None:
+    tinted = np.full((3, 20, 20), 0.5) + np.array([2e-3, -1e-3, 1e-3])[:, None, None]
+    np.testing.assert_allclose(denoise("dct", tinted, 100.0), tinted, atol=1e-12)
+    dark = np.full((1, 20, 20), 0.01)
+    np.testing.assert_allclose(denoise("dct", dark, 100.0), dark, atol=1e-12)
+
+
 @pictures
 def test_sliding_cosines_lose_nothing_where_there_is_no_noise(picture: str) -> None:
     clean = crop(picture)

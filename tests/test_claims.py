@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dip_experiments.compose import conf_folder
 from dip_experiments.metrics import iterations_to_explain
+from dip_experiments.selection import select
 from dip_experiments.store import Run
 
+TARGETS = ("natural", "noisy", "shuffled", "noise")
 WORDS = [
     "scale=smoke",
     "logger=none",
@@ -18,6 +21,30 @@ WORDS = [
     "architecture.down=[16,16,16]",
     "architecture.skip=[4,4,4]",
 ]
+
+
+def test_the_committed_demo_shows_what_figure_2_shows() -> None:
+    found = select("fig2", "demo", conf_folder().parent / "results", origin="records").whole
+    reached = {
+        (run.settings["architecture"]["name"], run.settings["target"]["name"]): run.summary["iterations_explained"][0]
+        for run in found
+    }
+    network, pixels = ([reached[name, target] for target in TARGETS] for name in ("skip", "pixels"))
+    image, noisy, shuffled, noise = network
+    assert noisy > 2 * image
+    assert shuffled > 1.5 * noisy
+    assert noise is None, "not in 400 iterations"
+    assert max(pixels) < 1.15 * min(pixels)
+
+
+@pytest.mark.slow
+def test_the_demo_gives_the_committed_numbers_again(
+    dip: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["scale=demo", "architecture=skip", "target=natural,noisy"]
+    assert dip("-m", "experiment=fig2", *words, "logger=none", "hydra/launcher=basic") == 0
+    assert dip("compare", "fig2", *words) == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith("reproduced: ")
 
 
 def all_runs(results: Path) -> list[Run]:

@@ -1,12 +1,13 @@
 """Every experiment composes at every scale; at scale paper it has the settings that the paper's authors published."""
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
-from dip_experiments.compose import compose_jobs, conf_folder, options
+from dip_experiments.compose import DRAWS, MOST_REPLICAS, compose_jobs, conf_folder, options, seed_of
 from dip_experiments.datasets import PICTURES
 from dip_experiments.planning import architecture
 from dip_experiments.settings import Settings, read_settings
@@ -30,20 +31,23 @@ FEW = {
     "fig2": "target=natural",
     "precision": "image=astronaut",
     "acceleration": "image=astronaut",
-    "study_stopping": "image=astronaut experiment.noise=gaussian25",
-    "study_noises": "image=astronaut",
-    "study_stability": "image=astronaut",
-    "study_selection": "image=astronaut",
+    "study_stopping": "image=astronaut experiment.draw=0",
+    "study_noises": "image=coffee experiment.noise=gaussian10,gamma",
+    "study_stability": "image=coffee experiment.draw=1",
+    "study_selection": "image=astronaut experiment.draw=0",
     "denoisers": "image=cset9/f16",
     "ablation_size": "change=scales_2,width_8 image=astronaut",
     "ablation_layers": "change=nearest image=astronaut",
     "ablation_input": "change=z_depth_1 image=astronaut",
     "ablation_fit": "change=sgd image=astronaut",
     "ablation_lbfgs": "image=astronaut",
+    "ablation_pictures": "change=default,no_norm image=cset9/kodim03",
     "ablation_impedance": "change=default",
     "denoisers_decoder": "image=cset9/f16",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""
+DEMOS = ("fig2", "precision", "precision_fig2", "acceleration")
+"""Experiments that have all that they need from the scale itself."""
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
@@ -58,6 +62,63 @@ def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_th
         assert smoke.fit.iterations <= laptop.fit.iterations <= paper.fit.iterations
         assert (smoke.image.size or 0) < (laptop.image.size or 0) or smoke.image.name == "file"
         assert {job.image.name for job in (smoke, laptop, paper)} == {smoke.image.name}
+
+
+@pytest.mark.parametrize("experiment", [*DEMOS, "fig3", "table_denoising", "study_stopping", "samples"])
+def test_an_experiment_has_a_demo_or_names_the_scales_that_it_has(experiment: str) -> None:
+    if experiment in DEMOS:
+        few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
+        assert {job.fit.iterations for job in jobs(experiment, "demo", *few)}
+        return
+    with pytest.raises(ValueError, match=f"experiment={experiment} has no scale=demo; it has smoke, laptop, paper"):
+        jobs(experiment, "demo")
+
+
+STUDIES = {
+    "study_stopping": ["experiment.noise=gaussian50", "experiment.kind=held_out"],
+    "study_noises": ["experiment.noise=poisson", "experiment.kind=plain"],
+    "study_stability": ["experiment.varies=rounding"],
+    "study_selection": ["experiment.setting=low_rate"],
+}
+
+
+def test_pictures_and_draws_of_a_study_share_no_seed_and_all_fits_of_a_draw_have_the_same() -> None:
+    draws: dict[tuple[str, int], set[tuple[int, ...]]] = {}
+    for study, words in STUDIES.items():
+        for job in jobs(study, "laptop", *words):
+            said = job.experiment.model_extra or {}
+            draws.setdefault((job.image.name, said["draw"]), set()).add(tuple(job.seeds))
+    assert len(draws) == 5 * 3
+    assert all(len(seeds) == 1 for seeds in draws.values())
+    every = [seed for seeds in draws.values() for seed in next(iter(seeds))]
+    assert len(every) == len(set(every)) == 5 * 3 * 4
+
+
+def test_any_picture_has_seeds_of_its_own_in_a_study_and_a_seed_that_is_asked_for_counts() -> None:
+    bases = sorted(seed_of(name, None, draw) for name in (*PICTURES, *options("image")) for draw in range(DRAWS))
+    distinct = sorted(set(bases))
+    assert len(distinct) == DRAWS * len({*PICTURES, *options("image")})
+    assert min(after - before for before, after in pairwise(distinct)) == MOST_REPLICAS
+    own = jobs("study_selection", "smoke", "experiment.setting=default", "image=file", "image.path=a/1.png,a/2.png")
+    assert len({job.seed for job in own}) == 2 * 3
+    assert seed_of("file", "a/1.png", 2) == seed_of("file", "b/1.png", 2) in {job.seed for job in own}
+    few = ["experiment.setting=default", "image=camera,coffee", "experiment.draw=1", "seed=7"]
+    assert [job.seed for job in jobs("study_selection", "smoke", *few)] == [7, 7]
+    with pytest.raises(ValueError, match=r"experiment\.draw=10: a picture has draws 0 to 9"):
+        seed_of("camera", None, 10)
+
+
+def test_what_a_rule_changes_of_a_fit_is_in_no_other_rules_fit() -> None:
+    few = ["image=coffee", "experiment.noise=gaussian50", "experiment.draw=0"]
+    plain, split, held_out = jobs("study_stopping", "laptop", *few)
+    passive = {"windowed_variance", "moving_variance", "discrepancy", "fixed"}
+    assert [set(job.rules) for job in (plain, split, held_out)] == [passive, {"split"}, {"held_out_pixels"}]
+    assert all(job.stopping.name == "none" and job.shared == ["task"] for job in (plain, split, held_out))
+    assert plain.observe.fixed is not None
+    assert plain.fit.iterations >= plain.observe.fixed.iteration == 1800
+    (poisson,) = jobs("study_noises", "laptop", few[0], "experiment.noise=poisson", "experiment.kind=split")
+    assert poisson.observe.split is not None
+    assert poisson.observe.split.law.name == "poisson"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from dip_experiments import experiment
 from dip_experiments.command import main
 from dip_experiments.compose import compose_jobs
 from dip_experiments.drawing.words import flat
+from dip_experiments.reporting import RECORDS_COUNT
 from dip_experiments.settings import read_settings
 from dip_experiments.store import Run, Store, states
 
@@ -68,8 +69,9 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything_is_fitted(
 
 
 def test_a_damaged_record_is_named_and_its_run_made_again(
-    dip: Dip, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    dip: Dip, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(RECORDS_COUNT, "yes")
     run = fresh(tmp_path, dip, *WORDS)
     record = Store(tmp_path / "results").keep(run, "smoke")
     curves = (run.folder / "curves.csv").read_bytes()

@@ -42,6 +42,7 @@ def test_a_run_is_compared_with_its_number_and_the_page_can_be_read(tmp_path: Pa
     lines = [line for line in str(written.shown).splitlines() if line.startswith("|")]
     assert all(len(line) <= WIDEST and len(line.split("|")) - 2 <= MOST_COLUMNS for line in lines)
     assert "0 of 1 numbers are within 0.3 dB" in " ".join(str(written.shown).split())
+    assert "Behind it: 1 independent noise draw, 3 seeds, 1 picture." in " ".join(str(written.shown).split())
     assert row["why"] == "a"
     assert "\na: " in str(written.shown)
     assert "\nb: " not in str(written.shown)  # no row asks for it

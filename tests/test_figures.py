@@ -12,12 +12,11 @@ from studio import SIDE, draw, files, make_run, rows, selection
 from dip_experiments.compose import compose_jobs
 from dip_experiments.drawing.curves import curve_of, log_points, value_at
 from dip_experiments.drawing.page import sources
-from dip_experiments.drawing.script import Selection
 from dip_experiments.drawing.style import name_points, sheet
 from dip_experiments.drawing.words import lost_words, network_words, seed_words, size_words
 from dip_experiments.images import read_image
 from dip_experiments.metrics import channel_variance, curve_points, iterations_to_explain
-from dip_experiments.store import Store, write_image
+from dip_experiments.store import Selection, Store, write_image
 
 HALVING = {"natural": 10, "noisy": 12, "shuffled": 40, "noise": None}
 """Iteration at which a made-up curve reaches 90 %, plus the seed."""
@@ -50,6 +49,7 @@ def figure_2(results: Path) -> Selection:
                 summary={"iterations_explained": explained},
                 target={"name": target, "sigma": 25.0},
                 architecture={"name": architecture},
+                image={"name": "file", "path": "photo.png", "size": None, "fit": "resize"},
             )
             for name in PICTURES:
                 write_image(run.image(name, 0), np.random.default_rng(0).uniform(size=(3, SIDE, SIDE)))

@@ -9,9 +9,12 @@ import torch
 from conftest import SMALL, Dip, fresh, only_run
 
 from dip_experiments.architectures import Skip, build_replicas
+from dip_experiments.compose import compose_jobs
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.problem import make_latent, move_weights, one_cycle
+from dip_experiments.fitting.problem import jittered, make_latent, move_weights, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
+from dip_experiments.planning import make_fit, plan
+from dip_experiments.settings import read_settings
 from dip_experiments.store import Run, read_curves
 
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
@@ -244,6 +247,27 @@ def test_latents_follow_their_law() -> None:
     grid = make_latent("meshgrid", (2, 3, 5), 1.0, [0])
     assert grid[0, 0, 0].tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert grid[0, 1, :, 0].tolist() == [0, 0.5, 1]
+
+
+def test_with_all_streams_shared_replicas_differ_by_the_jitter_of_their_latents_alone() -> None:
+    shared = "shared=[task,init,latent,perturbation]"
+    words = ["task=denoising", "scale=smoke", "image=camera", "replicas=3", shared, "latent.jitter=1e-6"]
+    (job,) = compose_jobs(words, multirun=False)
+    fit = make_fit(plan(read_settings(job)), [])
+    first, *others = fit.latent.detach()
+    plain = make_latent("noise", tuple(first.shape), 0.1, [0])[0]
+    for latent in (first, *others):
+        relative = (latent / plain - 1)[plain > 1e-3]
+        assert relative.std() == pytest.approx(1e-6, rel=0.05)
+        assert relative.abs().max() < 6e-6
+    assert not any(torch.equal(first, other) for other in others)
+    for weights in fit.network.parameters():
+        one, *rest = weights.chunk(3)
+        assert all(torch.equal(one, another) for another in rest)
+    assert len(set(fit.problem.perturbed_by)) == 1
+    assert all(torch.equal(fit.problem.task.measurement[0], measured) for measured in fit.problem.task.measurement)
+    same = jittered(plain[None], 0.0, [1])
+    assert torch.equal(same, plain[None])
 
 
 def test_images_are_kept_on_a_logarithmic_grid_and_blocks_end_whether_they_are_or_not() -> None:

@@ -37,6 +37,17 @@ def test_perturbed_losses_that_vary_by_less_than_the_threshold_about_their_usual
     assert bad(guard, 1010, [0.001, 0.02]) == [0]
 
 
+def test_what_is_usual_is_the_median_of_the_last_five_accepted_blocks() -> None:
+    calm, old = (Guard(spike_db=5.0, repeats=3, replicas=1) for _ in range(2))
+    for n, worst in enumerate([1.0, 1.0, 1.0, 1.0, 0.1, 0.5]):  # 0.5 is no spike, however good the block before was
+        assert bad(calm, 10 * n, [worst]) == []
+    assert bad(calm, 60, [3.0]) == []
+    assert bad(calm, 70, [5.0]) == [0]  # nor is a loss fine because the one before was bad too
+    for n, worst in enumerate([1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1]):
+        assert bad(old, 10 * n, [worst]) == []
+    assert bad(old, 80, [0.5]) == [0]  # three of the last five are 0.1: what was before is forgotten
+
+
 def test_nan_that_survives_its_repeats_fails_its_replica_and_a_finite_spike_is_let_pass() -> None:
     guard = Guard(spike_db=5.0, repeats=3, replicas=2)
     bad(guard, 10, [1.0, 0.1], [1.0, 0.1])

@@ -29,10 +29,10 @@ FIRST = {
         ("pixels_super_resolution", "set5/baby", " experiment.setting=x4"),
         ("precision", "astronaut", " precision=float32"),
         ("acceleration", "astronaut", " optimizer=adam"),
-        ("study_stopping", "astronaut", " experiment.noise=gaussian25"),
-        ("study_noises", "astronaut", " experiment.noise=poisson"),
-        ("study_stability", "astronaut", " experiment.varies=init"),
-        ("study_selection", "astronaut", " experiment.setting=default"),
+        ("study_stopping", "astronaut", " experiment.noise=gaussian25 experiment.draw=0 experiment.kind=plain"),
+        ("study_noises", "coffee", " experiment.noise=poisson experiment.kind=split"),
+        ("study_stability", "coffee", " experiment.varies=rounding experiment.draw=0"),
+        ("study_selection", "astronaut", " experiment.setting=default experiment.draw=1"),
         ("denoisers", "cset9/f16", " experiment.noise=authors25"),
         ("denoisers_decoder", "cset9/f16", " experiment.noise=authors25"),
         ("restored", "cset9/f16", ""),
@@ -46,6 +46,7 @@ FIRST = {
         ("ablation_input", "astronaut", " change=z_depth_1"),
         ("ablation_fit", "astronaut", " change=sgd"),
         ("ablation_lbfgs", "astronaut", " seed=0"),
+        ("ablation_pictures", "cset9/house", " change=default"),
         ("ablation_impedance", "astronaut", " change=default target=natural"),
         ("restore_noisy", "astronaut", ""),
         ("restore_poisson", "astronaut", ""),
@@ -78,6 +79,7 @@ REQUESTS = [
     "task=denoising task/noise=grey_gaussian",
     "task=denoising task/noise=blurred_gaussian",
     "task=denoising shared=[task] replicas=3",
+    "latent.jitter=1e-6",
     "task=denoising stopping=split",
     "task=denoising stopping=split stopping.mix=[nlm]",
     "task=denoising observe=[split,windowed_variance]",
@@ -196,6 +198,30 @@ def test_an_epoch_moves_the_names_of_the_runs_that_use_the_part_and_of_no_others
     assert [name_of(word) == name for word, name in zip(skips, plain, strict=True)] == [False, False, True]
     monkeypatch.setitem(NUMBERS, "guard", 99)
     assert not {name_of(word) for word in asked} & {*before, *after}
+
+
+@pytest.mark.parametrize(
+    ("words", "moves"),
+    [
+        ("replicas=2 architecture.skip=[4,1,4,4,4]", True),
+        ("replicas=2 architecture.up=[8,1,8,8,8]", True),
+        ("replicas=2 architecture.down=[8,8,8,8,1]", True),
+        ("replicas=2", False),
+        ("replicas=1 architecture.skip=[4,1,4,4,4]", False),
+        ("replicas=2 architecture.skip=[4,0,4,4,4] architecture.up=[8,8,1,8,8]", False),
+        ("replicas=2 architecture.up=[1,8,8,8,8] architecture.down=[1,8,8,8,8]", False),
+        ("replicas=2 architecture=deep_decoder architecture.widths=[1,1]", False),
+    ],
+)
+def test_an_epoch_may_count_for_the_runs_that_meet_a_condition(
+    words: str, moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one channel at a join, replicas >= 2 on a CPU had wrong gradients."""
+    settings = settings_of(*words.split())
+    after = [run_name(settings, device) for device in ("cpu", "cuda")]
+    monkeypatch.setitem(NUMBERS, "joins_of_one_channel", 1)
+    before = [run_name(settings, device) for device in ("cpu", "cuda")]
+    assert [one != other for one, other in zip(before, after, strict=True)] == [moves, False]
 
 
 def test_a_picture_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:

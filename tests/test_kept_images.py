@@ -95,6 +95,8 @@ def test_rivals_of_a_record_are_those_of_its_run(dip: Dip, tmp_path: Path, capfd
     shutil.rmtree(store.results / "runs")
     assert rival_numbers(method, store.run(folder.name), Baselines(tmp_path / "none")) is None  # a record has no arrays
     assert main(["rivals", *asked]) == 0
+    assert "the others are not finished" in capfd.readouterr().out, "one's own runs are asked for, and gone"
+    assert main(["rivals", *asked, "--records"]) == 0
     assert "1 of 1: bicubic, camera" in capfd.readouterr().out
     again = Baselines(store.results / "smoke" / "records" / "baselines")
     found = rival_numbers(method, store.run(folder.name), again)

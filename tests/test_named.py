@@ -23,6 +23,7 @@ from dip_experiments.architectures import (
     find_network,
     with_scales_that_fit,
 )
+from dip_experiments.architectures.named import source_digests
 from dip_experiments.compose import conf_folder, options
 
 OURS = "dip_experiments.architectures"
@@ -74,9 +75,47 @@ def test_a_class_of_another_package_counts_by_its_path_though_it_inherits_ours(f
 
 def test_a_class_whose_constructor_has_no_types_takes_what_it_names(foreign: str) -> None:
     network = find_network(f"{foreign}.Own", "own")
-    assert counted(network, f"{foreign}.Own", {}) == {"name": f"{foreign}.Own", "depth": 3}
+    found = counted(network, f"{foreign}.Own", {})
+    assert {name: found[name] for name in ("name", "depth")} == {"name": f"{foreign}.Own", "depth": 3}
     with pytest.raises(ValidationError):
         filled_in(network, {"width": 3})
+
+
+def test_a_class_of_another_package_counts_by_the_source_of_its_module_and_ours_do_not(
+    foreign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digest() -> Any:
+        monkeypatch.delitem(sys.modules, foreign, raising=False)
+        return counted(find_network(f"{foreign}.Own", "own"), f"{foreign}.Own", {})
+
+    before, source = digest(), tmp_path / f"{foreign}.py"
+    assert digest() == before
+    source.write_text(source.read_text().replace("return z", "return 2 * z  # edited"))
+    after = digest()
+    assert {name for name in before if before[name] != after[name]} == {"source of the class"}
+    assert set(counted(FastSkip, f"{OURS}.FastSkip", SKIP)) == {"name", *filled_in(FastSkip, SKIP)} - set(
+        FastSkip.neutral
+    )
+
+
+def test_the_modules_of_all_classes_of_a_package_that_a_network_inherits_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    for name, text in (
+        ("__init__", ""),
+        ("base", f"from {OURS} import Skip\nclass Base(Skip):\n    pass\n"),
+        ("net", "from theirs.base import Base\nclass Net(Base):\n    pass\n"),
+    ):
+        (tmp_path / "theirs" / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(source_digests(find_network("theirs.net.Net", "mine"))) == {"theirs.net", "theirs.base"}
+
+
+def test_a_class_without_a_file_is_refused_as_nobody_could_tell_its_runs_apart() -> None:
+    made = type("Made", (Skip,), {"__module__": "typed_in"})
+    with pytest.raises(ValueError, match=r"_target_=typed_in\.Made: its source is not there.*into a file"):
+        counted(made, "typed_in.Made", SKIP)
 
 
 @pytest.mark.parametrize("target", ["broken.Net", ".relative.Net", "Net", "os.nothing", "", "os..path"])

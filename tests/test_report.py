@@ -19,7 +19,7 @@ from dip_experiments.report.numbers import score_table, spread, stop_table
 from dip_experiments.report.page import HERE, SCRIPTS, STYLES
 from dip_experiments.report.pictures import described
 from dip_experiments.report.settings import differing, text
-from dip_experiments.store import Store
+from dip_experiments.store import Store, read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -202,8 +202,20 @@ def test_a_figure_has_its_words_numbers_command_and_runs(tmp_path: Path) -> None
         ("image", "setting", "ours", "published", "difference"),
         [["f16", "fresh", "29", "30", "-1"]],
     )
+    for place in ("fig4", "fig4-seed-3"):
+        for ending in ("json", "csv", "png"):
+            source = tmp_path / "results" / "smoke" / "figures" / f"fig4.{ending}"
+            copy = tmp_path / "results" / "reproduced" / "smoke" / "figures" / f"{place}.{ending}"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.read_bytes())
+    write_json(copy.with_suffix(".json"), read_json(copy.with_suffix(".json")) | {"request": "seed=3"})
+    *_, own, other = all_drawn(tmp_path / "results", experiments)
+    assert (own.key, own.shelf) == ("reproduced/smoke/figures/fig4", "reproduced smoke figures")
+    assert (other.title, other.about) == ("Figure 4 (seed=3)", drawn.about)
+    assert other.command == f'{drawn.command} ARGS="seed=3"'
     report(tmp_path / "results", experiments)
     assert "assets/smoke/figures/fig4.png" in page(tmp_path / "results")
+    assert "assets/reproduced/smoke/figures/fig4-seed-3.png" in page(tmp_path / "results")
     assert "Figure 4 (smoke)" in details(tmp_path / "results", run)["html"]
 
 

@@ -101,6 +101,23 @@ def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
     assert not list(records.rglob("*.png"))  # what the figure shows is of the network, not of the pixels
 
 
+def test_keep_refuses_runs_of_code_that_nobody_can_look_up_and_says_what_to_do(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["experiment=fig2", "scale=smoke", "logger=none", "architecture=pixels", "hydra/launcher=basic"]
+    assert dip(*words, "target=natural") == 0
+    with monkeypatch.context() as patched:
+        patched.setattr("dip_experiments.store.provenance._uncommitted", lambda: True)
+        assert dip(*words, "target=noise") == 0
+    capfd.readouterr()
+    assert main(["keep", "fig2", "scale=smoke", f"paths.results={tmp_path / 'results'}"]) == 1
+    told = capfd.readouterr()
+    assert "1 of 8 runs of fig2 kept" in told.out
+    assert "it was fitted by code that was not committed; fit it again from a checkout without changes" in told.err
+    (kept,) = (tmp_path / "results" / "smoke" / "records").iterdir()
+    assert Run(kept).settings["target"]["name"] == "natural"
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [

@@ -191,11 +191,13 @@ def test_a_sweep_is_what_hydra_makes_of_it() -> None:
         {"image": "cset9/f16,set5/baby,camera", "image.multiple": "2,8"},
         {"image": "camera,coffee", "image.size": "64,null"},
         {"image": "camera,file", "image.path": "a.png"},
+        {"image": "camera,coffee", "experiment.draw": "0,1", "experiment.kind": "plain,split"},
         {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
     ],
 )
 def test_each_job_of_a_grid_is_the_one_that_its_words_make_alone(sweep: dict[str, str]) -> None:
-    others = ["experiment=study_stopping", "image=astronaut", "experiment.noise=gaussian25", "hydra/launcher=basic"]
+    grid = ["image=astronaut", "experiment.noise=gaussian25", "experiment.draw=0", "experiment.kind=plain"]
+    others = ["experiment=study_stopping", *grid, "hydra/launcher=basic"]
     words = [f"{key}={value}" if value else key for key, value in sweep.items()]
     (request,) = read_requests([*others, *words], multirun=True)
     values = [re.split(r",(?![^\[{]*[\]}])", value) for value in sweep.values()]

@@ -81,7 +81,10 @@ def test_records_alone_give_the_same_files(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     request.getfixturevalue("without_libraries")
-    records = [selection(tmp_path, one.experiment, *runs) for one, runs in zip(figures[name], kept, strict=True)]
+    records = [
+        selection(tmp_path, one.experiment, *runs, origin="records")
+        for one, runs in zip(figures[name], kept, strict=True)
+    ]
     assert_same_files(files(draw(f"figure_{name}", *records), tmp_path / "record"), whole)
     sources = json.loads(whole["page.json"])
     assert [source["run"] for source in sources["runs"]] == [run.name for runs in kept for run in runs]

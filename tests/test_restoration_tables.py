@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from studio import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments import baselines
 from dip_experiments.datasets import PICTURES
+from dip_experiments.drawing.comparison import rivals_words
 from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.rows import Row
 from dip_experiments.drawing.script import Selection
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
@@ -244,6 +247,24 @@ def test_two_runs_for_one_row_are_not_chosen_from_silently(tmp_path: Path) -> No
         page("inpainting", tmp_path, *runs)
 
 
+def test_ours_is_compared_with_other_methods_over_the_pictures_that_both_have() -> None:
+    table = part_of("table_inpainting", "TABLE")
+
+    def row(image: str, **numbers: float) -> Row:
+        values = {name: np.array([value - 0.5, value + 0.5]) for name, value in numbers.items()}
+        return Row(image, "50 % missing", table.ours, {}, "", numbers=values)
+
+    rows = [
+        row("a", unperturbed=30.0, biharmonic=29.0, pixels_tv=29.5), row("b", unperturbed=31.0, biharmonic=28.0),
+        row("c"), row("d", biharmonic=1.0),
+    ]  # fmt: skip
+    half = stats.t.ppf(0.975, 1)  # of +1 and +3
+    both = f"{2 - half:.2f} to +{2 + half:.2f}, 2 pictures"
+    words = f"interval: biharmonic: +2.00 dB ({both}); pixels_tv: +0.50 dB (1 picture)."
+    assert words in " ".join(rivals_words(table, "50 % missing", rows).split())
+    assert rivals_words(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
+
+
 def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:
     run = made_up(tmp_path, "a", "standard11/boat", HOLES, summary={"lost_iterations": [50, 0, 0]})
     pixels = made_up(tmp_path, "b", "standard11/boat", HOLES, seeds=(0,), precision="bf16")
@@ -252,7 +273,7 @@ def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:
     assert found(drawn, "standard11/lena", "50 % missing")["scale"] == "laptop"
     text = " ".join(str(drawn.shown).split())
     assert "1 of 11 rows are run, middle 32 x 32, width 8" in text
-    assert "Iterations lost to the guard: 50 of 480." in text
+    assert "Behind it: no noise drawn, 3 seeds, 1 picture. Iterations lost to the guard: 50 of 480." in text
     assert (
         "metric: psnr_gray; seeds: 3; iterations: 120; device: cpu; precision: float32; pixels, TV: cpu, bf16 |" in text
     )
@@ -295,3 +316,6 @@ def test_other_methods_are_computed_once_and_again_for_another_version_or_measur
         assert len(calls) == wanted
     page("inpainting", tmp_path, *runs)
     assert len(calls) == 3
+    monkeypatch.setitem(baselines.EPOCHS, "nearest_known", 2)
+    page("inpainting", tmp_path, *runs)
+    assert len(calls) == 5

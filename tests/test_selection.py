@@ -125,7 +125,8 @@ def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_
     committed = tmp_path / "smoke" / "figures" / "fig10.csv"
     committed.parent.mkdir(parents=True)
     committed.touch()
-    assert script("figure_fig10.py", tmp_path, "--if-kept").returncode == 2
+    assert script("figure_fig10.py", tmp_path, "--if-kept", "--records").returncode == 2
+    assert committed.exists()
 
 
 @pytest.mark.parametrize(("word", "option"), [("scale=paper", "--scale paper"), ("paths.results=a", "--results a")])
@@ -144,5 +145,5 @@ def test_a_script_draws_what_its_experiment_is(tmp_path: Path) -> None:
     make_run(tmp_path, name)
     answer = script("figure_fig10.py", tmp_path)
     assert answer.returncode == 0, answer.stderr
-    drawn = {path.name for path in (tmp_path / "smoke" / "figures").iterdir()}
+    drawn = {path.name for path in (tmp_path / "reproduced" / "smoke" / "figures").iterdir()}
     assert drawn == {f"fig10.{ending}" for ending in ("png", "pdf", "csv", "json")}

@@ -14,6 +14,7 @@ from test_fitting import interrupt_at
 from test_guard import poison
 
 from dip_experiments.architectures import bytes_needed
+from dip_experiments.reporting import RECORDS_COUNT
 from dip_experiments.store import Run, Store, locked
 
 WORDS = ["fit.iterations=20"]
@@ -164,7 +165,7 @@ def test_an_interrupted_run_asked_again_with_other_rules_begins_anew_and_says_so
     assert [row["after_iteration"] for row in run.provenance["sittings"]] == [0]
 
 
-def test_a_record_stands_for_its_run_until_a_picture_is_wanted_that_it_has_not(
+def test_a_record_stands_for_its_run_where_it_completes_records_and_nowhere_else(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run, store = fresh(tmp_path, dip, *WORDS), Store(tmp_path / "results")
@@ -172,11 +173,15 @@ def test_a_record_stands_for_its_run_until_a_picture_is_wanted_that_it_has_not(
     for path in run.folder.rglob("*.*"):
         path.unlink()
     with monkeypatch.context() as patched:
+        patched.setenv(RECORDS_COUNT, "yes")
         interrupt_at(patched, 0, AssertionError)
         assert dip(*SMALL, *WORDS) == 0
-    assert "skipped" in capfd.readouterr().out
-    assert dip(*SMALL, *WORDS, f"output={tmp_path / 'restored.png'}") == 0
-    assert (tmp_path / "restored.png").exists()
+        assert "skipped" in capfd.readouterr().out
+        assert dip(*SMALL, *WORDS, f"output={tmp_path / 'restored.png'}") == 1, "the record has no such picture"
+    assert dip(*SMALL, *WORDS) == 0
+    assert "finished" in capfd.readouterr().out
+    assert run.finished
+    assert not run.is_record
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")

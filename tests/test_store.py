@@ -32,6 +32,7 @@ from dip_experiments.store import (
     write_json,
     write_text,
 )
+from dip_experiments.store.baselines import age
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
@@ -199,6 +200,17 @@ def test_another_methods_number_is_found_by_method_version_settings_and_measurem
     path = stored.picture("nlm", None, "aaa", {"sigma": 25.0})
     assert path is not None
     assert path.exists()
+
+
+def test_the_last_version_is_the_highest_and_an_epoch_of_ours_comes_before_it(tmp_path: Path) -> None:
+    stored = Baselines(tmp_path)
+    for psnr, version in enumerate(("not installed", "scipy 1.9.3", "scipy 1.10.0", "scipy 1.10.0, epoch 2")):
+        stored.add("dct", f"{version}", "aaa", {}, {"psnr": psnr})
+        assert stored.find("dct", None, "aaa", {}) == {"psnr": psnr}
+    stored.add("dct", "scipy 1.11.0", "aaa", {}, {"psnr": 9})
+    assert stored.find("dct", None, "aaa", {}) == {"psnr": 3}
+    two = ["scikit-image 0.9.1, PyWavelets 1.8.0", "scikit-image 0.25.0, PyWavelets 1.7.0"]
+    assert max(two, key=age) == two[1]
 
 
 def test_provenance_says_which_code_on_which_machine_by_how_many_threads() -> None:

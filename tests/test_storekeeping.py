@@ -1,5 +1,6 @@
 """`dip status`, `show`, `plot`, `prune` and `merge` tell what is there, and touch nothing that is a result."""
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -16,8 +17,11 @@ from PIL import Image
 from studio import make_run
 
 from dip_experiments.command import main
+from dip_experiments.compose import compose_jobs
 from dip_experiments.overview import row
+from dip_experiments.settings import read_settings
 from dip_experiments.store import Run, Store, locked, states, write_json
+from dip_experiments.storekeeping import find_run
 
 Dip = Callable[..., int]
 
@@ -133,6 +137,23 @@ def test_wrong_words_are_refused_and_change_nothing(
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
+def test_what_is_written_beside_a_finished_run_is_told_apart_and_shown_only_by_its_folder(
+    store: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "1111aaaa11111111"
+    shutil.copytree(store / "runs" / "3333cccc33333333", store / "runs" / f"{name}.new")
+    shutil.rmtree(store / "runs" / f"{name}.damaged-1")
+    mine = [state.word for state in states(store) if state.run.name == name]
+    assert mine == ["finished", "interrupted"]
+    with locked(store / "runs" / name):
+        assert [state.word for state in states(store) if state.run.name == name] == ["finished", "running"]
+    assert find_run("1111", store, importlib.import_module).run.folder == store / "runs" / name
+    code, out, _ = told(capfd, "prune", "--yes")
+    assert (code, Run(store / "runs" / name).finished) == (0, True)
+    assert f"{name}.new  interrupted" in out
+    assert {path.name for path in (store / "runs").iterdir()} == {name}
+
+
 def test_what_is_no_result_is_pruned_and_nothing_else(store: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (store / "dip-sweep-old").mkdir()
     with locked(store / "runs" / "3333cccc33333333"):
@@ -143,6 +164,33 @@ def test_what_is_no_result_is_pruned_and_nothing_else(store: Path, capfd: pytest
         "1111": "finished", "2222": "kept", "3333": "interrupted",
     }  # fmt: skip
     assert not (store / "dip-sweep-old").exists()
+
+
+def test_a_run_that_other_hardware_fitted_too_is_no_conflict_and_ours_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = read_settings(compose_jobs(["scale=smoke", "replicas=2"], multirun=False)[0]).words()
+    names = twin, otherwise, alike = tuple(digit * 16 for digit in "abc")
+    for folder, threads, off in (("results", 1, 0.0), ("other", 2, 0.25)):
+        for name in names:
+            curves = {
+                "psnr_average": np.linspace(20, 30, 240).reshape(2, 120) + off,
+                "loss": np.full((2, 120), 1 + off),
+            }
+            told_apart = {"seed": 7} if (name, folder) == (otherwise, "other") else {}
+            run = make_run(tmp_path / folder, name, curves=curves, **words | told_apart)
+            sittings = [{**run.provenance["sittings"][0], "threads": 1 if name == alike else threads}]
+            write_json(run.folder / "provenance.json", {**run.provenance, "sittings": sittings})
+            run.finish({key: value for key, value in run.summary.items() if key not in ("files", "seal")})
+    before = (tmp_path / "results" / "runs" / twin / "curves.csv").read_bytes()
+    code, out, err = told(capfd, "merge", "other")
+    assert code == 1
+    assert f"runs/{twin}: same run, other threads: ours is kept, PSNR at most 0.25 dB apart" in out
+    assert f"runs/{otherwise}: other settings under this name" in err
+    assert f"runs/{alike}: other bytes under this name: curves.csv" in err
+    assert "1 of other hardware" in out
+    assert (tmp_path / "results" / "runs" / twin / "curves.csv").read_bytes() == before
 
 
 def test_two_stores_become_one_by_signature_and_other_bytes_under_one_name_are_refused_and_shown(

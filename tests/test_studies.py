@@ -1,13 +1,18 @@
 """What the studies' tables say is what their runs have."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from studio import CLEAN, draw, files, make_run, part_of, rows, selection
 
+from dip_experiments.drawing.deviations import Spread, spread
+from dip_experiments.drawing.intervals import Interval
+from dip_experiments.drawing.page import Page
 from dip_experiments.store import Run, Store, write_image, write_json
 
 SEEDS = (3, 4)
@@ -22,67 +27,114 @@ def scored(rule: str, output: list[float | None], average: list[float | None], m
     return {f"stop-{rule}-{kind}": {"psnr": values, "ssim": values} for kind, values in kinds.items()}
 
 
-def watched(folder: Path, name: str, noise: str, image: str = "cset9/f16") -> Run:
-    peak = {"psnr_reference": [29.0, 28.0], "psnr_average": [30.0, 31.0], "psnr_mean": [31.5, 31.5]}
+KINDS: dict[str, dict[str, Any]] = {"plain": {"discrepancy": {}}, "split": {"split": {"patience": 20}}}
+Peaks = Sequence[float]
+
+
+def fitted(
+    folder: Path,
+    kind: str,
+    *,
+    image: str = "cset9/f16",
+    noise: str = "gaussian25",
+    draw: int = 0,
+    peaks: Peaks = (30.0, 31.0),
+    stops_at: Peaks = (29.9, 30.98),
+    failed: Sequence[int] = (),
+) -> Run:
+    """A fit of one kind, with its averages' peaks and its rule's PSNR; the mean of the replicas lies 1 dB higher."""
+    (rule,) = KINDS[kind]
+    found = stops("split", [65, 85], 88) if rule == "split" else stops("discrepancy", [None, 40], None, final=False)
+    average = list(stops_at) if rule == "split" else [None, stops_at[1]]
+    peak = {"psnr_reference": [peak - 2 for peak in peaks], "psnr_average": list(peaks)}
+    peak["psnr_mean"] = [max(peaks) + 1] * 2
     at = {"psnr_reference": [50, 60], "psnr_average": [70, 80], "psnr_mean": [90, 90]}
-    found = stops("split", [65, 85], 88) | stops("discrepancy", [None, 40], None, final=False)
-    scores = scored("split", [28.5, 27.9], [29.9, 30.98], 31.4) | scored(
-        "discrepancy", [None, 27.0], [None, 29.0], 30.0
-    )
-    final = {"psnr_reference": [27.0, 26.0], "psnr_average": [29.5, 30.0], "psnr_mean": [31.0, 31.0]}
-    summary = {"oracle_peak": peak, "oracle_iteration": at, "final": final, "scores": scores}
-    summary |= {"stopping": found, "ended_by": None}
+    final = {name: [value - 0.5 for value in values] for name, values in peak.items()}
+    summary = {"oracle_peak": peak, "oracle_iteration": at, "final": final, "stopping": found, "ended_by": None}
+    summary["scores"] = scored(rule, [value and value - 2 for value in average], average, max(stops_at) + 1)
     return make_run(
-        folder, name, summary=summary,
-        experiment={"name": "study_stopping", "noise": noise},
+        folder, f"{kind}-{image.replace('/', '-')}-{noise}-{draw}", summary=summary, failed=failed,
+        seeds=[10 * draw + seed for seed in SEEDS], shared=["task"],
+        experiment={"name": "study_stopping", "kind": kind, "noise": noise, "draw": draw},
         image={"name": image, "path": None, "size": 64, "fit": "crop"},
         task={"name": "denoising", "noise": {"name": "gaussian", "sigma": 25.0}},
-        observe={"split": {"patience": 20}, "discrepancy": {}},
+        observe=KINDS[kind],
     )  # fmt: skip
 
 
-def test_the_stopping_table_has_each_fits_gap_to_the_oracle(tmp_path: Path) -> None:
-    run = watched(tmp_path, "one", "gaussian25")
-    table = rows(
-        draw("table_stopping", selection(tmp_path, "study_stopping", run), selection(tmp_path, "study_noises"))
-    )
+def stopping_page(folder: Path, *runs: Run) -> Page:
+    return draw("table_stopping", selection(folder, "study_stopping", *runs), selection(folder, "study_noises"))
+
+
+def line_of(page: Page, *first: str) -> list[str]:
+    """The cells of a table's line that begins with these."""
+    lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in str(page.shown).splitlines() if "|" in line)
+    (found,) = (line for line in lines if line[: len(first)] == list(first))
+    return found
+
+
+def test_the_stopping_table_has_each_rules_gap_to_the_oracle_of_the_plain_fit_of_the_same_seed(tmp_path: Path) -> None:
+    plain, split = fitted(tmp_path, "plain"), fitted(tmp_path, "split", peaks=[29.95, 30.99])
+    table = rows(stopping_page(tmp_path, plain, split))
     assert len(table) == 2 * (2 + 2 + 1)
     found = {(row["rule"], row["seed"], row["output"]): row for row in table}
-    assert found["split", "3", "average"]["gap"] == "0.1000"
-    assert found["split", "4", "output"]["gap"] == "0.1000"
-    assert found["split", "all", "mean"]["gap"] == "0.1000"
-    assert found["split", "3", "average"]["iterations_spent"] == "85"
-    assert found["split", "3", "average"]["oracle_iteration"] == "70"
-    assert found["split", "all", "mean"]["stop_iteration"] == "88"
+    single = found["split", "3", "average"]
+    assert (single["oracle"], single["psnr"]) == ("30.0000", "29.9000")
+    assert (single["gap"], single["fit_cost"]) == ("0.1000", "0.0500")
+    assert (single["iterations_spent"], single["oracle_iteration"]) == ("85", "70")
+    assert (found["split", "4", "output"]["gap"], found["split", "4", "output"]["fit_cost"]) == ("0.0200", "0.0100")
+    together = found["split", "all", "mean"]
+    assert (together["gap"], together["fit_cost"], together["stop_iteration"]) == ("0.0200", "0.0100", "88")
+    assert {row["fit_cost"] for row in table if row["rule"] == "discrepancy"} == {"0.0000"}
     # Where no stop is found, one is left with the last image, and with all iterations.
     assert found["discrepancy", "3", "average"]["gap"] == "0.5000"
     assert found["discrepancy", "3", "average"]["stop_iteration"] == ""
-    assert found["discrepancy", "3", "average"]["iterations_spent"] == str(run.summary["iterations"])
+    assert found["discrepancy", "3", "average"]["iterations_spent"] == str(plain.summary["iterations"])
 
 
-def test_the_stopping_table_leaves_out_a_discrepancy_that_was_taken_wrongly_and_says_so(tmp_path: Path) -> None:
-    older, newer = (watched(tmp_path, name, "gaussian25", name) for name in ("older", "newer"))
-    (sitting,) = older.provenance["sittings"]
-    began = {**older.provenance, "sittings": [{**sitting, "began": "2026-11-20T00:00:00+00:00"}]}
-    write_json(older.folder / "provenance.json", began)
-    others = selection(tmp_path, "study_noises")
+def test_the_stopping_table_leaves_out_what_a_rule_of_an_older_epoch_found_and_says_so(tmp_path: Path) -> None:
+    older, newer = (fitted(tmp_path, "plain", image=image) for image in ("camera", "coffee"))
+    write_json(older.folder / "provenance.json", {**older.provenance, "epochs": {"discrepancy": 0}})
     for runs, said in (((Store(tmp_path).run(older.name), newer), True), ((newer,), False)):
-        page = draw("table_stopping", selection(tmp_path, "study_stopping", *runs), others)
-        assert ("of 1 of the 2 fits: in those begun before 2026-11-28" in " ".join(str(page.shown).split())) == said
-        of = {rule: {row["image"] for row in rows(page) if row["rule"] == rule} for rule in ("split", "discrepancy")}
-        assert of == {"split": {run.settings["image"]["name"] for run in runs}, "discrepancy": {"newer"}}
+        page = stopping_page(tmp_path, *runs)
+        assert ("`discrepancy` is of 1 of the 2 fits" in " ".join(str(page.shown).split())) == said
+        assert {row["image"] for row in rows(page) if row["rule"] == "discrepancy"} == {"coffee"}
 
 
-def test_noise_that_rules_do_not_expect_is_told_apart(tmp_path: Path) -> None:
-    runs = [watched(tmp_path, "one", "gaussian25"), watched(tmp_path, "two", "blurred25", "camera")]
-    studies = selection(tmp_path, "study_stopping", runs[0]), selection(tmp_path, "study_noises", runs[1])
-    shown = draw("table_stopping", *studies).shown
-    lines = {
-        tuple(cell.strip() for cell in line.split("|")[1:4]): line for line in str(shown).splitlines() if "|" in line
+def test_a_fit_is_compared_with_the_plain_one_of_its_own_picture_noise_and_draw_alone(tmp_path: Path) -> None:
+    others: list[dict[str, Any]] = [{"image": "camera"}, {"noise": "gaussian50"}, {"draw": 1}]
+    plain = [fitted(tmp_path, "plain", peaks=[20.0, 20.0], **other) for other in others]
+    assert {row["rule"] for row in rows(stopping_page(tmp_path, *plain, fitted(tmp_path, "split")))} == {"discrepancy"}
+    table = rows(stopping_page(tmp_path, *plain, fitted(tmp_path, "split"), fitted(tmp_path, "plain")))
+    assert {row["oracle"] for row in table if row["rule"] == "split"} == {
+        "30.0000",
+        "31.0000",
+        "28.0000",
+        "29.0000",
+        "32.0000",
     }
-    assert "0.060" in lines["split", "law of the noise", "as expected"]  # the median of 0.1 and 0.02
-    assert "not run" in lines["split", "law of the noise", "clipped"]
-    assert "0.060" in lines["split", "law of the noise", "shared by neighbours"]
+    lost = fitted(tmp_path, "plain", failed=[0])
+    table = rows(stopping_page(tmp_path, fitted(tmp_path, "split"), lost))
+    assert [row["seed"] for row in table if row["rule"] == "split"] == ["4", "4", "all"]
+
+
+def test_intervals_of_stopping_take_a_picture_as_one_observation(tmp_path: Path) -> None:
+    runs = []
+    for image, gap in (("cset9/f16", 0.1), ("camera", 0.2), ("coffee", 0.3)):
+        for number in (0, 1):
+            away = gap + (0.05 if number else -0.05)
+            runs.append(fitted(tmp_path, "plain", image=image, draw=number, peaks=[30.0, 30.0]))
+            stop = [30.0 - away] * 2
+            runs.append(fitted(tmp_path, "split", image=image, draw=number, peaks=[29.9, 29.9], stops_at=stop))
+    page = stopping_page(tmp_path, *runs)
+    half = stats.t.ppf(0.975, 2) * 0.1 / 3**0.5
+    assert f"{half:.2f}" == "0.25"
+    assert line_of(page, "sigma 25", "split")[2:] == [
+        "0.20 +- 0.25", "0.20", "0.35", "0.20 +- 0.25", "0.10 +- 0.00", "100 %",
+    ]  # fmt: skip
+    assert "sigma 25, 6 draws of 3 pictures" in " ".join(str(page.shown).split())
+    assert line_of(page, "sigma 25", "fixed")[2] == "not run"
+    assert line_of(page, "sigma 25", "discrepancy")[6] == "-"  # it changes nothing of the fit
 
 
 def test_the_mean_of_so_many_replicas_is_expected_over_all_choices_of_them(tmp_path: Path) -> None:
@@ -111,24 +163,105 @@ def test_the_plateau_is_as_long_as_the_curve_is_near_its_best() -> None:
     assert part_of("table_stability", "plateau")(curve(np.arange(1, 202), values)).tolist() == [5.0]
 
 
-def chosen(folder: Path, name: str, setting: str, estimate: float, psnr: float) -> Run:
+def test_intervals_of_deviations_cover_what_they_are_of_also_where_pictures_differ() -> None:
+    numbers, pictures = np.random.default_rng(0), 3
+    for sizes in ([1.0, 1.0, 1.0], [2.0, 1.0, 0.5]):
+        covered = np.zeros(2)
+        for _ in range(400):
+            ours, null = (
+                spread({str(p): [numbers.normal(5, part * sizes[p], 4) for _ in range(3)] for p in range(pictures)})
+                for part in (1.0, 0.6)
+            )
+            true = np.mean(np.square(sizes)) ** 0.5
+            for place, (found, wanted) in enumerate(((ours.deviation, true), (ours.beyond(null), 0.8 * true))):
+                covered[place] += found.low <= wanted <= found.high
+        assert np.abs(covered / 400 - 0.95).max() < 0.035
+
+
+def test_a_deviation_is_within_draws_and_what_rounding_makes_of_it_is_taken_off_in_squares() -> None:
+    groups = {"a": [np.array([1.0, 3.0]), np.array([11.0, 13.0])], "b": [np.array([5.0, 5.0])]}
+    found = spread(groups)
+    assert found.deviation.value == pytest.approx(1.0)  # variance 2 in a, however far apart its draws are, and 0 in b
+    five, three = (Spread(Interval(size**2, 0.5 * size**2, 2 * size**2), 9.0) for size in (5.0, 3.0))
+    left = five.beyond(three)
+    assert left.value == pytest.approx(4.0)
+    assert left.low == pytest.approx((16 - np.hypot(12.5, 9)) ** 0.5)
+    assert left.high == pytest.approx((16 + np.hypot(25, 4.5)) ** 0.5)
+    assert (three.beyond(five).value, three.beyond(five).low) == (0.0, 0.0)
+    assert np.isnan(spread({"a": []}).deviation.value)
+    assert spread({"a": [np.array([1.0, 1.0])]}).deviation == Interval(0.0, 0.0, 0.0)
+
+
+def varied(folder: Path, source: str, image: str, number: int, peaks: Peaks) -> Run:
+    summary = {"oracle_peak": {"psnr_average": list(peaks), "psnr_reference": list(peaks)}}
+    summary["oracle_iteration"] = {"psnr_average": [70, 80], "psnr_reference": [70, 80]}
+    return make_run(
+        folder, f"{source}-{image}-{number}", summary=summary, seeds=[10 * number + seed for seed in SEEDS], shared=[],
+        experiment={"name": "study_stability", "varies": source, "draw": number},
+        image={"name": image, "path": None, "size": 64, "fit": "crop"},
+    )  # fmt: skip
+
+
+def test_the_stability_table_sets_each_source_against_rounding_alone(tmp_path: Path) -> None:
+    half = 0.5**0.5  # of two values that far from their mean the variance is 1
+    runs = [
+        varied(tmp_path, source, image, number, [30 + number - half * size, 30 + number + half * size])
+        for source, size in (("rounding", 0.3), ("init", 0.5), ("latent", 0.2))
+        for image in ("camera", "coffee")
+        for number in (0, 1)
+    ]
+    waiting = {"experiment": {"name": "study_stability", "varies": "task", "draw": 0}}
+    nothing = selection(tmp_path, "study_stopping"), selection(tmp_path, "study_noises")
+    page = draw("table_stability", *nothing, selection(tmp_path, "study_stability", *runs, waiting))
+    assert line_of(page, "rounding alone")[1:5] == ["2 pictures", "30.50", "0.30 (0.18 to 0.86)", "-"]
+    assert line_of(page, "initial weights")[4].startswith("0.40 (0.00 to 1.4")
+    assert line_of(page, "latent z")[4].startswith("0.00 (0.00 to 0.")
+    assert line_of(page, "picture's noise")[1:] == ["0 of 1", "not run", "-", "-", "-", "-"]
+    assert {row["draw"] for row in rows(page)} == {"0", "1"}
+    (one,) = (
+        row for row in rows(page) if (row["image"], row["varies"], row["draw"]) == ("camera", "initial weights", "1")
+    )
+    assert (one["best_psnr"], one["best_psnr_sd"], one["best_iteration"]) == ("31.00", "0.500", "75")
+
+
+def chosen(folder: Path, setting: str, estimate: float, psnr: float, image: str = "coffee", number: int = 0) -> Run:
     stopping = stops("split", [9, 9], 9)
     stopping["split"]["estimate"] = {"mse": estimate, "mse_se": 0.1}
     summary = {"stopping": stopping, "ended_by": "split", "scores": scored("split", [1.0], [1.0], psnr)}
-    return make_run(folder, name, summary=summary, experiment={"name": "study_selection", "setting": setting})
+    return make_run(
+        folder, f"{setting}-{image}-{number}", summary=summary, shared=["task"],
+        experiment={"name": "study_selection", "setting": setting, "draw": number},
+        image={"name": image, "path": None, "size": 64, "fit": "crop"},
+    )  # fmt: skip
 
 
 def test_the_split_chooses_by_its_estimate_and_the_oracle_by_the_clean_picture(tmp_path: Path) -> None:
     runs = [
-        chosen(tmp_path, "a", "default", 0.003, 29.0),
-        chosen(tmp_path, "b", "low_rate", 0.001, 29.5),
-        chosen(tmp_path, "c", "half_width", 0.002, 29.75),
+        chosen(tmp_path, "default", 0.003, 29.0),
+        chosen(tmp_path, "low_rate", 0.001, 29.5),
+        chosen(tmp_path, "half_width", 0.002, 29.75),
     ]
     (row,) = rows(draw("table_selection", selection(tmp_path, "study_selection", *runs)))
     assert (row["default"], row["chosen"], row["best"], row["loss"]) == ("29.00", "low_rate", "half_width", "0.25")
-    waiting = {"experiment": {"name": "study_selection", "setting": "high_rate"}}
+    waiting = {"experiment": {"name": "study_selection", "setting": "high_rate", "draw": 0}}
     (row,) = rows(draw("table_selection", selection(tmp_path, "study_selection", *runs, waiting)))
     assert (row["default"], row["fits"]) == ("not run", "3 of 4")
+
+
+def test_what_the_choice_loses_is_set_against_one_setting_for_all_pictures_by_draw(tmp_path: Path) -> None:
+    runs = []
+    for image, number, best in (("coffee", 0, 30.0), ("coffee", 1, 32.0), ("camera", 0, 31.0)):
+        runs.append(chosen(tmp_path, "default", 0.1, best - 0.1 * (number + 1), image, number))
+        runs.append(chosen(tmp_path, "low_rate", 0.2 if image == "coffee" else 0.0, best, image, number))
+    page = draw("table_selection", selection(tmp_path, "study_selection", *runs))
+    assert [row["loss"] for row in rows(page)] == ["0.10", "0.20", "0.00"]
+    half = stats.t.ppf(0.975, 1) * 0.15 / 2
+    lost = (
+        f"0.08 +- {half:.2f} by the split, which chose as the oracle 1 of 3 times; by the same setting for all pictures"
+    )
+    told = " ".join(str(page.shown).split())
+    assert lost in told
+    assert "(default), 0.00 +- 0.00 (low_rate)." in told
 
 
 def restored(folder: Path, name: str, image: str, psnr: float) -> Run:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from studio import SCRIPTS, draw, make_run, rows, selection
+from scipy import stats
+from studio import SCRIPTS, draw, make_bare_run, make_run, part_of, rows, selection
 
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
@@ -26,7 +27,7 @@ def peaked(results: Path, name: str, peaks: list[float], at: list[int] = [80, 90
         "oracle_iteration": {"psnr_average": at},
         "iterations_explained": [words.pop("reached", 10), 10],
     }
-    return make_run(results, name, seeds=[0, 1], summary=summary, **words)
+    return make_bare_run(results, name, seeds=[0, 1], summary=summary, **words)
 
 
 def test_precisions_are_compared_seed_by_seed_with_float32(tmp_path: Path) -> None:
@@ -36,6 +37,20 @@ def test_precisions_are_compared_seed_by_seed_with_float32(tmp_path: Path) -> No
     assert (first["average_minus_float32"], first["seconds_per_iteration"]) == ("+0.000", "0.5000")
     assert (second["average_minus_float32"], second["worst_seed"]) == ("-0.050", "-0.200")
     assert (second["peak_psnr_average"], second["peak_psnr_output"]) == ("27.45", "26.45")
+
+
+def test_the_effect_of_precision_is_judged_over_pictures(tmp_path: Path) -> None:
+    pictures = [{"name": name, "path": None} for name in ("a", "b")]
+    plain = [peaked(tmp_path, f"plain {n}", [27.0, 28.0], image=image) for n, image in enumerate(pictures)]
+    lower = [
+        peaked(tmp_path, f"bf16 {n}", peaks, image=image, precision="bf16")
+        for n, (image, peaks) in enumerate(zip(pictures, ([27.1, 27.8], [27.3, 28.2]), strict=True))
+    ]
+    page = draw("table_precision", selection(tmp_path, "precision", *plain, *lower), name="draw_quality")
+    half = stats.t.ppf(0.975, 1) * 0.15  # of -0.05 and +0.25
+    interval = f"+0.10 dB ({0.1 - half:.2f} to +{0.1 + half:.2f}, 2 pictures)"
+    words = f"bf16 less float32, mean over the pictures with its 95 % interval: {interval}."
+    assert words in " ".join(str(page.shown).split())
 
 
 def test_a_machine_without_bfloat16_leaves_rows_that_say_so(tmp_path: Path) -> None:
@@ -74,6 +89,25 @@ def test_ways_to_fewer_iterations_are_timed_until_their_peak(tmp_path: Path) -> 
         ("Adam 0.02, beta2 0.9", "-0.05", "20", "2.00"),
         ("Adam 0.02, beta2 0.9, one-cycle", "-7.50", "16", "2.50"),
     ]
+    gaps = (
+        "interval: paper, uniform: +0.25 dB (1 picture); Adam 0.02, beta2 0.9: -0.05 dB (1 picture); Adam 0.02, beta2"
+    )
+    assert gaps in " ".join(str(page.shown).split())
+
+
+def test_a_denoiser_is_compared_with_bm3d_picture_by_picture() -> None:
+    row = part_of("table_denoisers", "Row")
+    ours, bm3d = (
+        row(title, "no", 2, {name: (psnr, 0.9, 5.0, None) for name, psnr in found.items()})
+        for title, found in (("DIP", {"a": 30.0, "b": 31.0}), ("BM3D", {"b": 30.5, "a": 30.4}))
+    )
+    half = stats.t.ppf(0.975, 1) * 0.45  # of -0.4 and +0.5
+    assert ours.cells(25.0, bm3d)[3:8] == (
+        "30.50", "+0.05", f"{0.05 - half:.3f}", f"{0.05 + half:.3f}", f"{0.05 - half:.2f} to +{0.05 + half:.2f}"
+    )  # fmt: skip
+    assert bm3d.cells(25.0, bm3d)[3:8] == ("30.45", "+0.00", "-", "-", "-")
+    waiting = row("DIP", "no", 3, ours.found)
+    assert waiting.cells(25.0, bm3d)[3:8] == ("30.50", "-", "-", "-", "-")
 
 
 def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Path) -> None:

@@ -192,6 +192,8 @@ def test_what_replicas_share_they_draw_alike(dip: Dip, tmp_path: Path) -> None:
         ("stopping=spilt", "stopping=spilt: no such option (did you mean split?)"),
         ("task=jpeg stopping=split", "give stopping.law.sigma"),
         ("task=jpeg stopping=discrepancy", "give stopping.sigma"),
+        ("task=inpainting stopping=split stopping/law=poisson", "give stopping.law.gain of a picture"),
+        ("task=inpainting stopping=split stopping.law.sigma=5 replicas=2", "masks differ"),
         ("task=super_resolution latent=measurement", "that measures no whole image"),
         ("shared=[noise]", "shared.0: got 'noise'"),
         ("task=inpainting stopping=split stopping.law.sigma=25 stopping.mix=[tv]", "need the whole image measured"),

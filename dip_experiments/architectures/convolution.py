@@ -65,13 +65,14 @@ def input_gradient(g: Tensor, weight: Tensor, ctx: Any) -> Tensor:
 
 def weight_gradient(g: Tensor, x: Tensor, weight: Tensor, ctx: Any) -> Tensor:
     """By oneDNN's or cuDNN's kernel where that is fast, as matrix products where it is not."""
+    small, large = (x, g) if ctx.transposed else (g, x)
     if through_onednn(g, weight, ctx.stride, ctx.groups):
-        return torch.bmm(pixels(g, ctx.groups).transpose(1, 2), pixels(x, ctx.groups)).flatten(0, 1)[..., None, None]
+        a, b = (pixels(maps, ctx.groups) for maps in (small, large))
+        return torch.bmm(a.transpose(1, 2), b).flatten(0, 1)[..., None, None]
     if weight.shape[-1] == 1 or FAST_WEIGHT_GRADIENTS or g.device.type != "cpu":
         lists = [ctx.stride] * 2, [ctx.padding] * 2, [1, 1], ctx.transposed, [0, 0], ctx.groups
         gw: Tensor = torch.ops.aten.convolution_backward(g, x, weight, None, *lists, [False, True, False])[1]
         return gw
-    small, large = (x, g) if ctx.transposed else (g, x)
     return gradient_by_products(small, large, weight.shape[-1], ctx.stride, ctx.padding, ctx.groups)
 
 

@@ -5,12 +5,14 @@ import inspect
 import math
 import typing
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, create_model
 
 from dip_experiments.architectures.network import Network, TooSmall
+from dip_experiments.store import file_digest
 
 GIVEN = ("input_channels", "output_channels", "size", "replicas")
 """Arguments that come from the picture, the latent and the seeds."""
@@ -18,6 +20,8 @@ COPIES = 7
 """Of the weights: themselves, their gradients, two moments, and what of these the guard can go back to."""
 IMAGES = 12
 """Pictures that a fit holds: measurement, reference, output, average, their copies and differences."""
+SOURCE = "source of the class"
+"""What the digests of a class of another package are called among its arguments: no argument can have that name."""
 Arguments = dict[str, Any]
 NEEDED: dict[tuple[type[Network], str], int] = {}
 """What `bytes_needed` has counted in this process."""
@@ -43,7 +47,12 @@ def find_network(target: str, name: str) -> type[Network]:
 
 def own_names(network: type[Network]) -> tuple[str, ...]:
     """What one of our networks is called; nothing for a class of another package, though it inherits one of ours."""
-    return network.names if network.__module__.partition(".")[0] == __name__.partition(".")[0] else ()
+    return network.names if is_ours(network) else ()
+
+
+def is_ours(network: type[Network]) -> bool:
+    """Whether a class is of this package, whose epochs say when numbers change."""
+    return network.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def filled_in(network: type[Network], words: Arguments) -> Arguments:
@@ -67,11 +76,38 @@ def _arguments_of(network: type[Network]) -> type[BaseModel]:
 
 
 def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
-    """What counts of an architecture in a run's name: ours by name, others by `target`, and all arguments."""
+    """What counts of an architecture in a run's name: ours by name, others by `target` and source, all arguments.
+
+    Raises ValueError for one of another package whose source is not there.
+    """
     arguments = filled_in(network, words)
     kept = {name: value for name, value in arguments.items() if network.neutral.get(name, counted) != value}
-    names = own_names(network)
-    return {"name": names[0] if names else target, **kept}
+    if is_ours(network):
+        names = own_names(network)
+        return {"name": names[0] if names else target, **kept}
+    return {"name": target, **kept, SOURCE: source_digests(network)}
+
+
+@cache
+def source_digests(network: type[Network]) -> dict[str, str]:
+    """SHA-256 of the modules that define a class of another package, and the classes of that package it inherits.
+
+    As they are when it is first asked for, which is when they were imported. Functions and layers that such a module
+    takes from other modules do not count: after a change there, say force=true or give the class another name. Raises
+    ValueError where a class has no file.
+    """
+    package = network.__module__.partition(".")[0]
+    classes = [one for one in network.__mro__ if one.__module__.partition(".")[0] == package]
+    found = {}
+    for one in classes:
+        try:
+            found[one.__module__] = file_digest(Path(inspect.getfile(one)))
+        except (TypeError, OSError):
+            raise ValueError(
+                f"architecture._target_={one.__module__}.{one.__qualname__}: its source is not there, by which a run "
+                "of it would be known; put the class into a file that can be imported"
+            ) from None
+    return found
 
 
 def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:

@@ -56,8 +56,12 @@ def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
         return block(scale.up, norm(x if skip is None else concatenated(skip, x, groups)))
     parts = [0 if skip is None else skip.shape[1] // groups, deeper.shape[1] // groups]
     weights = conv.weight.split(parts, 1)
-    scales, shifts = (p.view(groups, -1).split(parts, 1) for p in (norm.weight, norm.bias))
-    before, after = zip((p.flatten() for p in scales), (p.flatten() for p in shifts), strict=True)
+    # Contiguous: of one channel `flatten` gives a strided view, and PyTorch's CPU kernel for the gradients of a batch
+    # norm over channels-last maps reads its weights as if they lay side by side (seen up to PyTorch 2.13).
+    scales, shifts = (
+        [part.flatten().contiguous() for part in p.view(groups, -1).split(parts, 1)] for p in (norm.weight, norm.bias)
+    )
+    before, after = zip(scales, shifts, strict=True)
     y = upsampling(scale, deeper, after, weights[1])
     if skip is not None:
         s = F.batch_norm(skip, None, None, *before, True, 0.0, norm.eps)

@@ -1,15 +1,16 @@
 """The page of a table that sets our numbers beside published ones: all columns in the CSV, few in the Markdown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from dip_experiments.drawing.independence import independence_words
+from dip_experiments.drawing.intervals import interval_words
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
-from dip_experiments.drawing.script import Selection
 from dip_experiments.drawing.table import NONE, chosen, markdown, paragraph
 from dip_experiments.drawing.words import lost_words, seed_words, size_words
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}
 WHOLE = "Published values are for whole pictures: below scale paper a difference is no replication."
@@ -24,15 +25,30 @@ def comparison(table: Table, fits: Selection, plain: Selection, further: Sequenc
     lines = [cells(table, row, fits.scale) for row in (*rows, *further)]
     columns = {name: [line[name] for line in lines] for name in table.header}
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
-    above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {lost_words(runs)}"
-    text = "\n".join([f"{paragraph(above)}\n", *sections(table, lines), table.below, ""])
+    counts = f"{independence_words(runs)} {lost_words(runs)}"
+    above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {counts}"
+    told = {setting: rivals_words(table, setting, pictures) for setting in {row.setting for row in pictures}}
+    text = "\n".join([f"{paragraph(above)}\n", *sections(table, lines, told), table.below, ""])
     return Page(text, columns, runs, waiting(table, pictures, fits, plain))
 
 
-def sections(table: Table, lines: Sequence[dict[str, str]]) -> list[str]:
-    """A small table for every setting, below what its rows have in common."""
-    settings = list(dict.fromkeys(line["setting"] for line in lines))
-    return [section(table, [line for line in lines if line["setting"] == setting]) for setting in settings]
+def rivals_words(table: Table, setting: str, pictures: Sequence[Row]) -> str:
+    """Say by how much ours differs from other methods on the pictures of a setting that both have; nothing without."""
+    gaps: dict[str, dict[str, Array]] = {}
+    for row in (row for row in pictures if row.setting == setting and row.ours in row.numbers):
+        for name in (name for name in table.rivals if name in row.numbers):
+            gaps.setdefault(name, {})[row.image] = row.numbers[row.ours].mean() - row.numbers[name]
+    told = "; ".join(f"{name}: {interval_words(gap)}" for name, gap in gaps.items())
+    return paragraph(f"`ours` less other methods, mean over the pictures and 95 % interval: {told}.") if told else ""
+
+
+def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, str]) -> list[str]:
+    """A small table for every setting, below what its rows have in common. `below`: words after it, by setting."""
+    parts = []
+    for setting in dict.fromkeys(line["setting"] for line in lines):
+        rows = section(table, [line for line in lines if line["setting"] == setting])
+        parts.append(f"{rows}\n{below[setting]}\n" if below.get(setting) else rows)
+    return parts
 
 
 def section(table: Table, lines: Sequence[dict[str, str]]) -> str:

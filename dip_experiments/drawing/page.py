@@ -1,18 +1,20 @@
 """A figure or a table as it lies in results: what it shows, the numbers behind it, the runs that it was made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from dip_experiments.drawing.independence import count_independent
 from dip_experiments.drawing.words import OF_A_MACHINE, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
 """By ending: what would differ from day to day."""
+ENDINGS = ("csv", "json", "md", *METADATA)
 
 
 @dataclass(frozen=True)
@@ -24,25 +26,41 @@ class Page:
     runs: Sequence[Run]
     note: str = ""
 
-    def write(self, path: Path) -> None:
-        """Writes `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes."""
+    def write(self, path: Path, request: str = "") -> None:
+        """Write `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes.
+
+        `request`: in what the page differs from its experiment's own; it is said above figure or table.
+        """
         write_columns(path.with_suffix(".csv"), self.numbers)
-        write_json(path.with_suffix(".json"), sources(self.runs))
+        write_json(path.with_suffix(".json"), ({"request": request} if request else {}) | sources(self.runs))
         if isinstance(self.shown, str):
-            write_text(path.with_suffix(".md"), self.shown)
+            write_text(path.with_suffix(".md"), f"Asked for with {request}.\n\n{self.shown}" if request else self.shown)
             return
+        if request:
+            self.shown.suptitle("\n".join(filter(None, (self.shown.get_suptitle(), request))), fontsize=9)
         for ending, metadata in METADATA.items():
             with atomic(path.with_suffix(f".{ending}")) as file:
                 self.shown.savefig(file, format=ending, metadata=metadata)
         plt.close(self.shown)
 
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Remove the files of an earlier page."""
+        for ending in ENDINGS:
+            path.with_suffix(f".{ending}").unlink(missing_ok=True)
+
+    def seen(self, path: Path) -> Path:
+        """Return which of the files that were written is the one to look at."""
+        return path.with_suffix(".md" if isinstance(self.shown, str) else ".png")
+
 
 def sources(runs: Sequence[Run]) -> dict[str, Any]:
-    """Settings, provenance and time of the runs that a page is made of, and what the guard did in them."""
+    """Settings, provenance and time of a page's runs, how much of them is independent, and what the guard did."""
     minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
     return {
         "minutes_of_fitting": round(minutes, 2),
         "lost_iterations": sum(map(lost_iterations, runs)),
+        "independent": asdict(count_independent(runs)),
         "runs": [source(run) for run in runs],
     }
 

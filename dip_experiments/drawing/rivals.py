@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.baselines import CHOICES, DENOISERS, INPAINTERS, LIBRARIES, UPSAMPLERS, Array, Known
+from dip_experiments.baselines import CHOICES, DENOISERS, EPOCHS, INPAINTERS, LIBRARIES, UPSAMPLERS, Array, Known
 from dip_experiments.drawing.panels import Panel
 from dip_experiments.drawing.stored import stored
 from dip_experiments.images import read_image
@@ -38,9 +38,10 @@ class Rival:
 
     @property
     def version(self) -> str | None:
-        """The libraries that do it, with their versions, if they are installed."""
-        names = LIBRARIES[self.name] if self.compute else ()
-        return ", ".join(f"{name} {version(name)}" for name in names) or None
+        """The libraries that do it, with their versions, if they are installed, and the epoch of our code above 1."""
+        names, epoch = LIBRARIES[self.name] if self.compute else (), EPOCHS.get(self.name, 1)
+        parts = [f"{name} {version(name)}" for name in names] + ([f"epoch {epoch}"] if epoch > 1 else [])
+        return ", ".join(parts) if names else None
 
 
 def denoiser(name: str, sigma: float) -> Rival:
@@ -135,7 +136,7 @@ def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> 
     if method.compute is None and picture is None:
         return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
     if picture is None or numbers is None:  # of a record
-        return Panel(f"{title} is not\nthere: dip rivals\n{run.settings['experiment'].get('name')}", None)
+        return Panel(f"{title} is not\nthere: dip rivals\n{run.settings['experiment'].get('name')} --records", None)
     return Panel(title, picture, [numbers["psnr"]])
 
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.datasets import PICTURES
-from dip_experiments.drawing.script import Selection
 from dip_experiments.published import Number, find_one
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, Selection
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]
@@ -65,7 +64,8 @@ class Table:
     """What a table is made of.
 
     `setting` names a run's setting by its words, `measure` gives its numbers by column, `last` that of its last
-    output. `ours` is the column that is compared with the published number. `lacking` says why a column is empty.
+    output. `ours` is the column that is compared with the published number and, on the same pictures, with the other
+    methods in the columns `rivals`. `lacking` says why a column is empty.
     `titles`: the columns for reading, with the title of each.
     """
 
@@ -73,6 +73,7 @@ class Table:
     metric: str
     ours: str
     columns: Sequence[str]
+    rivals: Sequence[str]
     parts: Sequence[Part]
     setting: Callable[[Mapping[str, Any]], str]
     measure: Callable[[Run, Baselines], Numbers]

@@ -1,130 +1,120 @@
 """The door of every script that draws: what was asked for, the runs of it, where the page goes."""
 
 import argparse
-import shlex
+import hashlib
+import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.style import style
-from dip_experiments.store import Baselines, Run
+from dip_experiments.drawing.words import OF_A_MACHINE
+from dip_experiments.store import Job, Origin, Selection, drawings_folder, waiting
 
+__all__ = ["Job", "Selection", "command_line", "run_script", "waiting"]
 WRONG = 2
 """Exit code of what cannot be drawn."""
+OPTIONS = {"scale": "--scale", "paths.results": "--results"}
+"""Words of dip that are options of a drawing, as they say where the page lies."""
+IGNORED = ("-m", "--multirun", "resume")
+"""Words of dip that only say how its jobs are carried out."""
+HARMLESS = (*OF_A_MACHINE, "hydra", "blend", "fit.checkpoint_every", "fit.keep")
+"""Settings that change no number of a run."""
+LONGEST_REQUEST = 60
+"""Characters of a request in the name of a page's file; of a longer one a digest stands for the rest."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job of an experiment: its settings, and its finished run if there is one."""
-
-    words: dict[str, Any]
-    run: Run | None
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The jobs of an experiment as it was composed, each with its run; what else the store has plays no part."""
-
-    experiment: str
-    scale: str
-    results: Path
-    words: tuple[str, ...]
-    jobs: tuple[Job, ...]
-
-    @property
-    def runs(self) -> list[Run]:
-        """The finished runs, in the order of the jobs."""
-        return [job.run for job in self.jobs if job.run]
-
-    @property
-    def missing(self) -> list[dict[str, Any]]:
-        """Settings of the jobs that have no finished run."""
-        return [job.words for job in self.jobs if not job.run]
-
-    @property
-    def command(self) -> str:
-        """What makes the missing runs."""
-        where = [] if self.results == Path("results") else [f"paths.results={self.results}"]
-        return shlex.join(["dip", "-m", f"experiment={self.experiment}", f"scale={self.scale}", *where, *self.words])
-
-    @property
-    def waiting(self) -> str:
-        """How many runs wait for which command; nothing if none does."""
-        count = f"{len(self.missing)} of {len(self.jobs)} runs of {self.experiment}"
-        return f"{count} at scale {self.scale} are not there; make them: {self.command}" if self.missing else ""
-
-    @property
-    def whole(self) -> list[Run]:
-        """All runs. Raises ValueError, with the command that makes them, if one is missing."""
-        if self.missing:
-            raise ValueError(self.waiting)
-        return self.runs
-
-    @property
-    def only(self) -> Run:
-        """The run of an experiment that has one. Raises ValueError if it is missing, or if the words ask for more."""
-        if len(self.jobs) > 1:
-            raise ValueError(f"the figure shows one run, {' '.join(self.words)} asks for {len(self.jobs)}; ask for one")
-        return self.whole[0]
-
-    @property
-    def baselines(self) -> Baselines:
-        """Where the numbers of other methods are kept."""
-        return Baselines(self.results / self.scale / "records" / "baselines")
-
-
-def waiting(*selections: Selection) -> str:
-    """A line for each that is not whole."""
-    return "\n".join(one.waiting for one in selections if one.missing)
-
-
-Select = Callable[[str, str, Path, Sequence[str]], Selection]
-"""Experiment, scale, results folder and further words -> its runs."""
+Select = Callable[[str, str, Path, Sequence[str], Origin], Selection]
+"""Experiment, scale, results folder, further words and where runs are looked for -> its runs."""
 
 
 def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Sequence[str]) -> int:
-    """Command line of a drawing script: writes the page `draw(*selections)` to results/<scale>/<place>.*.
+    """Write the page `draw(*selections)` as the command line of a drawing script asks; return the exit code.
 
-    `asked`: for every selection the experiment and its own words; those of the command line are added to each.
+    Of the user's own runs it goes to results/reproduced/<scale>/<place>.*, with --records of the records alone to
+    results/<scale>/<place>.*. Words that ask for other settings than the experiment's own are in its title and its
+    name. Where own runs cannot be drawn, no earlier page of the request is left.
+
+    Args:
+        place: folder and name of the page, `figures/fig2`.
+        draw: makes the page of one selection for each of `asked`.
+        select: finds the runs of an experiment.
+        asked: for every selection the experiment and its own words; those of the command line are added to each.
     """
     arguments = command_line(draw.__doc__)
     scale, results = arguments.scale, arguments.results
-    path = results / scale / place
-    optional = arguments.if_kept and not path.with_suffix(".csv").exists()
+    origin: Origin = "records" if arguments.records else "runs"
+    folder = drawings_folder(results, scale, origin)
+    optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:
-        found = [select(name, scale, results, [*arguments.words, *words]) for name, *words in asked]
+        found = [select(name, scale, results, [*arguments.words, *words], origin) for name, *words in asked]
         runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
         if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
+        said = [word for word in arguments.words if not _harmless(word)]
+        own = [select(name, scale, results, words, origin) for name, *words in asked] if said else found
+        request = "" if _settings(own) == _settings(found) else " ".join(said)
+        path = folder / named(place, request)
+        if origin == "runs":
+            Page.remove(path)
         page = draw(*found)
-        page.write(path)
+        page.write(path, request)
     except ValueError as error:
+        if optional:  # too few of its runs are there yet
+            print(f"{place} at scale {scale}: nothing to draw; {error}")
+            return 0
         print(error, file=sys.stderr)
-        return 0 if optional else WRONG  # too few of its runs are there yet
-    if page.note:
-        print(page.note)
+        return WRONG
+    for line in filter(None, (page.note, "" if arguments.records else f"See {page.seen(path)}")):
+        print(line)
     return 0
 
 
-OPTIONS = {"scale": "--scale", "paths.results": "--results"}
-"""Words of dip that are options of a drawing, as they say where the page lies."""
+def named(place: str, request: str) -> str:
+    """Return the place of a page that shows another request than the experiment's own: `figures/fig2-replicas-5`."""
+    files_alone = re.sub(r"(path=)[^=]*/", r"\1", request)
+    short = re.sub(r"[^A-Za-z0-9]+", "-", files_alone).strip("-")
+    if len(short) > LONGEST_REQUEST:
+        short = f"{short[:LONGEST_REQUEST]}-{hashlib.sha256(request.encode()).hexdigest()[:8]}"
+    return f"{place}-{short}" if short else place
 
 
 def command_line(description: str | None) -> argparse.Namespace:
-    """`scale`, `results`, `if_kept` and further words for the composition, as every drawing script takes them."""
+    """Return `scale`, `results`, `records`, `if_kept` and further words for the composition, as every script has them.
+
+    The words may be all of a request to dip: those that only say how its jobs are carried out are left out.
+    """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--scale", choices=("smoke", "laptop", "paper"), default="laptop")
+    parser.add_argument("--scale", default="laptop", help="one of conf/scale")
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--records", action="store_true", help="draw what the records have, not one's own runs")
     parser.add_argument("--if-kept", action="store_true", help="do nothing where there are neither runs nor a page")
     parser.add_argument("words", nargs="*", metavar="key=value", help="words that were added to the experiment's")
-    arguments = parser.parse_intermixed_args()
+    arguments = parser.parse_intermixed_args([word for word in sys.argv[1:] if word not in IGNORED])
     for name, option in OPTIONS.items():
         for word in arguments.words:
             if word.startswith(f"{name}="):
                 parser.exit(WRONG, f"{word}: a drawing takes it as {option} {word.partition('=')[2]}\n")
     return arguments
+
+
+def _harmless(word: str) -> bool:
+    key = word.partition("=")[0].lstrip("+").replace("/", ".")
+    return any(f"{key}.".startswith(f"{name}.") for name in HARMLESS)
+
+
+def _settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
+    """The settings of all jobs that count for their numbers."""
+    return [_counting(job.words) for one in selections for job in one.jobs]
+
+
+def _counting(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    return {
+        key: _counting(value, f"{above}{key}.") if isinstance(value, dict) else value
+        for key, value in words.items()
+        if f"{above}{key}" not in HARMLESS
+    }

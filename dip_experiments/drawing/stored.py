@@ -36,11 +36,15 @@ def peak_iterations(run: Run, column: str) -> Array:
     return np.array([run.summary["oracle_iteration"][column][replica] for replica in run.replicas], dtype=float)
 
 
+def peak_differences(run: Run, other: Run | None) -> Array:
+    """Return the differences of the average's peaks to another run's, one for each seed that both have."""
+    ours, theirs = (dict(zip(r.seeds, peaks(r, "psnr_average"), strict=True)) if r else {} for r in (run, other))
+    return np.array([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
+
+
 def peak_gaps(run: Run, other: Run | None, decimals: int) -> tuple[str, str]:
     """Mean and worst difference of the average's peaks to another run's, over the seeds that both have; `-` if none."""
-    both = (dict(zip(r.seeds, peaks(r, "psnr_average"), strict=True)) for r in (run, other) if r)
-    ours, theirs = next(both), next(both, {})
-    gap = np.array([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
+    gap = peak_differences(run, other)
     if not gap.size:
         return "-", "-"
     return f"{gap.mean():+.{decimals}f}", f"{gap[np.abs(gap).argmax()]:+.{decimals}f}"

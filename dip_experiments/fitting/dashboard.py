@@ -16,7 +16,7 @@ from torch import Tensor
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.folders import check_writable
-from dip_experiments.metrics import psnr_of_estimate
+from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.store import Run, stop_image
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Dashboard(pl.Callback):
         for point in (point for point in self.points if self.sent < point <= self.fit.done):
             rows: Values = dict(zip(self.fit.columns, self.fit.curves[point - 1].tolist(), strict=True))
             if "split_mse" in rows:
-                rows["psnr_estimated"] = [-10 * math.log10(mse) if mse > 0 else None for mse in rows["split_mse"]]
+                rows[self._estimated] = [-10 * math.log10(mse) if mse > 0 else None for mse in rows["split_mse"]]
             self._log(point, rows)
         for iteration, (output, average) in self.fit.kept.items():
             self._log_images(iteration, output=output, average=average)
@@ -133,9 +133,15 @@ class Dashboard(pl.Callback):
                     self._tell(at, self._at_stop(rule, at, replica, summary["scores"]))
             if stop["joint"] is not None:
                 (psnr,) = _psnr(summary["scores"], stop_image(rule, "mean"), 1)
-                told = stop.get("estimate")
-                estimated = psnr_of_estimate(told["mse"], told["mse_se"]) if told else None
-                self._tell(stop["joint"], {f"psnr_stopped_{rule}/mean": psnr, f"psnr_estimated_{rule}/mean": estimated})
+                told = estimate_in(stop)
+                estimated = psnr_of_estimate(**told[1]) if told else None
+                marks = {f"psnr_stopped_{rule}/mean": psnr, f"{self._estimated}_{rule}/mean": estimated}
+                self._tell(stop["joint"], marks)
+
+    @property
+    def _estimated(self) -> str:
+        """Name of what a split estimates: the image's PSNR only where the image itself is measured."""
+        return "psnr_estimated" if self.fit.problem.given.operator.is_identity else "psnr_measurement_estimated"
 
     def _at_stop(self, rule: str, at: int, replica: int, scores: dict[str, Any]) -> dict[str, Any]:
         """The rule's statistic at a replica's stop, and the PSNR of the average there."""

@@ -93,6 +93,18 @@ def make_latent(
     return (grid * scale).expand(len(seeds), *shape).clone()
 
 
+def jittered(latent: Float[Tensor, "r cz hz wz"], jitter: float, seeds: Sequence[int]) -> Float[Tensor, "r cz hz wz"]:
+    """Return z (1 + jitter N(0, 1)), drawn for each replica from its own seed.
+
+    A jitter near a number's precision changes nothing but how a fit rounds: what replicas that share all else differ by
+    then is what rounding alone does.
+    """
+    if not jitter:
+        return latent
+    draws = [torch.randn(latent.shape[1:], generator=generator(seed, "jitter"), dtype=latent.dtype) for seed in seeds]
+    return latent * (1 + jitter * torch.stack(draws))
+
+
 def _framed(
     name: str, picture: Float[Tensor, "#r c h w"] | None, shape: tuple[int, int, int]
 ) -> Float[Tensor, "#r c hz wz"]:

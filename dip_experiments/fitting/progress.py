@@ -73,5 +73,7 @@ def latest(fit: Fit) -> str:
     quality = named.get("psnr_reference")
     against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"
     if "split_mean_mse" in named:
-        against += f"  mean image: estimated {estimated_psnr(named['split_mean_mse'], named['split_mean_mse_se'])}"
+        estimated = estimated_psnr(named["split_mean_mse"], named["split_mean_mse_se"])
+        of = "mean image: estimated" if fit.problem.given.operator.is_identity else "estimated PSNR of the measurement"
+        against += f"  {of} {estimated}"
     return f"loss {named['loss']:.5f}  PSNR {named['psnr_measurement']:.2f} dB to the target{against}"

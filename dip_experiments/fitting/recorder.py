@@ -132,7 +132,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """State and seconds of an unfinished fit. Raises ValueError for a file that is damaged."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        saved["fit"]["done"], saved["fit"]["rings"], saved["seconds"]
     except Exception as error:  # whatever a damaged file makes of the zip, pickle and tensor readers
         raise ValueError(f"{path.name} is damaged ({type(error).__name__})") from None
+    if not {"fit", "seconds"} <= saved.keys() or not {"done", "rings"} <= saved["fit"].keys():
+        raise ValueError(f"{path.name} is of another version: it has not all that a fit goes on from")
     return saved

@@ -122,8 +122,8 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
 
     `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
-    made sure. `estimate`: what the rule says of the mean image there, if it says anything. `mix`: what was mixed in,
-    by which weights, and the estimate of the mixture.
+    made sure. `estimate`: what the rule says of the mean image there, if it says anything, `measurement_estimate`
+    where A is not the identity. `mix`: what was mixed in, by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
     for name, watch in fit.watches.items():
@@ -136,8 +136,10 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
             "facts": dict(watch.facts),
         }
         if joint.iteration is not None:
-            estimate = watch.rule.estimate(fit.problem.given.operator(watch.together), watch.evidence)
-            rules[name] |= {"estimate": estimate} if estimate else {}
+            operator = fit.problem.given.operator
+            estimate = watch.rule.estimate(operator(watch.together), watch.evidence)
+            of = "estimate" if operator.is_identity else "measurement_estimate"
+            rules[name] |= {of: estimate} if estimate else {}
         if mix := mixtures.get(name):
             rules[name]["mix"] = {"weights": mix.weights, "estimate": mix.estimate}
     ended = next((name for name, watch in fit.watches.items() if watch.over), None)

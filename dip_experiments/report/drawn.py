@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dip_experiments.report.pictures import size_of
-from dip_experiments.store import read_json
+from dip_experiments.store import REPRODUCED, read_json
 
 LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Command): ")
 COMPARED = ("image", "setting", "ours", "published", "difference")
@@ -27,9 +27,9 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 class Drawn:
     """One figure or table of a scale.
 
-    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by
-    its label. `numbers`: ours,
-    beside published ones where there are any. `text`: of a table, in Markdown.
+    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by its label.
+    `numbers`: ours, beside published ones where there are any. `text`: of a table, in Markdown. `own`: of the user's
+    own runs, not of the records. `request`: words in which it differs from its experiment's own settings.
     """
 
     scale: str
@@ -43,22 +43,24 @@ class Drawn:
     picture: Path | None
     runs: Sequence[str]
     minutes: float
+    own: bool = False
+    request: str = ""
 
     @property
     def key(self) -> str:
         """What it is called in the address."""
-        return f"{self.scale}/{self.kind}s/{self.name}"
+        return f"{REPRODUCED + '/' if self.own else ''}{self.scale}/{self.kind}s/{self.name}"
 
     @property
     def title(self) -> str:
         """`Figure 2`, `Denoising`."""
-        words = re.sub(r"fig(\d+)", r"Figure \1,", self.name.replace("_", " ")).rstrip(",")
-        return words[0].upper() + words[1:]
+        words = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
+        return words[0].upper() + words[1:] + (f" ({self.request})" if self.request else "")
 
     @property
     def shelf(self) -> str:
-        """`laptop figures`."""
-        return f"{self.scale} {self.kind}s"
+        """`laptop figures`, `reproduced laptop figures`."""
+        return f"{REPRODUCED + ' ' if self.own else ''}{self.scale} {self.kind}s"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,15 +70,16 @@ class Drawn:
 
 def all_drawn(results: Path, experiments: Path) -> list[Drawn]:
     """What is drawn, scale by scale, figures before tables; `experiments`: the folder of their YAML files."""
-    paths = [path for kind in ("figures", "tables") for path in results.glob(f"*/{kind}/*.json")]
-    paths.sort(key=lambda path: (path.parts[-3], path.parts[-2], _natural(path.stem)))
+    folders = [folder for kind in ("figures", "tables") for folder in (f"*/{kind}", f"{REPRODUCED}/*/{kind}")]
+    paths = [path for folder in folders for path in results.glob(f"{folder}/*.json")]
+    paths.sort(key=lambda path: (_is_own(path), path.parts[-3], path.parts[-2], _natural(path.stem)))
     return [_drawn(path, experiments) for path in paths if path.with_suffix(".csv").exists()]
 
 
 def _drawn(path: Path, experiments: Path) -> Drawn:
     scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
     asked = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
-    said = header(next(iter(_experiments(path.stem, asked, experiments)), None))
+    said = header(next(iter(_experiments(experiment_of(path.stem), asked, experiments)), None))
     picture, text = path.with_suffix(".png"), path.with_suffix(".md")
     return Drawn(
         scale=scale,
@@ -84,13 +87,24 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         name=path.stem,
         about=said.get("", ""),
         expected=[(label, words) for label, words in said.items() if label.startswith("Expected")],
-        command=_command(said, scale),
+        command=_command(said, scale, str(source.get("request", ""))),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,
         runs=[str(run["run"]) for run in source["runs"]],
         minutes=float(source["minutes_of_fitting"]),
+        own=_is_own(path),
+        request=str(source.get("request", "")),
     )
+
+
+def experiment_of(page: str) -> str:
+    """The experiment's own page: the name of one of another request has its words after it, `fig2-replicas-5`."""
+    return page.partition("-")[0]
+
+
+def _is_own(path: Path) -> bool:
+    return path.parents[2].name == REPRODUCED
 
 
 def _experiments(name: str, asked: Sequence[str], folder: Path) -> Iterator[Path]:
@@ -110,11 +124,12 @@ def header(experiment: Path | None) -> dict[str, str]:
     return {"": about.strip()} | dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
 
 
-def _command(said: Mapping[str, str], scale: str) -> str:
+def _command(said: Mapping[str, str], scale: str, request: str) -> str:
     if scale == "paper" and AT_PAPER_SIZE in said.get("Time", ""):
         return AT_PAPER_SIZE
     command = said.get("Command", "").rstrip(".")
-    return f"{command} SCALE=smoke" if scale == "smoke" and command else command
+    words = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
+    return " ".join([command, *words]) if command else ""
 
 
 def numbers(path: Path) -> Table:

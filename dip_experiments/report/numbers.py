@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from dip_experiments.metrics import estimated_psnr
+from dip_experiments.metrics import estimate_in, estimated_psnr
 from dip_experiments.report.pictures import NAMES, STOP
 from dip_experiments.store import Run, stop_image
 
@@ -93,9 +93,9 @@ def _said(rule: Mapping[str, Any]) -> list[str]:
         for key, value in rule["facts"].items()
         if key not in origins and value is not None
     ]
-    estimate = rule.get("estimate") or {}
-    if estimate.get("mse") is not None and estimate.get("mse_se") is not None:
-        facts.append(f"estimated PSNR {estimated_psnr(estimate['mse'], estimate['mse_se'])}")
+    if found := estimate_in(rule):
+        of, estimate = found
+        facts.append(f"estimated {of} {estimated_psnr(**estimate)}")
     return facts
 
 

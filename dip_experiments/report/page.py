@@ -46,7 +46,7 @@ def write_report(results: Path, experiments: Path, compose: Compose) -> Written:
     `experiments`: the folder of their YAML files. `compose` gives the settings that a run is compared with.
     """
     if not results.is_dir():
-        raise ValueError(f"paths.results={results}: there is no such folder; make a run first, such as make smoke")
+        raise ValueError(f"paths.results={results}: there is no such folder; make a run first, such as make demo")
     gathered, drawn, composed = gather(results), all_drawn(results, experiments), cache(compose)
     folder, final = results / ".report.part", results / "report"
     shutil.rmtree(folder, ignore_errors=True)

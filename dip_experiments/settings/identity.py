@@ -1,9 +1,9 @@
 """What a run's name is made of: all that can change its numbers, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from dip_experiments.schema import ByContent, Neutral, NoEffect
 from dip_experiments.settings.settings import Settings
@@ -13,12 +13,27 @@ NUMBERS = {
     "task.mask.name=authors": 2,  # where a mask is scaled, missing wins
     "task.mask.name=file": 2,
     "task.mask.name=damage": 2,
+    "joins_of_one_channel": 2,  # several replicas had a wrong gradient there
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
 
-`path=word` counts for the runs with that word in their settings, any other part for all; `architecture.name` is there
-the first of a network's names. An epoch of 1 leaves the name.
+`path=word` counts for the runs with that word in their settings, a part of CONDITIONS for those that meet it, any other
+part for all; `architecture.name` is there the first of a network's names, `device` its kind. An epoch of 1 leaves the
+name.
 """
+
+
+def joins_one_channel(words: Mapping[str, Any]) -> bool:
+    """Whether hourglasses side by side join a skip branch or a deeper map of one channel, on a CPU."""
+    network = words["architecture"]
+    if network.get("name") != "skip" or words["replicas"] == 1 or words["device"] != "cpu":
+        return False
+    deeper = [*network["up"][1:], network["down"][-1]]
+    return any(1 in widths for widths in zip(network["skip"], deeper, strict=True) if widths[0])
+
+
+CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {"joins_of_one_channel": joins_one_channel}
+"""Which runs a part of NUMBERS counts for, where no single word says it."""
 
 
 def identity(
@@ -29,10 +44,29 @@ def identity(
     `architecture`: the network's name and all its arguments; `digests`: SHA-256 of each picture that the run reads, by
     what it is to the run; `device`: its kind, cpu or cuda.
     """
-    words = {**settings.model_dump(mode="json", by_alias=True), "architecture": architecture}
+    words = {**settings.model_dump(mode="json", by_alias=True), "architecture": architecture, "device": device}
     epochs = {part: epoch for part, epoch in NUMBERS.items() if epoch > 1 and _counts(part, words)}
     kept = _kept(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
     return kept | ({"epochs": epochs} if epochs else {})
+
+
+def same_settings(words: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether the stored words of two runs are the same, but for those that cannot change numbers."""
+    try:
+        some, more = (identity(Settings.model_validate(one), one["architecture"], {}, "") for one in (words, others))
+    except (ValidationError, KeyError):
+        return False
+    return some == more
+
+
+def by_content(group: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Name, as in `task.mask.path`, and value of each setting that counts by content: what leaves by `ByContent`."""
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        if isinstance(value, BaseModel):
+            yield from by_content(value, (*path, name))
+        elif value and any(isinstance(mark, ByContent) for mark in field.metadata):
+            yield ".".join((*path, name)), str(value)
 
 
 def _kept(group: BaseModel) -> dict[str, Any]:
@@ -51,6 +85,8 @@ def _leaves(value: Any, mark: Any) -> bool:
 
 
 def _counts(part: str, words: Mapping[str, Any]) -> bool:
+    if part in CONDITIONS:
+        return CONDITIONS[part](words)
     path, said, word = part.partition("=")
     value: Any = words
     for name in path.split(".") if said else ():

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import (
@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from dip_experiments.datasets import check_name
-from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
+from dip_experiments.schema import ByContent, Group, Neutral, NoEffect, in_order_of
 from dip_experiments.stopping import WHOLE, NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
@@ -27,7 +27,7 @@ Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
 
 
 class Scale(Group):
-    name: Literal["smoke", "laptop", "paper"]
+    name: Literal["smoke", "demo", "laptop", "paper"]
     size: PositiveInt
     crop: PositiveInt | None
     width: PositiveInt
@@ -55,12 +55,16 @@ class Architecture(BaseModel):
 
 
 class Latent(Group):
-    """`perturbation`: standard deviation added afresh each iteration, in units of the latent."""
+    """`perturbation`: standard deviation added afresh each iteration, in units of the latent.
+
+    `jitter`: standard deviation of a relative change of z, made once, another one for each replica whatever is shared.
+    """
 
     name: Literal["noise", "meshgrid", "flash", "measurement"]
     channels: PositiveInt
     scale: PositiveFloat
     perturbation: NonNegativeFloat
+    jitter: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
     optimise: Literal["theta", "z", "both"]
 
 
@@ -154,7 +158,7 @@ class Settings(Group):
     experiment: Annotated[Experiment, NoEffect()]
     seed: NonNegativeInt
     replicas: PositiveInt
-    shared: Annotated[list[Stream], Neutral([])]
+    shared: Annotated[list[Stream], AfterValidator(in_order_of(get_args(Stream))), Neutral([])]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
     force: Annotated[bool, NoEffect()]

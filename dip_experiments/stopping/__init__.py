@@ -1,7 +1,7 @@
 """Rules that watch one trajectory, of which one may end it. They see a measurement, never a clean image."""
 
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -40,6 +40,12 @@ class Observers(Group):
                 yield name, rule
 
 
+def outdated(epochs: Mapping[str, int]) -> set[str]:
+    """Return the names of the rules that find other things today than when they had these epochs, 1 if none is said."""
+    rules = {name: rule for rule in get_args(Rule) for name in get_args(rule.model_fields["name"].annotation)}
+    return {name for name, rule in rules.items() if epochs.get(name, 1) < rule.epoch}
+
+
 def prepared(rules: dict[str, StoppingRule], given: Prepared, seeds: list[int]) -> tuple[Prepared, dict[str, Prepared]]:
     """What is fitted after all rules took their part of what is given, and what each of them put aside.
 
@@ -54,5 +60,5 @@ def prepared(rules: dict[str, StoppingRule], given: Prepared, seeds: list[int]) 
 __all__ = [
     "WHOLE", "Evidence", "NoStopping", "Observation", "Observers", "Prepared", "Rule",
     "Split", "Stop", "Stopping", "StoppingRule", "Watch",
-    "prepared",
+    "outdated", "prepared",
 ]  # fmt: skip

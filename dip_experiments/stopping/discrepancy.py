@@ -26,6 +26,7 @@ class Discrepancy(ThresholdRule):
 
     name: Literal["discrepancy"]
     columns: ClassVar[tuple[str, ...]] = ("discrepancy",)
+    epoch: ClassVar[int] = 2  # residual and noise are of the same values, where others are hidden
     sigma: Sigma
     tau: PositiveFloat
 

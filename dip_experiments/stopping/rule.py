@@ -90,6 +90,8 @@ class StoppingRule(Group):
     """Watches one trajectory; its words, and how it comes to its verdict, replica by replica and for all together."""
 
     name: str
+    epoch: ClassVar[int] = 1
+    """Raised by hand when the rule begins to find other things; it is stored with what was found."""
     columns: ClassVar[tuple[str, ...]] = ()
     """The curves that it writes."""
     rings: ClassVar[tuple[str, ...]] = ()
@@ -121,7 +123,10 @@ class StoppingRule(Group):
         """The statistic of one iteration. No value is branched on, and nothing leaves the device."""
 
     def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float] | None:
-        """`mse` of the mean of the replicas' A f with its standard error, `mse_se`; None from a rule that has none."""
+        """`mse` of the mean of the replicas' A f with its standard error, `mse_se`; None from a rule that has none.
+
+        Over the values that are measured; an error of the image only where A is the identity.
+        """
         return None
 
     @abstractmethod
@@ -159,7 +164,7 @@ class ThresholdRule(StoppingRule):
         return value <= 0, value <= 0
 
 
-def covariance(some: Float[Tensor, "r c h w"], others: Float[Tensor, "r c h w"]) -> Float[Tensor, ""]:
+def covariance(some: Float[Tensor, "*r n"], others: Float[Tensor, "*r n"]) -> Float[Tensor, ""]:
     """mean (a_r - mean a) (b_r - mean b) over replicas and values.
 
     Of images and themselves it is by how much the error of their mean is smaller than the mean of their errors.

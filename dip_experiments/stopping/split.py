@@ -1,16 +1,16 @@
 """Split the measurement: fit one part, score with the other, which the fit never sees."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
-from dip_experiments.schema import Neutral
+from dip_experiments.schema import Neutral, in_order_of
 from dip_experiments.stopping.estimates import Array
 from dip_experiments.stopping.laws import Law
 from dip_experiments.stopping.rule import (
@@ -25,20 +25,25 @@ from dip_experiments.stopping.rule import (
 )
 from dip_experiments.tensors import generator
 
+Denoiser = Literal["nlm", "dct", "tv", "wavelet", "wiener"]
+
 
 class Split(MinimumRule):
     """The smallest error of the average, estimated without bias by what was put aside.
 
     With e what was added to y (see `laws`), the mean of (A f - y)^2 + 2 k (A f - y) e - var y is the error
     mean (A f - A x)^2 in the mean, for every f made from y + e alone, with k = 1 / a^2. `covariance` less, it is that
-    of the replicas' mean. Its standard error is that of the mean over values and, where the noise's strength is
-    estimated, the doubt about it. `split_cross` is mean (A f - y) e, so that other k can be looked at; `split_freedom`
-    is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the whole fit per value. `a`: how strong e is against
-    the noise; the fit sees 1 + a^2 of its variance. `mix`: what other denoisers make of y + e is mixed in at the joint
-    stop, as much as lowers the estimated error; then the Wiener filter of `baselines`, guided by that.
+    of the replicas' mean. All means are over the values that are measured: holes of a mask are no values. Where A is
+    not the identity that is the error of the measurement, not of the image. Its standard error is that of the mean over
+    values and, where the noise's strength is estimated, the doubt about it. `split_cross` is mean (A f - y) e, so that
+    other k can be looked at; `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the whole
+    fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance. `mix`: what other
+    denoisers make of y + e is mixed in at the joint stop, as much as lowers the estimated error; then the Wiener filter
+    of `baselines`, guided by that.
     """
 
     name: Literal["split"]
+    epoch: ClassVar[int] = 2  # errors are means over what is measured; doubt about an estimated level by picture
     columns: ClassVar[tuple[str, ...]] = (
         "split_mse",
         "split_mse_se",
@@ -51,32 +56,39 @@ class Split(MinimumRule):
     trusts_noise: ClassVar[bool] = True
     a: Annotated[float, Field(gt=0, le=2)]
     law: Law
-    mix: Annotated[list[Literal["nlm", "dct", "tv", "wavelet", "wiener"]], Neutral([])]
+    mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), Neutral([])]
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
         yield from super().faults(task, latent, block)
         yield from self.law.faults(task)
         if self.mix and task not in WHOLE:
             yield f"stopping.mix with task={task}: other denoisers need the whole image measured; say stopping.mix=[]"
-        if len(set(self.mix)) < len(self.mix):
-            yield f"stopping.mix=[{','.join(self.mix)}]: one of them stands there twice; name each once"
 
     def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
         y, known = given.measurement, given.known()
+        if not torch.equal(known, known[:1].expand_as(known)):
+            raise ValueError(
+                "stopping=split: the replicas' masks differ, so the error of the mean of their images cannot be "
+                "estimated; give all the same with shared=[task], or fit replicas=1"
+            )
         level, facts = self.law.level(y)
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [self.law.extra(image, level, self.a, draw) for image, draw in zip(y, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, self.law.variance(y, level) * known
-        doubt = (noise.mean() * self.law.doubt(level)).reshape(1)
-        strength = extra.square().flatten(1).mean(1)
-        evidence = {"extra": extra, "strength": strength, "noise": noise, "y": y, "doubt": doubt}
+        evidence = {"extra": extra, "noise": noise, "y": y, "measured": known[0].flatten().nonzero().squeeze(1)}
+        mean_noise = measured(noise, evidence).mean()
+        evidence |= {
+            "strength": measured(extra.square(), evidence).mean(1),
+            "level": mean_noise,
+            "doubt": (mean_noise * self.law.doubt(y, level)).reshape(1),
+        }
         return Prepared(y + extra, given.operator, evidence, facts, given.growth * (1 + self.a**2))
 
     def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
         average, output = (seen.operator(image) for image in (seen.average, seen.output))
         errors = self.errors(average, evidence)
         error, uncertainty = mean_of(errors)
-        mean_error, mean_uncertainty = of_mean(average, errors)
+        mean_error, mean_uncertainty = of_mean(measured(average, evidence), errors)
         found = (
             error,
             torch.hypot(uncertainty, evidence["doubt"]),
@@ -87,17 +99,17 @@ class Split(MinimumRule):
             cross(output, evidence) / evidence["strength"],
         )
         # Errors estimated below 0 are errors too: to compare by ratios, the noise's variance is added to all.
-        level = evidence["noise"].mean()
+        level = evidence["level"]
         return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
 
     def errors(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, "r n"]:
-        """Of each value, what is (A f - A x)^2 in the mean."""
+        """Of each value that is measured, what is (A f - A x)^2 in the mean."""
         residual = fitted - evidence["y"]
         values = residual.square() + 2 * self.a**-2 * residual * evidence["extra"] - evidence["noise"]
-        return values.flatten(1)
+        return measured(values, evidence)
 
     def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float]:
-        mse, uncertainty = of_mean(fitted, self.errors(fitted, evidence))
+        mse, uncertainty = of_mean(measured(fitted, evidence), self.errors(fitted, evidence))
         return {"mse": float(mse), "mse_se": float(torch.hypot(uncertainty, evidence["doubt"]))}
 
     def weights(
@@ -131,14 +143,17 @@ def smallest_square(square: Array, slopes: Array) -> list[float]:
     return np.clip(found.x, 0, 1).tolist()
 
 
+def measured(values: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, "r n"]:
+    """Those of the values where something is measured, which is the same in all replicas."""
+    return values.flatten(1).index_select(1, evidence["measured"])
+
+
 def mean_of(errors: Float[Tensor, "*r n"]) -> tuple[Float[Tensor, "*r"], Float[Tensor, "*r"]]:
     """The mean over values, and its standard error."""
     return errors.mean(-1), errors.std(-1) / errors.shape[-1] ** 0.5
 
 
-def of_mean(
-    fitted: Float[Tensor, "r c hy wy"], errors: Float[Tensor, "r n"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def of_mean(fitted: Float[Tensor, "r n"], errors: Float[Tensor, "r n"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Error and standard error of the mean of the replicas' f, from those of each.
 
     Replicas of one noisy picture share its noise, so that they are no independent looks: it is the spread of the
@@ -150,4 +165,4 @@ def of_mean(
 
 def cross(fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, " r"]:
     """mean (A f - y) e: how much of e the fit has followed, which is c_t once it is divided by mean e^2."""
-    return ((fitted - evidence["y"]) * evidence["extra"]).flatten(1).mean(1)
+    return measured((fitted - evidence["y"]) * evidence["extra"], evidence).mean(1)

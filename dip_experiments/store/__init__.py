@@ -17,25 +17,32 @@ from dip_experiments.store.files import (
 from dip_experiments.store.leftovers import Leftover, leftovers
 from dip_experiments.store.lock import BeingFitted, locked, own, read_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
-from dip_experiments.store.provenance import signature, sitting, version
+from dip_experiments.store.provenance import doubtful_code, signature, sitting, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
+from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
 from dip_experiments.store.state import State, states
-from dip_experiments.store.store import Store
+from dip_experiments.store.store import Origin, Store
 from dip_experiments.store.upgrade import upgrade
 
 __all__ = [
     "REFUSED",
+    "REPRODUCED",
     "Array",
     "Baselines",
     "BeingFitted",
     "Columns",
+    "Job",
     "Leftover",
     "Merged",
+    "Origin",
     "Run",
+    "Selection",
     "State",
     "Store",
     "atomic",
     "average_at",
+    "doubtful_code",
+    "drawings_folder",
     "file_digest",
     "leftovers",
     "locked",
@@ -52,6 +59,7 @@ __all__ = [
     "upgrade",
     "value_digest",
     "version",
+    "waiting",
     "write_arrays",
     "write_columns",
     "write_curves",

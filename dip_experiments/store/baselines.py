@@ -1,11 +1,31 @@
 """What other methods make of a measurement, stored once: by method, version, settings and measurement."""
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from dip_experiments.store.files import Array, read_json, value_digest, write_image, write_json
+
+
+def age(versions: str) -> tuple[int, list[tuple[str, bool, Version]], str]:
+    """Return what sorts entries by their versions, the latest last: `scipy 1.9.3` before `scipy 1.10.0, epoch 2`.
+
+    Epochs come first, then the libraries' versions; what is no version is older than any that is one.
+    """
+    said = dict(part.rpartition(" ")[::2] for part in versions.split(", "))
+    epoch = int(said.pop("epoch", 1))
+    return epoch, [(name, *_version(value)) for name, value in said.items()], versions
+
+
+def _version(value: str) -> tuple[bool, Version]:
+    try:
+        return True, Version(value)
+    except InvalidVersion:
+        return False, Version("0")
 
 
 @dataclass(frozen=True)
@@ -17,7 +37,7 @@ class Baselines:
     def find(
         self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]
     ) -> dict[str, float] | None:
-        """The numbers of a method; `version` None takes those of any, the last in order."""
+        """The numbers of a method; `version` None takes those of any, the latest: see `age`."""
         found = [entry for entry in self._of(method, measurement, words) if version in (None, entry["version"])]
         return None if not found else dict(found[-1]["numbers"])
 
@@ -46,9 +66,19 @@ class Baselines:
         ]
         return found[-1] if found else None
 
+    def give(self, other: "Baselines", measurements: Set[str]) -> None:
+        """Copy what was made of some measurements to `other`, but for what it has."""
+        for path in sorted(self.folder.glob("*.json")):
+            if read_json(path)["measurement"] in measurements:
+                for source in (path, path.with_suffix(".png")):
+                    copy = other.folder / source.name
+                    if source.exists() and not copy.exists():
+                        copy.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(source, copy)
+
     def _of(self, method: str, measurement: str, words: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         paths = sorted(self.folder.glob(f"{method}-*.json"))
-        entries = sorted(({**read_json(path), "path": str(path)} for path in paths), key=lambda entry: entry["version"])
+        entries = sorted(({**read_json(path), "path": str(path)} for path in paths), key=lambda it: age(it["version"]))
         for entry in entries:
             if (entry["measurement"], entry["words"]) == (measurement, dict(words)):
                 yield entry

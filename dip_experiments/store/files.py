@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from PIL import Image
 Array = NDArray[np.float64]
 UNFINISHED = ".part"
 """How the names of files end that are being written."""
+BESIDE, BEFORE = ".new", ".old"
+"""How the names of folders end that are written to take the place of another, and of those whose place was taken."""
 
 
 @contextmanager
@@ -42,6 +45,20 @@ def remove_unfinished(folder: Path) -> None:
     """Removes what a killed process was writing in a folder that nobody else writes in now."""
     for path in folder.rglob(f".*{UNFINISHED}"):
         path.unlink(missing_ok=True)
+
+
+def put_in_place(new: Path, place: Path) -> None:
+    """Rename a finished folder to `place`; what was there is removed after that.
+
+    A process that is killed in between leaves `new` as it is, to be put in place again.
+    """
+    before = place.with_name(f"{place.name}{BEFORE}")
+    shutil.rmtree(before, ignore_errors=True)
+    if place.exists():
+        place.rename(before)
+    new.rename(place)
+    _sync_folder(place.parent)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

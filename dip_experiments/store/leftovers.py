@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dip_experiments.store.lock import BeingFitted, alive, locked, read_owner
-from dip_experiments.store.state import LEFT_OVER, states
+from dip_experiments.store.run import Run
+from dip_experiments.store.state import LEFT_OVER, SET_ASIDE, State, states
 
 SWEEPS = "dip-sweep-*"
 """Folders in which the jobs of a sweep on other machines tell what became of them."""
@@ -25,9 +26,12 @@ class Leftover:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     def remove(self) -> bool:
-        """Removes it for good, unless a process has begun to fit it meanwhile."""
+        """Remove it for good, unless a process fits it or has finished it meanwhile."""
+        run = Run(self.folder)
         try:
-            with locked(self.folder):
+            with locked(run.place):
+                if self.why != SET_ASIDE and State(run).summary:
+                    return False
                 shutil.rmtree(self.folder, ignore_errors=True)
         except BeingFitted:
             return False

@@ -21,16 +21,25 @@ class BeingFitted(Exception):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of a run's folder. Raises BeingFitted, saying who has it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep other processes out of a run's folder, which may be renamed or removed meanwhile.
+
+    The lock is a file beside the folder. Its owner removes it while it is still held, so that a process that was about
+    to take it finds a file without a name and has no lock. Raises BeingFitted, saying who has the folder.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(folder / "lock", timeout=0):
-            remove_unfinished(folder)
-            own(folder)
+        with filelock.FileLock(path, timeout=0):
             try:
+                folder.mkdir(exist_ok=True)
+                remove_unfinished(folder)
+                own(folder)
                 yield
             finally:
                 (folder / OWNER).unlink(missing_ok=True)
+                for remove in (folder.rmdir, path.unlink):
+                    with suppress(OSError):  # a folder that is not empty stays; some systems remove no open file
+                        remove()
     except filelock.Timeout:
         raise BeingFitted(_told(read_owner(folder))) from None
 

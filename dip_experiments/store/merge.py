@@ -1,17 +1,23 @@
 """Several stores made one: what another store has and this one lacks is copied, by signature."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dip_experiments.store.files import atomic, file_digest
 from dip_experiments.store.lock import BeingFitted, locked
 from dip_experiments.store.run import SUMMARY, Run
 
 RUNS = "runs"
-COPIED, SAME, REFUSED = "copied", "there already", "refused"
+COPIED, SAME, TWIN, REFUSED = "copied", "there already", "of other hardware", "refused"
+"""`TWIN`: the same run, whose numbers are other in the last digits at first; ours is kept."""
+HARDWARE = ("machine", "device", "threads", "versions")
+"""What of a sitting may change the rounding of a run, and never its name."""
+SameSettings = Callable[[Run, Run], bool]
+"""Whether two runs have the same words, but for those that cannot change numbers."""
 
 
 @dataclass(frozen=True)
@@ -23,32 +29,72 @@ class Merged:
     why: str = ""
 
 
-def merge(results: Path, other: Path) -> Iterator[Merged]:
+def merge(results: Path, other: Path, same_settings: SameSettings) -> Iterator[Merged]:
     """Copies finished runs, records and baselines' numbers of `other` to `results`, each whole or not at all.
 
-    What is there already under that name with other bytes is refused, and so is a run that is damaged.
+    What is there already under that name with other bytes is refused, unless it was fitted by other hardware with the
+    `same_settings`; and so is a run that is damaged. What is written beside another run is none.
     """
     for found in sorted([*other.glob(f"{RUNS}/*"), *other.glob("*/records/*")]):
-        if (found / SUMMARY).exists():
-            yield _merge_run(results, found, found.relative_to(other))
+        if "." not in found.name and (found / SUMMARY).exists():
+            yield _merge_run(results, found, found.relative_to(other), same_settings)
     for found in sorted(other.glob("*/records/baselines/*")):
         if found.is_file() and found.name[0] != ".":
             yield _merge_file(results, found, found.relative_to(other))
 
 
-def _merge_run(results: Path, found: Path, path: Path) -> Merged:
+def _merge_run(results: Path, found: Path, path: Path, same_settings: SameSettings) -> Merged:
     if faults := Run(found).faults():
         return Merged(path, REFUSED, f"damaged there: {'; '.join(faults)}")
     mine = results / path
     try:
         with locked(mine) if path.parts[0] == RUNS else nullcontext():
             if (mine / SUMMARY).exists():
-                differing = _differing(mine, found)
-                why = f"other bytes under this name: {', '.join(differing)}"
-                return Merged(path, REFUSED, why) if differing else Merged(path, SAME)
+                return _compared(Run(mine), Run(found), path, same_settings)
             return _copied(mine, found, path)
     except BeingFitted as error:
         return Merged(path, REFUSED, str(error))
+
+
+def _compared(mine: Run, found: Run, path: Path, same_settings: SameSettings) -> Merged:
+    """What a run of the other store is to ours of that name; ours stays as it is."""
+    differing = _differing(mine.folder, found.folder)
+    if not differing:
+        return Merged(path, SAME)
+    if faults := mine.faults():
+        return Merged(path, REFUSED, f"damaged here: {'; '.join(faults)}")
+    if not same_settings(mine, found):
+        return Merged(path, REFUSED, "other settings under this name")
+    if not (hardware := _other_hardware(mine, found)):
+        return Merged(path, REFUSED, f"other bytes under this name: {', '.join(differing)}")
+    apart = _apart(mine, found)
+    return Merged(path, TWIN, f"same run, other {hardware}: ours is kept, PSNR at most {apart:.2g} dB apart")
+
+
+def _other_hardware(mine: Run, found: Run) -> str:
+    """In what of their sittings two runs differ, in words; nothing where they were fitted alike."""
+    ours, theirs = (
+        {name: [sitting.get(name) for sitting in run.provenance["sittings"]] for name in HARDWARE}
+        for run in (mine, found)
+    )
+    return ", ".join(name for name in HARDWARE if ours[name] != theirs[name])
+
+
+def _apart(mine: Run, found: Run) -> float:
+    """Largest difference of the PSNR of two runs, at the end and at the oracle's peak, in dB."""
+    ours, theirs = _psnr(mine.summary), _psnr(found.summary)
+    return max((abs(ours[name] - theirs[name]) for name in ours.keys() & theirs.keys()), default=0.0)
+
+
+def _psnr(summary: dict[str, Any]) -> dict[tuple[str, str, int], float]:
+    """By part of the summary, curve and replica, without those that failed."""
+    return {
+        (part, column, replica): value
+        for part in ("final", "oracle_peak")
+        for column, values in summary[part].items()
+        for replica, value in enumerate(values)
+        if column.startswith("psnr") and value is not None
+    }
 
 
 def _copied(mine: Path, found: Path, path: Path) -> Merged:

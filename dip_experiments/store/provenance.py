@@ -36,6 +36,19 @@ def sitting(device: str, threads: int, command: list[str], done: int) -> dict[st
     }
 
 
+def doubtful_code(provenance: Mapping[str, Any]) -> str:
+    """Say why nobody can look up the code of a run, nothing where it was committed at every sitting.
+
+    A commit of an installed package is not known.
+    """
+    found = [(sitting.get("commit"), sitting.get("uncommitted_changes")) for sitting in provenance.get("sittings", [])]
+    if any(changed for _, changed in found):
+        return "it was fitted by code that was not committed"
+    if not found or any(not commit or changed is None for commit, changed in found):
+        return "nobody knows the commit of the code that fitted it"
+    return ""
+
+
 def version(package: str) -> str:
     """Of an installed package, or `not installed`."""
     try:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.store.curves import COUNTED, Columns, read_curves
-from dip_experiments.store.files import Array, file_digest, read_json, value_digest, write_json
+from dip_experiments.store.files import BESIDE, Array, file_digest, read_json, value_digest, write_json
 from dip_experiments.store.upgrade import upgrade
 
 SUMMARY = "summary.json"
@@ -44,7 +44,17 @@ class Run:
     @property
     def name(self) -> str:
         """The signature."""
-        return self.folder.name
+        return self.folder.name.removesuffix(BESIDE)
+
+    @property
+    def place(self) -> Path:
+        """Where the run of that signature is: this folder, or the one that this folder is written to replace."""
+        return self.folder.with_name(self.name)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is written to take the place of a finished run."""
+        return self.folder != self.place
 
     @property
     def is_record(self) -> bool:
@@ -119,6 +129,11 @@ class Run:
     def provenance(self) -> dict[str, Any]:
         """Seeds, device, and of each `sitting` code, versions, machine and command."""
         return read_json(self.folder / "provenance.json")
+
+    @property
+    def observer_epochs(self) -> dict[str, int]:
+        """Epoch of the code of each stopping rule that watched it; a rule that has none was there before epochs: 1."""
+        return dict(self.provenance.get("epochs", {}))
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.store.files import read_json
+from dip_experiments.store.files import BEFORE, read_json
 from dip_experiments.store.lock import alive, read_owner
 from dip_experiments.store.run import PROGRESS, SUMMARY, Run
 
@@ -23,14 +23,14 @@ LEFT_OVER = (INTERRUPTED, FAILED, DAMAGED, BROKEN_OFF, SET_ASIDE)
 
 @dataclass(frozen=True)
 class State:
-    """A run, and at what it is."""
+    """A run, and at what it is; one that is written beside a finished one, to take its place, is another."""
 
     run: Run
 
     @cached_property
     def word(self) -> str:
         """One of the words above. Whether a finished run is still as it was, `Run.faults` tells, which reads all."""
-        if ASIDE in self.run.name:
+        if ASIDE in self.run.name or self.run.name.endswith(BEFORE):
             return SET_ASIDE
         if self.run.summarised:
             return DAMAGED if not self.summary else KEPT if self.run.is_record else FINISHED
@@ -43,7 +43,7 @@ class State:
     @cached_property
     def owner(self) -> dict[str, Any]:
         """`host`, `pid`, `since` of the process that fits it, or did when it was killed."""
-        return read_owner(self.run.folder)
+        return read_owner(self.run.place)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -96,8 +96,8 @@ class State:
 def states(results: Path) -> Iterator[State]:
     """Every run of a results folder, whole or not; records of those that are there whole are left out."""
     folders = sorted(path for path in (results / "runs").glob("*") if path.is_dir() and path.name[0] != ".")
-    whole = {path.name for path in folders if Run(path).summarised}
+    whole = {Run(path).name for path in folders if Run(path).summarised}
     yield from (State(Run(path)) for path in folders)
     for path in sorted(results.glob("*/records/*"), key=lambda path: path.name):
-        if (path / "settings.json").exists() and path.name not in whole:
+        if (path / "settings.json").exists() and path.name not in whole and "." not in path.name:
             yield State(Run(path))

@@ -5,12 +5,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
-from dip_experiments.store.files import copy_middle
+from dip_experiments.store.files import BESIDE, copy_middle, put_in_place
 from dip_experiments.store.run import Run
 from dip_experiments.store.state import ASIDE
 
@@ -18,6 +19,8 @@ KEPT_WHOLE = ("settings.json", "provenance.json")
 COUNTS = {"first": 1, "two": 2, "all": None}
 """Of how many replicas a record keeps pictures."""
 NOT_PART_OF_A_NUMBER = ("files", "seal")
+Origin = Literal["runs", "records", "either"]
+"""Where a run is looked for: among the user's own, among the records, or among the former and else the latter."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,38 @@ class Store:
     def run(self, name: str) -> Run:
         """The run of that signature: the whole one, else the record of it, else the place where it would be."""
         whole = self.place(name)
-        if whole.summarised:
-            return whole
-        return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), whole)
+        return whole if whole.summarised else self.record(name) or whole
+
+    def record(self, name: str) -> Run | None:
+        """The record of that signature at whichever scale, None if there is none."""
+        return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), None)
+
+    def find(self, name: str, origin: Origin) -> Run | None:
+        """The run of that signature among those of one origin: the place where a whole one would be, or None."""
+        if origin == "records":
+            return self.record(name)
+        return self.run(name) if origin == "either" else self.place(name)
 
     def place(self, name: str) -> Run:
         """Where the whole run of that signature is or would be."""
         return Run(self.results / "runs" / name)
 
+    def beside(self, run: Run) -> Run:
+        """Where a run is written that is to take the place of a finished one of that signature."""
+        return Run(run.folder.with_name(f"{run.name}{BESIDE}"))
+
+    def put_in_place(self, run: Run) -> None:
+        """Let a run that was written beside a finished one take its place, if it is finished; any other stays."""
+        if run.is_beside and run.finished:
+            put_in_place(run.folder, run.place)
+
     def set_aside(self, run: Run) -> Path:
-        """Moves all that a run has, but its lock, to a folder of another name beside it, which nobody reads."""
+        """Moves all that a run has to a folder of another name beside it, which nobody reads."""
         taken = len(list(run.folder.parent.glob(f"{run.name}{ASIDE}*")))
         aside = run.folder.with_name(f"{run.name}{ASIDE}{taken + 1}")
         aside.mkdir()
         for path in list(run.folder.iterdir()):
-            if path.name not in ("lock", "owner.json"):
+            if path.name != "owner.json":
                 shutil.move(path, aside / path.name)
         return aside
 
@@ -54,10 +74,10 @@ class Store:
         not fail, of the first `two`, or of `all`; where `part` is above 1, of each its middle square alone, 1 / `part`
         of the short side long.
         """
-        record = Run(self.results / scale / "records" / run.name)
-        if record.folder == run.folder:
-            return record
-        chosen = self._pictures(run, record, pictures, replicas)
+        kept = Run(self.results / scale / "records" / run.name)
+        if kept.folder == run.folder:
+            return kept
+        chosen, record = self._pictures(run, kept, pictures, replicas), self.beside(kept)
         shutil.rmtree(record.folder, ignore_errors=True)
         (record.folder / "images").mkdir(parents=True)
         for name in KEPT_WHOLE:
@@ -66,12 +86,13 @@ class Store:
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
         write_curves(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
         for path in chosen:
-            kept = record.folder / "images" / path.name
-            copy_middle(path, kept, part) if part > 1 else shutil.copyfile(path, kept)
+            picture = record.folder / "images" / path.name
+            copy_middle(path, picture, part) if part > 1 else shutil.copyfile(path, picture)
         if not any((record.folder / "images").iterdir()):
             (record.folder / "images").rmdir()
         record.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
-        return record
+        put_in_place(record.folder, kept.folder)
+        return kept
 
     def _pictures(self, run: Run, record: Run, names: Sequence[str], replicas: str) -> list[Path]:
         """Those of the names, and those that the record has already: another experiment may show the same run."""

@@ -1,0 +1,119 @@
+"""Short fits whose numbers are pinned: `python tests/pinned.py` writes them anew, once an epoch was raised for it."""
+
+import importlib.metadata
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dip_experiments.baselines import DENOISERS, wiener
+from dip_experiments.compose import compose_jobs
+from dip_experiments.fitting.mixing import mixture
+from dip_experiments.fitting.schedule import block_ends
+from dip_experiments.fitting.summary import summary
+from dip_experiments.fitting.training import train
+from dip_experiments.images import whole_image
+from dip_experiments.images.pictures import Frame
+from dip_experiments.planning import make_fit, plan
+from dip_experiments.settings import read_settings
+from dip_experiments.store import write_image, write_json
+from dip_experiments.store.files import finite
+
+PINNED = Path(__file__).with_name("pinned.json")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-image", "pillow")
+SMALL = [
+    "scale=smoke", "logger=none", "device=cpu", "precision=float64", "image.size=24", "replicas=2", "fit.iterations=8",
+    "fit.block=4", "latent.channels=8",
+]  # fmt: skip
+GRID = 2**-8
+"""What weights at the start are rounded to multiples of."""
+SKIP = "architecture.down=[4,4] architecture.skip=[2,2]"
+PLAIN = f"task=denoising task.noise.clip=false {SKIP}"
+CASES = {
+    "adam": f"{SKIP} target=noisy latent.optimise=both",
+    "unet, adam_one_cycle": "architecture=unet architecture.widths=[4,8] optimizer=adam_one_cycle fit.iterations=6",
+    "resnet, sgd": "architecture=resnet architecture.widths=[4,4] optimizer=sgd",
+    "deep_decoder, lbfgs": "architecture=deep_decoder architecture.widths=[4,4] optimizer=lbfgs replicas=1 "
+    "target=shuffled fit.iterations=4",
+    "pixels, tv": "architecture=pixels regularizer=tv target=noise",
+    "layers": f"{SKIP} architecture.norm=group architecture.activation=gelu "
+    "architecture.upsample=learnt fit.weight_noise=0.02",
+    "denoising, stopping": f"{PLAIN} stopping=split stopping.patience=4 stopping.law.sigma=25 "
+    "observe=[windowed_variance,moving_variance,fixed] observe.windowed_variance.window=3 "
+    "observe.windowed_variance.patience=4 observe.moving_variance.patience=4 observe.moving_variance.warm_up=2 "
+    "observe.fixed.iteration=3",
+    "denoising, mixing": f"{PLAIN} stopping=split stopping.patience=4 stopping.mix=[nlm,dct,tv,wavelet,wiener]",
+    "poisson, held-out pixels": f"task=denoising {SKIP} task/noise=poisson stopping=split stopping/law=poisson "
+    "stopping.patience=4 observe=[held_out_pixels] observe.held_out_pixels.patience=4",
+    "sure, discrepancy": f"{PLAIN} latent=measurement latent.channels=3 observe=[sure,discrepancy] "
+    "observe.sure.patience=4",
+    "inpainting": f"{SKIP} task=inpainting observe=[held_out_pixels] observe.held_out_pixels.patience=4",
+    "super-resolution": f"{SKIP} task=super_resolution image.size=32",
+    "jpeg": f"{SKIP} task=jpeg",
+    "flash": SKIP + " task=flash_no_flash task.flash={flash} latent.channels=3",
+}
+"""Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
+
+
+def pinned() -> dict[str, Any]:
+    """What today's code gives, by case; `versions` of what else it depends on."""
+    found = {name: finite(fitted(words)) for name, words in CASES.items()}
+    return found | {"other methods": finite(denoised()), "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that may change the numbers too."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def fitted(words: str) -> dict[str, Any]:
+    """Final values of all curves, what the rules found, and the energy of the average, of a fit of these words."""
+    with tempfile.TemporaryDirectory() as folder:
+        flash = Path(folder) / "flash.png"
+        write_image(flash, Frame(24, "resize", 1).part(whole_image("coffee", None)))
+        asked = [*SMALL, *words.format(flash=flash).split(), f"paths.results={folder}"]
+        settings = read_settings(compose_jobs(asked, multirun=False)[0])
+        fit = make_fit(plan(settings), [])
+        for weights in fit.network.parameters():  # drawn in float32, which kernels with and without FMA round otherwise
+            weights.data = (weights.data / GRID).round() * GRID
+        train(fit, block_ends(settings.fit.iterations, settings.fit.block), torch.device("cpu"), [])
+        mixtures = {name: mix for name, watch in fit.watches.items() if (mix := mixture(watch))}
+        told = summary(fit, 0.0, fit.unperturbed().numpy(), mixtures)
+    stops = {name: {key: rule.get(key) for key in STOPS} for name, rule in told.get("stopping", {}).items()}
+    return {"final": told["final"], "stopping": stops, "average": float(fit.average.square().mean())}
+
+
+STOPS = ("iteration", "joint", "estimate", "mix")
+
+
+def denoised() -> dict[str, float]:
+    """Energy of what the methods that are written here make of noise."""
+    noisy = np.random.default_rng(0).normal(0.5, 0.2, (3, 16, 16))
+    guide = np.clip(noisy, 0.3, 0.7)
+    images = {"dct": DENOISERS["dct"](noisy, 40.0), "wiener": wiener(noisy, guide, 40.0)}
+    return {name: float(np.square(image).mean()) for name, image in images.items()}
+
+
+def differences(ours: Any, theirs: Any, name: str = "") -> list[str]:
+    """Where two nested values are not the same to 1e-9, in words."""
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        return [line for key in ours for line in differences(ours[key], theirs[key], f"{name} {key}".strip())]
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return [line for one, other in zip(ours, theirs, strict=True) for line in differences(one, other, name)]
+    if isinstance(ours, float) and isinstance(theirs, float) and np.isclose(ours, theirs, rtol=1e-9, atol=1e-12):
+        return []
+    return [] if ours == theirs else [f"{name}: {ours} where {theirs} was"]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    found = pinned()
+    before = json.loads(PINNED.read_text()) if PINNED.exists() else {}
+    for line in differences(found, before) if before else []:
+        print(line)
+    write_json(PINNED, found)
+    sys.exit(0)

@@ -1,0 +1,196 @@
+"""The noise's strength taken from the picture: its error bar covers what it should; noise that is drawn is right."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import load_image
+from skimage.restoration import estimate_sigma
+from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, smooth
+
+from dip_experiments import planning
+from dip_experiments.images import OPPONENT
+from dip_experiments.operators import Identity
+from dip_experiments.settings import Settings
+from dip_experiments.stopping import Prepared
+from dip_experiments.stopping.estimates import doubt_about, estimated_sigma, spoilt_parts, used_sigma
+from dip_experiments.stopping.laws import AnyLaw
+from dip_experiments.stopping.split import Split
+from dip_experiments.tasks import Task, noises
+
+FOLDERS = ("cset9", "set14", "set5", "standard11")
+
+
+def noisy(clean: np.ndarray, sigma: float, *seeds: int) -> np.ndarray:
+    return clean + np.random.default_rng(seeds).normal(0, sigma / 255, clean.shape)
+
+
+def split(law: AnyLaw) -> Split:
+    return Split(name="split", law=law, a=0.5, mix=[], **WAITS)
+
+
+def away(law: str, clean: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
+    """By how many standard errors the estimated error of a soft picture is off: in the curves, and at the stop."""
+    rule = split(UNKNOWN[law])
+    part = rule.prepare(Prepared(torch.from_numpy(y)[None], Identity()), [seed])
+    image = blurred(part.measurement)
+    true = float((image - torch.from_numpy(clean)).square().mean())
+    columns, told = rule.observe(observation(image), {}, part.evidence).columns, rule.estimate(image, part.evidence)
+    return float((columns["split_mse"] - true) / columns["split_mse_se"]), (told["mse"] - true) / told["mse_se"]
+
+
+@cache
+def whole_pictures(shared: Path) -> list[np.ndarray]:
+    """39 pictures, grey and in colour."""
+    paths = sorted(path for folder in FOLDERS for path in (shared / "data" / folder).glob("*.png"))
+    return [load_image("file", str(path), None, "crop") for path in paths]
+
+
+def middles(shared: Path, *sizes: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The middle of each picture, of the sizes in turn."""
+    for n, whole in enumerate(whole_pictures(shared)):
+        side = sizes[n % len(sizes)]
+        top, left = ((length - side) // 2 for length in whole.shape[1:])
+        yield n, whole[:, top : top + side, left : left + side]
+
+
+def check_coverage(z: list[float]) -> None:
+    """68 % within one and 95 % within two standard errors, give or take what 200 draws allow: three of their errors."""
+    for most, share in ((1, 0.68), (2, 0.95)):
+        found = np.mean(np.abs(z) < most)
+        assert found == pytest.approx(share, abs=3 * (share * (1 - share) / 200) ** 0.5), f"{len(z)} draws"
+
+
+def test_an_error_estimated_with_an_estimated_sigma_is_as_often_right_as_it_says(shared: Path) -> None:
+    z = {
+        sigma: [
+            away("gaussian", clean, noisy(clean, sigma, n, len(sizes), int(sigma)), n)
+            for sizes in ((64, 96, 128), (160, 128))
+            for n, clean in middles(shared, *sizes)
+        ]
+        for sigma in (10.0, 25.0, 50.0)
+    }
+    for which in range(2):
+        check_coverage([found[which] for of_sigma in z.values() for found in of_sigma])
+    for sigma, of_sigma in z.items():
+        share = np.mean([abs(found) < 2 for found, _ in of_sigma])
+        assert share > 0.86, f"sigma {sigma:g}: {share:.2f} within two standard errors"
+
+
+@pytest.mark.parametrize("law", ["poisson", "gamma"])
+def test_so_it_is_with_an_estimated_gain_and_with_looks(law: str, shared: Path) -> None:
+    z = []
+    for sizes in ((64,), (128, 96), (96, 160)):
+        for n, clean in middles(shared, *sizes):
+            draw, level = np.random.default_rng([n, *sizes]), (10, 30, 100)[n % 3]
+            photons, speckle = draw.poisson(clean * level) / level, clean * draw.gamma(level, 1 / level, clean.shape)
+            z.append(away(law, clean, photons if law == "poisson" else speckle, n)[0])
+    assert np.mean(np.abs(z) < 1) > 0.58
+    assert np.mean(np.abs(z) < 2) > 0.9
+    assert 0.5 < np.std(z) < 1.2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_without_texture_chance_is_what_is_left_and_falls_with_the_number_of_values(channels: int) -> None:
+    for side in (64, 128):
+        drawn = [noisy(smooth(side)[0][:channels], 50.0, seed, side) for seed in range(60)]
+        error = np.std([(255 * estimated_sigma(y) / 50) ** 2 - 1 for y in drawn])
+        told = doubt_about(50.0, torch.from_numpy(drawn[0])[None])
+        assert told / error == pytest.approx(1.05, abs=0.3)  # three times the standard error of a deviation of 60
+    replicas = torch.from_numpy(np.stack(drawn[:4]))
+    assert doubt_about(50.0, replicas) == pytest.approx(told / 2, rel=0.2), "four draws of the noise tell more"
+    assert doubt_about(50.0, replicas[:1].expand(4, -1, -1, -1)) == told, "the same one four times does not"
+
+
+def test_the_doubt_about_an_estimated_sigma_is_part_of_every_standard_error() -> None:
+    y, errors = torch.from_numpy(noisy(smooth(64)[0], SIGMA, 1))[None], []
+    image = blurred(y)
+    for law in (LAWS["gaussian"], UNKNOWN["gaussian"]):
+        part = split(law).prepare(Prepared(y, Identity()), [0])
+        columns = split(law).observe(observation(image), {}, part.evidence).columns
+        told = split(law).estimate(image, part.evidence)
+        assert told is not None
+        errors.append([float(columns["split_mse_se"]), float(columns["split_mean_mse_se"]), told["mse_se"]])
+    sigma = used_sigma(None, y)[0]
+    doubt = (sigma / 255) ** 2 * doubt_about(sigma, y)
+    for given, estimated in zip(*errors, strict=True):
+        assert estimated == pytest.approx(np.hypot(given, doubt), rel=0.05)
+        assert estimated > 1.2 * given
+
+
+def test_without_a_strip_the_estimate_is_scikit_images_bit_for_bit() -> None:
+    for y in (noisy(smooth(96)[0], 25.0, 0), noisy(smooth(96)[0], 50.0, 1).clip(0, 1)):
+        theirs = estimate_sigma(np.tensordot(OPPONENT[1:], y, 1), channel_axis=0, average_sigmas=True)
+        assert estimated_sigma(y) == float(theirs)
+
+
+def warned(y: torch.Tensor, caplog: pytest.LogCaptureFixture) -> str:
+    """What is said of a measurement before it is fitted."""
+    caplog.clear()
+    task = Task(y, Identity())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Settings, "rules", {"split": split(UNKNOWN["gaussian"])})
+        planning.say_what_is_known(Settings.model_construct(), planning.Watched(task, task, {}))
+    return caplog.text
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("law", ["gaussian", "poisson", "gamma"])
+def test_a_strip_without_noise_does_not_lower_the_estimate_and_is_told(
+    law: str, colour: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    clean, draw = smooth(128)[0], np.random.default_rng(0)
+    y = {
+        "gaussian": noisy(clean, 25.0, 0),
+        "poisson": draw.poisson(clean * 30) / 30,
+        "gamma": clean * draw.gamma(10, 0.1, clean.shape),
+    }[law]
+    level, _ = UNKNOWN[law].level(torch.from_numpy(y)[None])
+    y[:, :16] = y[:, -16:] = colour  # as a film has them
+    given = torch.from_numpy(y)[None]
+    found, _ = UNKNOWN[law].level(given)
+    assert found == pytest.approx(level, rel=0.1)
+    assert spoilt_parts(y) == pytest.approx((0.25, 0), abs=0.01)
+    assert UNKNOWN[law].doubt(given, found) > 0.25, "a quarter of the values has no noise"
+    assert "is constant, without noise" in warned(given, caplog)
+
+
+@pytest.mark.parametrize("sigma", [25.0, 50.0])
+def test_clipping_widens_the_doubt_and_is_told(sigma: float, caplog: pytest.LogCaptureFixture) -> None:
+    y = noisy((smooth(128)[0] * 1.6 - 0.3).clip(0, 1), sigma, 0)
+    assert "cut off" not in warned(torch.from_numpy(y)[None], caplog)
+    share = float(((y < 0) | (y > 1)).mean())
+    clipped = torch.from_numpy(y.clip(0, 1))[None]
+    found, _ = used_sigma(None, clipped)
+    assert found < 0.93 * sigma
+    assert "noise is cut off" in warned(clipped, caplog)
+    doubt = UNKNOWN["gaussian"].doubt(clipped, found / 255)
+    assert doubt == pytest.approx(2 * share, rel=0.15)
+    assert abs(found**2 / sigma**2 - 1) < 2 * doubt
+
+
+GREY = 0.4
+DRAWN: dict[str, tuple[noises.AddedNoise, float]] = {
+    "gaussian": (noises.Gaussian(name="gaussian", sigma=25, clip=False), 25 / 255),
+    "grey_gaussian": (noises.GreyGaussian(name="grey_gaussian", sigma=25), 25 / 255),
+    "blurred_gaussian": (noises.BlurredGaussian(name="blurred_gaussian", sigma=25, radius=1), 25 / 255),
+    "gamma": (noises.Gamma(name="gamma", looks=10), GREY / 10**0.5),
+    "speckle": (noises.Speckle(name="speckle", sigma=25), GREY * 25 / 255),
+    "poisson": (noises.Poisson(name="poisson", peak=30), (GREY / 30) ** 0.5),
+    "salt_and_pepper": (
+        noises.SaltAndPepper(name="salt_and_pepper", fraction=0.2),
+        (0.1 * GREY**2 + 0.1 * (1 - GREY) ** 2 - (0.1 * (1 - 2 * GREY)) ** 2) ** 0.5,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_noise_of_a_measurement_is_as_strong_as_was_asked_for(name: str) -> None:
+    noise, deviation = DRAWN[name]
+    image = torch.full((3, 256, 256), GREY, dtype=torch.float64)
+    found = noise.measured(image, [0, 1], {}) - image
+    assert found.std().item() == pytest.approx(deviation, rel=0.02)
+    assert found[0].std().item() == pytest.approx(found[1].std().item(), rel=0.02)

@@ -1,0 +1,352 @@
+"""A reproduction fits, draws its own runs of its own request apart from the committed ones, and says what they give."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from math import inf
+from pathlib import Path
+from typing import Any, get_args
+
+import matplotlib.pyplot as plt
+import pytest
+from conftest import Dip
+from omegaconf import DictConfig
+from studio import make_run
+
+from dip_experiments import paper, subcommands
+from dip_experiments import selection as chosen
+from dip_experiments.comparing import Compared, Numbers, compare_lines, labels
+from dip_experiments.compose import compose_jobs, options
+from dip_experiments.drawing.page import Page
+from dip_experiments.drawing.script import HARMLESS, named, run_script
+from dip_experiments.paper import Row
+from dip_experiments.reporting import RECORDS_COUNT
+from dip_experiments.schema import NoEffect
+from dip_experiments.selection import run_name, select
+from dip_experiments.settings import Settings, read_settings
+from dip_experiments.settings.settings import Scale
+from dip_experiments.store import Baselines, Job, Run, Selection, Store, read_json
+
+ROOT = Path(__file__).parents[1]
+FIG10 = ["experiment=fig10", "scale=smoke"]
+
+
+@cache
+def composed(words: tuple[str, ...], multirun: bool) -> list[DictConfig]:
+    return compose_jobs(words, multirun)
+
+
+@pytest.fixture(autouse=True)
+def composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composing takes longer than all that is tested here."""
+    monkeypatch.setattr(chosen, "compose_jobs", lambda words, multirun: composed(tuple(words), multirun))
+
+
+def name_of(*words: str) -> str:
+    job, *_ = composed(words, True)
+    return run_name(read_settings(job), "cpu")
+
+
+def a_record(results: Path, *words: str, **said: Any) -> Run:
+    """Of the run with these words, which is gone."""
+    run = make_run(results, name_of(*words), **said)
+    record = Store(results).keep(run, "smoke")
+    shutil.rmtree(run.folder)
+    return record
+
+
+# Runs and records
+
+
+def test_own_runs_and_records_are_found_apart(tmp_path: Path) -> None:
+    record = a_record(tmp_path, *FIG10)
+    assert not select("fig10", "smoke", tmp_path).runs, "a record is no run of one's own"
+    for origin in ("records", "either"):
+        assert select("fig10", "smoke", tmp_path, origin=origin).runs == [record]
+    own = make_run(tmp_path, record.name)
+    assert select("fig10", "smoke", tmp_path).runs == [own]
+    assert select("fig10", "smoke", tmp_path, origin="records").runs == [record]
+    assert select("fig10", "smoke", tmp_path, origin="either").runs == [own]
+
+
+def test_the_kind_of_device_that_is_asked_for_is_the_one_that_is_found(tmp_path: Path) -> None:
+    own = make_run(tmp_path, name_of(*FIG10))
+    assert select("fig10", "smoke", tmp_path, ["device=cpu"]).runs == [own]
+    assert not select("fig10", "smoke", tmp_path, ["device=cuda"]).runs
+
+
+def test_the_queue_that_completes_the_records_takes_them_for_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = f"import os, sys; sys.exit({RECORDS_COUNT!r} not in os.environ)"
+    monkeypatch.setattr(paper, "FIT", (sys.executable, "-c", asked))
+    assert paper.fit(Row("fig10", (), 1.0), []) == 0
+    assert RECORDS_COUNT not in os.environ
+
+
+def test_what_others_made_of_own_runs_goes_with_them_into_the_records(tmp_path: Path) -> None:
+    own, kept = Baselines(tmp_path / "own"), Baselines(tmp_path / "kept")
+    for measurement in ("seen", "another"):
+        own.add("nlm", "1", measurement, {}, {"psnr": 1.0})
+    kept.add("nlm", "1", "seen", {}, {"psnr": 2.0})
+    own.add("tv", "1", "seen", {}, {"psnr": 3.0})
+    own.give(kept, {"seen"})
+    found = {method: kept.find(method, None, "seen", {}) for method in ("nlm", "tv")}
+    assert found == {"nlm": {"psnr": 2.0}, "tv": {"psnr": 3.0}}, "what is committed stays"
+    assert kept.find("nlm", None, "another", {}) is None
+
+
+# Drawings
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, results: Path, *words: str, figure: bool = False) -> int:
+    """Exit code of a script that draws the names of its runs, or a figure with a title."""
+
+    def draw(selection: Selection) -> Page:
+        runs = selection.whole
+        shown = plt.figure()
+        if not figure:
+            plt.close(shown)
+        return Page(shown if figure else " ".join(run.name for run in runs), {"run": ["one"]}, runs)
+
+    monkeypatch.setattr(sys, "argv", ["figure.py", "--scale", "smoke", "--results", str(results), *words])
+    return run_script("figures/fig10", draw, select, ["fig10"])
+
+
+def texts(results: Path) -> dict[str, str]:
+    return {path.relative_to(results).as_posix(): path.read_text() for path in sorted(results.rglob("figures/*.md"))}
+
+
+OWN, COMMITTED = "reproduced/smoke/figures/fig10", "smoke/figures/fig10"
+
+
+def test_own_runs_are_drawn_apart_and_records_alone_are_redrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    record = a_record(tmp_path, *FIG10)
+    assert drawn(monkeypatch, tmp_path) == 2
+    assert "1 of 1 runs of fig10 at scale smoke are not there; make them: dip -m" in capfd.readouterr().err
+    assert drawn(monkeypatch, tmp_path, "--records") == 0
+    assert texts(tmp_path) == {f"{COMMITTED}.md": record.name}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("smoke/figures/*")}
+    make_run(tmp_path, record.name)
+    assert drawn(monkeypatch, tmp_path) == 0
+    assert f"See {tmp_path / OWN}.md" in capfd.readouterr().out
+    assert texts(tmp_path) == {f"{COMMITTED}.md": record.name, f"{OWN}.md": record.name}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("smoke/figures/*")} == before
+    shutil.rmtree(record.folder)
+    assert drawn(monkeypatch, tmp_path, "--records") == 2
+    assert "then: dip keep fig10" in capfd.readouterr().err
+
+
+def test_a_page_of_another_request_says_so_and_leaves_the_own_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, other = (make_run(tmp_path, name_of(*FIG10, *words)) for words in ([], ["seed=3"]))
+    assert drawn(monkeypatch, tmp_path) == 0
+    assert drawn(monkeypatch, tmp_path, "seed=3", "logger=none") == 0
+    assert texts(tmp_path) == {
+        f"{OWN}-seed-3.md": f"Asked for with seed=3.\n\n{other.name}",
+        f"{OWN}.md": plain.name,
+    }
+    assert read_json(tmp_path / f"{OWN}-seed-3.json")["request"] == "seed=3"
+    assert "request" not in read_json(tmp_path / f"{OWN}.json")
+    titles: list[str] = []
+    monkeypatch.setattr(plt.Figure, "savefig", lambda self, *_, **__: titles.append(self.get_suptitle()))
+    assert drawn(monkeypatch, tmp_path, "seed=3", figure=True) == 0
+    assert set(titles) == {"seed=3"}
+
+
+def test_words_that_ask_for_the_same_runs_draw_the_same_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path, name_of(*FIG10))
+    harmless = ["logger=none", "device=cpu", "hydra/launcher=basic", "force=true", "resume", "-m", "seed=0"]
+    assert drawn(monkeypatch, tmp_path, *harmless) == 0
+    assert texts(tmp_path) == {f"{OWN}.md": run.name}
+
+
+def test_settings_that_are_called_harmless_change_no_runs_name() -> None:
+    for name in set(HARMLESS) - {"hydra", "device"}:  # of a device the kind counts, by which a run is looked for
+        group, _, leaf = name.partition(".")
+        field = Settings.model_fields[group]
+        field = field.annotation.model_fields[leaf] if leaf else field
+        assert any(isinstance(mark, NoEffect) for mark in field.metadata), name
+
+
+def test_where_a_drawing_fails_no_earlier_page_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path, name_of(*FIG10, "seed=3"))
+    plain = make_run(tmp_path, name_of(*FIG10))
+    for words in ([], ["--records"], ["seed=3"]):
+        Store(tmp_path).keep(plain, "smoke")
+        assert drawn(monkeypatch, tmp_path, *words) == 0
+    shutil.rmtree(run.folder)
+    assert drawn(monkeypatch, tmp_path, "seed=3") == 2
+    assert set(texts(tmp_path)) == {f"{COMMITTED}.md", f"{OWN}.md"}
+    assert not list(tmp_path.glob(f"{OWN}-seed*"))
+
+
+def test_long_requests_and_files_have_names_of_their_own() -> None:
+    assert named("figures/fig2", "") == "figures/fig2"
+    assert named("figures/fig2", "image.path=/home/me/my photo (1).png") == "figures/fig2-image-path-my-photo-1-png"
+    long = [f"optimizer.lr=0.01 image={'cset9/' * 12}{end}" for end in ("a", "b")]
+    one, other = (named("figures/fig2", request) for request in long)
+    assert one != other
+    assert len(one) < 90
+    assert Path(one).suffix == ""
+
+
+def test_figure_2_of_the_users_own_picture_is_as_large_as_that_of_the_astronaut() -> None:
+    words = ["experiment=fig2", "scale=laptop", "image=file", "image.path=photo.png"]
+    job, *_ = compose_jobs(words, multirun=True)
+    assert (job.image.size, job.image.fit) == (128, "resize")
+
+
+def test_every_drawing_and_comparison_of_the_makefile_gets_the_words_of_the_request(tmp_path: Path) -> None:
+    targets = [line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if " setup ##" in line]
+    kinds = ("reproduce", "table", "study", "ablation", "stand", "restored")
+    asked = [name for name in targets if name.startswith(kinds)]
+    command = ["make", "-n", "-o", "setup", *asked, "ARGS=replicas=5", f"RESULTS={tmp_path}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    lines = [line for line in told.splitlines() if "scripts/" in line or "/dip " in line]
+    comparing = [line for line in lines if "dip compare" in line]
+    assert min(len(comparing), sum("scripts/" in line for line in lines)) > 15
+    for line in lines:
+        assert ("replicas=5" in line) != ("--records" in line), line
+    fitted = [line.split("experiment=")[1] for line in lines if " experiment=" in line]
+    compared = [line.split("compare ")[1] for line in comparing]
+    first = [{name for rest in some for name in rest.split()[0].split(",")} for some in (fitted, compared)]
+    assert first[0] == first[1]
+
+
+# Scales
+
+
+def test_an_experiment_without_a_demo_names_the_scales_that_it_has(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="experiment=fig3 has no scale=demo; it has smoke, laptop, paper"):
+        select("fig3", "demo", tmp_path)
+    assert len(select("fig2", "demo", tmp_path).jobs) == 8
+    assert set(options("scale")) == set(get_args(Scale.model_fields["name"].annotation))
+
+
+# Numbers
+
+
+def iterations(values: Sequence[int | None], **said: Any) -> dict[str, Any]:
+    """A run that explains 90 % at these iterations, seed by seed."""
+    return {"seeds": range(len(values)), "summary": {"iterations_explained": list(values), "iterations": 60}} | said
+
+
+TARGETS = ("natural", "noisy", "shuffled", "noise")
+SKIP = ["experiment=fig2", "scale=smoke", "architecture=skip"]
+
+
+def fig2(results: Path, reached: Mapping[str, Sequence[int | None]], *words: str, kept: bool) -> None:
+    asked = composed((*SKIP, *words), True)
+    for target, config in zip(TARGETS, asked, strict=True):
+        if target in reached:
+            said = {"target": {"name": target}, "replicas": len(reached[target])}
+            run = make_run(results, run_name(read_settings(config), "cpu"), **iterations(reached[target], **said))
+            if kept:
+                Store(results).keep(run, "smoke")
+                shutil.rmtree(run.folder)
+
+
+def told(own: Path, committed: Path | None, *words: str) -> list[str]:
+    return list(compare_lines(select("fig2", "smoke", own, ["architecture=skip", *words]), committed))
+
+
+COMMITTED_NUMBERS = {"natural": [10, 11, 14], "noisy": [20, 20, 20], "shuffled": [40, 44, None], "noise": [None] * 3}
+
+
+def test_ours_stand_beside_the_committed_ones_with_what_seeds_make_of_them(tmp_path: Path) -> None:
+    own, clone = tmp_path / "own", tmp_path / "clone"
+    fig2(clone, COMMITTED_NUMBERS, kept=True)
+    fig2(own, {**COMMITTED_NUMBERS, "natural": [11, 13, 15]}, kept=False)
+    head, *rows, verdict = told(own, clone)
+    assert head.split("  ")[0] == "job"
+    assert [row.split("  ")[0] for row in rows] == list(TARGETS)
+    assert rows[0].split("iterations to 90 %")[1].split() == ["13", "11", "+2", "10", "to", "14", "(3)"]
+    assert rows[2].split("iterations to 90 %")[1].split() == ["44", "44", "+0", "40", "to", ">", "60", "(3)"]
+    assert rows[3].split("iterations to 90 %")[1].split() == [">", "60", ">", "60", "+0", ">", "60", "(3)"]
+    assert verdict == "reproduced: 13 / 20 / 44 / > 60 against 11 / 20 / 44 / > 60 (iterations to 90 %)"
+
+
+def test_numbers_further_apart_than_seeds_are_named(tmp_path: Path) -> None:
+    own, clone = tmp_path / "own", tmp_path / "clone"
+    fig2(clone, COMMITTED_NUMBERS, kept=True)
+    fig2(own, {"natural": [16, 16, 17], "noisy": [21, 21, 21], "noise": [50, 50, 50]}, kept=False)
+    *_, waiting, verdict = told(own, clone)
+    assert waiting.startswith("1 of 4 runs of fig2 at scale smoke are not there; make them: dip -m experiment=fig2")
+    assert verdict.startswith("not reproduced: 16 / 21 / 50 against 11 / 20 / > 60")
+    assert verdict.endswith("; natural 16 against 11, noise 50 against > 60: more than between seeds")
+
+
+def test_of_one_committed_seed_records_of_other_seeds_tell_the_spread(tmp_path: Path) -> None:
+    own, clone = tmp_path / "own", tmp_path / "clone"
+    fig2(clone, {"natural": [10], "noise": [30]}, "replicas=1", kept=True)
+    fig2(own, {"natural": [12], "noise": [30]}, "replicas=1", kept=False)
+    *_, verdict = told(own, clone, "replicas=1")
+    assert verdict.startswith("not judged: 12 / 30 against 10 / 30")
+    assert "natural 12 against 10: one seed is committed" in verdict
+    fig2(clone, {"natural": [13]}, "replicas=1", "seed=1", kept=True)
+    _, natural, noise, verdict = told(own, clone, "replicas=1")
+    assert "10 to 13 (2)" in natural
+    assert "one seed" in noise
+    assert verdict.startswith("reproduced: ")
+
+
+def test_where_there_is_nothing_to_compare_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="you have no finished runs of it; make them: dip -m experiment=fig2"):
+        told(tmp_path, tmp_path)
+    fig2(tmp_path, COMMITTED_NUMBERS, kept=False)
+    assert told(tmp_path, tmp_path) == ["4 of 4 runs of fig2: no committed number for these settings"]
+    assert told(tmp_path, None) == [
+        "no records are here to compare with: they come with a clone of the repository, not with the package"
+    ]
+
+
+def test_dip_compare_reads_the_records_of_the_clone_wherever_ones_own_results_are(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subcommands, "conf_folder", lambda: tmp_path / "clone" / "conf")
+    said = {"task": {"name": "flash_no_flash"}, "stopping": {"name": "none"}}
+    a_record(tmp_path / "clone" / "results", *FIG10, **said)
+    own = make_run(tmp_path / "results", name_of(*FIG10), **said)
+    assert dip("compare", "fig10", "scale=smoke", "logger=none", "hydra/launcher=basic") == 0
+    ours = sum(own.summary["final"]["psnr_average"]) / 2
+    assert f"{ours:.2f}" in capfd.readouterr().out
+    assert dip("compare", "fig10,fig11") == 2
+    assert "no such experiment" in capfd.readouterr().err
+
+
+def test_a_number_is_reproduced_if_it_is_as_near_as_seeds_or_as_what_is_printed() -> None:
+    def reproduced(ours: float, committed: Sequence[float], limit: int | None = None) -> bool | None:
+        kept = Numbers(tuple(committed), limit)
+        return Compared(("one",), "quantity", Numbers((ours,), limit), kept, kept.values).reproduced
+
+    assert [reproduced(n, [27.0, 27.2]) for n in (27.1, 27.3, 27.31)] == [True, True, False]
+    assert [reproduced(n, [27.0, 27.0]) for n in (27.009, 27.02)] == [True, False]
+    assert [reproduced(n, [27.0]) for n in (27.009, 27.02)] == [True, None]
+    assert [reproduced(n, [inf, inf], 60) for n in (inf, 60.0)] == [True, False]
+    assert [reproduced(n, [50.0, 50.0], 60) for n in (51.0, inf)] == [True, False]
+
+
+def test_jobs_are_told_apart_in_as_few_words_as_do() -> None:
+    def job(picture: str, network: str, width: int) -> Job:
+        words = {"image": {"name": picture}, "architecture": {"name": network, "down": [width], "width": width}}
+        return Job({"experiment": {"name": "one", "part": width}, **words}, None)
+
+    assert labels([job("a", "skip", 8), job("b", "skip", 8)]) == [("a",), ("b",)]
+    assert labels([job("a", "skip", 8), job("a", "unet", 16)]) == [("skip",), ("unet",)]
+    assert labels([job("a", "skip", 8), job("a", "skip", 16)]) == [("8",), ("16",)]
+    assert labels([job("a", "skip", 8)]) == [("one",)]
+
+
+def test_a_fit_imports_nothing_that_draws() -> None:
+    """torchmetrics, which comes with Lightning, imports pyplot by itself: without it, nothing of ours does."""
+    asked = (
+        "import sys, dip_experiments.selection; print('matplotlib' in sys.modules); import dip_experiments.experiment; "
+        "print([name for name in sys.modules if name.startswith('dip_experiments.drawing')])"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.split("\n")[:2] == ["False", "[]"]
