@@ -63,9 +63,12 @@ class Compared:
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether ours differs by no more than seeds do, or than is printed; None where one seed tells nothing."""
-        least, most = min(self.spread), max(self.spread)
-        allowed = max(0.0 if least == most else most - least, self.ours.unit)
+        """Whether ours differs by no more than seeds do, or than is printed; None where one seed tells nothing.
+
+        What was not reached agrees with what was not, and is no part of what seeds differ by.
+        """
+        reached = [value for value in self.spread if value != inf]
+        allowed = max(max(reached) - min(reached) if reached else 0.0, self.ours.unit)
         if abs(self.difference) <= allowed:
             return True
         return False if len(self.spread) > 1 else None

@@ -75,17 +75,19 @@ def register_pictures() -> None:
 register_pictures()
 
 
-def seed_of(name: str, path: str | None, draw: int) -> int:
-    """Return the first seed of a picture's draw of noise, `${seed_of:${image.name},${image.path},${experiment.draw}}`.
+def seed_of(name: str, path: str | None, draw: int, replicas: int) -> int:
+    """Return the first seed of a picture's draw of noise, as `seed: ${seed_of:...}` of the studies asks for it.
 
     CRC-32 of the picture's name, or of that of the user's file without its folder, times 1000, and 100 for each draw:
-    pictures and draws share no seed as long as none has more than 100 replicas (two names of 4.3e9 may be alike).
+    pictures and draws share no seed (two names of 4.3e9 may be alike).
 
     Raises:
-        ValueError: If there is no such draw.
+        ValueError: If there is no such draw, or are more replicas than seeds of a draw.
     """
-    if draw not in range(DRAWS):
+    if isinstance(draw, bool) or draw not in range(DRAWS):
         raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
+    if replicas > MOST_REPLICAS:
+        raise ValueError(f"replicas={replicas}: a draw of a study has at most {MOST_REPLICAS}; ask for more draws")
     return (zlib.crc32((Path(path).name if path else name).encode()) * DRAWS + draw) * MOST_REPLICAS
 
 
@@ -201,6 +203,7 @@ def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig
         others = tuple(kinds.get(word, word) for key, word in said.items() if key not in plain or word in kinds)
         if others not in composed:
             composed[others] = compose("config", overrides=list(said.values()))
+            _check_scale(composed[others])
         jobs.append(copy.deepcopy(composed[others]))
         for key, value in zip(choices, values, strict=True):
             if key in plain:

@@ -55,7 +55,7 @@ def read_rows() -> list[Row]:
 
 
 def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, keep: Callable[[Row], int]) -> int:
-    """Fits the rows that are not finished and keeps each; 1 if any failed, 130 if interrupted."""
+    """Fits the rows that are not finished and keeps each; 1 if any failed or was not kept, 130 if interrupted."""
     found = {row: finished(row) for row in rows}
     failed = []
     for row in [row for row, done in found.items() if done is None]:
@@ -64,9 +64,9 @@ def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, ke
         if code == INTERRUPTED:
             return INTERRUPTED
         found[row] = finished(row)
-        if found[row] is not None:
-            keep(row)
-        elif code:
+        if found[row] is None:
+            failed += [row] if code else []
+        elif keep(row):
             failed.append(row)
     print(progress(found))
     for row in failed:

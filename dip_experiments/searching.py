@@ -16,12 +16,20 @@ def check_search(settings: Any) -> None:
 
 
 def best_told(outcomes: Sequence[Outcome]) -> str:
-    """The run with the largest estimated PSNR, by the words that are not the same in all, in a line."""
-    found = [(outcome.summary or {}).get("estimated", {}) for outcome in outcomes]
-    known = [(psnr, place, of) for place, estimated in enumerate(found) for of, psnr in estimated.items()]
-    if not known:
-        return "nothing found: no run has an estimated PSNR"
-    psnr, place, of = max(known)
-    best, shared = outcomes[place], shared_words(outcomes)
-    words = " ".join(word for word in best.overrides if word not in shared) or "all alike"
-    return f"best of {len(known)}: {words}, estimated {of} {psnr:.2f} dB at the stop, run {best.run}"
+    """The run with the largest estimated PSNR, by the words that are not the same in all, in a line.
+
+    Where some estimate the PSNR of the image and others that of the measurement, a line for each.
+    """
+    shared = shared_words(outcomes)
+    found: dict[str, list[tuple[float, int]]] = {}
+    for place, outcome in enumerate(outcomes):
+        for of, psnr in (outcome.summary or {}).get("estimated", {}).items():
+            found.setdefault(of, []).append((psnr, place))
+    lines = []
+    for of, known in found.items():
+        psnr, place = max(known)
+        words = " ".join(word for word in outcomes[place].overrides if word not in shared) or "all alike"
+        lines.append(
+            f"best of {len(known)}: {words}, estimated {of} {psnr:.2f} dB at the stop, run {outcomes[place].run}"
+        )
+    return "\n".join(lines) or "nothing found: no run has an estimated PSNR"

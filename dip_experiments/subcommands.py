@@ -119,6 +119,9 @@ def paper(words: Sequence[str], imported: Importer) -> int:
             f"dip paper {wrong[0]}: its rows bring their own settings; it takes {', '.join(OF_PAPER[:-1])} and "
             "paths.results, and a row of its own is asked for without `paper`"
         )
+    rooms = imported("dip_experiments.store")
+    if why := rooms.doubtful_code({"sittings": [rooms.sitting("cpu", 1, [], 0)]}):
+        raise ValueError(f"dip paper keeps records, and {why}; work in a clone without changes: git status, git stash")
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]
     settings = compose_jobs(for_hydra(further, multirun=False), multirun=False)[0]

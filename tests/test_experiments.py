@@ -95,17 +95,19 @@ def test_pictures_and_draws_of_a_study_share_no_seed_and_all_fits_of_a_draw_have
 
 
 def test_any_picture_has_seeds_of_its_own_in_a_study_and_a_seed_that_is_asked_for_counts() -> None:
-    bases = sorted(seed_of(name, None, draw) for name in (*PICTURES, *options("image")) for draw in range(DRAWS))
+    bases = sorted(seed_of(name, None, draw, 1) for name in (*PICTURES, *options("image")) for draw in range(DRAWS))
     distinct = sorted(set(bases))
     assert len(distinct) == DRAWS * len({*PICTURES, *options("image")})
     assert min(after - before for before, after in pairwise(distinct)) == MOST_REPLICAS
     own = jobs("study_selection", "smoke", "experiment.setting=default", "image=file", "image.path=a/1.png,a/2.png")
     assert len({job.seed for job in own}) == 2 * 3
-    assert seed_of("file", "a/1.png", 2) == seed_of("file", "b/1.png", 2) in {job.seed for job in own}
+    assert seed_of("file", "a/1.png", 2, 4) == seed_of("file", "b/1.png", 2, 4) in {job.seed for job in own}
     few = ["experiment.setting=default", "image=camera,coffee", "experiment.draw=1", "seed=7"]
     assert [job.seed for job in jobs("study_selection", "smoke", *few)] == [7, 7]
     with pytest.raises(ValueError, match=r"experiment\.draw=10: a picture has draws 0 to 9"):
-        seed_of("camera", None, 10)
+        seed_of("camera", None, 10, 1)
+    with pytest.raises(ValueError, match="replicas=101: a draw of a study has at most 100"):
+        seed_of("camera", None, 0, 101)
 
 
 def test_what_a_rule_changes_of_a_fit_is_in_no_other_rules_fit() -> None:

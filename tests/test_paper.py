@@ -1,5 +1,6 @@
 """The queue of the paper's own size: it holds every row of the tables, skips what is done, stops at Ctrl-C, counts."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,22 @@ def test_rows_are_fitted_in_turn_kept_and_counted(
     assert err == "failed: fig10 seed=2\n"
 
 
+def test_a_row_whose_runs_are_not_kept_has_failed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found: dict[Row, Done | None] = {A: None}
+    monkeypatch.setattr(paper, "fit", lambda row, further: found.update({row: Done(3600.0)}) or 0)
+    assert fit_rows([A], [], found.get, lambda row: 1) == 1
+    assert capfd.readouterr().err == "failed: fig10 seed=0\n"
+
+
+def test_records_are_fitted_by_committed_code_or_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = {"rev-parse": "0" * 40, "status": " M conf/config.yaml"}
+    monkeypatch.setattr("dip_experiments.store.provenance._git", lambda *words: changed[words[0]])
+    with pytest.raises(ValueError, match="dip paper keeps records, and the code that fits it was not committed"):
+        subcommands.paper(["scale=smoke"], importlib.import_module)
+
+
 def test_a_row_that_says_its_precision_is_fitted_in_no_other() -> None:
     asked = Row("fig10", ("seed=1", "precision=float32"), 1.0).asked(["scale=paper", "precision=bf16"])
     assert asked == ["seed=1", "precision=float32", "scale=paper"]
@@ -90,6 +107,7 @@ def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
     queue = tmp_path / "paper.yaml"
     queue.write_text("requests: [{words: experiment=precision image=camera replicas=1 fit.iterations=20, minutes: 1}]")
     monkeypatch.setattr(paper, "QUEUE", queue)
+    monkeypatch.setattr("dip_experiments.store.doubtful_code", lambda provenance: "")  # a row is a process of its own
     words = ["scale=smoke", "logger=none", "precision=float32"]
     assert dip("paper", *words) == 0
     assert "0 rows done, 1 left" in capfd.readouterr().out

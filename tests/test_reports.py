@@ -113,7 +113,7 @@ def test_keep_refuses_runs_of_code_that_nobody_can_look_up_and_says_what_to_do(
     assert main(["keep", "fig2", "scale=smoke", f"paths.results={tmp_path / 'results'}"]) == 1
     told = capfd.readouterr()
     assert "1 of 8 runs of fig2 kept" in told.out
-    assert "it was fitted by code that was not committed; fit it again from a checkout without changes" in told.err
+    assert "the code that fits it was not committed; fit it again from a checkout without changes" in told.err
     (kept,) = (tmp_path / "results" / "smoke" / "records").iterdir()
     assert Run(kept).settings["target"]["name"] == "natural"
 

@@ -21,7 +21,7 @@ from dip_experiments import selection as chosen
 from dip_experiments.comparing import Compared, Numbers, compare_lines, labels
 from dip_experiments.compose import compose_jobs, options
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import HARMLESS, named, run_script
+from dip_experiments.drawing.script import HARMLESS, _harmless, named, run_script
 from dip_experiments.paper import Row
 from dip_experiments.reporting import RECORDS_COUNT
 from dip_experiments.schema import NoEffect
@@ -166,7 +166,7 @@ def test_words_that_ask_for_the_same_runs_draw_the_same_page(tmp_path: Path, mon
 
 
 def test_settings_that_are_called_harmless_change_no_runs_name() -> None:
-    for name in set(HARMLESS) - {"hydra", "device"}:  # of a device the kind counts, by which a run is looked for
+    for name in {name for name in HARMLESS if not name.startswith("hydra.")} - {"device"}:  # of a device the kind counts, by which a run is looked for
         group, _, leaf = name.partition(".")
         field = Settings.model_fields[group]
         field = field.annotation.model_fields[leaf] if leaf else field
@@ -187,7 +187,11 @@ def test_where_a_drawing_fails_no_earlier_page_is_left(tmp_path: Path, monkeypat
 
 def test_long_requests_and_files_have_names_of_their_own() -> None:
     assert named("figures/fig2", "") == "figures/fig2"
-    assert named("figures/fig2", "image.path=/home/me/my photo (1).png") == "figures/fig2-image-path-my-photo-1-png"
+    assert named("figures/fig2", "image=cset9/f16 replicas=5") == "figures/fig2-image-cset9-f16-replicas-5"
+    assert named("figures/fig2", "image.path=photo.png") == "figures/fig2-image-path-photo-png"
+    apart = ["optimizer.lr=1e-3", "optimizer.lr=1e+3", *(f"image.path=/home/{who}/my photo.png" for who in "ab")]
+    assert len({named("figures/fig2", request) for request in apart}) == 4
+    assert named("figures/fig2", apart[-1]).startswith("figures/fig2-image-path-my-photo-png-")
     long = [f"optimizer.lr=0.01 image={'cset9/' * 12}{end}" for end in ("a", "b")]
     one, other = (named("figures/fig2", request) for request in long)
     assert one != other
@@ -279,6 +283,21 @@ def test_numbers_further_apart_than_seeds_are_named(tmp_path: Path) -> None:
     assert waiting.startswith("1 of 4 runs of fig2 at scale smoke are not there; make them: dip -m experiment=fig2")
     assert verdict.startswith("not reproduced: 16 / 21 / 50 against 11 / 20 / > 60")
     assert verdict.endswith("; natural 16 against 11, noise 50 against > 60: more than between seeds")
+
+
+def test_a_seed_that_did_not_reach_it_makes_no_other_number_the_same(tmp_path: Path) -> None:
+    own, clone = tmp_path / "own", tmp_path / "clone"
+    fig2(clone, COMMITTED_NUMBERS, kept=True)
+    fig2(own, {"shuffled": [5, 5, 5]}, kept=False)
+    assert told(own, clone)[-1].startswith("not reproduced: 5 against 44")
+    shutil.rmtree(own)
+    fig2(own, {"shuffled": [None, None, 40]}, kept=False)
+    assert told(own, clone)[-1].startswith("not reproduced: > 60 against 44")
+
+
+def test_a_smaller_grid_is_another_request() -> None:
+    assert _harmless("hydra/launcher=basic")
+    assert not _harmless("hydra.sweeper.params.image=cset9/f16")
 
 
 def test_of_one_committed_seed_records_of_other_seeds_tell_the_spread(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ OPTIONS = {"scale": "--scale", "paths.results": "--results"}
 """Words of dip that are options of a drawing, as they say where the page lies."""
 IGNORED = ("-m", "--multirun", "resume")
 """Words of dip that only say how its jobs are carried out."""
-HARMLESS = (*OF_A_MACHINE, "hydra", "blend", "fit.checkpoint_every", "fit.keep")
+HARMLESS = (*OF_A_MACHINE, "hydra.launcher", "hydra.job", "hydra.verbose", "blend", "fit.checkpoint_every", "fit.keep")
 """Settings that change no number of a run."""
 LONGEST_REQUEST = 60
 """Characters of a request in the name of a page's file; of a longer one a digest stands for the rest."""
@@ -78,7 +78,8 @@ def named(place: str, request: str) -> str:
     """Return the place of a page that shows another request than the experiment's own: `figures/fig2-replicas-5`."""
     files_alone = re.sub(r"(path=)[^=]*/", r"\1", request)
     short = re.sub(r"[^A-Za-z0-9]+", "-", files_alone).strip("-")
-    if len(short) > LONGEST_REQUEST:
+    lost = files_alone != request or re.search(r"[^A-Za-z0-9=. _/]", request)  # by which other requests may differ
+    if lost or len(short) > LONGEST_REQUEST:
         short = f"{short[:LONGEST_REQUEST]}-{hashlib.sha256(request.encode()).hexdigest()[:8]}"
     return f"{place}-{short}" if short else place
 

@@ -72,8 +72,9 @@ def latest(fit: Fit) -> str:
     named = dict(zip(fit.columns, fit.curves[fit.done - 1].nanmean(1).tolist(), strict=True))
     quality = named.get("psnr_reference")
     against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"
-    if "split_mean_mse" in named:
+    identity = fit.problem.given.operator.is_identity
+    if "split_mean_mse" in named and (identity or quality is None):
         estimated = estimated_psnr(named["split_mean_mse"], named["split_mean_mse_se"])
-        of = "mean image: estimated" if fit.problem.given.operator.is_identity else "estimated PSNR of the measurement"
+        of = "mean image: estimated" if identity else "estimated PSNR of the measurement"
         against += f"  {of} {estimated}"
     return f"loss {named['loss']:.5f}  PSNR {named['psnr_measurement']:.2f} dB to the target{against}"

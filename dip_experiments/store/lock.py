@@ -10,7 +10,7 @@ from typing import Any
 
 import filelock
 
-from dip_experiments.store.files import read_json, remove_unfinished, write_json
+from dip_experiments.store.files import BESIDE, read_json, remove_unfinished, write_json
 
 OWNER = "owner.json"
 
@@ -32,7 +32,8 @@ def locked(folder: Path) -> Iterator[None]:
         with filelock.FileLock(path, timeout=0):
             try:
                 folder.mkdir(exist_ok=True)
-                remove_unfinished(folder)
+                for one in (folder, folder.with_name(f"{folder.name}{BESIDE}")):
+                    remove_unfinished(one)
                 own(folder)
                 yield
             finally:

@@ -43,9 +43,9 @@ def doubtful_code(provenance: Mapping[str, Any]) -> str:
     """
     found = [(sitting.get("commit"), sitting.get("uncommitted_changes")) for sitting in provenance.get("sittings", [])]
     if any(changed for _, changed in found):
-        return "it was fitted by code that was not committed"
+        return "the code that fits it was not committed"
     if not found or any(not commit or changed is None for commit, changed in found):
-        return "nobody knows the commit of the code that fitted it"
+        return "nobody knows the commit of the code that fits it"
     return ""
 
 

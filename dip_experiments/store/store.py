@@ -77,6 +77,7 @@ class Store:
         kept = Run(self.results / scale / "records" / run.name)
         if kept.folder == run.folder:
             return kept
+        self.put_in_place(self.beside(kept))  # which a process that was killed may have left undone
         chosen, record = self._pictures(run, kept, pictures, replicas), self.beside(kept)
         shutil.rmtree(record.folder, ignore_errors=True)
         (record.folder / "images").mkdir(parents=True)
