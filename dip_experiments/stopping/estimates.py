@@ -95,7 +95,7 @@ def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
     return math.hypot(2 * CHANCE / values**0.5, texture, constant, 2 * clipped)
 
 
-def spoilt_parts(image: Array, ends: Sequence[float] = ENDS) -> tuple[float, float]:
+def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float]:
     """Parts of a picture that are constant, hence without noise; and of the other values those at `ends`, cut off.
 
     Nothing is cut off where values lie outside [0, 1].
@@ -106,7 +106,7 @@ def spoilt_parts(image: Array, ends: Sequence[float] = ENDS) -> tuple[float, flo
     return (float(constant.mean()), float(at_ends.mean())) if constant.size else (0.0, 0.0)
 
 
-def spoilt(image: Array, ends: Sequence[float]) -> str | None:
+def spoilt(image: Array, ends: Sequence[int]) -> str | None:
     """What would make an estimate of the noise too low, in words; None if nothing does."""
     constant, clipped = spoilt_parts(image, ends)
     if constant > SPOILT:

@@ -49,7 +49,7 @@ SKEW = {"gain": 0.2, "looks": 0.35}
 class AnyLaw(Group):
     """How noise depends on the clean value; a level that is None is estimated from the measurement."""
 
-    ends: ClassVar[Sequence[float]] = ENDS
+    ends: ClassVar[Sequence[int]] = ENDS
     """Values that such noise has only where it was clipped."""
 
     def faults(self, task: str) -> Iterator[str]:
@@ -103,7 +103,7 @@ class PoissonLaw(AnyLaw):
     """y = gain k, k ~ Poisson(x / gain): y1 = gain (k - b) / (1 - p), b ~ Binomial(k, p), p = a^2 / (1 + a^2)."""
 
     name: Literal["poisson"]
-    ends: ClassVar[Sequence[float]] = WHITE_END
+    ends: ClassVar[Sequence[int]] = WHITE_END
     gain: PositiveFloat | None
 
     def faults(self, task: str) -> Iterator[str]:
@@ -138,7 +138,7 @@ class GammaLaw(AnyLaw):
     """
 
     name: Literal["gamma"]
-    ends: ClassVar[Sequence[float]] = WHITE_END
+    ends: ClassVar[Sequence[int]] = WHITE_END
     looks: PositiveFloat | None
 
     def faults(self, task: str) -> Iterator[str]:

@@ -102,7 +102,7 @@ class StoppingRule(Group):
     """Whether it looks at the divergence."""
 
     @property
-    def ends(self) -> Sequence[float]:
+    def ends(self) -> Sequence[int]:
         """Values that the noise it assumes has only where the picture was clipped."""
         return ENDS
 

@@ -59,7 +59,7 @@ class Split(MinimumRule):
     mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), Neutral([])]
 
     @property
-    def ends(self) -> Sequence[float]:
+    def ends(self) -> Sequence[int]:
         return self.law.ends
 
     def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
