@@ -100,7 +100,7 @@ def test_each_rules_stop_is_a_mark_on_its_statistic_and_has_the_psnr_of_what_was
         assert mark[f"psnr_stopped_{rule}/seed1"] == run.scores(f"stop-{rule}-average", "psnr")[1]
     (mean,) = [entry for entry in entries if "psnr_estimated_split/mean" in entry]
     assert mean["iteration"] == run.summary["stopping"]["split"]["joint"]
-    assert mean["psnr_estimated_split/mean"] == pytest.approx(estimate_at_stop(run))
+    assert mean["psnr_estimated_split/mean"] == pytest.approx(estimate_at_stop(run)["PSNR"])
     assert mean["psnr_stopped_split/mean"] == run.scores("stop-split-mean", "psnr")[0]
     last = [entry for entry in entries if "psnr_estimated/seed0" in entry][-1]
     assert last["psnr_estimated/seed0"] == pytest.approx(-10 * math.log10(last["split_mse/seed0"]))
