@@ -18,9 +18,10 @@ from table_ablation_denoising import (
 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, RED, sheet
 from dip_experiments.selection import select
+from dip_experiments.store import Selection, waiting
 
 LEAST = -4.0
 """dB: what lies farther to the left is drawn there, with its number."""

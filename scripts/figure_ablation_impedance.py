@@ -7,9 +7,10 @@ from table_ablation_impedance import bound, correlation, fitting, impedance_of, 
 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, name_points, sheet
 from dip_experiments.selection import select
+from dip_experiments.store import Selection
 
 
 def draw(selection: Selection) -> Page:

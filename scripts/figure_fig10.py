@@ -5,11 +5,12 @@ import sys
 from dip_experiments.drawing.curves import band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import BLUE, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
+from dip_experiments.store import Selection
 
 CORNER = (0.0, 0.5)
 """Of the enlarged part: a jug with its pattern, in the whole picture and in its middle."""

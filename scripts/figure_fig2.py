@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, statistics
 from dip_experiments.drawing.impedance import iterations_explained
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import output_at, stored, variances
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED
 from dip_experiments.images import centre_crop
 from dip_experiments.metrics import EXPLAINED
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}
 COLOURS = {"natural": BLUE, "noisy": ORANGE, "shuffled": GREEN, "noise": RED}

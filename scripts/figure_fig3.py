@@ -7,12 +7,12 @@ import numpy as np
 from dip_experiments.drawing.curves import band, curve_of, tabulated, value_at
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import output_at, stored
 from dip_experiments.drawing.style import BLUE, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 SHOWN = (100, 600, 2400)
 """Iterations whose outputs are shown before the last one's; 2400 is where the authors stop."""

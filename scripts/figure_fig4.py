@@ -8,13 +8,13 @@ from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, stati
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row
 from dip_experiments.drawing.rivals import SIGMA, denoised
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import output_at, stored
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.published import trajectory
 from dip_experiments.selection import select
-from dip_experiments.store import Run, average_at
+from dip_experiments.store import Run, Selection, average_at
 
 SHOWN = 1800
 """The iteration at which the paper stops."""

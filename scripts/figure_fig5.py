@@ -5,12 +5,12 @@ import sys
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
 from dip_experiments.drawing.rivals import rival_numbers, rival_picture, upsampler
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import output_at, stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, Selection
 
 CORNER = (0.2, 0.4)
 """Of the enlarged part: stripes, in the whole picture and in its middle."""

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from dip_experiments.drawing.curves import band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import show
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 Array = NDArray[np.float64]
 AUTHORS = 0.01

@@ -5,12 +5,12 @@ import sys
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
 from dip_experiments.drawing.rivals import inpainter, rival_numbers, rival_picture
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, Selection
 
 CORNERS = {"paper/kate": (0.2, 0.38), "standard11/barbara": (0.75, 0.5)}
 """Of the enlarged parts: the face and a pattern of stripes, in the whole pictures and in their middles."""

@@ -4,12 +4,12 @@ import sys
 
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 NAMES = {
     "depth_2": "depth 2", "depth_4": "depth 4", "depth_6": "depth 6", "skip": "depth 6, skips", "unet": "U-Net",

@@ -6,11 +6,12 @@ from figure_fig7 import CORNERS, MIDDLE, rival
 
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.selection import select
+from dip_experiments.store import Selection
 
 
 def draw(selection: Selection) -> Page:

@@ -5,12 +5,12 @@ import sys
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
 from dip_experiments.drawing.rivals import denoised
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import size_words
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run, stop_image
+from dip_experiments.store import Baselines, Run, Selection, stop_image
 
 SIGMA = 25.0
 """Of the noisy pictures, which the other methods are told."""

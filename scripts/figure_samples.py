@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.panels import show
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import output_at
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.images import cut, whole_image
 from dip_experiments.metrics import radial_spectrum
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, Selection
 
 NATURAL = ("astronaut", "camera", "chelsea", "coffee")
 """Pictures of scikit-image that are compared with."""

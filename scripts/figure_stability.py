@@ -23,10 +23,10 @@ from dip_experiments.drawing.curves import Curve, curve_of, tabulated
 from dip_experiments.drawing.deviations import pooled_variance, spread
 from dip_experiments.drawing.independence import counted
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection, waiting
 
 COLOURS = dict(zip(NOISES, (BLUE, ORANGE, RED), strict=True))
 SHADES = ("0.7", GREEN, BLUE)

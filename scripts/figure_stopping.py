@@ -9,11 +9,11 @@ from table_stopping import ASKED, PLAIN, RULES, at_stop, kind_of, noise_of
 
 from dip_experiments.drawing.curves import Array, Curve, band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.drawing.words import network_words
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection, waiting
 
 IMAGE = "cset9/f16"
 NOISES = {

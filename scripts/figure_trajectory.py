@@ -9,10 +9,11 @@ from trajectory import ASKED, F16, rows_of, still_waiting, theirs
 
 from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, WIDTH
 from dip_experiments.drawing.words import size_words
 from dip_experiments.selection import select
+from dip_experiments.store import Selection
 
 COLOURS = {"gamma_uniform": BLUE, "gamma_one": ORANGE, "corners_aligned": GREEN, "perturbation_weak": RED}
 MEANING = "aligned: corners, when upsampling; p: sigma_p of the latent's perturbation, else 1/30"

@@ -9,11 +9,11 @@ import numpy as np
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.intervals import Interval, holm, paired, picture_interval, picture_means, picture_p_value
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection, waiting
 
 DEFAULT = "default"
 SIGNIFICANT = 0.05

@@ -10,11 +10,11 @@ from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.impedance import iterations_explained
 from dip_experiments.drawing.intervals import Interval, mean_interval, rank_correlation
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 TARGETS = ("natural", "noisy", "shuffled", "noise")
 NUMBERS = (

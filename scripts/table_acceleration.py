@@ -6,12 +6,12 @@ from typing import Any
 
 from dip_experiments.drawing.intervals import interval_words
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_differences, peak_gaps, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, job_rows, table_page
 from dip_experiments.drawing.words import seed_words
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection, waiting
 
 PAPER = (0.01, [0.9, 0.999])
 """Rate and betas of Adam (authors)."""

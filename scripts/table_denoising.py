@@ -10,11 +10,11 @@ from dip_experiments.drawing.comparison import comparison
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import SIGMA, denoiser, rival_columns
 from dip_experiments.drawing.rows import Mean, Numbers, Part, Row, Table, fitted, look_up
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import peaks
 from dip_experiments.published import find
 from dip_experiments.selection import select
-from dip_experiments.store import Baselines, Run
+from dip_experiments.store import Baselines, Run, Selection
 
 AUTHORS, FRESH = "authors' noise", "fresh noise"
 SETTINGS = {("noisy25", SIGMA): AUTHORS, ("gaussian", SIGMA): FRESH}

@@ -14,13 +14,13 @@ from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.independence import independence_words
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import Array, Row, Table, part_rows
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, chosen, markdown, paragraph
 from dip_experiments.drawing.words import lost_words
 from dip_experiments.published import trajectory
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection, waiting
 
 CLOSE = 0.3
 """dB within which a number counts as the paper's (ours)."""

@@ -4,8 +4,9 @@ import sys
 
 from dip_experiments.drawing.impedance import impedance_page
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.selection import select
+from dip_experiments.store import Selection
 
 NAMES = {
     "architecture": lambda words: str(words["architecture"]["name"]),

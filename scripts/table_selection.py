@@ -8,10 +8,10 @@ import numpy as np
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.intervals import picture_interval
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
-from dip_experiments.store import Run, stop_image
+from dip_experiments.store import Job, Run, Selection, stop_image
 
 TITLES = {
     "image": "image",

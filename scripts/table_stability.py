@@ -12,11 +12,11 @@ from dip_experiments.drawing.deviations import Spread, spread
 from dip_experiments.drawing.independence import counted
 from dip_experiments.drawing.intervals import Interval, picture_means
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, job_rows, table_page
 from dip_experiments.selection import select
-from dip_experiments.store import Run, stop_image
+from dip_experiments.store import Job, Run, Selection, stop_image, waiting
 
 PLATEAU = 0.2
 """dB below the best: as far as the plateau goes (ours)."""

@@ -12,11 +12,11 @@ from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.independence import counted
 from dip_experiments.drawing.intervals import picture_interval
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script, waiting
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
 from dip_experiments.stopping import outdated
-from dip_experiments.store import Run, stop_image
+from dip_experiments.store import Run, Selection, stop_image, waiting
 
 ORACLES = {"output": "psnr_reference", "average": "psnr_average", "mean": "psnr_mean"}
 """The curve of each kind of image."""

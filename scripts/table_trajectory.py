@@ -9,12 +9,12 @@ from trajectory import ASKED, F16, WORDS, Row, Theirs, rows_of, still_waiting, t
 
 from dip_experiments.drawing.curves import add_row, value_at
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Selection, run_script
+from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.drawing.words import seed_words, size_words
 from dip_experiments.selection import select
-from dip_experiments.store import Run
+from dip_experiments.store import Run, Selection
 
 TITLES = {
     "picture": "picture",

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.drawing.script import Job, Selection, waiting
 from dip_experiments.published import code_curves, trajectory
 from dip_experiments.selection import PRECISIONS
-from dip_experiments.store import Run
+from dip_experiments.store import Job, Run, Selection, waiting
 
 Array = NDArray[np.float64]
 WORDS = {

@@ -10,9 +10,8 @@ from test_restoration_tables import AUTHORS, larger, made_up
 from dip_experiments import baselines
 from dip_experiments.datasets import PICTURES
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST
-from dip_experiments.store import Run
+from dip_experiments.store import Job, Run, Selection
 
 TABLES = ("denoising", "super_resolution", "inpainting")
 

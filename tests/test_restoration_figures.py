@@ -12,11 +12,10 @@ from studio import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows
 from dip_experiments import baselines
 from dip_experiments.compose import compose_jobs
 from dip_experiments.drawing.curves import log_points
-from dip_experiments.drawing.script import Selection
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.settings import read_settings
-from dip_experiments.store import Store, write_image
+from dip_experiments.store import Selection, Store, write_image
 
 FIGURES = ["fig3", "fig4", "fig5", "fig6", "fig7", "fig10"]
 NOISY = CLEAN + np.random.default_rng(1).normal(0, 25 / 255, CLEAN.shape)

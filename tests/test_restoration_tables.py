@@ -14,10 +14,9 @@ from dip_experiments.datasets import PICTURES
 from dip_experiments.drawing.comparison import rivals_words
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import Row
-from dip_experiments.drawing.script import Selection
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
-from dip_experiments.store import Run, Store
+from dip_experiments.store import Run, Selection, Store
 
 TABLES = ("denoising", "super_resolution", "inpainting")
 ROWS = {"denoising": 9 * 2 + 7, "super_resolution": 19 * 2 + 4, "inpainting": 11 + 1}

@@ -10,9 +10,8 @@ import pytest
 from studio import draw, make_run, part_of, rows, selection
 
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import Job, Selection
 from dip_experiments.published import code_curves, trajectory
-from dip_experiments.store import Run, Store
+from dip_experiments.store import Job, Run, Selection, Store
 from dip_experiments.store.files import write_json
 
 LENGTH = 1000

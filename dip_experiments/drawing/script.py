@@ -11,9 +11,8 @@ from typing import Any
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.style import style
 from dip_experiments.drawing.words import OF_A_MACHINE
-from dip_experiments.store import Job, Origin, Selection, drawings_folder, waiting
+from dip_experiments.store import Origin, Selection, drawings_folder
 
-__all__ = ["Job", "Selection", "command_line", "run_script", "waiting"]
 WRONG = 2
 """Exit code of what cannot be drawn."""
 OPTIONS = {"scale": "--scale", "paths.results": "--results"}
