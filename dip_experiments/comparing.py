@@ -115,9 +115,9 @@ def compared(own: Selection, committed: Store) -> Iterator[Compared]:
     for label, job in zip(labels(own.jobs), own.jobs, strict=True):
         if job.run is None:
             continue
-        records = twins(job.words, job.run, committed)
+        records = [numbers(record) for record in twins(job.words, job.run, committed)]
         for name, ours in numbers(job.run).items():
-            theirs = [numbers(record)[name] for record in records if name in numbers(record)]
+            theirs = [record[name] for record in records if name in record]
             if theirs:
                 first = theirs[0]
                 spread = first.values if len(first.values) > 1 else tuple(n for one in theirs for n in one.values)

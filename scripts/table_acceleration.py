@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dip_experiments.drawing.intervals import interval_words
+from dip_experiments.drawing.intervals import format_interval
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_differences, peak_gaps, peak_iterations, peaks
@@ -72,7 +72,7 @@ def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
         paper = basis.get(image(run.settings))
         if paper != run and (gap := peak_differences(run, paper)).size:
             gaps.setdefault(label(run.settings), {})[image(run.settings)] = gap
-    told = "; ".join(f"{settings}: {interval_words(gap)}" for settings, gap in gaps.items())
+    told = "; ".join(f"{settings}: {format_interval(gap)}" for settings, gap in gaps.items())
     return f"Gaps over the pictures, mean and 95 % interval: {told}." if told else ""
 
 

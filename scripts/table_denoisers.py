@@ -98,10 +98,10 @@ def draw(study: Selection, uniform: Selection, decoder: Selection) -> Page:
         for row in found:
             add_row(columns, *row.cells(sigma, basis))
     runs = [run for one in asked for run in one.runs]
-    return table_page(columns, TITLES, runs, f"{ABOVE} {draws_words(study)}", waiting(*asked))
+    return table_page(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*asked))
 
 
-def draws_words(study: Selection) -> str:
+def describe_draws(study: Selection) -> str:
     """Say how many draws stand behind each strength, as all rows of one share them; nothing where there are no runs."""
     counts = {sigma: count_independent(at(noise, study).runs).noise_draws for noise, sigma in NOISES.items()}
     told = ", ".join(f"{count} at sigma {sigma:g}" for sigma, count in counts.items() if count)

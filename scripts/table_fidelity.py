@@ -11,7 +11,7 @@ from table_super_resolution import TABLE as SUPER_RESOLUTION
 
 from dip_experiments.drawing.comparison import facts
 from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.independence import independence_words
+from dip_experiments.drawing.independence import describe_independence
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import Array, Row, Table, part_rows
 from dip_experiments.drawing.script import run_script
@@ -71,7 +71,7 @@ def draw(*selections: Selection) -> Page:
     counted = f"{found.count('yes')} of {len(found)} numbers are within {CLOSE} dB."
     notes = "\n".join(paragraph(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*columns["why"]} - {NONE}))
     unique = list(dict.fromkeys(runs))
-    above = paragraph(f"{ABOVE} {counted} {independence_words(unique)} {lost_words(unique)}")
+    above = paragraph(f"{ABOVE} {counted} {describe_independence(unique)} {lost_words(unique)}")
     return Page(f"{above}\n\n{markdown(chosen(columns, TITLES))}\n{notes}", columns, unique, waiting(*selections))
 
 

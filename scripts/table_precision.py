@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 
 from dip_experiments.drawing.impedance import impedance_page
-from dip_experiments.drawing.intervals import interval_words
+from dip_experiments.drawing.intervals import format_interval
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import peak_differences, peak_gaps, peaks
@@ -56,7 +56,7 @@ def verdict(selection: Selection, plain: Mapping[str, Run]) -> str:
     lower = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "bf16"}
     apart = {image: peak_differences(run, plain[image]) for image, run in lower.items() if image in plain}
     some = {image: values for image, values in apart.items() if values.size}
-    return VERDICT.format(interval_words(some)) if some else ""
+    return VERDICT.format(format_interval(some)) if some else ""
 
 
 def draw_impedance(selection: Selection) -> Page:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from studio import make_bare_run
 
-from dip_experiments.drawing.independence import Independent, count_independent, independence_words
+from dip_experiments.drawing.independence import Independent, count_independent, describe_independence
 from dip_experiments.drawing.page import sources
 from dip_experiments.drawing.table import table_page
 from dip_experiments.store import Run
@@ -64,8 +64,8 @@ def test_tasks_without_noise_have_no_draws_but_of_a_random_mask(tmp_path: Path) 
     assert count_independent(drawn) == Independent(0, 2, 2, 2)
     assert count_independent(read) == Independent(0, 0, 2, 2)
     assert count_independent(enlarged) == Independent(0, 0, 1, 1)
-    assert independence_words(drawn) == "Behind it: no noise drawn, 2 independent mask draws, 2 seeds, 2 pictures."
-    assert independence_words(enlarged) == "Behind it: no noise drawn, 1 seed, 1 picture."
+    assert describe_independence(drawn) == "Behind it: no noise drawn, 2 independent mask draws, 2 seeds, 2 pictures."
+    assert describe_independence(enlarged) == "Behind it: no noise drawn, 1 seed, 1 picture."
 
 
 def test_seeds_that_failed_stand_behind_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from studio import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments import baselines
 from dip_experiments.datasets import PICTURES
-from dip_experiments.drawing.comparison import rivals_words
+from dip_experiments.drawing.comparison import describe_rivals
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import Row
 from dip_experiments.images import read_image
@@ -260,8 +260,8 @@ def test_ours_is_compared_with_other_methods_over_the_pictures_that_both_have() 
     half = stats.t.ppf(0.975, 1)  # of +1 and +3
     both = f"{2 - half:.2f} to +{2 + half:.2f}, 2 pictures"
     words = f"interval: biharmonic: +2.00 dB ({both}); pixels_tv: +0.50 dB (1 picture)."
-    assert words in " ".join(rivals_words(table, "50 % missing", rows).split())
-    assert rivals_words(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
+    assert words in " ".join(describe_rivals(table, "50 % missing", rows).split())
+    assert describe_rivals(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
 
 
 def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from dip_experiments.drawing.independence import independence_words
-from dip_experiments.drawing.intervals import interval_words
+from dip_experiments.drawing.independence import describe_independence
+from dip_experiments.drawing.intervals import format_interval
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
 from dip_experiments.drawing.table import NONE, chosen, markdown, paragraph
@@ -25,20 +25,20 @@ def comparison(table: Table, fits: Selection, plain: Selection, further: Sequenc
     lines = [cells(table, row, fits.scale) for row in (*rows, *further)]
     columns = {name: [line[name] for line in lines] for name in table.header}
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
-    counts = f"{independence_words(runs)} {lost_words(runs)}"
+    counts = f"{describe_independence(runs)} {lost_words(runs)}"
     above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {counts}"
-    told = {setting: rivals_words(table, setting, pictures) for setting in {row.setting for row in pictures}}
+    told = {setting: describe_rivals(table, setting, pictures) for setting in {row.setting for row in pictures}}
     text = "\n".join([f"{paragraph(above)}\n", *sections(table, lines, told), table.below, ""])
     return Page(text, columns, runs, waiting(table, pictures, fits, plain))
 
 
-def rivals_words(table: Table, setting: str, pictures: Sequence[Row]) -> str:
+def describe_rivals(table: Table, setting: str, pictures: Sequence[Row]) -> str:
     """Say by how much ours differs from other methods on the pictures of a setting that both have; nothing without."""
     gaps: dict[str, dict[str, Array]] = {}
     for row in (row for row in pictures if row.setting == setting and row.ours in row.numbers):
         for name in (name for name in table.rivals if name in row.numbers):
             gaps.setdefault(name, {})[row.image] = row.numbers[row.ours].mean() - row.numbers[name]
-    told = "; ".join(f"{name}: {interval_words(gap)}" for name, gap in gaps.items())
+    told = "; ".join(f"{name}: {format_interval(gap)}" for name, gap in gaps.items())
     return paragraph(f"`ours` less other methods, mean over the pictures and 95 % interval: {told}.") if told else ""
 
 

@@ -50,7 +50,7 @@ def count_independent(runs: Sequence[Run]) -> Independent:
     return Independent(len(noise), len(masks), len(seeds), len({picture(run) for run in runs}))
 
 
-def independence_words(runs: Sequence[Run]) -> str:
+def describe_independence(runs: Sequence[Run]) -> str:
     """Return the sentence of every table; nothing where there are no runs."""
     return count_independent(runs).words if runs else ""
 

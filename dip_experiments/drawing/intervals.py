@@ -59,7 +59,7 @@ def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -
     return mean_interval(means) if means.size else Interval(np.nan, np.nan, np.nan)
 
 
-def interval_words(values_by_picture: Mapping[str, Sequence[float] | Array]) -> str:
+def format_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> str:
     """Return the mean over pictures in dB with its interval: `+0.05 dB (-0.13 to +0.23, 3 pictures)`."""
     found, count = picture_interval(values_by_picture), len(values_by_picture)
     sure = f"{found.words}, {count} pictures" if count > 1 else "1 picture"

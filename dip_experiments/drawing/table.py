@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.independence import independence_words
+from dip_experiments.drawing.independence import describe_independence
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.words import lost_words
 from dip_experiments.store import Job, Run
@@ -61,6 +61,6 @@ def job_rows(
 
 def table_page(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Page:
     """A table of `columns`, of which those of `titles` are for reading. `waiting`: what is said of missing rows."""
-    above = paragraph(f"{notes} {independence_words(runs)} {lost_words(runs)}")
+    above = paragraph(f"{notes} {describe_independence(runs)} {lost_words(runs)}")
     text = f"{above}\n\n{markdown(chosen(columns, titles))}"
     return Page(text, columns, runs, waiting)
