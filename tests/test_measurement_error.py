@@ -14,6 +14,7 @@ from dip_experiments.operators import Downsampler, Identity, Mask, Operator
 from dip_experiments.report.numbers import stop_table
 from dip_experiments.stopping import Prepared, prepared
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
+from dip_experiments.store import write_image
 from dip_experiments.tensors import generator
 
 CLEAN = torch.from_numpy(smooth(64))
@@ -105,6 +106,20 @@ def test_a_fit_names_the_psnr_of_the_measurement_so_wherever_it_is_told(
     assert len(lines) == 1
     assert "split: estimated PSNR of the measurement " in lines[0]
     assert lines[0].endswith("dB (not of the image)")
-    assert "estimated PSNR of the measurement " in told.err.splitlines()[-1]
+    assert "PSNR of the measurement" not in told.err.splitlines()[-1], "it stands beside an image's PSNR"
     assert "estimated PSNR of the measurement " in stop_table(run)[1][0][-1]
     assert "share their noise" not in caplog.text, "holes are no noise"
+
+
+def test_progress_tells_the_psnr_of_the_measurement_where_nobody_knows_that_of_the_image(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_image(tmp_path / "photo.png", CLEAN[0].numpy())
+    write_image(tmp_path / "mask.png", KNOWN[0].double().numpy())
+    paths = [f"image.path={tmp_path / 'photo.png'}", f"task.mask={tmp_path / 'mask.png'}"]
+    words = ["image=file", "image.size=64", "task=inpainting", "fit.iterations=10"]
+    asked = [*words, *paths, "stopping=split", "stopping.law.sigma=5"]
+    assert dip(*SMALL, *asked) == 0
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert "estimated PSNR of the measurement " in last
+    assert "to the reference" not in last
