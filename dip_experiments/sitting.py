@@ -21,7 +21,7 @@ from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
 from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.planning import Plan, make_fit
-from dip_experiments.settings import Settings, Wandb
+from dip_experiments.settings import Settings, Wandb, flat
 from dip_experiments.stopping import Observers, StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
 from dip_experiments.tasks import Reconstruction
@@ -131,10 +131,12 @@ def begin(run: Run, settings: Settings, store: Store) -> Begun:
     """Look at what is there: of a finished run nothing is touched, another one is written beside it.
 
     That has the rules and the images of both. Damaged files are named and kept under another name, never taken for a
-    result.
+    result. Raises ValueError where a rule asked for has watched the run with other words.
     """
     if run.summarised and (faults := run.faults()):
         _set_aside(run, store, "; ".join(faults))
+    if run.summarised and not settings.force:
+        check_rules(run, settings)
     place = store.beside(run) if run.summarised else run
     keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
     if run.summarised:
@@ -147,8 +149,26 @@ def begin(run: Run, settings: Settings, store: Store) -> Begun:
     return Begun(place, settings, keep, saved)
 
 
+def check_rules(run: Run, settings: Settings) -> None:
+    """Raise ValueError where a finished run has the result of a rule with other words than those asked for.
+
+    It would be lost, and two requests would replace each other's for ever. What an older epoch found is lost anyway.
+    """
+    asked, older = rules_asked(settings), watched_before(run, settings)
+    for name, words in rules_of(run).items():
+        if name not in asked or name in older or asked[name] == words:
+            continue
+        known, other = flat(words), flat(asked[name])
+        apart = [key for key in {**known, **other} if known.get(key) != other.get(key)]
+        told, wanted = (", ".join(f"{key}={found.get(key)}" for key in apart) for found in (known, other))
+        raise ValueError(
+            f"{name}: it has watched the finished run {run.name} with {told}, not {wanted}; force=true replaces that "
+            "result, paths.results=FOLDER keeps both"
+        )
+
+
 def with_rules_of(run: Run, settings: Settings) -> Settings:
-    """Add the rules that watched a finished run of the same name, unless they are asked for with other words.
+    """Add the rules that watched a finished run of the same name to those asked for.
 
     Only rules that the name says nothing of are added: it has all the others already.
     """

@@ -1,5 +1,6 @@
 """An architecture is what it says that it is, suits the picture, and tells its memory before it is built."""
 
+import importlib
 import sys
 import time
 from pathlib import Path
@@ -98,23 +99,37 @@ def test_a_class_of_another_package_counts_by_the_source_of_its_module_and_ours_
     )
 
 
-def test_the_modules_of_all_classes_of_a_package_that_a_network_inherits_count(
+def test_all_modules_that_a_network_is_made_of_count_and_no_library_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "theirs").mkdir()
     for name, text in (
-        ("__init__", ""),
-        ("base", f"from {OURS} import Skip\nclass Base(Skip):\n    pass\n"),
-        ("net", "from theirs.base import Base\nclass Net(Base):\n    pass\n"),
+        ("theirs/__init__", ""),
+        ("theirs/base", f"from {OURS} import Skip\nclass Base(Skip):\n    pass\n"),
+        ("theirs/net", "import json, torch, helpers\nfrom theirs.base import Base\nclass Net(Base):\n    pass\n"),
+        ("theirs/unused", ""),
+        ("helpers", "from numpy import zeros\nfrom deeper import layer\nimport helpers\n"),
+        ("deeper", "def layer():\n    return 1\n"),
     ):
-        (tmp_path / "theirs" / f"{name}.py").write_text(text)
+        (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    assert set(source_digests(find_network("theirs.net.Net", "mine"))) == {"theirs.net", "theirs.base"}
+
+    def digests() -> dict[str, str]:
+        for name in ("theirs", "theirs.net", "theirs.base", "helpers", "deeper"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        importlib.invalidate_caches()
+        return source_digests(find_network("theirs.net.Net", "mine"))
+
+    before = digests()
+    assert set(before) == {"theirs.net", "theirs.base", "helpers", "deeper"}
+    (tmp_path / "deeper.py").write_text("def layer():\n    return 1.5\n")
+    after = digests()
+    assert {name for name in before if before[name] != after[name]} == {"deeper"}
 
 
 def test_a_class_without_a_file_is_refused_as_nobody_could_tell_its_runs_apart() -> None:
     made = type("Made", (Skip,), {"__module__": "typed_in"})
-    with pytest.raises(ValueError, match=r"_target_=typed_in\.Made: its source is not there.*into a file"):
+    with pytest.raises(ValueError, match=r"_target_=typed_in\.Made: the source of typed_in is not there.*into a file"):
         counted(made, "typed_in.Made", SKIP)
 
 

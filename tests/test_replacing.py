@@ -48,6 +48,22 @@ def test_two_requests_that_want_other_observers_are_both_answered_once_both_were
         assert finished_before(dip, capfd, *words)
 
 
+def test_a_rule_has_one_result_of_a_run_which_other_words_of_it_replace_only_when_forced(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, other = fresh(tmp_path, dip, *WORDS, *FIXED), [*FIXED, "observe.fixed.iteration=9"]
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    capfd.readouterr()
+    assert dip(*SMALL, *WORDS, *other, "observe=[moving_variance,fixed]") == 2
+    told = capfd.readouterr().err
+    assert f"fixed: it has watched the finished run {run.name} with iteration=5, not iteration=9; force=true" in told
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+    assert folders(run) == {run.name}
+    assert not finished_before(dip, capfd, *other, "force=true")
+    assert Run(run.folder).summary["stopping"]["fixed"]["joint"] == 9
+    assert finished_before(dip, capfd, *other)
+
+
 @pytest.mark.parametrize("words", [MOVING, ["fit.keep=[15]"], ["force=true"]])
 def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
     words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -180,15 +180,18 @@ def test_a_run_that_other_hardware_fitted_too_is_no_conflict_and_ours_stays(
             }
             told_apart = {"seed": 7} if (name, folder) == (otherwise, "other") else {}
             run = make_run(tmp_path / folder, name, curves=curves, **words | told_apart)
-            sittings = [{**run.provenance["sittings"][0], "threads": 1 if name == alike else threads}]
+            sitting = {**run.provenance["sittings"][0], "threads": 1 if name == alike else threads}
+            sittings = [sitting] * threads  # taken up again elsewhere, which changes no number
             write_json(run.folder / "provenance.json", {**run.provenance, "sittings": sittings})
-            run.finish({key: value for key, value in run.summary.items() if key not in ("files", "seal")})
+            summary = {key: value for key, value in run.summary.items() if key not in ("files", "seal")}
+            run.finish(summary | {"stopping": {"fixed": {}, **({"split": {}} if folder == "other" else {})}})
     before = (tmp_path / "results" / "runs" / twin / "curves.csv").read_bytes()
     code, out, err = told(capfd, "merge", "other")
     assert code == 1
-    assert f"runs/{twin}: same run, other threads: ours is kept, PSNR at most 0.25 dB apart" in out
+    apart = "PSNR at most 0.25 dB apart; theirs alone was watched by split"
+    assert f"runs/{twin}: same run, other threads: ours is kept, {apart}" in out
     assert f"runs/{otherwise}: other settings under this name" in err
-    assert f"runs/{alike}: other bytes under this name: curves.csv" in err
+    assert f"runs/{alike}: other bytes under this name: curves.csv, provenance.json, " in err
     assert "1 of other hardware" in out
     assert (tmp_path / "results" / "runs" / twin / "curves.csv").read_bytes() == before
 

@@ -3,9 +3,12 @@
 import importlib
 import inspect
 import math
+import sys
 import typing
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -52,7 +55,7 @@ def own_names(network: type[Network]) -> tuple[str, ...]:
 
 def is_ours(network: type[Network]) -> bool:
     """Whether a class is of this package, whose epochs say when numbers change."""
-    return network.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return _top(network.__module__) == _top(__name__)
 
 
 def filled_in(network: type[Network], words: Arguments) -> Arguments:
@@ -90,24 +93,48 @@ def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
 
 @cache
 def source_digests(network: type[Network]) -> dict[str, str]:
-    """SHA-256 of the modules that define a class of another package, and the classes of that package it inherits.
+    """SHA-256 of the modules that a class of another package is made of, by name.
 
-    As they are when it is first asked for, which is when they were imported. Functions and layers that such a module
-    takes from other modules do not count: after a change there, say force=true or give the class another name. Raises
-    ValueError where a class has no file.
+    Those that define it and the classes of its package that it inherits, and all that such a module imports from that
+    package or from files outside the installed libraries. As they are when it is first asked for, which is when they
+    were imported. Raises ValueError where a class has no file.
     """
-    package = network.__module__.partition(".")[0]
-    classes = [one for one in network.__mro__ if one.__module__.partition(".")[0] == package]
-    found = {}
-    for one in classes:
+    package = _top(network.__module__)
+    waiting = [one.__module__ for one in network.__mro__ if _top(one.__module__) == package]
+    found: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
         try:
-            found[one.__module__] = file_digest(Path(inspect.getfile(one)))
-        except (TypeError, OSError):
+            found[name] = file_digest(Path(str(sys.modules[name].__file__)))
+        except (KeyError, AttributeError, OSError):
             raise ValueError(
-                f"architecture._target_={one.__module__}.{one.__qualname__}: its source is not there, by which a run "
-                "of it would be known; put the class into a file that can be imported"
+                f"architecture._target_={network.__module__}.{network.__qualname__}: the source of {name} is not "
+                "there, by which a run of it would be known; put it into a file that can be imported"
             ) from None
-    return found
+        waiting += [other for other in _imported(sys.modules[name]) if _top(other) == package or _is_own(other)]
+    return dict(sorted(found.items()))
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _imported(module: ModuleType) -> Iterator[str]:
+    """The modules that a module has among its names, and those of its functions and classes."""
+    for value in list(vars(module).values()):
+        if isinstance(value, ModuleType):
+            yield value.__name__
+        elif isinstance(value, (type, FunctionType)):
+            yield value.__module__
+
+
+def _is_own(module: str) -> bool:
+    """Whether a module is somebody's file, neither ours nor of Python or an installed library."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    known = {*sys.stdlib_module_names, _top(__name__)}
+    return bool(file) and _top(module) not in known and not {"site-packages", "dist-packages"} & {*Path(file).parts}
 
 
 def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dip_experiments.settings import flat
 from dip_experiments.store import Run
 
 OF_SEEDS = "pictures of {}, numbers and curves with mean and range"
@@ -96,11 +97,3 @@ def differing(words: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str,
         for key, value in mine.items()
         if (key not in plain or plain[key] != value) and (not key.startswith(TABLES) or key == f"{TABLES}name")
     }
-
-
-def flat(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by their full names, `image.size`."""
-    found: dict[str, Any] = {}
-    for key, value in words.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found

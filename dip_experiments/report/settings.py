@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.drawing.words import flat, network_words
+from dip_experiments.drawing.words import network_words
+from dip_experiments.settings import flat
 
 Words = Mapping[str, Any]
 Compose = Callable[[str | None, str], Words]

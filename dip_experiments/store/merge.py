@@ -67,14 +67,16 @@ def _compared(mine: Run, found: Run, path: Path, same_settings: SameSettings) ->
         return Merged(path, REFUSED, f"other bytes under this name: {', '.join(differing)}")
     if not same_settings(mine, found):
         return Merged(path, REFUSED, "other settings under this name")
-    apart = _apart(mine, found)
-    return Merged(path, TWIN, f"same run, other {hardware}: ours is kept, PSNR at most {apart:.2g} dB apart")
+    told = f"same run, other {hardware}: ours is kept, PSNR at most {_apart(mine, found):.2g} dB apart"
+    if further := sorted(found.summary.get("stopping", {}).keys() - mine.summary.get("stopping", {}).keys()):
+        told += f"; theirs alone was watched by {', '.join(further)}"
+    return Merged(path, TWIN, told)
 
 
 def _other_hardware(mine: Run, found: Run) -> str:
-    """In what of their sittings two runs differ, in words; nothing where they were fitted alike."""
+    """In what of their sittings two runs differ, in words; nothing where they were fitted alike, in whatever parts."""
     ours, theirs = (
-        {name: [sitting.get(name) for sitting in run.provenance["sittings"]] for name in HARDWARE}
+        {name: {str(sitting.get(name)) for sitting in run.provenance["sittings"]} for name in HARDWARE}
         for run in (mine, found)
     )
     return ", ".join(name for name in HARDWARE if ours[name] != theirs[name])
