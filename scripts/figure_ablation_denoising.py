@@ -12,13 +12,13 @@ from table_ablation_denoising import (
     fits_of,
     pictures_done,
     pictures_of,
-    rising,
     tested,
 )
 
 from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
+from dip_experiments.drawing.stored import rising
 from dip_experiments.drawing.style import BLUE, RED, sheet
 from dip_experiments.selection import select
 from dip_experiments.store import Selection, waiting
@@ -43,7 +43,7 @@ def draw(*selections: Selection) -> Page:
     labels = []
     for place, (change, effect) in enumerate(ranked):
         draw_effect(axis, place, effect)
-        fits, up = sum(len(run.seeds) for run in found[change]), rising(found[change])
+        fits, up = sum(len(run.seeds) for run in found[change]), sum(map(rising, found[change]))
         labels.append(change.replace("_", " ") + (f"  \N{UPWARDS ARROW}{up}/{fits}" if up else ""))
         mean, each = effect.interval, (effect.by_picture.get(picture, np.nan) for picture in pictures)
         numbers = (f"{value:.3f}" for value in (mean.value, mean.low, mean.high))

@@ -10,7 +10,7 @@ from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.intervals import Interval, holm, paired, picture_interval, picture_means, picture_p_value
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import Array, peak_iterations, peaks
+from dip_experiments.drawing.stored import Array, peak_iterations, peaks, rising
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
 from dip_experiments.store import Run, Selection, waiting
@@ -18,9 +18,6 @@ from dip_experiments.store import Run, Selection, waiting
 DEFAULT = "default"
 SIGNIFICANT = 0.05
 """Chance that any change without an effect is marked (ours)."""
-END = 0.02
-"""Part of the iterations, the last, in which a peak says that the fit still rises (ours): of the first 306 fits of the
-ablation 115 have their peak in it, 101 at the very last iteration, and 4 in as many iterations before it."""
 NUMBERS = (
     "fits", "average_peak", "difference", "difference_low", "difference_high", "interval", "p_value", "p_value_holm",
     "difference_marked", "by_picture", "average_iteration", "rising", "at", "average_end", "output_peak",
@@ -133,7 +130,7 @@ def cells(runs: Sequence[Run], effect: Effect | None, pictures: Sequence[str]) -
     end = np.concatenate([[run.summary["final"]["psnr_average"][r] for r in run.replicas] for run in runs])
     seconds = [run.summary["wall_seconds"] / run.summary["iterations"] / len(run.provenance["seeds"]) for run in runs]
     known, apart = effect_cells(effect, pictures)
-    fits, up = end.size, rising(runs)
+    fits, up = end.size, sum(map(rising, runs))
     return (
         str(fits), peak, *known, at, str(up), f"{at} ({up}/{fits})", f"{end.mean():.2f}", output_peak, output_at,
         f"{np.median(seconds):.3f}", *apart,
@@ -167,12 +164,6 @@ def mean_peak(runs: Sequence[Run], column: str) -> str:
 def medians(runs: Sequence[Run], column: str) -> str:
     """Return the median of the peak's iteration over all fits."""
     return f"{np.median(np.concatenate([peak_iterations(run, column) for run in runs])):.0f}"
-
-
-def rising(runs: Sequence[Run]) -> int:
-    """Count the fits whose average still rises at the last iteration: its peak lies at the end."""
-    late = [peak_iterations(run, "psnr_average") > (1 - END) * run.summary["iterations"] for run in runs]
-    return int(np.concatenate(late).sum())
 
 
 EXPERIMENTS = (

@@ -13,6 +13,7 @@ from dip_experiments.drawing.independence import counted
 from dip_experiments.drawing.intervals import picture_interval
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
+from dip_experiments.drawing.stored import rising
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
 from dip_experiments.selection import select
 from dip_experiments.stopping import outdated
@@ -170,7 +171,8 @@ def draw(study: Selection, others: Selection) -> Page:
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
     rows, asked = list(rows_of(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
     shown = summed_up(rows, [noise for noise in NOISES if noise in asked])
-    page = table_page(shown, TITLES, runs, ABOVE.format(behind=behind(rows)) + left_out(runs), waits)
+    above = ABOVE.format(behind=behind(rows)) + still_rising(runs) + left_out(runs)
+    page = table_page(shown, TITLES, runs, above, waits)
     return Page(page.shown, columns_of(rows), runs, waits)
 
 
@@ -181,6 +183,16 @@ def behind(rows: Sequence[Row]) -> str:
         draws.setdefault(NOISES[row.noise], set()).add((row.image, row.draw))
     found = (f"{n}, {counted(len(d), 'draw')} of {counted(len(dict(d)), 'picture')}" for n, d in draws.items())
     return f"Noise drawn: {'; '.join(found)}." if draws else ""
+
+
+def still_rising(runs: Sequence[Run]) -> str:
+    """Return how many fits of each kind end while their averaged image still rises: with more iterations their oracle is higher."""
+    up: Counter[str] = Counter()
+    for run in runs:
+        up[kind_of(run)] += rising(run)
+    told = (f"{n} of the {sum(len(r.seeds) for r in runs if kind_of(r) == kind)} {kind}" for kind, n in up.items() if n)
+    found = ", ".join(told).replace("_", " ")
+    return f" The averaged image still rises at the last iteration of {found} fits." if found else ""
 
 
 def left_out(runs: Sequence[Run]) -> str:

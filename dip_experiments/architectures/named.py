@@ -132,9 +132,10 @@ def _imported(module: ModuleType) -> Iterator[str]:
 
 def _is_own(module: str) -> bool:
     """Whether a module is somebody's file, neither ours nor of Python or an installed library."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    known = {*sys.stdlib_module_names, _top(__name__)}
-    return bool(file) and _top(module) not in known and not {"site-packages", "dist-packages"} & {*Path(file).parts}
+    file: str | None = getattr(sys.modules.get(module), "__file__", None)
+    if not file or _top(module) in {*sys.stdlib_module_names, _top(__name__)}:
+        return False
+    return not {"site-packages", "dist-packages"} & {*Path(file).parts}
 
 
 def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:

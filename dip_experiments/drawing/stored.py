@@ -8,6 +8,9 @@ from dip_experiments.images import read_image
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
+END = 0.02
+"""Part of the iterations, the last, in which a peak says that the fit still rises (ours): of the first 306 fits of the
+ablation 115 have their peak in it, 101 at the very last iteration, and 4 in as many iterations before it."""
 
 
 def stored(run: Run, name: str, replica: int | None = None) -> Array:
@@ -34,6 +37,11 @@ def peaks(run: Run, column: str) -> Array:
 def peak_iterations(run: Run, column: str) -> Array:
     """Where a curve is best, one per seed."""
     return np.array([run.summary["oracle_iteration"][column][replica] for replica in run.replicas], dtype=float)
+
+
+def rising(run: Run) -> int:
+    """Count the seeds whose average still rises at the last iteration: its peak lies at the END."""
+    return int(np.sum(peak_iterations(run, "psnr_average") > (1 - END) * run.summary["iterations"]))
 
 
 def peak_differences(run: Run, other: Run | None) -> Array:
