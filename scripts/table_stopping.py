@@ -186,7 +186,7 @@ def behind(rows: Sequence[Row]) -> str:
 
 
 def still_rising(runs: Sequence[Run]) -> str:
-    """Return how many fits of each kind end while their averaged image still rises: with more iterations their oracle is higher."""
+    """Return how many fits of each kind end while their averaged image still rises, and their oracle would too."""
     up: Counter[str] = Counter()
     for run in runs:
         up[kind_of(run)] += rising(run)
