@@ -57,6 +57,16 @@ def middles(shared: Path, *sizes: int) -> Iterator[tuple[int, np.ndarray]]:
         yield n, whole[:, top : top + side, left : left + side]
 
 
+def corners(shared: Path) -> Iterator[tuple[int, np.ndarray]]:
+    """Two corners of each picture that has room for them beside its middle: the constants were fitted to no corner."""
+    for n, whole in enumerate(whole_pictures(shared)):
+        for at_bottom in (False, True):
+            side, (height, width) = (64, 96, 128)[(n + at_bottom) % 3], whole.shape[1:]
+            if min(height, width) >= 2 * side:
+                top, left = (height - side) * at_bottom, (width - side) * ((n + at_bottom) % 2)
+                yield 2 * n + at_bottom, whole[:, top : top + side, left : left + side]
+
+
 def check_coverage(z: list[float]) -> None:
     """68 % within one and 95 % within two standard errors, give or take what 200 draws allow: three of their errors."""
     for most, share in ((1, 0.68), (2, 0.95)):
@@ -78,6 +88,17 @@ def test_an_error_estimated_with_an_estimated_sigma_is_as_often_right_as_it_says
     for sigma, of_sigma in z.items():
         share = np.mean([abs(found) < 2 for found, _ in of_sigma])
         assert share > 0.86, f"sigma {sigma:g}: {share:.2f} within two standard errors"
+
+
+def test_so_it_is_on_parts_of_pictures_that_its_constants_were_not_fitted_to(shared: Path) -> None:
+    z = [
+        away("gaussian", clean, noisy(clean, sigma, n, int(sigma)), n)
+        for sigma in (10.0, 25.0, 50.0)
+        for n, clean in corners(shared)
+    ]
+    assert len(z) > 200
+    for which in range(2):
+        check_coverage([found[which] for found in z])
 
 
 @pytest.mark.parametrize("law", ["poisson", "gamma"])
