@@ -6,11 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
-from dip_experiments.baselines import DENOISERS, wiener
+from dip_experiments import zs_n2n
+from dip_experiments.baselines import DENOISERS, Array, wiener
 from dip_experiments.compose import compose_jobs
 from dip_experiments.fitting.mixing import mixture
 from dip_experiments.fitting.schedule import block_ends
@@ -33,6 +35,7 @@ GRID = 2**-8
 """What weights at the start are rounded to multiples of."""
 SKIP = "architecture.down=[4,4] architecture.skip=[2,2]"
 PLAIN = f"task=denoising task.noise.clip=false {SKIP}"
+SPLIT = "stopping=split stopping.patience=4 stopping.law.sigma=25"
 CASES = {
     "adam": f"{SKIP} target=noisy latent.optimise=both",
     "unet, adam_one_cycle": "architecture=unet architecture.widths=[4,8] optimizer=adam_one_cycle fit.iterations=6",
@@ -55,6 +58,9 @@ CASES = {
     "super-resolution": f"{SKIP} task=super_resolution image.size=32",
     "jpeg": f"{SKIP} task=jpeg",
     "flash": SKIP + " task=flash_no_flash task.flash={flash} latent.channels=3",
+    "inpainting, split": f"{SKIP} task=inpainting shared=[task] {SPLIT}",
+    "super-resolution, split": f"{SKIP} task=super_resolution image.size=32 {SPLIT}",
+    "nearest upsampling": f"{SKIP} architecture.upsample=nearest",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 
@@ -78,30 +84,58 @@ def fitted(words: str) -> dict[str, Any]:
         asked = [*SMALL, *words.format(flash=flash).split(), f"paths.results={folder}"]
         settings = read_settings(compose_jobs(asked, multirun=False)[0])
         fit = make_fit(plan(settings), [])
-        for weights in fit.network.parameters():  # drawn in float32, which kernels with and without FMA round otherwise
-            weights.data = (weights.data / GRID).round() * GRID
+        on_grid(fit.network)
         train(fit, block_ends(settings.fit.iterations, settings.fit.block), torch.device("cpu"), [])
         mixtures = {name: mix for name, watch in fit.watches.items() if (mix := mixture(watch))}
         told = summary(fit, 0.0, fit.unperturbed().numpy(), mixtures)
-    stops = {name: {key: rule.get(key) for key in STOPS} for name, rule in told.get("stopping", {}).items()}
+    stops = {name: found_by(rule) for name, rule in told.get("stopping", {}).items()}
     return {"final": told["final"], "stopping": stops, "average": float(fit.average.square().mean())}
 
 
+def on_grid(network: torch.nn.Module) -> torch.nn.Module:
+    """Round a network's weights, drawn in float32, which kernels with and without FMA round otherwise; return it."""
+    for weights in network.parameters():
+        weights.data = (weights.data / GRID).round() * GRID
+    return network
+
+
 STOPS = ("iteration", "joint", "estimate", "mix")
+OF_MEASUREMENT = "measurement_estimate"
+"""What a rule estimates where the operator is not the identity."""
+
+
+def found_by(rule: dict[str, Any]) -> dict[str, Any]:
+    """What a rule found, out of the summary of a fit."""
+    estimate = {OF_MEASUREMENT: rule[OF_MEASUREMENT]} if OF_MEASUREMENT in rule else {}
+    return {key: rule.get(key) for key in STOPS} | estimate
 
 
 def denoised() -> dict[str, float]:
     """Energy of what the methods that are written here make of noise."""
     noisy = np.random.default_rng(0).normal(0.5, 0.2, (3, 16, 16))
     guide = np.clip(noisy, 0.3, 0.7)
-    images = {"dct": DENOISERS["dct"](noisy, 40.0), "wiener": wiener(noisy, guide, 40.0)}
+    images = {"dct": DENOISERS["dct"](noisy, 40.0), "zs_n2n": zero_shot(noisy), "wiener": wiener(noisy, guide, 40.0)}
     return {name: float(np.square(image).mean()) for name, image in images.items()}
+
+
+def zero_shot(noisy: Array) -> Array:
+    """What ZS-N2N makes of a picture in four iterations, in float64 and from rounded weights, as the fits are."""
+    drawn = zs_n2n.residual_network
+    with (
+        mock.patch.object(zs_n2n, "residual_network", lambda channels: on_grid(drawn(channels)).double()),
+        mock.patch.object(torch.Tensor, "float", torch.Tensor.double),
+    ):
+        return zs_n2n.zs_n2n(noisy, seed=0, iterations=4)
 
 
 def differences(ours: Any, theirs: Any, name: str = "") -> list[str]:
     """Where two nested values are not the same to 1e-9, in words."""
-    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
-        return [line for key in ours for line in differences(ours[key], theirs[key], f"{name} {key}".strip())]
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        named = {key: f"{name} {key}".strip() for key in {**theirs, **ours}}
+        alone = [f"{named[key]}: new" for key in ours if key not in theirs]
+        alone += [f"{named[key]}: no longer there" for key in theirs if key not in ours]
+        both = [key for key in ours if key in theirs]
+        return alone + [line for key in both for line in differences(ours[key], theirs[key], named[key])]
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         return [line for one, other in zip(ours, theirs, strict=True) for line in differences(one, other, name)]
     if isinstance(ours, float) and isinstance(theirs, float) and np.isclose(ours, theirs, rtol=1e-9, atol=1e-12):

@@ -24,3 +24,8 @@ def test_a_number_that_moves_by_more_than_rounding_is_seen() -> None:
     assert not differences({"a": [1.0, None, 3]}, {"a": [1.0 + 1e-12, None, 3]})
     for other in ({"a": [1.0 + 1e-7, None, 3]}, {"a": [1.0, None]}, {"a": [1.0, 2.0, 3]}, {"b": [1.0, None, 3]}):
         assert differences({"a": [1.0, None, 3]}, other)
+
+
+def test_what_is_new_hides_no_number_that_has_moved() -> None:
+    ours, theirs = {"old": {"loss": 1.0}, "new": {"loss": 2.0}}, {"old": {"loss": 1.5}, "gone": {"loss": 2.0}}
+    assert differences(ours, theirs) == ["new: new", "gone: no longer there", "old loss: 1.0 where 1.5 was"]
