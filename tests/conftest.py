@@ -2,13 +2,17 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import DictConfig
 
+from dip_experiments import selection
 from dip_experiments.command import main
+from dip_experiments.compose import compose_jobs
 from dip_experiments.images import Array, cut, whole_image
 from dip_experiments.store import Run
 
@@ -57,6 +61,18 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `dip` in this process with a results folder of its own; returns the exit code."""
     monkeypatch.chdir(tmp_path)
     return lambda *words: main([*words, f"paths.results={tmp_path / 'results'}"])
+
+
+@cache
+def composed(words: tuple[str, ...], multirun: bool) -> list[DictConfig]:
+    """What the words are composed into, composed once."""
+    return compose_jobs(words, multirun)
+
+
+@pytest.fixture
+def composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For where runs are looked for many times by the same words: composing takes longer than all else."""
+    monkeypatch.setattr(selection, "compose_jobs", lambda words, multirun: composed(tuple(words), multirun))
 
 
 def only_run(tmp_path: Path) -> Run:

@@ -1,17 +1,20 @@
 """Runs made by hand for what is drawn from them: every number is known or random, and none comes of a fit."""
 
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import load_image
+from conftest import composed, load_image
 
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
+from dip_experiments.selection import run_name
+from dip_experiments.settings import read_settings
 from dip_experiments.stopping import Observers
 from dip_experiments.store import (
     Array,
@@ -116,6 +119,20 @@ def make_bare_run(
     known = {"iterations": ITERATIONS, "wall_seconds": 90.0, "guard": [], "lost_iterations": [0] * len(seeds)}
     run.finish({**known, "failed": failures, **summary})
     return run
+
+
+def name_of(*words: str) -> str:
+    """Name of the first run that the words ask for, on a CPU."""
+    job, *_ = composed(words, True)
+    return run_name(read_settings(job), "cpu")
+
+
+def a_record(results: Path, *words: str, **said: Any) -> Run:
+    """Of the run with these words, which is gone."""
+    run = make_run(results, name_of(*words), **said)
+    record = Store(results).keep(run, "smoke")
+    shutil.rmtree(run.folder)
+    return record
 
 
 def write_pictures(run: Run, images: dict[str, list[Array]], measurement: Array, clean: Array, last: int) -> None:

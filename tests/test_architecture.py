@@ -208,3 +208,13 @@ def test_the_door_opens_without_loading_what_computes() -> None:
     asked = "import sys, dip_experiments.command; print({'numpy', 'skimage', 'torch'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
     assert told.stdout.strip() == "set()"
+
+
+def test_a_fit_imports_nothing_that_draws() -> None:
+    """torchmetrics, which comes with Lightning, imports pyplot by itself: without it, nothing of ours does."""
+    asked = (
+        "import sys, dip_experiments.selection; print('matplotlib' in sys.modules); import dip_experiments.experiment; "
+        "print([name for name in sys.modules if name.startswith('dip_experiments.drawing')])"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.split("\n")[:2] == ["False", "[]"]

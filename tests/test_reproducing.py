@@ -1,61 +1,31 @@
-"""A reproduction fits, draws its own runs of its own request apart from the committed ones, and says what they give."""
+"""A reproduction fits, and draws its own runs of its own request apart from the committed ones."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from functools import cache
-from math import inf
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import matplotlib.pyplot as plt
 import pytest
-from conftest import Dip
-from omegaconf import DictConfig
-from studio import make_run
+from studio import a_record, make_run, name_of
 
-from dip_experiments import paper, subcommands
-from dip_experiments import selection as chosen
-from dip_experiments.comparing import Compared, Numbers, compare_lines, labels
+from dip_experiments import paper
 from dip_experiments.compose import compose_jobs, options
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import HARMLESS, _harmless, named, run_script
 from dip_experiments.paper import Row
 from dip_experiments.reporting import RECORDS_COUNT
 from dip_experiments.schema import NoEffect
-from dip_experiments.selection import run_name, select
-from dip_experiments.settings import Settings, read_settings
+from dip_experiments.selection import select
+from dip_experiments.settings import Settings
 from dip_experiments.settings.settings import Scale
-from dip_experiments.store import Baselines, Job, Run, Selection, Store, read_json
+from dip_experiments.store import Baselines, Selection, Store, read_json
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("composed_once")
 FIG10 = ["experiment=fig10", "scale=smoke"]
-
-
-@cache
-def composed(words: tuple[str, ...], multirun: bool) -> list[DictConfig]:
-    return compose_jobs(words, multirun)
-
-
-@pytest.fixture(autouse=True)
-def composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Composing takes longer than all that is tested here."""
-    monkeypatch.setattr(chosen, "compose_jobs", lambda words, multirun: composed(tuple(words), multirun))
-
-
-def name_of(*words: str) -> str:
-    job, *_ = composed(words, True)
-    return run_name(read_settings(job), "cpu")
-
-
-def a_record(results: Path, *words: str, **said: Any) -> Run:
-    """Of the run with these words, which is gone."""
-    run = make_run(results, name_of(*words), **said)
-    record = Store(results).keep(run, "smoke")
-    shutil.rmtree(run.folder)
-    return record
 
 
 # Runs and records
@@ -174,6 +144,11 @@ def test_settings_that_are_called_harmless_change_no_runs_name() -> None:
         assert any(isinstance(mark, NoEffect) for mark in field.metadata), name
 
 
+def test_a_smaller_grid_is_another_request() -> None:
+    assert _harmless("hydra/launcher=basic")
+    assert not _harmless("hydra.sweeper.params.image=cset9/f16")
+
+
 def test_where_a_drawing_fails_no_earlier_page_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path, name_of(*FIG10, "seed=3"))
     plain = make_run(tmp_path, name_of(*FIG10))
@@ -231,142 +206,3 @@ def test_an_experiment_without_a_demo_names_the_scales_that_it_has(tmp_path: Pat
         select("fig3", "demo", tmp_path)
     assert len(select("fig2", "demo", tmp_path).jobs) == 8
     assert set(options("scale")) == set(get_args(Scale.model_fields["name"].annotation))
-
-
-# Numbers
-
-
-def iterations(values: Sequence[int | None], **said: Any) -> dict[str, Any]:
-    """A run that explains 90 % at these iterations, seed by seed."""
-    return {"seeds": range(len(values)), "summary": {"iterations_explained": list(values), "iterations": 60}} | said
-
-
-TARGETS = ("natural", "noisy", "shuffled", "noise")
-SKIP = ["experiment=fig2", "scale=smoke", "architecture=skip"]
-
-
-def fig2(results: Path, reached: Mapping[str, Sequence[int | None]], *words: str, kept: bool) -> None:
-    asked = composed((*SKIP, *words), True)
-    for target, config in zip(TARGETS, asked, strict=True):
-        if target in reached:
-            said = {"target": {"name": target}, "replicas": len(reached[target])}
-            run = make_run(results, run_name(read_settings(config), "cpu"), **iterations(reached[target], **said))
-            if kept:
-                Store(results).keep(run, "smoke")
-                shutil.rmtree(run.folder)
-
-
-def told(own: Path, committed: Path | None, *words: str) -> list[str]:
-    return list(compare_lines(select("fig2", "smoke", own, ["architecture=skip", *words]), committed))
-
-
-COMMITTED_NUMBERS = {"natural": [10, 11, 14], "noisy": [20, 20, 20], "shuffled": [40, 44, None], "noise": [None] * 3}
-
-
-def test_ours_stand_beside_the_committed_ones_with_what_seeds_make_of_them(tmp_path: Path) -> None:
-    own, clone = tmp_path / "own", tmp_path / "clone"
-    fig2(clone, COMMITTED_NUMBERS, kept=True)
-    fig2(own, {**COMMITTED_NUMBERS, "natural": [11, 13, 15]}, kept=False)
-    head, *rows, verdict = told(own, clone)
-    assert head.split("  ")[0] == "job"
-    assert [row.split("  ")[0] for row in rows] == list(TARGETS)
-    assert rows[0].split("iterations to 90 %")[1].split() == ["13", "11", "+2", "10", "to", "14", "(3)"]
-    assert rows[2].split("iterations to 90 %")[1].split() == ["44", "44", "+0", "40", "to", ">", "60", "(3)"]
-    assert rows[3].split("iterations to 90 %")[1].split() == [">", "60", ">", "60", "+0", ">", "60", "(3)"]
-    assert verdict == "reproduced: 13 / 20 / 44 / > 60 against 11 / 20 / 44 / > 60 (iterations to 90 %)"
-
-
-def test_numbers_further_apart_than_seeds_are_named(tmp_path: Path) -> None:
-    own, clone = tmp_path / "own", tmp_path / "clone"
-    fig2(clone, COMMITTED_NUMBERS, kept=True)
-    fig2(own, {"natural": [16, 16, 17], "noisy": [21, 21, 21], "noise": [50, 50, 50]}, kept=False)
-    *_, waiting, verdict = told(own, clone)
-    assert waiting.startswith("1 of 4 runs of fig2 at scale smoke are not there; make them: dip -m experiment=fig2")
-    assert verdict.startswith("not reproduced: 16 / 21 / 50 against 11 / 20 / > 60")
-    assert verdict.endswith("; natural 16 against 11, noise 50 against > 60: more than between seeds")
-
-
-def test_a_seed_that_did_not_reach_it_makes_no_other_number_the_same(tmp_path: Path) -> None:
-    own, clone = tmp_path / "own", tmp_path / "clone"
-    fig2(clone, COMMITTED_NUMBERS, kept=True)
-    fig2(own, {"shuffled": [5, 5, 5]}, kept=False)
-    assert told(own, clone)[-1].startswith("not reproduced: 5 against 44")
-    shutil.rmtree(own)
-    fig2(own, {"shuffled": [None, None, 40]}, kept=False)
-    assert told(own, clone)[-1].startswith("not reproduced: > 60 against 44")
-
-
-def test_a_smaller_grid_is_another_request() -> None:
-    assert _harmless("hydra/launcher=basic")
-    assert not _harmless("hydra.sweeper.params.image=cset9/f16")
-
-
-def test_of_one_committed_seed_records_of_other_seeds_tell_the_spread(tmp_path: Path) -> None:
-    own, clone = tmp_path / "own", tmp_path / "clone"
-    fig2(clone, {"natural": [10], "noise": [30]}, "replicas=1", kept=True)
-    fig2(own, {"natural": [12], "noise": [30]}, "replicas=1", kept=False)
-    *_, verdict = told(own, clone, "replicas=1")
-    assert verdict.startswith("not judged: 12 / 30 against 10 / 30")
-    assert "natural 12 against 10: one seed is committed" in verdict
-    fig2(clone, {"natural": [13]}, "replicas=1", "seed=1", kept=True)
-    _, natural, noise, _, verdict = told(own, clone, "replicas=1")
-    assert "10 to 13 (2)" in natural
-    assert "one seed" in noise
-    assert verdict.startswith("reproduced: ")
-
-
-def test_where_there_is_nothing_to_compare_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="you have no finished runs of it; make them: dip -m experiment=fig2"):
-        told(tmp_path, tmp_path)
-    fig2(tmp_path, COMMITTED_NUMBERS, kept=False)
-    assert told(tmp_path, tmp_path) == ["4 of 4 runs of fig2: no committed number for these settings"]
-    assert told(tmp_path, None) == [
-        "no records are here to compare with: they come with a clone of the repository, not with the package"
-    ]
-
-
-def test_dip_compare_reads_the_records_of_the_clone_wherever_ones_own_results_are(
-    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(subcommands, "conf_folder", lambda: tmp_path / "clone" / "conf")
-    said = {"task": {"name": "flash_no_flash"}, "stopping": {"name": "none"}}
-    a_record(tmp_path / "clone" / "results", *FIG10, **said)
-    own = make_run(tmp_path / "results", name_of(*FIG10), **said)
-    assert dip("compare", "fig10", "scale=smoke", "logger=none", "hydra/launcher=basic") == 0
-    ours = sum(own.summary["final"]["psnr_average"]) / 2
-    assert f"{ours:.2f}" in capfd.readouterr().out
-    assert dip("compare", "fig11") == 2
-    assert "no such experiment" in capfd.readouterr().err
-
-
-def test_a_number_is_reproduced_if_it_is_as_near_as_seeds_or_as_what_is_printed() -> None:
-    def reproduced(ours: float, committed: Sequence[float], limit: int | None = None) -> bool | None:
-        kept = Numbers(tuple(committed), limit)
-        return Compared(("one",), "quantity", Numbers((ours,), limit), kept, kept.values).reproduced
-
-    assert [reproduced(n, [27.0, 27.2]) for n in (27.1, 27.3, 27.31)] == [True, True, False]
-    assert [reproduced(n, [27.0, 27.0]) for n in (27.009, 27.02)] == [True, False]
-    assert [reproduced(n, [27.0]) for n in (27.009, 27.02)] == [True, None]
-    assert [reproduced(n, [inf, inf], 60) for n in (inf, 60.0)] == [True, False]
-    assert [reproduced(n, [50.0, 50.0], 60) for n in (51.0, inf)] == [True, False]
-
-
-def test_jobs_are_told_apart_in_as_few_words_as_do() -> None:
-    def job(picture: str, network: str, width: int) -> Job:
-        words = {"image": {"name": picture}, "architecture": {"name": network, "down": [width], "width": width}}
-        return Job({"experiment": {"name": "one", "part": width}, **words}, None)
-
-    assert labels([job("a", "skip", 8), job("b", "skip", 8)]) == [("a",), ("b",)]
-    assert labels([job("a", "skip", 8), job("a", "unet", 16)]) == [("skip",), ("unet",)]
-    assert labels([job("a", "skip", 8), job("a", "skip", 16)]) == [("8",), ("16",)]
-    assert labels([job("a", "skip", 8)]) == [("one",)]
-
-
-def test_a_fit_imports_nothing_that_draws() -> None:
-    """torchmetrics, which comes with Lightning, imports pyplot by itself: without it, nothing of ours does."""
-    asked = (
-        "import sys, dip_experiments.selection; print('matplotlib' in sys.modules); import dip_experiments.experiment; "
-        "print([name for name in sys.modules if name.startswith('dip_experiments.drawing')])"
-    )
-    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert told.stdout.split("\n")[:2] == ["False", "[]"]
