@@ -270,38 +270,6 @@ def test_an_architecture_counts_by_its_name_and_all_its_arguments_however_they_w
     assert name_of("architecture=encoder_decoder") == name_of("architecture=skip", "architecture.skip=[0,0,0,0,0]")
 
 
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        ("architecture.name=unet", "FastSkip goes by skip or encoder_decoder; to fit another network say"),
-        ("architecture._target_=os.system", "no network; give a class that inherits"),
-        ("architecture._target_=pathlib.Path", "no network; give a class that inherits"),
-        ("architecture._target_=dip_experiments.architectures.Network", "no network; give a class that inherits"),
-        ("architecture._target_=os.nothing", "no such class"),
-    ],
-)
-def test_what_is_no_network_or_another_than_it_says_is_refused(words: str, wanted: str) -> None:
-    with pytest.raises(ValueError, match=wanted):
-        name_of(words)
-
-
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        ("optimizer=lbfgs replicas=2", "use replicas=1"),
-        ("architecture=pixels latent.optimise=z", "pixels look at no latent"),
-        ("task=denoising target=noise", "use target=natural"),
-        ("latent=meshgrid latent.channels=3", "latent=meshgrid has 2 channels"),
-        ("fit.iterations=10 fit.keep=[5,11]", r"fit.keep=\[11\]: the fit ends at iteration 10"),
-        ("image=coffee +image.path=photo.png", "leave one of them out"),
-        ("experiment.name=../x", "letters, digits, _ and - make a name"),
-    ],
-)
-def test_words_that_make_no_sense_together_are_refused_before_anything_is_read(words: str, wanted: str) -> None:
-    with pytest.raises(ValueError, match=wanted):
-        settings_of(*words.split())
-
-
 def test_marks_are_read_from_nested_groups_too() -> None:
     class Inner(Group):
         counted: int

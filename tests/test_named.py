@@ -10,6 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from pydantic import ValidationError
+from test_identity import name_of
 
 from dip_experiments.architectures import (
     DeepDecoder,
@@ -145,6 +146,21 @@ def test_a_class_that_cannot_be_had_is_refused_in_a_line(target: str, foreign: s
 def test_what_is_no_network_is_refused(target: str) -> None:
     with pytest.raises(ValueError, match="no network"):
         find_network(target, "skip")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("architecture.name=unet", "FastSkip goes by skip or encoder_decoder; to fit another network say"),
+        ("architecture._target_=os.system", "no network; give a class that inherits"),
+        ("architecture._target_=pathlib.Path", "no network; give a class that inherits"),
+        ("architecture._target_=dip_experiments.architectures.Network", "no network; give a class that inherits"),
+        ("architecture._target_=os.nothing", "no such class"),
+    ],
+)
+def test_what_is_no_network_or_another_than_it_says_is_refused(words: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        name_of(words)
 
 
 @pytest.mark.parametrize(("side", "scales"), [(64, 5), (63, 4), (40, 4), (20, 3), (8, 2), (4, 1)])

@@ -1,9 +1,10 @@
-"""What stands after the = of a file's setting is its name, whatever is in it; kinds and flags are told apart."""
+"""The words of a request: names of files come through whatever is in them, and what contradicts itself is refused."""
 
 from pathlib import Path
 
 import pytest
 from conftest import Dip
+from test_identity import settings_of
 
 from dip_experiments import command
 from dip_experiments.command import added_noise
@@ -97,6 +98,23 @@ def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told:
     (job,) = compose_jobs(for_hydra(["image.path=a.png", *words], False), False)
     said = added_noise(read_settings(job))
     assert (told is None and said is None) or (told is not None and told in (said or ""))
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("optimizer=lbfgs replicas=2", "use replicas=1"),
+        ("architecture=pixels latent.optimise=z", "pixels look at no latent"),
+        ("task=denoising target=noise", "use target=natural"),
+        ("latent=meshgrid latent.channels=3", "latent=meshgrid has 2 channels"),
+        ("fit.iterations=10 fit.keep=[5,11]", r"fit.keep=\[11\]: the fit ends at iteration 10"),
+        ("image=coffee +image.path=photo.png", "leave one of them out"),
+        ("experiment.name=../x", "letters, digits, _ and - make a name"),
+    ],
+)
+def test_words_that_make_no_sense_together_are_refused_before_anything_is_read(words: str, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        settings_of(*words.split())
 
 
 @pytest.mark.parametrize("key", ["stopping.observe", "stopping/observe", "observe"])
