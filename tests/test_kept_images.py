@@ -1,21 +1,17 @@
 """The images that a fit keeps are those of the iterations that their names say, and change no number."""
 
-import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import Dip, fresh
 
-from dip_experiments.command import main
-from dip_experiments.drawing.rivals import rival_numbers, rival_picture, task_rivals, upsampler
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr
 from dip_experiments.planning import made_again
-from dip_experiments.store import Baselines, Run, Store, write_json
+from dip_experiments.store import Run, Store, write_json
 
 
 def test_images_are_kept_at_the_iterations_asked_for_and_change_no_number(dip: Dip, tmp_path: Path) -> None:
@@ -81,34 +77,3 @@ def test_what_a_record_saw_is_made_once_more_and_known_by_its_checksum(dip: Dip,
     write_json(record.folder / "settings.json", record.settings | {"seed": 5})
     with pytest.raises(ValueError, match="comes out otherwise here"):
         made_again(Run(record.folder))
-
-
-def test_rivals_of_a_record_are_those_of_its_run(dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    store = Store(tmp_path / "results")
-    words = ["scale=smoke", "experiment.setting=x4", f"paths.results={store.results}"]
-    assert dip("experiment=fig5", "image=camera", "hydra/launcher=basic", "fit.iterations=2", *words[:2]) == 0
-    (folder,) = (store.results / "runs").iterdir()
-    method, kept = upsampler("bicubic", 4), Baselines(tmp_path / "kept")
-    numbers = rival_numbers(method, Run(folder), kept)
-    asked = ["fig5", "image=camera", "fit.iterations=2", *words]
-    assert main(["keep", *asked]) == 0
-    shutil.rmtree(store.results / "runs")
-    assert rival_numbers(method, store.run(folder.name), Baselines(tmp_path / "none")) is None  # a record has no arrays
-    assert main(["rivals", *asked]) == 0
-    assert "the others are not finished" in capfd.readouterr().out, "one's own runs are asked for, and gone"
-    assert main(["rivals", *asked, "--records"]) == 0
-    assert "1 of 1: bicubic, camera" in capfd.readouterr().out
-    again = Baselines(store.results / "smoke" / "records" / "baselines")
-    found = rival_numbers(method, store.run(folder.name), again)
-    assert found is not None
-    assert numbers is not None
-    assert found["psnr"] == pytest.approx(numbers["psnr"], abs=0.01)  # the stored reference has 8 bits
-    assert rival_picture(method, store.run(folder.name), again) is not None
-
-
-def test_rivals_are_those_that_the_task_has() -> None:
-    noises: list[Any] = [{"name": "noisy25"}, {"name": "gaussian", "sigma": 10.0}, {"name": "poisson"}, None]
-    sigmas = [[one.words["sigma"] for one in task_rivals({"task": {"name": "denoising", "noise": n}})] for n in noises]
-    assert [set(each) for each in sigmas] == [{25.0}, {10.0}, set(), set()]
-    assert task_rivals({"task": {"name": "jpeg"}}) == []
-    assert {one.name for one in task_rivals({"task": {"name": "inpainting"}})} == {"nearest_known", "biharmonic"}

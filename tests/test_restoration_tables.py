@@ -6,17 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 from studio import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments import baselines
 from dip_experiments.datasets import PICTURES
-from dip_experiments.drawing.comparison import describe_rivals
 from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.rows import Row
 from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
-from dip_experiments.store import Run, Selection, Store
+from dip_experiments.store import Run
 
 TABLES = ("denoising", "super_resolution", "inpainting")
 ROWS = {"denoising": 9 * 2 + 7, "super_resolution": 19 * 2 + 4, "inpainting": 11 + 1}
@@ -130,20 +127,6 @@ def test_a_row_of_inpainting_has_the_scores_in_float(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_records_alone_give_the_same_table_without_the_other_methods_libraries(
-    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = {"denoising": AUTHORS, "super_resolution": larger(4), "inpainting": HOLES}[table]
-    image = {"denoising": "cset9/f16", "super_resolution": "set5/baby", "inpainting": "standard11/boat"}[table]
-    run = made_up(tmp_path, "a", image, task)
-    whole = files(page(table, tmp_path, run), tmp_path / "whole")
-    record = Store(tmp_path).keep(run, "laptop")
-    monkeypatch.setattr("dip_experiments.drawing.rivals.version", lambda name: "of another day")
-    monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
-    assert files(page(table, tmp_path, record), tmp_path / "record") == whole
-
-
-@pytest.mark.parametrize("table", TABLES)
 def test_rows_that_wait_are_there_and_say_so(table: str, tmp_path: Path) -> None:
     drawn = page(table, tmp_path, scale="paper")
     found = rows(drawn)
@@ -226,42 +209,10 @@ def test_other_noise_than_the_tables_fills_no_row(tmp_path: Path) -> None:
     assert {row["ours"][:7] for row in rows(drawn)} == {"not run"}
 
 
-def test_without_bm3d_its_column_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
-    drawn = page("denoising", tmp_path, made_up(tmp_path, "a", "cset9/f16", AUTHORS))
-    assert found(drawn, "cset9/f16", "authors' noise")["bm3d"] == "not installed"
-    assert found(drawn, "cset9/f16", "fresh noise")["bm3d"] == "-"
-
-
-def test_pixels_of_another_cut_are_not_set_beside_a_row(tmp_path: Path) -> None:
-    run = made_up(tmp_path, "a", "standard11/boat", HOLES)
-    pixels = made_up(tmp_path, "b", "standard11/boat", HOLES, cut={"size": None})
-    drawn = page("inpainting", tmp_path, run, pixels=(pixels,))
-    assert found(drawn, "standard11/boat", "50 % missing")["pixels_tv"] == "-"
-
-
 def test_two_runs_for_one_row_are_not_chosen_from_silently(tmp_path: Path) -> None:
     runs = [made_up(tmp_path, name, "standard11/boat", HOLES) for name in "ab"]
     with pytest.raises(ValueError, match="2 runs of image=standard11/boat"):
         page("inpainting", tmp_path, *runs)
-
-
-def test_ours_is_compared_with_other_methods_over_the_pictures_that_both_have() -> None:
-    table = part_of("table_inpainting", "TABLE")
-
-    def row(image: str, **numbers: float) -> Row:
-        values = {name: np.array([value - 0.5, value + 0.5]) for name, value in numbers.items()}
-        return Row(image, "50 % missing", table.ours, {}, "", numbers=values)
-
-    rows = [
-        row("a", unperturbed=30.0, biharmonic=29.0, pixels_tv=29.5), row("b", unperturbed=31.0, biharmonic=28.0),
-        row("c"), row("d", biharmonic=1.0),
-    ]  # fmt: skip
-    half = stats.t.ppf(0.975, 1)  # of +1 and +3
-    both = f"{2 - half:.2f} to +{2 + half:.2f}, 2 pictures"
-    words = f"interval: biharmonic: +2.00 dB ({both}); pixels_tv: +0.50 dB (1 picture)."
-    assert words in " ".join(describe_rivals(table, "50 % missing", rows).split())
-    assert describe_rivals(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
 
 
 def test_what_rows_have_in_common_stands_above_them(tmp_path: Path) -> None:
@@ -298,23 +249,3 @@ def test_at_paper_scale_the_stand_in_has_a_row_once_it_is_run(tmp_path: Path) ->
     assert row["precision"] == "bf16"
     assert (row["published"], row["seeds"], row["spread"], row["two_replicas"]) == ("33.69", "1", "-", "-")
     assert len(stand_in("laptop")) == ROWS["denoising"]
-
-
-def test_other_methods_are_computed_once_and_again_for_another_version_or_measurement(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[Selection | int] = []
-    monkeypatch.setitem(baselines.INPAINTERS, "nearest", lambda holes, known: [calls.append(0), holes][1])
-    runs = [
-        made_up(tmp_path, name, image, HOLES) for name, image in (("a", "standard11/boat"), ("b", "standard11/lena"))
-    ]
-    for versions, wanted in ((None, 1), (None, 1), ("of another day", 2)):
-        if versions:
-            monkeypatch.setattr("dip_experiments.drawing.rivals.version", lambda name: versions)  # noqa: B023
-        page("inpainting", tmp_path, runs[0])
-        assert len(calls) == wanted
-    page("inpainting", tmp_path, *runs)
-    assert len(calls) == 3
-    monkeypatch.setitem(baselines.EPOCHS, "nearest_known", 2)
-    page("inpainting", tmp_path, *runs)
-    assert len(calls) == 5
