@@ -16,7 +16,7 @@ STUDIES = (
     "table_stopping", "table_selection", "table_stability", "table_denoisers", "table_ablation_denoising",
     "table_ablation_impedance", "table_trajectory",
 )  # fmt: skip
-"""What they draw of runs is in test_studies."""
+"""What they draw of runs is in test_studies and test_stability."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
 
