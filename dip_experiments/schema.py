@@ -1,6 +1,6 @@
 """What every group of settings is: read-only words with types and ranges, and what each counts for in a run's name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -55,3 +55,11 @@ Sigma = Annotated[float, Field(ge=0, le=255)]
 """Standard deviation in grey levels of 255."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A part of the pixels, neither none nor all."""
+
+
+def flat(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by their full names, `image.size`."""
+    found: dict[str, Any] = {}
+    for key, value in words.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found

@@ -98,6 +98,16 @@ def test_the_stopping_table_leaves_out_what_a_rule_of_an_older_epoch_found_and_s
         assert {row["image"] for row in rows(page) if row["rule"] == "discrepancy"} == {"coffee"}
 
 
+def test_the_stopping_table_says_how_many_fits_of_each_kind_still_rise_at_their_end(tmp_path: Path) -> None:
+    plain, split = fitted(tmp_path, "plain"), fitted(tmp_path, "split")
+    assert "still rises" not in str(stopping_page(tmp_path, plain, split).shown)
+    for run, at in ((plain, [50, 120]), (split, [118, 119])):
+        peaks_at = run.summary["oracle_iteration"] | {"psnr_average": at}
+        write_json(run.folder / "summary.json", run.summary | {"iterations": 120, "oracle_iteration": peaks_at})
+    shown = str(stopping_page(tmp_path, Run(plain.folder), Run(split.folder)).shown)
+    assert "still rises at the last iteration of 1 of the 2 plain, 2 of the 2 split fits" in " ".join(shown.split())
+
+
 def test_a_fit_is_compared_with_the_plain_one_of_its_own_picture_noise_and_draw_alone(tmp_path: Path) -> None:
     others: list[dict[str, Any]] = [{"image": "camera"}, {"noise": "gaussian50"}, {"draw": 1}]
     plain = [fitted(tmp_path, "plain", peaks=[20.0, 20.0], **other) for other in others]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.settings import flat
+from dip_experiments.schema import flat
 from dip_experiments.store import Run
 
 OF_SEEDS = "pictures of {}, numbers and curves with mean and range"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dip_experiments.drawing.words import network_words
-from dip_experiments.settings import flat
+from dip_experiments.schema import flat
 
 Words = Mapping[str, Any]
 Compose = Callable[[str | None, str], Words]

@@ -1,7 +1,7 @@
 """The settings of one run, and what its name is made of."""
 
 from dip_experiments.settings.identity import by_content, identity, same_settings
-from dip_experiments.settings.settings import Settings, Stream, TotalVariation, Wandb, flat, read_settings
+from dip_experiments.settings.settings import Settings, Stream, TotalVariation, Wandb, read_settings
 
 __all__ = [
     "Settings",
@@ -9,7 +9,6 @@ __all__ = [
     "TotalVariation",
     "Wandb",
     "by_content",
-    "flat",
     "identity",
     "read_settings",
     "same_settings",

@@ -1,7 +1,7 @@
 """The settings of one run: the one place where every word of conf/ has a type and a range."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast, get_args
 
 from omegaconf import DictConfig, OmegaConf
@@ -240,11 +240,3 @@ def read_settings(config: DictConfig) -> Settings:
     """The composed configuration as checked settings. Raises pydantic's ValidationError or OmegaConf's errors."""
     words = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     return Settings.model_validate({name: value for name, value in words.items() if name != "hydra"})
-
-
-def flat(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by their full names, `image.size`."""
-    found: dict[str, Any] = {}
-    for key, value in words.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found
