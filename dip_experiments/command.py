@@ -18,7 +18,9 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from dip_experiments.compose import Request, conf_folder, read_requests
+from dip_experiments.config.compose import Request, conf_folder, read_requests
+from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
+from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 from dip_experiments.guide import INTRODUCTION, help_text
 from dip_experiments.reporting import (
     AGAIN,
@@ -33,8 +35,6 @@ from dip_experiments.reporting import (
 )
 from dip_experiments.searching import best_told, check_search
 from dip_experiments.subcommands import run_subcommand
-from dip_experiments.wording import WRONG_REQUEST, in_plain_words
-from dip_experiments.words import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
 
 HELP, VERSION = ("-h", "--help"), "--version"
 ASKED_IN = "DIP_ASKED_IN"

@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from dip_experiments.config.settings import Settings
 from dip_experiments.reporting import aligned
 from dip_experiments.selection import names_of
-from dip_experiments.settings import Settings
 from dip_experiments.store import Job, Run, Selection, Store, stop_image
 
 SEEDS = range(3)

@@ -13,6 +13,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from dip_experiments.config.errors import in_plain_words
+from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.training import Interrupted
 from dip_experiments.images import bit_depth, expanded, read_image, write_output
@@ -21,10 +23,8 @@ from dip_experiments.outcomes import begin_outcome, place_of, tell
 from dip_experiments.planning import check_delivery, frame_of, plan
 from dip_experiments.reporting import OUTCOMES, RECORDS_COUNT, STOP
 from dip_experiments.selection import run_name
-from dip_experiments.settings import Settings, read_settings
 from dip_experiments.sitting import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
-from dip_experiments.wording import in_plain_words
 
 log = logging.getLogger(__name__)
 TOLD = ("final", "oracle_peak", "lost_iterations", "failed")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
-from dip_experiments.compose import OPTIONAL, conf_folder, group_names, options
+from dip_experiments.config.compose import OPTIONAL, conf_folder, group_names, options
 
 WIDTH = 110
 WITHOUT_WORDS = ("experiment", "scale", "image")

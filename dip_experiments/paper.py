@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from omegaconf import OmegaConf
 
-from dip_experiments.compose import conf_folder, one_by_one
+from dip_experiments.config.compose import conf_folder, one_by_one
 from dip_experiments.reporting import FAILED, INTERRUPTED, RECORDS_COUNT
 
 QUEUE = conf_folder() / "paper.yaml"

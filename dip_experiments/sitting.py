@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pydantic import ValidationError
 
+from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.devices import device_name
 from dip_experiments.fitting.dashboard import Dashboard
 from dip_experiments.fitting.progress import ProgressBar
@@ -22,7 +23,6 @@ from dip_experiments.images import bit_depth
 from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.planning import Plan, make_fit
 from dip_experiments.schema import flat
-from dip_experiments.settings import Settings, Wandb
 from dip_experiments.stopping import Observers, StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
 from dip_experiments.tasks import Reconstruction

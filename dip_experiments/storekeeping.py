@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.compose import compose_jobs, did_you_mean
+from dip_experiments.config.compose import compose_jobs, did_you_mean
 
 Importer = Callable[[str], Any]
 STORE = "dip_experiments.store"
@@ -40,7 +40,7 @@ def show(words: Sequence[str], imported: Importer) -> int:
     if len(names) != 1:
         raise ValueError("show: say which run, by its name or how it begins: dip show 1adff2 (dip status lists them)")
     state = find_run(names[0], results, imported)
-    default = imported("dip_experiments.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
+    default = imported("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
     for line in imported("dip_experiments.overview").run_lines(state, default):
         print(line)
     if OPEN in flags:
@@ -114,7 +114,7 @@ def merge(words: Sequence[str], imported: Importer) -> int:
     if Path(names[0]).resolve() == results.resolve():
         raise ValueError(f"merge {names[0]}: that is the store itself; give another one")
     store = imported(STORE)
-    same = imported("dip_experiments.settings").same_settings
+    same = imported("dip_experiments.config.run_id").same_settings
     told = list(store.merge(results, Path(names[0]), lambda mine, found: same(mine.settings, found.settings)))
     for one in told:
         if one.why:

@@ -8,10 +8,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from dip_experiments.compose import compose_jobs, conf_folder, did_you_mean, options
+from dip_experiments.config.compose import compose_jobs, conf_folder, did_you_mean, options
+from dip_experiments.config.overrides import SWEEP_FLAGS, for_hydra
 from dip_experiments.paper import Done, Row, fit_rows, read_rows
 from dip_experiments.storekeeping import merge, plot, prune, show, status
-from dip_experiments.words import SWEEP_FLAGS, for_hydra
 
 Importer = Callable[[str], Any]
 RECORDS = "--records"

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from dip_experiments import selection
 from dip_experiments.command import main
-from dip_experiments.compose import compose_jobs
+from dip_experiments.config.compose import compose_jobs
 from dip_experiments.images import Array, cut, whole_image
 from dip_experiments.store import Run
 

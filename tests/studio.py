@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from conftest import composed, load_image
 
+from dip_experiments.config.settings import read_settings
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.selection import run_name
-from dip_experiments.settings import read_settings
 from dip_experiments.stopping import Observers
 from dip_experiments.store import (
     Array,

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from scipy import stats
 from studio import draw, files, make_bare_run, part_of, rows, selection
 
-from dip_experiments.compose import compose_jobs, conf_folder, options
+from dip_experiments.config.compose import compose_jobs, conf_folder, options
+from dip_experiments.config.settings import read_settings
 from dip_experiments.drawing.intervals import (
     holm,
     mean_interval,
@@ -19,7 +20,6 @@ from dip_experiments.drawing.intervals import (
     rank_correlation,
 )
 from dip_experiments.drawing.style import RED
-from dip_experiments.settings import read_settings
 from dip_experiments.store import Run
 
 

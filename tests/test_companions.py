@@ -10,13 +10,13 @@ from conftest import SMALL, Dip, fresh, load_image
 from numpy.typing import NDArray
 
 from dip_experiments import datasets
-from dip_experiments.compose import compose_jobs
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.datasets import File
 from dip_experiments.images import read_image
 from dip_experiments.operators import Mask
 from dip_experiments.planning import latent_of, pictures_of, plan, task_of
 from dip_experiments.selection import run_name
-from dip_experiments.settings import Settings, read_settings
 from dip_experiments.store import file_digest, write_image
 from dip_experiments.tasks import Task
 

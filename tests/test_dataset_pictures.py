@@ -9,7 +9,7 @@ from conftest import SMALL, Dip, only_run
 from PIL import Image
 
 from dip_experiments import datasets
-from dip_experiments.compose import compose_jobs, options
+from dip_experiments.config.compose import compose_jobs, options
 from dip_experiments.datasets import PICTURES, SHIPPED, File
 from dip_experiments.store import file_digest
 

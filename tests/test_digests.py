@@ -8,9 +8,10 @@ import pytest
 from conftest import load_image
 from test_identity import name_of, settings_of
 
+from dip_experiments.config.run_id import by_content
+from dip_experiments.config.settings import Settings
 from dip_experiments.schema import ByContent
 from dip_experiments.selection import digests, run_name
-from dip_experiments.settings import Settings, by_content
 from dip_experiments.store import write_image
 
 LEAVING = {"image.name", "image.path", "task.mask.path", "task.flash"}

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from dip_experiments import experiment
 from dip_experiments.command import main
-from dip_experiments.compose import compose_jobs
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.settings import read_settings
 from dip_experiments.reporting import RECORDS_COUNT
 from dip_experiments.schema import flat
-from dip_experiments.settings import read_settings
 from dip_experiments.store import Run, Store, states
 
 WORDS = ["fit.iterations=20", "fit.checkpoint_every=10"]

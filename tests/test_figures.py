@@ -9,7 +9,7 @@ import pytest
 from conftest import assert_same_files
 from studio import SIDE, draw, files, make_run, rows, selection
 
-from dip_experiments.compose import compose_jobs
+from dip_experiments.config.compose import compose_jobs
 from dip_experiments.drawing.curves import curve_of, log_points, value_at
 from dip_experiments.drawing.page import sources
 from dip_experiments.drawing.style import name_points, sheet

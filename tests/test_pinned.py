@@ -16,7 +16,7 @@ def test_numbers_stay(name: str) -> None:
     made_with = WANTED["versions"]
     libraries = "" if made_with == versions() else f" (or libraries did it: pinned with {made_with}, here {versions()})"
     assert not differences(found, WANTED[name]), (
-        f"raise an epoch in settings/identity.py, of a stopping rule or of a baseline, as CONTRIBUTING says{libraries}"
+        f"raise an epoch in config/run_id.py, of a stopping rule or of a baseline, as CONTRIBUTING says{libraries}"
     )
 
 

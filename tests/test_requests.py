@@ -19,7 +19,7 @@ from test_images import damaged_files
 
 from dip_experiments import command, experiment
 from dip_experiments.command import main
-from dip_experiments.compose import compose_jobs, conf_folder, options, read_requests
+from dip_experiments.config.compose import compose_jobs, conf_folder, options, read_requests
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from studio import part_of
 
-from dip_experiments.compose import read_requests
-from dip_experiments.words import for_hydra
+from dip_experiments.config.compose import read_requests
+from dip_experiments.config.overrides import for_hydra
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "scaling.md").read_text()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from studio import SCRIPTS, make_run
 
-from dip_experiments.compose import compose_jobs
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.settings import read_settings
 from dip_experiments.drawing.script import command_line
 from dip_experiments.selection import run_name, select
-from dip_experiments.settings import read_settings
 
 
 def names(*words: str, device: str = "cpu") -> list[str]:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from test_fitting import interrupt_at
 
 from dip_experiments.architectures import Skip
-from dip_experiments.compose import compose_jobs
+from dip_experiments.config.compose import compose_jobs
 from dip_experiments.images import Array
 from dip_experiments.metrics import psnr
 from dip_experiments.store import Run

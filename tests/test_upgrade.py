@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dip_experiments.config.settings import Settings
 from dip_experiments.selection import run_name
-from dip_experiments.settings import Settings
 from dip_experiments.store import upgrade
 
 RESULTS = Path(__file__).parents[1] / "results"

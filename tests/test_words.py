@@ -8,9 +8,9 @@ from test_identity import settings_of
 
 from dip_experiments import command
 from dip_experiments.command import added_noise
-from dip_experiments.compose import compose_jobs
-from dip_experiments.settings import read_settings
-from dip_experiments.words import for_hydra, quoted, split_flags
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.overrides import for_hydra, quoted, split_flags
+from dip_experiments.config.settings import read_settings
 
 NAMES = [
     "photo (1).png",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from dip_experiments.compose import group_names, options
+from dip_experiments.config.compose import group_names, options
 from dip_experiments.schema import chosen_with_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")

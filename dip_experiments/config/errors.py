@@ -8,7 +8,7 @@ import pydantic
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 
-from dip_experiments.compose import SORTED, conf_folder, did_you_mean, group_names, options
+from dip_experiments.config.compose import SORTED, conf_folder, did_you_mean, group_names, options
 
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
 """What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""

@@ -60,7 +60,7 @@ class Request:
 
 def conf_folder() -> Path:
     """conf/ inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"
 

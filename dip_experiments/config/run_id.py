@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from dip_experiments.config.settings import Settings
 from dip_experiments.schema import ByContent, Neutral, NoEffect
-from dip_experiments.settings.settings import Settings
 
 NUMBERS = {
     "guard": 2,  # perturbed losses are judged by perturbed ones, a rejected block is run again
