@@ -2,7 +2,7 @@
 
 import sys
 
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from dip_experiments import selection
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.images import Array, cut, whole_image
 from dip_experiments.store import Run

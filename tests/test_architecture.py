@@ -96,7 +96,7 @@ WITHOUT_TORCH = [
     "compose", "wording", "words", "guide", "reporting", "searching", "paper", "overview", "sweep", "storekeeping",
     "subcommands", "command", "scripts", "times", "outcomes",
 ]  # fmt: skip
-DOOR = ("command.py", "named.py")
+DOOR = ("cli/main.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
@@ -205,7 +205,7 @@ def test_no_room_has_a_name_that_says_nothing() -> None:
 
 def test_the_door_opens_without_loading_what_computes() -> None:
     """`dip --help` is asked often: numpy, scikit-image and PyTorch come when something is to be fitted."""
-    asked = "import sys, dip_experiments.command; print({'numpy', 'skimage', 'torch'} & set(sys.modules))"
+    asked = "import sys, dip_experiments.cli.main; print({'numpy', 'skimage', 'torch'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
     assert told.stdout.strip() == "set()"
 

@@ -56,7 +56,7 @@ def stand_in_for_slurm(folder: Path) -> dict[str, str]:
 
 def asked(folder: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
     """A sweep over two seeds; its results are in folder/results, said as a relative name."""
-    command = [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from dip_experiments.cli.main import main; sys.exit(main())"]
     return subprocess.Popen(
         [*command, *SMALL, "-m", "seed=0,1", *words],
         cwd=folder,

@@ -10,8 +10,8 @@ import pytest
 from conftest import Dip, composed
 from studio import a_record, make_run, name_of
 
-from dip_experiments import subcommands
-from dip_experiments.comparing import Compared, Numbers, compare_lines, labels
+from dip_experiments.cli import commands as subcommands
+from dip_experiments.cli.compare import Compared, Numbers, compare_lines, labels
 from dip_experiments.config.settings import read_settings
 from dip_experiments.selection import run_name, select
 from dip_experiments.store import Job, Store

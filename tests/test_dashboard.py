@@ -136,7 +136,7 @@ def test_a_folder_in_which_wandb_cannot_write_is_told_in_a_line(
 
 KILLING = """
 import os, signal, subprocess, sys
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.images import read_image
 plain = Fit.iterate

@@ -8,8 +8,8 @@ from conftest import Dip
 from omegaconf import OmegaConf
 
 from dip_experiments import devices, paper, subcommands
+from dip_experiments.cli.paper_queue import Done, Row, fit_rows, progress, read_rows
 from dip_experiments.config.compose import conf_folder, one_by_one, options
-from dip_experiments.paper import Done, Row, fit_rows, progress, read_rows
 from dip_experiments.store import Store
 
 A, B, C = (Row("fig10", (f"seed={seed}",), 30.0) for seed in range(3))

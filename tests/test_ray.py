@@ -95,7 +95,7 @@ def test_a_sweep_whose_node_is_killed_finishes_and_the_killed_fit_is_that_of_an_
     there = tmp_path / "there"
     there.mkdir()
     words = ["hydra/launcher=ray_nodes", f"hydra.launcher.ray.init.address={address}"]
-    command = [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from dip_experiments.cli.main import main; sys.exit(main())"]
     with (there / "told").open("wb") as told:
         asked = subprocess.Popen(
             [*command, *FIT, "-m", "seed=0,1,2", *words], cwd=there, env=os.environ | FOR_TESTS, stdout=told

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from conftest import SMALL, Dip, only_run
 
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 from dip_experiments.reporting import Outcome, report
 from dip_experiments.store import Run, locked
 

@@ -18,7 +18,7 @@ from hydra import compose, initialize_config_dir
 from test_images import damaged_files
 
 from dip_experiments import command, experiment
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs, conf_folder, options, read_requests
 
 WRONG = [
@@ -272,7 +272,7 @@ def test_a_wrong_job_of_a_sweep_does_not_stop_the_others(
 def test_ctrl_c_in_a_parallel_sweep_keeps_every_checkpoint(tmp_path: Path) -> None:
     words = [*SMALL[1:-2], "scale=smoke", "-m", "seed=0,1,2", "hydra/launcher=pair", "fit.iterations=1000000"]
     dip = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())", *words],
+        [sys.executable, "-c", "import sys; from dip_experiments.cli.main import main; sys.exit(main())", *words],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         start_new_session=True,

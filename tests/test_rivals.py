@@ -12,7 +12,7 @@ from studio import files, part_of
 from test_restoration_tables import AUTHORS, HOLES, TABLES, found, larger, made_up, page
 
 from dip_experiments import baselines
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 from dip_experiments.drawing.comparison import describe_rivals
 from dip_experiments.drawing.rivals import rival_numbers, rival_picture, task_rivals, upsampler
 from dip_experiments.drawing.rows import Row

@@ -16,12 +16,12 @@ from conftest import SMALL
 from PIL import Image
 from studio import make_run
 
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
+from dip_experiments.cli.status_view import row
+from dip_experiments.cli.store_commands import find_run
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.overview import row
 from dip_experiments.store import Run, Store, locked, states, write_json
-from dip_experiments.storekeeping import find_run
 
 Dip = Callable[..., int]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import SMALL
 
-from dip_experiments.command import main
+from dip_experiments.cli.main import main
 from dip_experiments.outcomes import begin_outcome, place_of, tell
 from dip_experiments.reporting import AGAIN, ATTEMPTS, Outcome, read_outcomes
 from dip_experiments.store import Run, read_owner
@@ -77,7 +77,7 @@ def test_a_sweep_killed_at_twenty_moments_ends_with_the_numbers_of_an_undisturbe
 def test_a_worker_that_is_killed_takes_no_other_job_with_it_and_its_own_goes_on(tmp_path: Path) -> None:
     """The launcher gives up when a process of its dies; the sweep starts it again."""
     words = [*SMALL, "fit.iterations=150", "fit.checkpoint_every=10", "-m", "seed=0,1,2,3", "hydra/launcher=pair"]
-    asked = [sys.executable, "-m", "dip_experiments.command", *words, f"paths.results={tmp_path / 'killed'}"]
+    asked = [sys.executable, "-m", "dip_experiments.cli.main", *words, f"paths.results={tmp_path / 'killed'}"]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=one_thread) as dip:
         while not (owners := [read_owner(path.parent) for path in tmp_path.rglob("checkpoint.pt")]):
@@ -97,7 +97,7 @@ def test_a_worker_that_is_killed_takes_no_other_job_with_it_and_its_own_goes_on(
 @pytest.mark.slow
 def test_sigterm_to_a_sweep_of_several_processes_keeps_every_checkpoint(tmp_path: Path) -> None:
     words = [*SMALL, "fit.iterations=100000", "-m", "seed=0,1,2", "hydra/launcher=pair", f"paths.results={tmp_path}"]
-    asked = [sys.executable, "-m", "dip_experiments.command", *words]
+    asked = [sys.executable, "-m", "dip_experiments.cli.main", *words]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(asked, stderr=subprocess.PIPE, text=True, env=environment) as dip:
         while len(list(tmp_path.rglob("iteration-000100*"))) < 2:

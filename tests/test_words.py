@@ -6,8 +6,8 @@ import pytest
 from conftest import Dip
 from test_identity import settings_of
 
-from dip_experiments import command
-from dip_experiments.command import added_noise
+from dip_experiments.cli import main as command
+from dip_experiments.cli.main import added_noise
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import for_hydra, quoted, split_flags
 from dip_experiments.config.settings import read_settings

@@ -59,7 +59,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a fit that all rules watched, in a process and a home of its own."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "home").mkdir()
-    command = [sys.executable, "-c", "import sys; from dip_experiments.command import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from dip_experiments.cli.main import main; sys.exit(main())"]
     home = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "home"), "MPLCONFIGDIR": matplotlib.get_cachedir()}
     path = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
     subprocess.run([*command, *WORDS, *WATCHED, *ALL_RULES], cwd=folder, env=home | path, check=True)

@@ -20,7 +20,7 @@ def status(words: Sequence[str], imported: Importer) -> int:
     """All runs of the store by experiment, or those of some: `dip status`, `dip status fig2`."""
     names, results, _ = split("status", words)
     found = list(imported(STORE).states(results))
-    overview = imported("dip_experiments.overview")
+    overview = imported("dip_experiments.cli.status_view")
     known = {overview.experiment_of(state) for state in found}
     for name in names:
         if name not in known:
@@ -41,7 +41,7 @@ def show(words: Sequence[str], imported: Importer) -> int:
         raise ValueError("show: say which run, by its name or how it begins: dip show 1adff2 (dip status lists them)")
     state = find_run(names[0], results, imported)
     default = imported("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
-    for line in imported("dip_experiments.overview").run_lines(state, default):
+    for line in imported("dip_experiments.cli.status_view").run_lines(state, default):
         print(line)
     if OPEN in flags:
         path = plotted([state.run], results / PLOTS / f"{state.run.name}.png", imported)

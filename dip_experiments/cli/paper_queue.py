@@ -14,7 +14,7 @@ from dip_experiments.reporting import FAILED, INTERRUPTED, RECORDS_COUNT
 
 QUEUE = conf_folder() / "paper.yaml"
 """The requests, and how long each takes."""
-FIT = (sys.executable, "-m", "dip_experiments.command", "-m")
+FIT = (sys.executable, "-m", "dip_experiments.cli.main", "-m")
 """What fits a row: a process of its own gives all its memory back, and cannot end the others."""
 
 

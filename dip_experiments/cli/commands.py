@@ -8,10 +8,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from dip_experiments.cli.paper_queue import Done, Row, fit_rows, read_rows
+from dip_experiments.cli.store_commands import merge, plot, prune, show, status
 from dip_experiments.config.compose import compose_jobs, conf_folder, did_you_mean, options
 from dip_experiments.config.overrides import SWEEP_FLAGS, for_hydra
-from dip_experiments.paper import Done, Row, fit_rows, read_rows
-from dip_experiments.storekeeping import merge, plot, prune, show, status
 
 Importer = Callable[[str], Any]
 RECORDS = "--records"
@@ -82,7 +82,7 @@ def compare(words: Sequence[str], imported: Importer) -> int:
     committed = conf_folder().parent / "results"  # of the clone, wherever one's own results are
     for experiment in experiments.split(","):
         own = asked_for("compare", [experiment, *rest], imported, "runs")
-        lines = imported("dip_experiments.comparing").compare_lines(own, committed if committed.is_dir() else None)
+        lines = imported("dip_experiments.cli.compare").compare_lines(own, committed if committed.is_dir() else None)
         print("\n".join(lines))
     return 0
 

@@ -18,10 +18,11 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
+from dip_experiments.cli.commands import run_subcommand
+from dip_experiments.cli.help import INTRODUCTION, help_text
 from dip_experiments.config.compose import Request, conf_folder, read_requests
 from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
 from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
-from dip_experiments.guide import INTRODUCTION, help_text
 from dip_experiments.reporting import (
     AGAIN,
     ATTEMPTS,
@@ -34,7 +35,6 @@ from dip_experiments.reporting import (
     report,
 )
 from dip_experiments.searching import best_told, check_search
-from dip_experiments.subcommands import run_subcommand
 
 HELP, VERSION = ("-h", "--help"), "--version"
 ASKED_IN = "DIP_ASKED_IN"

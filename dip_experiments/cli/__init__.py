@@ -1,0 +1,1 @@
+"""The command `dip`: overrides, subcommands, help, messages, exit codes."""
