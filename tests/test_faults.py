@@ -17,7 +17,7 @@ from dip_experiments import experiment
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.reporting import RECORDS_COUNT
+from dip_experiments.jobs.job_status import RECORDS_COUNT
 from dip_experiments.schema import flat
 from dip_experiments.store import Run, Store, states
 

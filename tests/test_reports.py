@@ -7,7 +7,7 @@ import pytest
 from conftest import SMALL, Dip, only_run
 
 from dip_experiments.cli.main import main
-from dip_experiments.reporting import Outcome, report
+from dip_experiments.jobs.job_status import Outcome, report
 from dip_experiments.store import Run, locked
 
 SUMMARY: dict[str, Any] = {

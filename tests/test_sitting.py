@@ -14,7 +14,7 @@ from test_fitting import interrupt_at
 from test_guard import poison
 
 from dip_experiments.architectures import bytes_needed
-from dip_experiments.reporting import RECORDS_COUNT
+from dip_experiments.jobs.job_status import RECORDS_COUNT
 from dip_experiments.store import Run, Store, locked
 
 WORDS = ["fit.iterations=20"]

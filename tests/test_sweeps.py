@@ -14,10 +14,10 @@ import pytest
 from conftest import SMALL
 
 from dip_experiments.cli.main import main
-from dip_experiments.outcomes import begin_outcome, place_of, tell
-from dip_experiments.reporting import AGAIN, ATTEMPTS, Outcome, read_outcomes
+from dip_experiments.jobs.job_results import begin_outcome, place_of, tell
+from dip_experiments.jobs.job_status import AGAIN, ATTEMPTS, Outcome, read_outcomes
+from dip_experiments.jobs.sweep_progress import Sweep
 from dip_experiments.store import Run, read_owner
-from dip_experiments.sweep import Sweep
 
 JOBS = [*SMALL, "fit.iterations=20", "fit.checkpoint_every=10", "-m", "target=natural,noise", "seed=0,1"]
 RESULT = ("curves.csv", "measurement.npz", "images")
@@ -40,7 +40,9 @@ def results_of(store: Path) -> dict[str, bytes]:
 def process() -> Callable[..., multiprocessing.Process]:
     """Processes that begin with the package loaded, and with a PyTorch that has computed nothing yet."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dip_experiments.experiment", "dip_experiments.sweep", "skimage.data"])
+    context.set_forkserver_preload(
+        ["dip_experiments.experiment", "dip_experiments.jobs.sweep_progress", "skimage.data"]
+    )
     first = context.Process(target=int)  # which waits for the loading
     first.start()
     first.join()

@@ -23,7 +23,7 @@ from dip_experiments.cli.help import INTRODUCTION, help_text
 from dip_experiments.config.compose import Request, conf_folder, read_requests
 from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
 from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
-from dip_experiments.reporting import (
+from dip_experiments.jobs.job_status import (
     AGAIN,
     ATTEMPTS,
     INTERRUPTED,
@@ -34,7 +34,7 @@ from dip_experiments.reporting import (
     read_outcomes,
     report,
 )
-from dip_experiments.searching import best_told, check_search
+from dip_experiments.jobs.search import best_told, check_search
 
 HELP, VERSION = ("-h", "--help"), "--version"
 ASKED_IN = "DIP_ASKED_IN"
@@ -175,7 +175,7 @@ def carried_out(request: Request, multirun: bool) -> list[Outcome]:
     words += [f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in told.items()]
     words += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
     imported("dip_experiments.store").own(folder)
-    told_progress = imported("dip_experiments.sweep").sweep_progress
+    told_progress = imported("dip_experiments.jobs.sweep_progress").sweep_progress
     try:
         with ctrl_c(folder, request.here), told_progress(folder, len(request.jobs), request.here):
             launch_until_told(request, words, folder)

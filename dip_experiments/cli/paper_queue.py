@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from omegaconf import OmegaConf
 
 from dip_experiments.config.compose import conf_folder, one_by_one
-from dip_experiments.reporting import FAILED, INTERRUPTED, RECORDS_COUNT
+from dip_experiments.jobs.job_status import FAILED, INTERRUPTED, RECORDS_COUNT
 
 QUEUE = conf_folder() / "paper.yaml"
 """The requests, and how long each takes."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dip_experiments.reporting import AGAIN, ATTEMPTS, DIED, Outcome, read_outcome
+from dip_experiments.jobs.job_status import AGAIN, ATTEMPTS, DIED, Outcome, read_outcome
 from dip_experiments.store import write_json
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dip_experiments.reporting import Outcome, shared_words
+from dip_experiments.jobs.job_status import Outcome, shared_words
 
 
 def check_search(settings: Any) -> None:

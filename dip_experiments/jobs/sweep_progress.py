@@ -10,7 +10,7 @@ from statistics import fmean
 
 from rich.console import Console
 
-from dip_experiments.reporting import TOLD, Outcome, read_outcome
+from dip_experiments.jobs.job_status import TOLD, Outcome, read_outcome
 from dip_experiments.times import duration
 
 SECONDS_BETWEEN_LOOKS, SECONDS_BETWEEN_LINES = 1.0, 10.0
