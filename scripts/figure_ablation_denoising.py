@@ -20,7 +20,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import rising
 from dip_experiments.drawing.style import BLUE, RED, sheet
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection, waiting
 
 LEAST = -4.0

@@ -9,7 +9,7 @@ from dip_experiments.drawing.curves import add_row
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, name_points, sheet
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 
 

@@ -16,7 +16,7 @@ from dip_experiments.drawing.stored import output_at, stored, variances
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED
 from dip_experiments.images import centre_crop
 from dip_experiments.metrics import EXPLAINED
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
 ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}

@@ -13,7 +13,7 @@ from dip_experiments.drawing.stored import output_at, stored
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.drawing.words import described
 from dip_experiments.published import trajectory
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, average_at
 
 SHOWN = 1800

@@ -5,7 +5,7 @@ import sys
 from figure_fig4 import draw
 
 from dip_experiments.drawing.script import run_script
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 
 if __name__ == "__main__":
     sys.exit(run_script("figures/fig4_stand_in", draw, select, ["fig4_stand_in"]))

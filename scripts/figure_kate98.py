@@ -10,7 +10,7 @@ from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import described
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 
 

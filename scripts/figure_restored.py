@@ -9,7 +9,7 @@ from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import stored
 from dip_experiments.drawing.style import sheet
 from dip_experiments.drawing.words import size_words
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection, stop_image
 
 SIGMA = 25.0

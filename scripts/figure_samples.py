@@ -15,7 +15,7 @@ from dip_experiments.drawing.stored import output_at
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.images import cut, whole_image
 from dip_experiments.metrics import radial_spectrum
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
 NATURAL = ("astronaut", "camera", "chelsea", "coffee")

@@ -12,7 +12,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, WIDTH
 from dip_experiments.drawing.words import size_words
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 
 COLOURS = {"gamma_uniform": BLUE, "gamma_one": ORANGE, "corners_aligned": GREEN, "perturbation_weak": RED}

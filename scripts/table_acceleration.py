@@ -10,7 +10,7 @@ from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_differences, peak_gaps, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, job_rows, table_page
 from dip_experiments.drawing.words import seed_words
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
 PAPER = (0.01, [0.9, 0.999])

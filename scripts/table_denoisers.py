@@ -13,7 +13,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import Rival, denoiser, rival_scores, zero_shot
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, stop_image, waiting
 
 NOISES = {"authors25": 25.0, "gaussian10": 10.0, "gaussian50": 50.0}

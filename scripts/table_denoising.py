@@ -13,7 +13,7 @@ from dip_experiments.drawing.rows import Mean, Numbers, Part, Row, Table, fitted
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import peaks
 from dip_experiments.published import find
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
 AUTHORS, FRESH = "authors' noise", "fresh noise"

@@ -19,7 +19,7 @@ from dip_experiments.drawing.stored import peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, chosen, markdown, paragraph
 from dip_experiments.drawing.words import lost_words
 from dip_experiments.published import trajectory
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
 CLOSE = 0.3

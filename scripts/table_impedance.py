@@ -5,7 +5,7 @@ import sys
 from dip_experiments.drawing.impedance import impedance_page
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 
 NAMES = {

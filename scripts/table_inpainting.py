@@ -7,7 +7,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.rivals import inpainter, rival_columns
 from dip_experiments.drawing.rows import PIXELS, Mean, Numbers, Part, Table
 from dip_experiments.drawing.script import run_script
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
 SETTING = "50 % missing"

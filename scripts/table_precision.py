@@ -10,7 +10,7 @@ from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import peak_differences, peak_gaps, peaks
 from dip_experiments.drawing.table import job_rows, table_page
 from dip_experiments.drawing.words import seed_words
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
 NAMES = {"image": lambda words: words["image"]["name"], "precision": lambda words: words["precision"]}

@@ -10,7 +10,7 @@ from dip_experiments.drawing.intervals import picture_interval
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image
 
 TITLES = {

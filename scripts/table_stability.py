@@ -15,7 +15,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import Array, peak_iterations, peaks
 from dip_experiments.drawing.table import NONE, NOT_RUN, job_rows, table_page
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image, waiting
 
 PLATEAU = 0.2

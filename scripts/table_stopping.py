@@ -15,7 +15,7 @@ from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import run_script
 from dip_experiments.drawing.stored import rising
 from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, Selection, stop_image, waiting
 

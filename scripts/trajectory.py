@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.published import code_curves, trajectory
-from dip_experiments.selection import PRECISIONS
+from dip_experiments.runner.select_runs import PRECISIONS
 from dip_experiments.store import Job, Run, Selection, waiting
 
 Array = NDArray[np.float64]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
-from dip_experiments import selection
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.images import Array, cut, whole_image
+from dip_experiments.runner import select_runs as selection
 from dip_experiments.store import Run
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share

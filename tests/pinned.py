@@ -21,7 +21,7 @@ from dip_experiments.fitting.summary import summary
 from dip_experiments.fitting.training import train
 from dip_experiments.images import whole_image
 from dip_experiments.images.pictures import Frame
-from dip_experiments.planning import make_fit, plan
+from dip_experiments.runner.build import make_fit, plan
 from dip_experiments.store import write_image, write_json
 from dip_experiments.store.files import finite
 

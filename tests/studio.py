@@ -14,7 +14,7 @@ from dip_experiments.config.settings import read_settings
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
-from dip_experiments.selection import run_name
+from dip_experiments.runner.select_runs import run_name
 from dip_experiments.stopping import Observers
 from dip_experiments.store import (
     Array,

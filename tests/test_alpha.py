@@ -13,7 +13,7 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.images import Array, bit_depth, centre_crop, read_alpha, read_image, resized
 from dip_experiments.images.pictures import with_alpha
-from dip_experiments.planning import frame_of, pictures_of
+from dip_experiments.runner.build import frame_of, pictures_of
 from dip_experiments.store import Run, write_image
 
 COLOURS = load_image("coffee", None, 64, "resize")[:, :33, :42]

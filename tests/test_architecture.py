@@ -213,7 +213,7 @@ def test_the_door_opens_without_loading_what_computes() -> None:
 def test_a_fit_imports_nothing_that_draws() -> None:
     """torchmetrics, which comes with Lightning, imports pyplot by itself: without it, nothing of ours does."""
     asked = (
-        "import sys, dip_experiments.selection; print('matplotlib' in sys.modules); import dip_experiments.experiment; "
+        "import sys, dip_experiments.runner.select_runs; print('matplotlib' in sys.modules); import dip_experiments.runner.run_job; "
         "print([name for name in sys.modules if name.startswith('dip_experiments.drawing')])"
     )
     told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)

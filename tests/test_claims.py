@@ -8,7 +8,7 @@ import pytest
 
 from dip_experiments.config.compose import conf_folder
 from dip_experiments.metrics import iterations_to_explain
-from dip_experiments.selection import select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run
 
 TARGETS = ("natural", "noisy", "shuffled", "noise")

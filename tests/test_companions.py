@@ -15,8 +15,8 @@ from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.datasets import File
 from dip_experiments.images import read_image
 from dip_experiments.operators import Mask
-from dip_experiments.planning import latent_of, pictures_of, plan, task_of
-from dip_experiments.selection import run_name
+from dip_experiments.runner.build import latent_of, pictures_of, plan, task_of
+from dip_experiments.runner.select_runs import run_name
 from dip_experiments.store import file_digest, write_image
 from dip_experiments.tasks import Task
 

@@ -13,7 +13,7 @@ from studio import a_record, make_run, name_of
 from dip_experiments.cli import commands as subcommands
 from dip_experiments.cli.compare import Compared, Numbers, compare_lines, labels
 from dip_experiments.config.settings import read_settings
-from dip_experiments.selection import run_name, select
+from dip_experiments.runner.select_runs import run_name, select
 from dip_experiments.store import Job, Store
 
 pytestmark = pytest.mark.usefixtures("composed_once")

@@ -10,8 +10,8 @@ from test_identity import name_of, settings_of
 
 from dip_experiments.config.run_id import by_content
 from dip_experiments.config.settings import Settings
+from dip_experiments.runner.select_runs import digests, run_name
 from dip_experiments.schema import ByContent
-from dip_experiments.selection import digests, run_name
 from dip_experiments.store import write_image
 
 LEAVING = {"image.name", "image.path", "task.mask.path", "task.flash"}

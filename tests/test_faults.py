@@ -13,11 +13,11 @@ from conftest import SMALL, Dip, fresh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dip_experiments import experiment
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.jobs.job_status import RECORDS_COUNT
+from dip_experiments.runner import run_job as experiment
 from dip_experiments.schema import flat
 from dip_experiments.store import Run, Store, states
 

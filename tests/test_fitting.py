@@ -14,7 +14,7 @@ from dip_experiments.config.settings import read_settings
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.problem import jittered, make_latent, move_weights, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
-from dip_experiments.planning import make_fit, plan
+from dip_experiments.runner.build import make_fit, plan
 from dip_experiments.store import Run, read_curves
 
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")

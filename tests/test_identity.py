@@ -13,8 +13,8 @@ from dip_experiments import datasets
 from dip_experiments.config.compose import compose_jobs, options
 from dip_experiments.config.run_id import NUMBERS, identity
 from dip_experiments.config.settings import Settings, read_settings
+from dip_experiments.runner.select_runs import run_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
-from dip_experiments.selection import run_name
 from dip_experiments.store import value_digest, write_image
 
 NAMES = Path(__file__).with_name("signatures.json")
@@ -240,7 +240,7 @@ def test_a_picture_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> 
 
 def test_a_picture_inside_scikit_image_counts_by_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     before = name_of()
-    monkeypatch.setattr("dip_experiments.selection._pixels", lambda name: "of another version")
+    monkeypatch.setattr("dip_experiments.runner.select_runs._pixels", lambda name: "of another version")
     assert name_of() != before
 
 

@@ -11,10 +11,10 @@ from conftest import load_image
 from skimage.restoration import estimate_sigma
 from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, smooth
 
-from dip_experiments import planning
 from dip_experiments.config.settings import Settings
 from dip_experiments.images import OPPONENT
 from dip_experiments.operators import Identity
+from dip_experiments.runner import build as planning
 from dip_experiments.stopping import Prepared
 from dip_experiments.stopping.estimates import doubt_about, estimated_sigma, spoilt_parts, used_sigma
 from dip_experiments.stopping.laws import AnyLaw

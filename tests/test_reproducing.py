@@ -18,8 +18,8 @@ from dip_experiments.config.settings import Scale, Settings
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.script import HARMLESS, _harmless, named, run_script
 from dip_experiments.jobs.job_status import RECORDS_COUNT
+from dip_experiments.runner.select_runs import select
 from dip_experiments.schema import NoEffect
-from dip_experiments.selection import select
 from dip_experiments.store import Baselines, Selection, Store, read_json
 
 ROOT = Path(__file__).parents[1]

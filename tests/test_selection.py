@@ -10,7 +10,7 @@ from studio import SCRIPTS, make_run
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.drawing.script import command_line
-from dip_experiments.selection import run_name, select
+from dip_experiments.runner.select_runs import run_name, select
 
 
 def names(*words: str, device: str = "cpu") -> list[str]:

@@ -80,7 +80,7 @@ def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_
     try:
         with monkeypatch.context() as patched, caplog.at_level(logging.INFO, "dip_experiments"):
             patched.setattr(
-                "dip_experiments.sitting.train", lambda *words: used.append(torch.get_num_threads()) or 1 / 0
+                "dip_experiments.runner.resume.train", lambda *words: used.append(torch.get_num_threads()) or 1 / 0
             )
             assert dip(*SMALL, *WORDS) == 1
         assert used == [before]
@@ -226,8 +226,8 @@ def test_a_fit_that_is_too_large_is_told_what_would_fit(
         needed.append(bytes_needed(*arguments))
         return needed[-1]
 
-    monkeypatch.setattr("dip_experiments.planning.bytes_needed", noted)
-    monkeypatch.setattr("dip_experiments.planning.available_memory", lambda device: part * needed[0])
+    monkeypatch.setattr("dip_experiments.runner.build.bytes_needed", noted)
+    monkeypatch.setattr("dip_experiments.runner.build.available_memory", lambda device: part * needed[0])
     assert dip(*words, f"replicas={replicas}") == 2
     told = capfd.readouterr().err.strip().split("there is room with ")[1].split(",")[0]
     assert dip(*words, *told.split(" and ")) == 0
@@ -236,7 +236,7 @@ def test_a_fit_that_is_too_large_is_told_what_would_fit(
 def test_a_large_fit_says_what_it_will_take(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("dip_experiments.planning.LARGE", 10)
+    monkeypatch.setattr("dip_experiments.runner.build.LARGE", 10)
     with caplog.at_level(logging.INFO, "dip_experiments"):
         assert dip(*SMALL, "fit.iterations=2") == 0
     assert "32 x 32 pixels, replicas=1: about 0.0 GB of memory" in caplog.text

@@ -41,7 +41,7 @@ def process() -> Callable[..., multiprocessing.Process]:
     """Processes that begin with the package loaded, and with a PyTorch that has computed nothing yet."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["dip_experiments.experiment", "dip_experiments.jobs.sweep_progress", "skimage.data"]
+        ["dip_experiments.runner.run_job", "dip_experiments.jobs.sweep_progress", "skimage.data"]
     )
     first = context.Process(target=int)  # which waits for the loading
     first.start()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dip_experiments import SPINS, threads
-from dip_experiments.sitting import threads_of
+from dip_experiments.runner.resume import threads_of
 from dip_experiments.store import Run
 from dip_experiments.threads import CHOSEN, cores_had, threads_for_fit
 
@@ -82,7 +82,7 @@ def test_a_fit_has_its_threads_while_it_lasts_and_one_that_goes_on_those_it_bega
 ) -> None:
     used: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", used.append)
-    monkeypatch.setattr("dip_experiments.sitting.threads_for_fit", lambda device: 5)
+    monkeypatch.setattr("dip_experiments.runner.resume.threads_for_fit", lambda device: 5)
     with threads_of(Run(tmp_path), 0, CPU):
         assert used == [5]
     assert used == [5, 8]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.config.settings import Settings
-from dip_experiments.selection import run_name
+from dip_experiments.runner.select_runs import run_name
 from dip_experiments.store import upgrade
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -42,7 +42,7 @@ def asked_for(command: str, words: Sequence[str], imported: Importer, origin: st
     place = [word for word in rest if word not in _choosing(rest)]
     settings = compose_jobs(for_hydra(place, multirun=False), multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
-    return imported("dip_experiments.selection").select(experiment, scale, results, _choosing(rest), origin)
+    return imported("dip_experiments.runner.select_runs").select(experiment, scale, results, _choosing(rest), origin)
 
 
 def _choosing(words: Sequence[str]) -> list[str]:
@@ -96,7 +96,7 @@ def rivals(words: Sequence[str], imported: Importer) -> int:
     origin = "records" if RECORDS in words else "runs"
     chosen = asked_for("rivals", [word for word in words if word != RECORDS], imported, origin)
     drawing, zs_n2n = imported("dip_experiments.drawing.rivals"), imported("dip_experiments.zs_n2n").zs_n2n
-    made_again = imported("dip_experiments.planning").made_again
+    made_again = imported("dip_experiments.runner.build").made_again
     fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
         shown = bool(job.words["experiment"].get("pictures"))
@@ -127,7 +127,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
     settings = compose_jobs(for_hydra(further, multirun=False), multirun=False)[0]
     scale, results = settings.scale.name, Path(settings.paths.results)
     asked = [word for word in further if word.split("=")[0].split(".")[0] not in ("device", "logger")]
-    select = imported("dip_experiments.selection").select
+    select = imported("dip_experiments.runner.select_runs").select
     device = devices.find_device(settings.device)
     if "precision" not in said and devices.multiplies_bfloat16(device):
         further.append("precision=bf16")

@@ -9,7 +9,7 @@ from typing import Any
 
 from dip_experiments.config.settings import Settings
 from dip_experiments.jobs.job_status import aligned
-from dip_experiments.selection import names_of
+from dip_experiments.runner.select_runs import names_of
 from dip_experiments.store import Job, Run, Selection, Store, stop_image
 
 SEEDS = range(3)

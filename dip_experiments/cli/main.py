@@ -96,7 +96,7 @@ def answer(words: Sequence[str]) -> int:
 def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     """Checks the words of every job, runs the jobs, and reports what they tell."""
     requests = read_requests(overrides, multirun)
-    experiment = imported("dip_experiments.experiment")  # PyTorch: only when something is to be fitted
+    experiment = imported("dip_experiments.runner.run_job")  # PyTorch: only when something is to be fitted
     settings = [experiment.read_settings(job) for request in requests for job in request.jobs]
     check(settings, several=len(settings) > 1 or not all(request.whole for request in requests))
     if said := added_noise(settings[0]):
@@ -153,10 +153,10 @@ def job(config: DictConfig) -> float | None:
     """
     os.chdir(os.environ[ASKED_IN])  # a worker on another machine begins elsewhere
     if multiprocessing.current_process().name == "MainProcess":
-        return imported("dip_experiments.experiment").run(config)
+        return imported("dip_experiments.runner.run_job").run(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return imported("dip_experiments.experiment").run(config)
+        return imported("dip_experiments.runner.run_job").run(config)
     except KeyboardInterrupt:
         (Path(os.environ[OUTCOMES]) / STOP).touch()
         return None

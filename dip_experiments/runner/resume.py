@@ -21,7 +21,7 @@ from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.training import train
 from dip_experiments.images import bit_depth
 from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
-from dip_experiments.planning import Plan, make_fit
+from dip_experiments.runner.build import Plan, make_fit
 from dip_experiments.schema import flat
 from dip_experiments.stopping import Observers, StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json

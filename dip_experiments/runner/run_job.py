@@ -21,9 +21,9 @@ from dip_experiments.images import bit_depth, expanded, read_image, write_output
 from dip_experiments.images.pictures import with_alpha
 from dip_experiments.jobs.job_results import begin_outcome, place_of, tell
 from dip_experiments.jobs.job_status import OUTCOMES, RECORDS_COUNT, STOP
-from dip_experiments.planning import check_delivery, frame_of, plan
-from dip_experiments.selection import run_name
-from dip_experiments.sitting import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
+from dip_experiments.runner.build import check_delivery, frame_of, plan
+from dip_experiments.runner.resume import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
+from dip_experiments.runner.select_runs import run_name
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""One configuration, one finished run: validated, built, fitted or resumed, found again."""
