@@ -15,7 +15,8 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import distance_transform_edt
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet, inpaint_biharmonic
 
-from dip_experiments.images import OPPONENT, resized
+from dip_experiments.data.cropping import resized
+from dip_experiments.data.layers import OPPONENT
 
 try:
     import bm3d

@@ -12,7 +12,9 @@ from omegaconf import DictConfig
 
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
-from dip_experiments.images import Array, cut, whole_image
+from dip_experiments.data.cropping import cut
+from dip_experiments.data.layers import Array
+from dip_experiments.data.reading import whole_image
 from dip_experiments.runner import select_runs as selection
 from dip_experiments.store import Run
 

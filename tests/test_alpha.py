@@ -11,8 +11,10 @@ from PIL import Image
 
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import Settings, read_settings
-from dip_experiments.images import Array, bit_depth, centre_crop, read_alpha, read_image, resized
-from dip_experiments.images.pictures import with_alpha
+from dip_experiments.data.cropping import centre_crop, resized
+from dip_experiments.data.layers import Array
+from dip_experiments.data.pictures import with_alpha
+from dip_experiments.data.reading import bit_depth, read_alpha, read_image
 from dip_experiments.runner.build import frame_of, pictures_of
 from dip_experiments.store import Run, write_image
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from dip_experiments import baselines
 from dip_experiments.baselines import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known, wiener
-from dip_experiments.images import read_image, shrink
+from dip_experiments.data.cropping import shrink
+from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.published import find_one
 from dip_experiments.tasks.super_resolution import low_resolution

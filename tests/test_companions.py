@@ -9,11 +9,11 @@ import torch
 from conftest import SMALL, Dip, fresh, load_image
 from numpy.typing import NDArray
 
-from dip_experiments import datasets
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import Settings, read_settings
-from dip_experiments.datasets import File
-from dip_experiments.images import read_image
+from dip_experiments.data import datasets
+from dip_experiments.data.datasets import File
+from dip_experiments.data.reading import read_image
 from dip_experiments.operators import Mask
 from dip_experiments.runner.build import latent_of, pictures_of, plan, task_of
 from dip_experiments.runner.select_runs import run_name

@@ -14,8 +14,8 @@ import wandb
 from conftest import SMALL, Dip, only_run
 from torch import Tensor
 
+from dip_experiments.data.reading import read_image
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.images import read_image
 
 WORDS = [*[word for word in SMALL if word != "logger=none"], "logger=wandb"]
 
@@ -138,7 +138,7 @@ KILLING = """
 import os, signal, subprocess, sys
 from dip_experiments.cli.main import main
 from dip_experiments.fitting.fit import Fit
-from dip_experiments.images import read_image
+from dip_experiments.data.reading import read_image
 plain = Fit.iterate
 def iterate(fit):
     if int(fit.row) == 15:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dip_experiments import datasets
-from dip_experiments.datasets import PICTURES, File, fetch, files, locate, main, parts
+from dip_experiments.data import datasets
+from dip_experiments.data.datasets import PICTURES, File, fetch, files, locate, main, parts
 
 CONTENT = {
     f"repository/{'c' * 40}/a folder/{name}.png": np.random.default_rng(i).bytes(9000) for i, name in enumerate("abc")

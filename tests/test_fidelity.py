@@ -8,7 +8,7 @@ from studio import draw, make_run, rows, selection
 from test_restoration_tables import AUTHORS, larger, made_up
 
 from dip_experiments import baselines
-from dip_experiments.datasets import PICTURES
+from dip_experiments.data.datasets import PICTURES
 from dip_experiments.drawing.page import Page
 from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST
 from dip_experiments.store import Job, Run, Selection

@@ -9,10 +9,10 @@ import pytest
 from conftest import load_image
 from pydantic import BaseModel
 
-from dip_experiments import datasets
 from dip_experiments.config.compose import compose_jobs, options
 from dip_experiments.config.run_id import NUMBERS, identity
 from dip_experiments.config.settings import Settings, read_settings
+from dip_experiments.data import datasets
 from dip_experiments.runner.select_runs import run_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
 from dip_experiments.store import value_digest, write_image

@@ -17,8 +17,8 @@ import tifffile
 from conftest import load_image
 from PIL import Image, ImageOps
 
-from dip_experiments.datasets import SHIPPED
-from dip_experiments.images import bit_depth, read_alpha, read_image, read_layers
+from dip_experiments.data.datasets import SHIPPED
+from dip_experiments.data.reading import bit_depth, read_alpha, read_image, read_layers
 
 PIXELS = np.random.default_rng(0).integers(0, 65536, (18, 20, 3), dtype=np.uint16)
 EIGHT = (PIXELS >> 8).astype(np.uint8)

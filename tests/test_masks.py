@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageFilter
 
-from dip_experiments.images import read_mask
+from dip_experiments.data.masks import read_mask
 
 WHITE = np.full((40, 60, 3), 255, np.uint8)
 

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from dip_experiments.images import read_image
+from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_missing, psnr_y_authors, radial_spectrum, ssim
 from dip_experiments.published import find_one
 from dip_experiments.tensors import mean_squared_error, psnr_from_mse

@@ -12,7 +12,7 @@ from skimage.restoration import estimate_sigma
 from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, smooth
 
 from dip_experiments.config.settings import Settings
-from dip_experiments.images import OPPONENT
+from dip_experiments.data.layers import OPPONENT
 from dip_experiments.operators import Identity
 from dip_experiments.runner import build as planning
 from dip_experiments.stopping import Prepared

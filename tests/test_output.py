@@ -11,7 +11,9 @@ import tifffile
 from conftest import SMALL, Dip, load_image, only_run
 from test_fitting import interrupt_at
 
-from dip_experiments.images import Array, bit_depth, check_output, expanded, read_image, write_output
+from dip_experiments.data.layers import Array
+from dip_experiments.data.reading import bit_depth, read_image
+from dip_experiments.data.writing import check_output, expanded, write_output
 from dip_experiments.store import write_image
 
 PICTURE = load_image("coffee", None, 32, "resize")

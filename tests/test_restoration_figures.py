@@ -12,8 +12,8 @@ from studio import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows
 from dip_experiments import baselines
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
+from dip_experiments.data.reading import read_image
 from dip_experiments.drawing.curves import log_points
-from dip_experiments.images import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.store import Selection, Store, write_image
 

@@ -10,7 +10,7 @@ from test_fitting import interrupt_at
 
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.images import read_image
+from dip_experiments.data.reading import read_image
 from dip_experiments.runner.build import pictures_of, task_of
 from dip_experiments.store import Run, write_image
 

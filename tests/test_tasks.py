@@ -13,7 +13,7 @@ from test_fitting import interrupt_at
 
 from dip_experiments.architectures import Skip
 from dip_experiments.config.compose import compose_jobs
-from dip_experiments.images import Array
+from dip_experiments.data.layers import Array
 from dip_experiments.metrics import psnr
 from dip_experiments.store import Run
 from dip_experiments.tasks import Restoration, Task, TaskSettings

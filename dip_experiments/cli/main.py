@@ -117,16 +117,16 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
 
 def check(settings: Sequence[Any], several: bool) -> None:
     """Raises ValueError for jobs that would write the same file."""
-    images, written = imported("dip_experiments.images"), dict[str, Any]()
+    writing, written = imported("dip_experiments.data.writing"), dict[str, Any]()
     for job in settings:
         if not job.output:
             continue
-        if several and images.PLACE not in job.output:
+        if several and writing.PLACE not in job.output:
             raise ValueError(
                 f"output={job.output} with several runs: each would overwrite the last; ask for one run, "
-                f"or put {images.PLACE}, the picture's name, into it: output='restored_{images.PLACE}.png'"
+                f"or put {writing.PLACE}, the picture's name, into it: output='restored_{writing.PLACE}.png'"
             )
-        file = images.expanded(job.output, job.image.path, job.image.name)
+        file = writing.expanded(job.output, job.image.path, job.image.name)
         if file in written and written[file] != job:
             raise ValueError(
                 f"output={job.output}: two runs would write {file}; sweep over pictures of different names"

@@ -18,7 +18,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from dip_experiments.datasets import PICTURES
+from dip_experiments.data.datasets import PICTURES
 
 SORTED = ("image",)
 """Groups whose options lie in folders, image=set5/baby; any other folder inside a group is a group of its own."""

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from dip_experiments.datasets import check_name
+from dip_experiments.data.datasets import check_name
 from dip_experiments.schema import ByContent, Group, Neutral, NoEffect, in_order_of
 from dip_experiments.stopping import WHOLE, NoStopping, Observers, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings

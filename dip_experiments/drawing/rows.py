@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.datasets import PICTURES
+from dip_experiments.data.datasets import PICTURES
 from dip_experiments.published import Number, find_one
 from dip_experiments.store import Baselines, Run, Selection
 

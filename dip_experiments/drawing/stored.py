@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments import store
-from dip_experiments.images import read_image
+from dip_experiments.data.reading import read_image
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]

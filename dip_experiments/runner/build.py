@@ -22,14 +22,14 @@ from dip_experiments.architectures import (
     with_scales_that_fit,
 )
 from dip_experiments.config.settings import Settings, Stream, TotalVariation, Wandb
+from dip_experiments.data.pictures import Frame, Pictures, load_pictures, local, sources
+from dip_experiments.data.writing import check_output, expanded
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, jittered, make_latent
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable
-from dip_experiments.images import check_output, expanded
-from dip_experiments.images.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.stopping import Prepared, Watch, prepared
 from dip_experiments.stopping.estimates import correlation, spoilt
 from dip_experiments.store import Run

@@ -11,14 +11,15 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from dip_experiments import datasets
 from dip_experiments.architectures import counted, find_network
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import for_hydra
 from dip_experiments.config.run_id import by_content, identity
 from dip_experiments.config.settings import Settings, read_settings
-from dip_experiments.images import check_file, whole_image
-from dip_experiments.images.pictures import Source, sources
+from dip_experiments.data import datasets
+from dip_experiments.data.limits import check_file
+from dip_experiments.data.pictures import Source, sources
+from dip_experiments.data.reading import whole_image
 from dip_experiments.stopping import outdated
 from dip_experiments.store import Job, Origin, Run, Selection, Store, file_digest, signature
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.stats import norm
 from torch import Tensor
 
-from dip_experiments.images import OPPONENT
+from dip_experiments.data.layers import OPPONENT
 from dip_experiments.schema import Sigma as AnySigma
 
 Array = np.ndarray[Any, np.dtype[np.float64]]  # since NumPy 2.5 NDArray is no class, and jaxtyping wants one

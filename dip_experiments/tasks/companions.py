@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dip_experiments import datasets
-from dip_experiments.images.pictures import Companion, Kind
+from dip_experiments.data import datasets
+from dip_experiments.data.pictures import Companion, Kind
 
 Companions = Mapping[str, Tensor]
 """By role, cut as the picture is: `noisy`, `flash` "c h w" in [0, 1]; `mask` "1 h w", True where known."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from dip_experiments.images.pictures import Companion
+from dip_experiments.data.pictures import Companion
 from dip_experiments.operators import Identity
 from dip_experiments.tasks.companions import Companions
 from dip_experiments.tasks.noises import Noise

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from dip_experiments import operators
-from dip_experiments.images.pictures import Companion
+from dip_experiments.data.pictures import Companion
 from dip_experiments.tasks.companions import Companions
 from dip_experiments.tasks.masks import Mask
 from dip_experiments.tasks.realisations import Image, repeated

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from dip_experiments.images.pictures import Companion
+from dip_experiments.data.pictures import Companion
 from dip_experiments.schema import ByContent, Group, Share, chosen_with_slash
 from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, own, published

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import BeforeValidator, Field, PositiveFloat
 from torch import Tensor
 
-from dip_experiments.images.pictures import Companion
+from dip_experiments.data.pictures import Companion
 from dip_experiments.schema import Group, Share, Sigma, chosen_with_slash
 from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, published

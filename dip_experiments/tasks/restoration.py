@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from dip_experiments.images.pictures import Companion
+from dip_experiments.data.pictures import Companion
 from dip_experiments.schema import Group
 from dip_experiments.tasks.companions import Companions
 from dip_experiments.tasks.realisations import Image

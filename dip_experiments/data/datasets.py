@@ -21,13 +21,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from dip_experiments.folders import check_writable
 
-TABLE = Path(__file__).parent / "published" / "datasets.csv"
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+TABLE = Path(__file__).parents[1] / "published" / "datasets.csv"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 """Where some machines have the files already, beside the checkout."""
 SERVER = "https://raw.githubusercontent.com"
 RETRIES = 2
 """How often a file is asked for again in the same command, after 1 and 2 seconds."""
-GET = "`make data` (installed with pip: `python -m dip_experiments.datasets`)"
+GET = "`make data` (installed with pip: `python -m dip_experiments.data.datasets`)"
 SHIPPED = ("astronaut", "camera", "coffee", "chelsea")
 """Pictures inside the scikit-image package: no download."""
 FAILED, WRONG, INTERRUPTED = 1, 2, 130

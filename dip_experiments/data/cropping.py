@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from PIL.Image import Resampling
 
-from dip_experiments.images.layers import Array
+from dip_experiments.data.layers import Array
 
 
 def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Resampling = Resampling.LANCZOS) -> Array:

@@ -9,17 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Resampling
 
-from dip_experiments import datasets
-from dip_experiments.images import (
-    Array,
-    check_image,
-    cut,
-    read_alpha,
-    read_image,
-    read_mask,
-    resized,
-    whole_image,
-)
+from dip_experiments.data import datasets
+from dip_experiments.data.cropping import cut, resized
+from dip_experiments.data.layers import Array
+from dip_experiments.data.masks import read_mask
+from dip_experiments.data.reading import check_image, read_alpha, read_image, whole_image
 
 Known = NDArray[np.bool_]
 Read = NDArray[Any]

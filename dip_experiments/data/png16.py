@@ -5,7 +5,7 @@ from typing import BinaryIO
 import numpy as np
 import png
 
-from dip_experiments.images.layers import Layers, upright
+from dip_experiments.data.layers import Layers, upright
 
 
 def is_deep_png(file: BinaryIO) -> bool:

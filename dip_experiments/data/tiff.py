@@ -6,8 +6,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from dip_experiments.images.layers import ORIENTATION, Layers, upright
-from dip_experiments.images.limits import Refused, check_pixels
+from dip_experiments.data.layers import ORIENTATION, Layers, upright
+from dip_experiments.data.limits import Refused, check_pixels
 
 BIG = b"MM\0+"
 PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", BIG)

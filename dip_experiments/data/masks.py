@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.images.layers import Array
-from dip_experiments.images.reading import check_image, read_layers
+from dip_experiments.data.layers import Array
+from dip_experiments.data.reading import check_image, read_layers
 
 log = logging.getLogger("dip_experiments")
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from dip_experiments.images.layers import Array
+from dip_experiments.data.layers import Array
 from dip_experiments.store import write_image, write_text
 
 PLACE = "{image}"

@@ -10,11 +10,11 @@ import skimage.data
 import tifffile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dip_experiments.datasets import PICTURES, locate
-from dip_experiments.images.deep_png import is_deep_png, read_deep_png
-from dip_experiments.images.layers import ORIENTATION, Array, Layers
-from dip_experiments.images.limits import MOST_PIXELS, Refused, check_file, check_pixels, too_many
-from dip_experiments.images.tiff import is_deep_tiff, read_deep_tiff
+from dip_experiments.data.datasets import PICTURES, locate
+from dip_experiments.data.layers import ORIENTATION, Array, Layers
+from dip_experiments.data.limits import MOST_PIXELS, Refused, check_file, check_pixels, too_many
+from dip_experiments.data.png16 import is_deep_png, read_deep_png
+from dip_experiments.data.tiff import is_deep_tiff, read_deep_tiff
 
 SMALLEST_SIDE = 16
 

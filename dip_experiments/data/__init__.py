@@ -1,0 +1,1 @@
+"""Images: datasets, files read and written, cropping, masks."""
