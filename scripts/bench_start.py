@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dip_experiments.analysis.table import chosen, markdown
 from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
-from dip_experiments.drawing.table import chosen, markdown
 from dip_experiments.fitting.memory import keep_freed_memory
 from dip_experiments.store import sitting, write_columns, write_json, write_text
 

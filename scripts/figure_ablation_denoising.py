@@ -15,11 +15,11 @@ from table_ablation_denoising import (
     tested,
 )
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import rising
-from dip_experiments.drawing.style import BLUE, RED, sheet
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.run_data import rising
+from dip_experiments.analysis.style import BLUE, RED, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection, waiting
 

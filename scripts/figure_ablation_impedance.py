@@ -5,10 +5,10 @@ import sys
 import numpy as np
 from table_ablation_impedance import bound, correlation, fitting, impedance_of, measured, told
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.style import BLUE, name_points, sheet
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.style import BLUE, name_points, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import Curve, add_row, band, curve_of, statistics
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.impedance import iterations_explained
+from dip_experiments.analysis.run_data import output_at, stored, variances
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED
 from dip_experiments.data.cropping import centre_crop
-from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, statistics
-from dip_experiments.drawing.impedance import iterations_explained
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import output_at, stored, variances
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED
 from dip_experiments.metrics import EXPLAINED
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection

@@ -4,14 +4,14 @@ import sys
 
 from matplotlib.axes import Axes
 
-from dip_experiments.drawing.curves import Curve, add_row, band, curve_of, statistics, tabulated, value_at
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.panels import Panel, row_height, show_row
-from dip_experiments.drawing.rivals import SIGMA, denoised
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import output_at, stored
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.drawing.words import described
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.baseline_results import SIGMA, denoised
+from dip_experiments.analysis.curves import Curve, add_row, band, curve_of, statistics, tabulated, value_at
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.panels import Panel, row_height, show_row
+from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.published import trajectory
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, average_at

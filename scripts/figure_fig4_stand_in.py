@@ -4,7 +4,7 @@ import sys
 
 from figure_fig4 import draw
 
-from dip_experiments.drawing.script import run_script
+from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.runner.select_runs import select
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import sys
 
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.drawing.rivals import rival_numbers, rival_picture, upsampler
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import output_at, stored
-from dip_experiments.drawing.style import sheet
-from dip_experiments.drawing.words import described
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.baseline_results import rival_numbers, rival_picture, upsampler
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.panels import Panel, row_height, show_row, under_pictures
+from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.style import sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 

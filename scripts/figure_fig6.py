@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
-from dip_experiments.drawing.curves import band, curve_of, tabulated
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.panels import show
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import stored
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, sheet
-from dip_experiments.drawing.words import described
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import band, curve_of, tabulated
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.panels import show
+from dip_experiments.analysis.run_data import stored
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 

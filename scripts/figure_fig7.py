@@ -2,13 +2,13 @@
 
 import sys
 
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.drawing.rivals import inpainter, rival_numbers, rival_picture
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import stored
-from dip_experiments.drawing.style import sheet
-from dip_experiments.drawing.words import described
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.baseline_results import inpainter, rival_numbers, rival_picture
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.panels import Panel, row_height, show_row, under_pictures
+from dip_experiments.analysis.run_data import stored
+from dip_experiments.analysis.style import sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 

@@ -2,13 +2,13 @@
 
 import sys
 
-from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.panels import Panel, row_height, show_row
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import output_at, stored
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.drawing.words import size_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import Curve, band, curve_of, tabulated
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import size_words
+from dip_experiments.analysis.panels import Panel, row_height, show_row
+from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.published import find_one
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection

@@ -7,14 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.panels import show
+from dip_experiments.analysis.run_data import output_at
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.data.cropping import cut
 from dip_experiments.data.reading import whole_image
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.panels import show
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import output_at
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.metrics import radial_spectrum
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection

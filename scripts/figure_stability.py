@@ -19,12 +19,12 @@ from table_stability import (
     mean_error,
 )
 
-from dip_experiments.drawing.curves import Curve, curve_of, tabulated
-from dip_experiments.drawing.deviations import pooled_variance, spread
-from dip_experiments.drawing.independence import counted
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import Curve, curve_of, tabulated
+from dip_experiments.analysis.deviations import pooled_variance, spread
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.independence import counted
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 

@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from table_stopping import ASKED, PLAIN, RULES, at_stop, kind_of, noise_of
 
-from dip_experiments.drawing.curves import Array, Curve, band, curve_of, tabulated
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.drawing.words import network_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import Array, Curve, band, curve_of, tabulated
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import network_words
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 

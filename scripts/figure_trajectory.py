@@ -7,11 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from trajectory import ASKED, F16, rows_of, still_waiting, theirs
 
-from dip_experiments.drawing.curves import Curve, band, curve_of, tabulated
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.style import BLUE, GREEN, ORANGE, RED, WIDTH
-from dip_experiments.drawing.words import size_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import Curve, band, curve_of, tabulated
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import size_words
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 

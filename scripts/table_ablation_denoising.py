@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.intervals import Interval, holm, paired, picture_interval, picture_means, picture_p_value
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import Array, peak_iterations, peaks, rising
-from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import Interval, holm, paired, picture_interval, picture_means, picture_p_value
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.run_data import Array, peak_iterations, peaks, rising
+from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.impedance import iterations_explained
-from dip_experiments.drawing.intervals import Interval, mean_interval, rank_correlation
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import peaks
-from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.impedance import iterations_explained
+from dip_experiments.analysis.run_data import peaks
+from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 

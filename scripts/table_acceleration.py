@@ -4,12 +4,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dip_experiments.drawing.intervals import format_interval
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import Array, peak_differences, peak_gaps, peak_iterations, peaks
-from dip_experiments.drawing.table import NONE, job_rows, table_page
-from dip_experiments.drawing.words import seed_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import format_interval
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import seed_words
+from dip_experiments.analysis.run_data import Array, peak_differences, peak_gaps, peak_iterations, peaks
+from dip_experiments.analysis.table import NONE, job_rows, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.baseline_results import SIGMA, denoiser, rival_columns
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.paper_rows import Mean, Numbers, Part, Row, Table, fitted, look_up
+from dip_experiments.analysis.paper_table import comparison
+from dip_experiments.analysis.run_data import peaks
 from dip_experiments.baselines import DENOISERS
-from dip_experiments.drawing.comparison import comparison
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.rivals import SIGMA, denoiser, rival_columns
-from dip_experiments.drawing.rows import Mean, Numbers, Part, Row, Table, fitted, look_up
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import peaks
 from dip_experiments.published import find
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection

@@ -9,15 +9,15 @@ from table_denoising import TABLE as DENOISING
 from table_inpainting import TABLE as INPAINTING
 from table_super_resolution import TABLE as SUPER_RESOLUTION
 
-from dip_experiments.drawing.comparison import facts
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.independence import describe_independence
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.rows import Array, Row, Table, part_rows
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import peaks
-from dip_experiments.drawing.table import NONE, NOT_RUN, chosen, markdown, paragraph
-from dip_experiments.drawing.words import lost_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.independence import describe_independence
+from dip_experiments.analysis.labels import lost_words
+from dip_experiments.analysis.paper_rows import Array, Row, Table, part_rows
+from dip_experiments.analysis.paper_table import facts
+from dip_experiments.analysis.run_data import peaks
+from dip_experiments.analysis.table import NONE, NOT_RUN, chosen, markdown, paragraph
 from dip_experiments.published import trajectory
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting

@@ -2,9 +2,9 @@
 
 import sys
 
-from dip_experiments.drawing.impedance import impedance_page
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.impedance import impedance_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 

@@ -2,11 +2,11 @@
 
 import sys
 
-from dip_experiments.drawing.comparison import comparison
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.rivals import inpainter, rival_columns
-from dip_experiments.drawing.rows import PIXELS, Mean, Numbers, Part, Table
-from dip_experiments.drawing.script import run_script
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.baseline_results import inpainter, rival_columns
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.paper_rows import PIXELS, Mean, Numbers, Part, Table
+from dip_experiments.analysis.paper_table import comparison
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 

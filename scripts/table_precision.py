@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Mapping
 
-from dip_experiments.drawing.impedance import impedance_page
-from dip_experiments.drawing.intervals import format_interval
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import peak_differences, peak_gaps, peaks
-from dip_experiments.drawing.table import job_rows, table_page
-from dip_experiments.drawing.words import seed_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import format_interval
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.impedance import impedance_page
+from dip_experiments.analysis.labels import seed_words
+from dip_experiments.analysis.run_data import peak_differences, peak_gaps, peaks
+from dip_experiments.analysis.table import job_rows, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 

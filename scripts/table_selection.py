@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.intervals import picture_interval
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import picture_interval
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image
 

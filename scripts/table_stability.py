@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.drawing.curves import Curve, add_row, curve_of
-from dip_experiments.drawing.deviations import Spread, spread
-from dip_experiments.drawing.independence import counted
-from dip_experiments.drawing.intervals import Interval, picture_means
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import Array, peak_iterations, peaks
-from dip_experiments.drawing.table import NONE, NOT_RUN, job_rows, table_page
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import Interval, picture_means
+from dip_experiments.analysis.curves import Curve, add_row, curve_of
+from dip_experiments.analysis.deviations import Spread, spread
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.independence import counted
+from dip_experiments.analysis.run_data import Array, peak_iterations, peaks
+from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image, waiting
 

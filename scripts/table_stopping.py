@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.independence import counted
-from dip_experiments.drawing.intervals import picture_interval
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import rising
-from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import picture_interval
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.independence import counted
+from dip_experiments.analysis.run_data import rising
+from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, Selection, stop_image, waiting

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from trajectory import ASKED, F16, WORDS, Row, Theirs, rows_of, still_waiting, theirs
 
-from dip_experiments.drawing.curves import add_row, value_at
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import run_script
-from dip_experiments.drawing.stored import Array, peak_iterations, peaks
-from dip_experiments.drawing.table import NONE, NOT_RUN, table_page
-from dip_experiments.drawing.words import seed_words, size_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import add_row, value_at
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import seed_words, size_words
+from dip_experiments.analysis.run_data import Array, peak_iterations, peaks
+from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 

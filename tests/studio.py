@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from conftest import composed, load_image
 
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.style import style
 from dip_experiments.config.settings import read_settings
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.style import style
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.runner.select_runs import run_name
 from dip_experiments.stopping import Observers

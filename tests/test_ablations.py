@@ -10,16 +10,16 @@ from omegaconf import OmegaConf
 from scipy import stats
 from studio import draw, files, make_bare_run, part_of, rows, selection
 
-from dip_experiments.config.compose import compose_jobs, conf_folder, options
-from dip_experiments.config.settings import read_settings
-from dip_experiments.drawing.intervals import (
+from dip_experiments.analysis.confidence import (
     holm,
     mean_interval,
     picture_interval,
     picture_p_value,
     rank_correlation,
 )
-from dip_experiments.drawing.style import RED
+from dip_experiments.analysis.style import RED
+from dip_experiments.config.compose import compose_jobs, conf_folder, options
+from dip_experiments.config.settings import read_settings
 from dip_experiments.store import Run
 
 

@@ -9,12 +9,12 @@ import pytest
 from conftest import assert_same_files
 from studio import SIDE, draw, files, make_run, rows, selection
 
+from dip_experiments.analysis.artifact import sources
+from dip_experiments.analysis.curves import curve_of, log_points, value_at
+from dip_experiments.analysis.labels import lost_words, network_words, seed_words, size_words
+from dip_experiments.analysis.style import name_points, sheet
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.data.reading import read_image
-from dip_experiments.drawing.curves import curve_of, log_points, value_at
-from dip_experiments.drawing.page import sources
-from dip_experiments.drawing.style import name_points, sheet
-from dip_experiments.drawing.words import lost_words, network_words, seed_words, size_words
 from dip_experiments.metrics import channel_variance, curve_points, iterations_to_explain
 from dip_experiments.store import Selection, Store, write_image
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from studio import make_bare_run
 
-from dip_experiments.drawing.independence import Independent, count_independent, describe_independence
-from dip_experiments.drawing.page import sources
-from dip_experiments.drawing.table import table_page
+from dip_experiments.analysis.artifact import sources
+from dip_experiments.analysis.independence import Independent, count_independent, describe_independence
+from dip_experiments.analysis.table import table_page
 from dip_experiments.store import Run
 from dip_experiments.tasks.noises import Gaussian, GreyGaussian
 from dip_experiments.tensors import generator

@@ -13,9 +13,9 @@ import pytest
 from conftest import load_image
 from matplotlib.figure import Figure
 
+from dip_experiments.analysis.artifact import ENDINGS
 from dip_experiments.cli.main import main
 from dip_experiments.data.reading import read_image
-from dip_experiments.drawing.page import ENDINGS
 from dip_experiments.store import Run, write_image
 
 ROOT = Path(__file__).parents[1]

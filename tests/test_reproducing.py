@@ -11,12 +11,12 @@ import matplotlib.pyplot as plt
 import pytest
 from studio import a_record, make_run, name_of
 
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.figure_cli import HARMLESS, _harmless, named, run_script
 from dip_experiments.cli import paper_queue as paper
 from dip_experiments.cli.paper_queue import Row
 from dip_experiments.config.compose import compose_jobs, options
 from dip_experiments.config.settings import Scale, Settings
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.script import HARMLESS, _harmless, named, run_script
 from dip_experiments.jobs.job_status import RECORDS_COUNT
 from dip_experiments.runner.select_runs import select
 from dip_experiments.schema import NoEffect

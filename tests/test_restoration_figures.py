@@ -10,10 +10,10 @@ from conftest import SMALL, Dip, assert_same_files, load_image, only_run
 from studio import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
 
 from dip_experiments import baselines
+from dip_experiments.analysis.curves import log_points
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.reading import read_image
-from dip_experiments.drawing.curves import log_points
 from dip_experiments.metrics import psnr, psnr_y_authors
 from dip_experiments.store import Selection, Store, write_image
 

@@ -12,10 +12,10 @@ from studio import files, part_of
 from test_restoration_tables import AUTHORS, HOLES, TABLES, found, larger, made_up, page
 
 from dip_experiments import baselines
+from dip_experiments.analysis.baseline_results import rival_numbers, rival_picture, task_rivals, upsampler
+from dip_experiments.analysis.paper_rows import Row
+from dip_experiments.analysis.paper_table import describe_rivals
 from dip_experiments.cli.main import main
-from dip_experiments.drawing.comparison import describe_rivals
-from dip_experiments.drawing.rivals import rival_numbers, rival_picture, task_rivals, upsampler
-from dip_experiments.drawing.rows import Row
 from dip_experiments.store import Baselines, Run, Selection, Store
 
 
@@ -59,7 +59,7 @@ def test_records_alone_give_the_same_table_without_the_other_methods_libraries(
     run = made_up(tmp_path, "a", image, task)
     whole = files(page(table, tmp_path, run), tmp_path / "whole")
     record = Store(tmp_path).keep(run, "laptop")
-    monkeypatch.setattr("dip_experiments.drawing.rivals.version", lambda name: "of another day")
+    monkeypatch.setattr("dip_experiments.analysis.baseline_results.version", lambda name: "of another day")
     monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
     assert files(page(table, tmp_path, record), tmp_path / "record") == whole
 
@@ -106,7 +106,7 @@ def test_other_methods_are_computed_once_and_again_for_another_version_or_measur
     ]
     for versions, wanted in ((None, 1), (None, 1), ("of another day", 2)):
         if versions:
-            monkeypatch.setattr("dip_experiments.drawing.rivals.version", lambda name: versions)  # noqa: B023
+            monkeypatch.setattr("dip_experiments.analysis.baseline_results.version", lambda name: versions)  # noqa: B023
         page("inpainting", tmp_path, runs[0])
         assert len(calls) == wanted
     page("inpainting", tmp_path, *runs)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from studio import SCRIPTS, make_run
 
+from dip_experiments.analysis.figure_cli import command_line
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.drawing.script import command_line
 from dip_experiments.runner.select_runs import run_name, select
 
 

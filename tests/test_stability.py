@@ -9,8 +9,8 @@ import pytest
 from studio import CLEAN, draw, make_run, part_of, rows, selection
 from test_studies import SEEDS, Peaks, line_of
 
-from dip_experiments.drawing.deviations import Spread, spread
-from dip_experiments.drawing.intervals import Interval
+from dip_experiments.analysis.confidence import Interval
+from dip_experiments.analysis.deviations import Spread, spread
 from dip_experiments.store import Run
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from studio import CLEAN, draw, files, make_run, rows, selection
 
-from dip_experiments.drawing.page import Page
+from dip_experiments.analysis.artifact import Page
 from dip_experiments.store import Run, Store, write_image, write_json
 
 SEEDS = (3, 4)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from studio import SCRIPTS, draw, make_bare_run, make_run, part_of, rows, selection
 
-from dip_experiments.drawing.table import MOST_COLUMNS, WIDEST, markdown
+from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
 OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection", "table_ablation_impedance")

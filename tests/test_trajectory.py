@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from studio import draw, make_run, part_of, rows, selection
 
-from dip_experiments.drawing.page import Page
+from dip_experiments.analysis.artifact import Page
 from dip_experiments.published import code_curves, trajectory
 from dip_experiments.store import Job, Run, Selection, Store
 from dip_experiments.store.files import write_json

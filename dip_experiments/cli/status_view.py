@@ -10,8 +10,8 @@ from typing import Any
 
 from uniplot import plot_to_string
 
-from dip_experiments.drawing.curves import judged
-from dip_experiments.drawing.words import differing, network_words, signal_words
+from dip_experiments.analysis.curves import judged
+from dip_experiments.analysis.labels import differing, network_words, signal_words
 from dip_experiments.jobs.job_status import aligned
 from dip_experiments.store import Run, State
 from dip_experiments.times import duration

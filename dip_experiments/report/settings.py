@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.drawing.words import network_words
+from dip_experiments.analysis.labels import network_words
 from dip_experiments.schema import flat
 
 Words = Mapping[str, Any]

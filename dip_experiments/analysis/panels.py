@@ -9,8 +9,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dip_experiments.drawing.curves import STATISTICS, add_row, statistics
-from dip_experiments.drawing.style import FRAME, WIDTH
+from dip_experiments.analysis.curves import STATISTICS, add_row, statistics
+from dip_experiments.analysis.style import FRAME, WIDTH
 
 Array = NDArray[np.float64]
 LABELLED = 0.85

@@ -5,10 +5,10 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dip_experiments.drawing.curves import add_row
-from dip_experiments.drawing.independence import describe_independence
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.words import lost_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.independence import describe_independence
+from dip_experiments.analysis.labels import lost_words
 from dip_experiments.store import Job, Run
 
 MOST_COLUMNS, WIDEST = 8, 118

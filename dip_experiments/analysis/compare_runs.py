@@ -6,10 +6,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib import colormaps
 
-from dip_experiments.drawing.curves import band, judged
-from dip_experiments.drawing.page import METADATA
-from dip_experiments.drawing.style import WIDTH, style
-from dip_experiments.drawing.words import differing, network_words, signal_words
+from dip_experiments.analysis.artifact import METADATA
+from dip_experiments.analysis.curves import band, judged
+from dip_experiments.analysis.labels import differing, network_words, signal_words
+from dip_experiments.analysis.style import WIDTH, style
 from dip_experiments.store import Run, atomic
 
 TOLD = 4

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from dip_experiments.drawing.stored import Array
+from dip_experiments.analysis.run_data import Array
 
 LEVEL = 0.95
 DRAWS = 2000

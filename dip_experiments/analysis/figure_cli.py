@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.style import style
-from dip_experiments.drawing.words import OF_A_MACHINE
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.labels import OF_A_MACHINE
+from dip_experiments.analysis.style import style
 from dip_experiments.store import Origin, Selection, drawings_folder
 
 WRONG = 2

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.stored import Array
-from dip_experiments.drawing.table import job_rows, table_page
-from dip_experiments.drawing.words import seed_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.labels import seed_words
+from dip_experiments.analysis.run_data import Array
+from dip_experiments.analysis.table import job_rows, table_page
 from dip_experiments.store import Run, Selection
 
 TITLES = {

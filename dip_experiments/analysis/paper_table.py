@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from dip_experiments.drawing.independence import describe_independence
-from dip_experiments.drawing.intervals import format_interval
-from dip_experiments.drawing.page import Page
-from dip_experiments.drawing.rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
-from dip_experiments.drawing.table import NONE, chosen, markdown, paragraph
-from dip_experiments.drawing.words import lost_words, seed_words, size_words
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.confidence import format_interval
+from dip_experiments.analysis.independence import describe_independence
+from dip_experiments.analysis.labels import lost_words, seed_words, size_words
+from dip_experiments.analysis.paper_rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
+from dip_experiments.analysis.table import NONE, chosen, markdown, paragraph
 from dip_experiments.store import Run, Selection
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}

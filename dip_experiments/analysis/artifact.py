@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from dip_experiments.drawing.independence import count_independent
-from dip_experiments.drawing.words import OF_A_MACHINE, lost_iterations
+from dip_experiments.analysis.independence import count_independent
+from dip_experiments.analysis.labels import OF_A_MACHINE, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}

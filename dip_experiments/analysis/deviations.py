@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from dip_experiments.drawing.intervals import LEVEL, Interval
-from dip_experiments.drawing.stored import Array
+from dip_experiments.analysis.confidence import LEVEL, Interval
+from dip_experiments.analysis.run_data import Array
 
 
 @dataclass(frozen=True)
