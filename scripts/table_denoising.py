@@ -11,7 +11,7 @@ from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.paper_rows import Mean, Numbers, Part, Row, Table, fitted, look_up
 from dip_experiments.analysis.paper_table import comparison
 from dip_experiments.analysis.run_data import peaks
-from dip_experiments.baselines import DENOISERS
+from dip_experiments.baselines.classical import DENOISERS
 from dip_experiments.published import find
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection

@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from dip_experiments import zs_n2n
-from dip_experiments.baselines import DENOISERS, Array, wiener
+from dip_experiments.baselines import zs_n2n
+from dip_experiments.baselines.classical import DENOISERS, Array, wiener
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.pictures import Frame

@@ -8,8 +8,8 @@ import torch
 from conftest import load_image
 from PIL import Image
 
-from dip_experiments import baselines
-from dip_experiments.baselines import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known, wiener
+from dip_experiments.baselines import classical as baselines
+from dip_experiments.baselines.classical import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known, wiener
 from dip_experiments.data.cropping import shrink
 from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors

@@ -7,9 +7,9 @@ import pytest
 from studio import draw, make_run, rows, selection
 from test_restoration_tables import AUTHORS, larger, made_up
 
-from dip_experiments import baselines
 from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST
+from dip_experiments.baselines import classical as baselines
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.store import Job, Run, Selection
 

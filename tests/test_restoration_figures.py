@@ -9,8 +9,8 @@ import pytest
 from conftest import SMALL, Dip, assert_same_files, load_image, only_run
 from studio import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
 
-from dip_experiments import baselines
 from dip_experiments.analysis.curves import log_points
+from dip_experiments.baselines import classical as baselines
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.reading import read_image

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from studio import draw, files, make_run, part_of, rows, selection
 
-from dip_experiments import baselines
 from dip_experiments.analysis.artifact import Page
+from dip_experiments.baselines import classical as baselines
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors

@@ -11,10 +11,10 @@ from scipy import stats
 from studio import files, part_of
 from test_restoration_tables import AUTHORS, HOLES, TABLES, found, larger, made_up, page
 
-from dip_experiments import baselines
 from dip_experiments.analysis.baseline_results import rival_numbers, rival_picture, task_rivals, upsampler
 from dip_experiments.analysis.paper_rows import Row
 from dip_experiments.analysis.paper_table import describe_rivals
+from dip_experiments.baselines import classical as baselines
 from dip_experiments.cli.main import main
 from dip_experiments.store import Baselines, Run, Selection, Store
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from conftest import load_image
 
+from dip_experiments.baselines.zs_n2n import halves, loss, residual_network, zs_n2n
 from dip_experiments.metrics import psnr
-from dip_experiments.zs_n2n import halves, loss, residual_network, zs_n2n
 
 
 def test_the_halves_are_the_means_of_the_two_diagonals() -> None:

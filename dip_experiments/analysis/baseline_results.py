@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from dip_experiments.analysis.panels import Panel
 from dip_experiments.analysis.run_data import stored
-from dip_experiments.baselines import CHOICES, DENOISERS, EPOCHS, INPAINTERS, LIBRARIES, UPSAMPLERS, Array, Known
+from dip_experiments.baselines.classical import (
+    CHOICES,
+    DENOISERS,
+    EPOCHS,
+    INPAINTERS,
+    LIBRARIES,
+    UPSAMPLERS,
+    Array,
+    Known,
+)
 from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.store import Baselines, Run, version

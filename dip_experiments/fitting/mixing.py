@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.baselines import DENOISERS, wiener
+from dip_experiments.baselines.classical import DENOISERS, wiener
 from dip_experiments.stopping import Evidence, Split, Watch
 
 GUIDED = "wiener"

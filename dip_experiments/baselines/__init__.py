@@ -1,0 +1,1 @@
+"""Other methods, which a fit is compared with."""
