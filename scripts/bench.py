@@ -22,12 +22,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from dip_experiments.architectures import FastSkip, Network, Skip
 from dip_experiments.devices import find_device, multiplies_bfloat16
 from dip_experiments.fitting.cuda_graph import WARM_UP, Recorded
-from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.schedule import block_ends
-from dip_experiments.fitting.training import set_precision, train
+from dip_experiments.fitting.trainer import set_precision, train
 from dip_experiments.operators import Identity
 from dip_experiments.tasks.task import Task
 

@@ -17,10 +17,10 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.pictures import Frame
 from dip_experiments.data.reading import whole_image
-from dip_experiments.fitting.mixing import mixture
+from dip_experiments.fitting.ensemble import mixture
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.summary import summary
-from dip_experiments.fitting.training import train
+from dip_experiments.fitting.trainer import train
 from dip_experiments.runner.build import make_fit, plan
 from dip_experiments.store import write_image, write_json
 from dip_experiments.store.files import finite

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import SMALL, Dip, only_run
 
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.store import Run
 
 IN_SLURM = {

@@ -15,7 +15,7 @@ from conftest import SMALL, Dip, only_run
 from torch import Tensor
 
 from dip_experiments.data.reading import read_image
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 
 WORDS = [*[word for word in SMALL if word != "logger=none"], "logger=wandb"]
 
@@ -137,7 +137,7 @@ def test_a_folder_in_which_wandb_cannot_write_is_told_in_a_line(
 KILLING = """
 import os, signal, subprocess, sys
 from dip_experiments.cli.main import main
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.data.reading import read_image
 plain = Fit.iterate
 def iterate(fit):

@@ -11,7 +11,7 @@ from conftest import SMALL, Dip, fresh, only_run
 from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.problem import jittered, make_latent, move_weights, one_cycle
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
 from dip_experiments.runner.build import make_fit, plan
@@ -71,7 +71,7 @@ def test_a_checkpoint_is_written_on_the_way(dip: Dip, tmp_path: Path, monkeypatc
     (run.folder / "summary.json").unlink()
     with monkeypatch.context() as patched:
         interrupt_at(patched, 35)
-        patched.setattr("dip_experiments.fitting.recorder.Recorder.on_exception", lambda *_: None)  # as if killed
+        patched.setattr("dip_experiments.fitting.run_writer.Recorder.on_exception", lambda *_: None)  # as if killed
         assert dip(*SMALL, "fit.checkpoint_every=20") == 130
     assert torch.load(run.checkpoint, weights_only=True)["fit"]["done"] == 20
     assert dip(*SMALL) == 0

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
 
-from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import DivergenceError, Guard
+from dip_experiments.fitting.module import Fit
 
 NAN = math.nan
 

@@ -8,7 +8,7 @@ import torch
 from conftest import Dip, fresh
 
 from dip_experiments.data.reading import read_image
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.metrics import psnr
 from dip_experiments.runner.build import made_again
 from dip_experiments.store import Run, Store, write_json

@@ -5,7 +5,7 @@ import torch
 from test_splitting import LAWS, SIGMA, WAITS, noisy, observation, smooth
 
 from dip_experiments.fitting import mixing
-from dip_experiments.fitting.mixing import mixture
+from dip_experiments.fitting.ensemble import mixture
 from dip_experiments.operators import Identity
 from dip_experiments.stopping import Prepared, Watch
 from dip_experiments.stopping.split import Split

@@ -11,7 +11,7 @@ from studio import make_run
 from test_fitting import interrupt_at
 from test_identity import settings_of
 
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.runner.resume import with_rules_of
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.store import Leftover, Run, Store, leftovers, locked, states

@@ -15,11 +15,11 @@ from torch.utils._pytree import tree_leaves
 
 from dip_experiments.architectures import FastSkip, build_replicas
 from dip_experiments.devices import multiplies_bfloat16
-from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.problem import Problem, make_latent
 from dip_experiments.fitting.schedule import block_ends
-from dip_experiments.fitting.training import train
+from dip_experiments.fitting.trainer import train
 from dip_experiments.store import read_curves
 from dip_experiments.tasks import Reconstruction
 from dip_experiments.tasks.targets import Noisy
@@ -85,7 +85,7 @@ def test_a_replayed_iteration_gives_the_curves_of_the_plain_one(precision: str) 
     train(replayed, block_ends(40, 10), torch.device("cuda", 0), [])
     plain = small_fit(precision, device="cuda")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("dip_experiments.fitting.fit.Recorded", lambda iterate, *_: iterate)
+        patched.setattr("dip_experiments.fitting.module.Recorded", lambda iterate, *_: iterate)
         train(plain, block_ends(40, 10), torch.device("cuda", 0), [])
     # Atomics add in any order: in bf16 two fits grow apart within some iterations, which is not what is asked here.
     rows = 40 if precision != "bf16" else 10

@@ -10,7 +10,7 @@ from test_fitting import interrupt_at
 from test_guard import once, poison
 
 from dip_experiments.data.reading import read_image
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.store import Run, average_at, output_at, stop_image, write_image
 
 NOISY = ["task=denoising", "task.noise.clip=false"]

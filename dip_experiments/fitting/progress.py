@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.metrics import estimated_psnr
 from dip_experiments.times import duration
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.mixing import Mixture, means_at_stop
+from dip_experiments.fitting.ensemble import Mixture, means_at_stop
+from dip_experiments.fitting.module import Fit
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
     EXPLAINED,

@@ -25,8 +25,8 @@ from dip_experiments.config.settings import Settings, Stream, TotalVariation, Wa
 from dip_experiments.data.pictures import Frame, Pictures, load_pictures, local, sources
 from dip_experiments.data.writing import check_output, expanded
 from dip_experiments.devices import available_memory, check_precision, find_device
-from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.problem import Problem, jittered, make_latent
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable

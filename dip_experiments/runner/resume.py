@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.reading import bit_depth
 from dip_experiments.devices import device_name
-from dip_experiments.fitting.dashboard import Dashboard
 from dip_experiments.fitting.progress import ProgressBar
-from dip_experiments.fitting.recorder import Recorder, read_checkpoint
+from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
-from dip_experiments.fitting.training import train
+from dip_experiments.fitting.trainer import train
+from dip_experiments.fitting.wandb_callback import Dashboard
 from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.runner.build import Plan, make_fit
 from dip_experiments.schema import flat

@@ -19,7 +19,7 @@ from dip_experiments.data.pictures import with_alpha
 from dip_experiments.data.reading import bit_depth, read_image
 from dip_experiments.data.writing import expanded, write_output
 from dip_experiments.devices import find_device
-from dip_experiments.fitting.training import Interrupted
+from dip_experiments.fitting.trainer import Interrupted
 from dip_experiments.jobs.job_results import begin_outcome, place_of, tell
 from dip_experiments.jobs.job_status import OUTCOMES, RECORDS_COUNT, STOP
 from dip_experiments.runner.build import check_delivery, frame_of, plan

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.fitting.fit import Fit
-from dip_experiments.fitting.mixing import means_at_stop, mixture
+from dip_experiments.fitting.ensemble import means_at_stop, mixture
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.summary import measurement, summary
 from dip_experiments.stopping import Watch
 from dip_experiments.store import (

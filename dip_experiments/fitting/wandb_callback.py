@@ -13,7 +13,7 @@ import wandb
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.fitting.fit import Fit
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.folders import check_writable
 from dip_experiments.metrics import estimate_in, psnr_of_estimate

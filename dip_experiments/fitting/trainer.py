@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from torch.utils.data import DataLoader
 
-from dip_experiments.fitting.fit import Fit
 from dip_experiments.fitting.memory import keep_freed_memory
+from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.schedule import Blocks
 
 
