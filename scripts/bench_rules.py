@@ -14,8 +14,8 @@ from dip_experiments.operators import Identity
 from dip_experiments.stopping import Observation, Prepared, StoppingRule, Watch
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
-from dip_experiments.stopping.laws import GaussianLaw
 from dip_experiments.stopping.moving_variance import MovingVariance
+from dip_experiments.stopping.noise_models import GaussianLaw
 from dip_experiments.stopping.split import Split
 from dip_experiments.stopping.windowed_variance import WindowedVariance
 

@@ -16,8 +16,8 @@ from dip_experiments.data.layers import OPPONENT
 from dip_experiments.operators import Identity
 from dip_experiments.runner import build as planning
 from dip_experiments.stopping import Prepared
-from dip_experiments.stopping.estimates import doubt_about, estimated_sigma, spoilt_parts, used_sigma
-from dip_experiments.stopping.laws import AnyLaw
+from dip_experiments.stopping.noise_estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
+from dip_experiments.stopping.noise_models import AnyLaw
 from dip_experiments.stopping.split import Split
 from dip_experiments.tasks import Task, noises
 

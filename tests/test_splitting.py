@@ -16,8 +16,8 @@ from dip_experiments.metrics import estimated_psnr
 from dip_experiments.operators import Identity, Mask
 from dip_experiments.stopping import Observation, Prepared, prepared
 from dip_experiments.stopping.discrepancy import Discrepancy
-from dip_experiments.stopping.estimates import correlation, estimated_sigma, used_sigma
-from dip_experiments.stopping.laws import AnyLaw, GammaLaw, GaussianLaw, PoissonLaw
+from dip_experiments.stopping.noise_estimation import correlation, estimated_sigma, used_sigma
+from dip_experiments.stopping.noise_models import AnyLaw, GammaLaw, GaussianLaw, PoissonLaw
 from dip_experiments.stopping.split import Split, smallest_square
 
 SIGMA, GAIN, LOOKS = 25.0, 0.02, 8.0

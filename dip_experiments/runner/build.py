@@ -31,7 +31,7 @@ from dip_experiments.fitting.problem import Problem, jittered, make_latent
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable
 from dip_experiments.stopping import Prepared, Watch, prepared
-from dip_experiments.stopping.estimates import correlation, spoilt
+from dip_experiments.stopping.noise_estimation import correlation, spoilt
 from dip_experiments.store import Run
 from dip_experiments.tasks import Reconstruction, Task
 from dip_experiments.tensors import generator

@@ -9,12 +9,12 @@ from dip_experiments.schema import Group, Neutral, NoEffect
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
+from dip_experiments.stopping.monitor import Stop, Watch
 from dip_experiments.stopping.moving_variance import MovingVariance
 from dip_experiments.stopping.none import NoStopping
 from dip_experiments.stopping.rule import WHOLE, Evidence, Observation, Prepared, StoppingRule
 from dip_experiments.stopping.split import Split
 from dip_experiments.stopping.sure import Sure
-from dip_experiments.stopping.watch import Stop, Watch
 from dip_experiments.stopping.windowed_variance import WindowedVariance
 
 Rule = Fixed | Split | WindowedVariance | MovingVariance | HeldOutPixels | Discrepancy | Sure

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat
 
-from dip_experiments.stopping.estimates import Sigma, unknown_sigma
+from dip_experiments.stopping.noise_estimation import Sigma, unknown_sigma
 from dip_experiments.stopping.rule import (
     Evidence,
     Observation,

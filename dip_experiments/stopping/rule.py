@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dip_experiments.operators import Operator
 from dip_experiments.schema import Group
-from dip_experiments.stopping.estimates import ENDS, INFLATED, Sigma, used_sigma
+from dip_experiments.stopping.noise_estimation import ENDS, INFLATED, Sigma, used_sigma
 
 State = dict[str, Tensor]
 """What a rule remembers, replica first: changed in place, of fixed shapes, so that an iteration can be recorded."""

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from dip_experiments.schema import Neutral, in_order_of
-from dip_experiments.stopping.estimates import Array
-from dip_experiments.stopping.laws import Law
+from dip_experiments.stopping.noise_estimation import Array
+from dip_experiments.stopping.noise_models import Law
 from dip_experiments.stopping.rule import (
     WHOLE,
     Evidence,

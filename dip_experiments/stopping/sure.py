@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from dip_experiments.stopping.estimates import HIDDEN, Sigma, unknown_sigma
+from dip_experiments.stopping.noise_estimation import HIDDEN, Sigma, unknown_sigma
 from dip_experiments.stopping.rule import (
     WHOLE,
     Evidence,

@@ -17,7 +17,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.schema import Group
-from dip_experiments.stopping.estimates import (
+from dip_experiments.stopping.noise_estimation import (
     ENDS,
     TEXTURE,
     Array,
