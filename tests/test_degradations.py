@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dip_experiments.tasks.jpeg import through_file as jpeg
 from dip_experiments.tasks.masks import Bernoulli, Box, Text
-from dip_experiments.tasks.noises import (
+from dip_experiments.tasks.noise import (
     BlurredGaussian,
     Gamma,
     Gaussian,

@@ -10,7 +10,7 @@ from dip_experiments.analysis.artifact import sources
 from dip_experiments.analysis.independence import Independent, count_independent, describe_independence
 from dip_experiments.analysis.table import table_page
 from dip_experiments.store import Run
-from dip_experiments.tasks.noises import Gaussian, GreyGaussian
+from dip_experiments.tasks.noise import Gaussian, GreyGaussian
 from dip_experiments.tensors import generator
 
 GAUSSIAN = {"name": "denoising", "noise": {"name": "gaussian", "sigma": 25.0, "clip": False}}

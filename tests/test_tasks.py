@@ -18,7 +18,7 @@ from dip_experiments.metrics import psnr
 from dip_experiments.store import Run
 from dip_experiments.tasks import Restoration, Task, TaskSettings
 from dip_experiments.tasks.jpeg import through_file
-from dip_experiments.tasks.noises import AddedNoise
+from dip_experiments.tasks.noise import AddedNoise
 from dip_experiments.tasks.super_resolution import low_resolution
 from dip_experiments.tensors import generator
 

@@ -156,7 +156,7 @@ def test_no_statistic_depends_on_the_clean_image(dip: Dip, tmp_path: Path, monke
     words = [*ALL, "replicas=2", "fit.iterations=20"]
     curves = fresh(tmp_path, dip, *words).curves[0]
     with monkeypatch.context() as patched:
-        patched.setattr("dip_experiments.tasks.noises.AddedNoise.reference", lambda *_: None)
+        patched.setattr("dip_experiments.tasks.noise.AddedNoise.reference", lambda *_: None)
         blind = fresh(tmp_path, dip, *words).curves[0]
     assert {name for name in curves if name not in blind} == {"psnr_reference", "psnr_average", "psnr_mean"}
     for column, values in blind.items():
@@ -219,7 +219,7 @@ def test_correlated_noise_is_warned_of_before_the_fit(
     assert "split: sigma 25, sigma_from given" in caplog.text
     assert "share" not in caplog.text
     monkeypatch.setattr(
-        "dip_experiments.tasks.noises.normal",
+        "dip_experiments.tasks.noise.normal",
         lambda image, draws: torch.randn(1, *image.shape[1:], generator=draws).expand_as(image).to(image),
     )
     fresh(tmp_path, dip, *words)

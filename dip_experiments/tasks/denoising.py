@@ -6,9 +6,9 @@ from typing import Literal
 from dip_experiments.data.pictures import Companion
 from dip_experiments.operators import Identity
 from dip_experiments.tasks.companions import Companions
-from dip_experiments.tasks.noises import Noise
-from dip_experiments.tasks.realisations import Image
+from dip_experiments.tasks.noise import Noise
 from dip_experiments.tasks.restoration import Restoration
+from dip_experiments.tasks.sampling import Image
 from dip_experiments.tasks.task import Task
 
 

@@ -7,8 +7,8 @@ from dip_experiments.data.pictures import Companion
 from dip_experiments.operators import Identity
 from dip_experiments.schema import ByContent
 from dip_experiments.tasks.companions import Companions, own, published
-from dip_experiments.tasks.realisations import Image, repeated
 from dip_experiments.tasks.restoration import Restoration
+from dip_experiments.tasks.sampling import Image, repeated
 from dip_experiments.tasks.task import Task
 
 

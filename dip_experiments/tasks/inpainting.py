@@ -7,8 +7,8 @@ from dip_experiments import operators
 from dip_experiments.data.pictures import Companion
 from dip_experiments.tasks.companions import Companions
 from dip_experiments.tasks.masks import Mask
-from dip_experiments.tasks.realisations import Image, repeated
 from dip_experiments.tasks.restoration import Restoration
+from dip_experiments.tasks.sampling import Image, repeated
 from dip_experiments.tasks.task import Task
 
 

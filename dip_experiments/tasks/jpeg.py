@@ -10,8 +10,8 @@ from pydantic import Field
 from dip_experiments.operators import Identity
 from dip_experiments.tasks.companions import Companions
 from dip_experiments.tasks.eight_bit import from_8_bit, to_8_bit
-from dip_experiments.tasks.realisations import Image, repeated
 from dip_experiments.tasks.restoration import Restoration
+from dip_experiments.tasks.sampling import Image, repeated
 from dip_experiments.tasks.task import Task
 
 

@@ -19,7 +19,7 @@ from dip_experiments.data.pictures import Companion
 from dip_experiments.schema import ByContent, Group, Share, chosen_with_slash
 from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, own, published
-from dip_experiments.tasks.realisations import Image, realised, repeated, uniform
+from dip_experiments.tasks.sampling import Image, realised, repeated, uniform
 
 Known = Bool[Tensor, "c h w"]
 Images = Float[Tensor, "r c h w"]

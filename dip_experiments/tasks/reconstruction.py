@@ -6,7 +6,7 @@ from typing import Literal
 from dip_experiments.data.pictures import Companion
 from dip_experiments.operators import Identity
 from dip_experiments.schema import Group
-from dip_experiments.tasks.realisations import Image
+from dip_experiments.tasks.sampling import Image
 from dip_experiments.tasks.targets import AnyTarget
 from dip_experiments.tasks.task import Task
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dip_experiments.data.pictures import Companion
 from dip_experiments.schema import Group
 from dip_experiments.tasks.companions import Companions
-from dip_experiments.tasks.realisations import Image
+from dip_experiments.tasks.sampling import Image
 from dip_experiments.tasks.task import Task
 
 

@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor
 
 from dip_experiments.schema import Group, Sigma
-from dip_experiments.tasks.noises import Gaussian
-from dip_experiments.tasks.realisations import Image, realised, repeated
+from dip_experiments.tasks.noise import Gaussian
+from dip_experiments.tasks.sampling import Image, realised, repeated
 
 Images = Float[Tensor, "r c h w"]
 

@@ -14,7 +14,7 @@ from dip_experiments.data.pictures import Companion
 from dip_experiments.schema import Group, Share, Sigma, chosen_with_slash
 from dip_experiments.tasks.choices import kinds
 from dip_experiments.tasks.companions import Companions, published
-from dip_experiments.tasks.realisations import Image, normal, realised, repeated, uniform
+from dip_experiments.tasks.sampling import Image, normal, realised, repeated, uniform
 from dip_experiments.tensors import gamma_values
 
 Images = Float[Tensor, "r c h w"]
