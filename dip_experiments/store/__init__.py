@@ -1,6 +1,7 @@
 """The store: one folder per run under the hash of its settings. Plain files; never imports torch."""
 
 from dip_experiments.store.baselines import Baselines
+from dip_experiments.store.cleanup import Leftover, leftovers
 from dip_experiments.store.curves import Columns, read_curves, write_curves
 from dip_experiments.store.files import (
     Array,
@@ -14,15 +15,14 @@ from dip_experiments.store.files import (
     write_json,
     write_text,
 )
-from dip_experiments.store.leftovers import Leftover, leftovers
 from dip_experiments.store.lock import BeingFitted, locked, own, read_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
+from dip_experiments.store.migrations import upgrade
 from dip_experiments.store.provenance import doubtful_code, signature, sitting, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
 from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
-from dip_experiments.store.state import State, states
+from dip_experiments.store.status import State, states
 from dip_experiments.store.store import Origin, Store
-from dip_experiments.store.upgrade import upgrade
 
 __all__ = [
     "REFUSED",

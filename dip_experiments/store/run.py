@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dip_experiments.store.curves import COUNTED, Columns, read_curves
 from dip_experiments.store.files import BESIDE, Array, file_digest, read_json, value_digest, write_json
-from dip_experiments.store.upgrade import upgrade
+from dip_experiments.store.migrations import upgrade
 
 SUMMARY = "summary.json"
 PROGRESS = "progress.json"

@@ -13,7 +13,7 @@ from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
 from dip_experiments.store.files import BESIDE, copy_middle, put_in_place
 from dip_experiments.store.run import Run
-from dip_experiments.store.state import ASIDE
+from dip_experiments.store.status import ASIDE
 
 KEPT_WHOLE = ("settings.json", "provenance.json")
 COUNTS = {"first": 1, "two": 2, "all": None}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dip_experiments.store.lock import BeingFitted, alive, locked, read_owner
 from dip_experiments.store.run import Run
-from dip_experiments.store.state import LEFT_OVER, SET_ASIDE, State, states
+from dip_experiments.store.status import LEFT_OVER, SET_ASIDE, State, states
 
 SWEEPS = "dip-sweep-*"
 """Folders in which the jobs of a sweep on other machines tell what became of them."""
