@@ -15,7 +15,7 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.data.cropping import cut
 from dip_experiments.data.layers import Array
 from dip_experiments.data.reading import whole_image
-from dip_experiments.runner import select_runs as selection
+from dip_experiments.runner import select_runs
 from dip_experiments.store import Run
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
@@ -74,7 +74,7 @@ def composed(words: tuple[str, ...], multirun: bool) -> list[DictConfig]:
 @pytest.fixture
 def composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """For where runs are looked for many times by the same words: composing takes longer than all else."""
-    monkeypatch.setattr(selection, "compose_jobs", lambda words, multirun: composed(tuple(words), multirun))
+    monkeypatch.setattr(select_runs, "compose_jobs", lambda words, multirun: composed(tuple(words), multirun))
 
 
 def only_run(tmp_path: Path) -> Run:

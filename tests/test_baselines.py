@@ -8,7 +8,7 @@ import torch
 from conftest import load_image
 from PIL import Image
 
-from dip_experiments.baselines import classical as baselines
+from dip_experiments.baselines import classical
 from dip_experiments.baselines.classical import DENOISERS, INPAINTERS, UPSAMPLERS, Array, Known, wiener
 from dip_experiments.data.cropping import shrink
 from dip_experiments.data.reading import read_image
@@ -137,7 +137,7 @@ def test_a_denoiser_gives_the_same_bits_again() -> None:
 
 def test_without_its_package_bm3d_is_not_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bm3d", None)  # an import of it now fails
-    spec = importlib.util.spec_from_file_location("without_bm3d", baselines.__file__)
+    spec = importlib.util.spec_from_file_location("without_bm3d", classical.__file__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

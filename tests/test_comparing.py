@@ -10,7 +10,7 @@ import pytest
 from conftest import Dip, composed
 from studio import a_record, make_run, name_of
 
-from dip_experiments.cli import commands as subcommands
+from dip_experiments.cli import commands
 from dip_experiments.cli.compare import Compared, Numbers, compare_lines, labels
 from dip_experiments.config.settings import read_settings
 from dip_experiments.runner.select_runs import run_name, select
@@ -103,7 +103,7 @@ def test_where_there_is_nothing_to_compare_that_is_said(tmp_path: Path) -> None:
 def test_dip_compare_reads_the_records_of_the_clone_wherever_ones_own_results_are(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(subcommands, "conf_folder", lambda: tmp_path / "clone" / "conf")
+    monkeypatch.setattr(commands, "conf_folder", lambda: tmp_path / "clone" / "conf")
     said = {"task": {"name": "flash_no_flash"}, "stopping": {"name": "none"}}
     a_record(tmp_path / "clone" / "results", *FIG10, **said)
     own = make_run(tmp_path / "results", name_of(*FIG10), **said)

@@ -17,7 +17,7 @@ from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.jobs.job_status import RECORDS_COUNT
-from dip_experiments.runner import run_job as experiment
+from dip_experiments.runner import run_job
 from dip_experiments.schema import flat
 from dip_experiments.store import Run, Store, states
 
@@ -130,7 +130,7 @@ def test_malformed_words_are_refused_before_anything_begins(
     data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiment, "fit_and_record", lambda *words: pytest.fail("begun"))
+    monkeypatch.setattr(run_job, "fit_and_record", lambda *words: pytest.fail("begun"))
     key = data.draw(st.sampled_from(numbers()))
     word = f"{key}={data.draw(NO_NUMBER)}"
     assert main(["logger=none", word]) == 2, word

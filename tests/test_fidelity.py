@@ -9,7 +9,7 @@ from test_restoration_tables import AUTHORS, larger, made_up
 
 from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST
-from dip_experiments.baselines import classical as baselines
+from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.store import Job, Run, Selection
 
@@ -48,8 +48,8 @@ def test_a_run_is_compared_with_its_number_and_the_page_can_be_read(tmp_path: Pa
 
 
 def test_a_mean_says_in_a_note_which_output_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(baselines.DENOISERS):
-        monkeypatch.delitem(baselines.DENOISERS, name)
+    for name in list(classical.DENOISERS):
+        monkeypatch.delitem(classical.DENOISERS, name)
     images = [image for image in PICTURES if image.startswith("cset9/")]
     runs = [made_up(tmp_path, image[6:], image, AUTHORS) for image in images]
     asked = [selection(tmp_path, "denoising", *runs, scale="paper")]

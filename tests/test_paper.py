@@ -7,7 +7,8 @@ import pytest
 from conftest import Dip
 from omegaconf import OmegaConf
 
-from dip_experiments import devices, paper, subcommands
+from dip_experiments import devices
+from dip_experiments.cli import commands, paper_queue
 from dip_experiments.cli.paper_queue import Done, Row, fit_rows, progress, read_rows
 from dip_experiments.config.compose import conf_folder, one_by_one, options
 from dip_experiments.store import Store
@@ -45,7 +46,7 @@ def test_rows_are_fitted_in_turn_kept_and_counted(
         found[row] = Done(3600.0) if codes[row] == 0 else None
         return codes[row]
 
-    monkeypatch.setattr(paper, "fit", fit)
+    monkeypatch.setattr(paper_queue, "fit", fit)
     assert fit_rows([A, B, C], ["scale=paper"], found.get, lambda row: kept.append(row) or 0) == 1
     assert kept == [B]
     out, err = capfd.readouterr()
@@ -61,7 +62,7 @@ def test_a_row_whose_runs_are_not_kept_has_failed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found: dict[Row, Done | None] = {A: None}
-    monkeypatch.setattr(paper, "fit", lambda row, further: found.update({row: Done(3600.0)}) or 0)
+    monkeypatch.setattr(paper_queue, "fit", lambda row, further: found.update({row: Done(3600.0)}) or 0)
     assert fit_rows([A], [], found.get, lambda row: 1) == 1
     assert capfd.readouterr().err == "failed: fig10 seed=0\n"
 
@@ -70,7 +71,7 @@ def test_records_are_fitted_by_committed_code_or_nothing_begins(monkeypatch: pyt
     changed = {"rev-parse": "0" * 40, "status": " M conf/config.yaml"}
     monkeypatch.setattr("dip_experiments.store.provenance._git", lambda *words: changed[words[0]])
     with pytest.raises(ValueError, match="dip paper keeps records, and the code that fits it was not committed"):
-        subcommands.paper(["scale=smoke"], importlib.import_module)
+        commands.paper(["scale=smoke"], importlib.import_module)
 
 
 def test_a_row_that_says_its_precision_is_fitted_in_no_other() -> None:
@@ -80,7 +81,7 @@ def test_a_row_that_says_its_precision_is_fitted_in_no_other() -> None:
 
 def test_after_ctrl_c_no_further_row_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Row] = []
-    monkeypatch.setattr(paper, "fit", lambda row, further: begun.append(row) or 130)
+    monkeypatch.setattr(paper_queue, "fit", lambda row, further: begun.append(row) or 130)
     assert fit_rows([A, B], [], lambda row: None, lambda row: 0) == 130
     assert begun == [A]
 
@@ -106,7 +107,7 @@ def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
 ) -> None:
     queue = tmp_path / "paper.yaml"
     queue.write_text("requests: [{words: experiment=precision image=camera replicas=1 fit.iterations=20, minutes: 1}]")
-    monkeypatch.setattr(paper, "QUEUE", queue)
+    monkeypatch.setattr(paper_queue, "QUEUE", queue)
     monkeypatch.setattr("dip_experiments.store.doubtful_code", lambda provenance: "")  # a row is a process of its own
     words = ["scale=smoke", "logger=none", "precision=float32"]
     assert dip("paper", *words) == 0
@@ -117,11 +118,11 @@ def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
     assert "1 rows done, 0 left, all is done" in capfd.readouterr().out
     seen: list[Done | None] = []
 
-    def only_look(rows: list[Row], further: list[str], finished: paper.Finished, keep: object) -> int:
+    def only_look(rows: list[Row], further: list[str], finished: paper_queue.Finished, keep: object) -> int:
         seen.extend(map(finished, rows))
         return 0
 
-    monkeypatch.setattr(subcommands, "fit_rows", only_look)
+    monkeypatch.setattr(commands, "fit_rows", only_look)
     assert dip("paper", *words) == 0
     monkeypatch.setattr(devices, "device_name", lambda device: "a GPU")
     assert dip("paper", *words) == 0

@@ -13,7 +13,7 @@ from studio import a_record, make_run, name_of
 
 from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.figure_cli import HARMLESS, _harmless, named, run_script
-from dip_experiments.cli import paper_queue as paper
+from dip_experiments.cli import paper_queue
 from dip_experiments.cli.paper_queue import Row
 from dip_experiments.config.compose import compose_jobs, options
 from dip_experiments.config.settings import Scale, Settings
@@ -49,8 +49,8 @@ def test_the_kind_of_device_that_is_asked_for_is_the_one_that_is_found(tmp_path:
 
 def test_the_queue_that_completes_the_records_takes_them_for_done(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = f"import os, sys; sys.exit({RECORDS_COUNT!r} not in os.environ)"
-    monkeypatch.setattr(paper, "FIT", (sys.executable, "-c", asked))
-    assert paper.fit(Row("fig10", (), 1.0), []) == 0
+    monkeypatch.setattr(paper_queue, "FIT", (sys.executable, "-c", asked))
+    assert paper_queue.fit(Row("fig10", (), 1.0), []) == 0
     assert RECORDS_COUNT not in os.environ
 
 

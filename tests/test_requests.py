@@ -17,9 +17,10 @@ from conftest import SMALL
 from hydra import compose, initialize_config_dir
 from test_images import damaged_files
 
-from dip_experiments import command, experiment
+from dip_experiments.cli import main as door
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs, conf_folder, options, read_requests
+from dip_experiments.runner import run_job
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),
@@ -235,7 +236,7 @@ def test_of_another_sweepers_jobs_one_that_it_might_ask_for_is_checked() -> None
 def test_ctrl_c_before_a_fit_ends_with_130_and_one_line(
     dip: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(experiment, "run", lambda config: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(run_job, "run", lambda config: os.kill(os.getpid(), signal.SIGINT))
     assert dip(*SMALL) == 130
     assert capfd.readouterr().err.splitlines() == [
         "Interrupted. Ask again with the same words to continue where it stopped."
@@ -251,7 +252,7 @@ def test_a_launcher_that_breaks_off_is_no_traceback(
         raise RuntimeError("a worker was killed")
 
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr(command, "launch", breaks_off)
+    monkeypatch.setattr(door, "launch", breaks_off)
     assert dip(*SMALL) == 1
     assert capfd.readouterr().err.splitlines() == [
         "the sweep broke off: a worker was killed",

@@ -10,7 +10,7 @@ from conftest import SMALL, Dip, assert_same_files, load_image, only_run
 from studio import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.curves import log_points
-from dip_experiments.baselines import classical as baselines
+from dip_experiments.baselines import classical
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.reading import read_image
@@ -60,10 +60,10 @@ def statistics(row: dict[str, str], quantity: str) -> list[float]:
 @pytest.fixture
 def without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """No other method can be computed, as in a clone without them."""
-    for methods in (baselines.DENOISERS, baselines.UPSAMPLERS, baselines.INPAINTERS):
+    for methods in (classical.DENOISERS, classical.UPSAMPLERS, classical.INPAINTERS):
         for name in list(methods):
             monkeypatch.setitem(methods, name, lambda *_: pytest.fail("computed again"))
-    monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
+    monkeypatch.delitem(classical.DENOISERS, "bm3d", raising=False)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -110,14 +110,14 @@ def test_the_levels_of_the_denoisers_are_those_of_the_float_measurement(figures:
     reference = read_image(figures["fig4"][0].only.image("reference", 0))
     assert float(found["noisy"]["psnr_mean"]) == pytest.approx(psnr(NOISY, CLEAN), rel=1e-5)
     assert float(found["NLM"]["psnr_mean"]) == pytest.approx(
-        psnr(baselines.DENOISERS["nlm"](seen, 25.0), reference), rel=1e-5
+        psnr(classical.DENOISERS["nlm"](seen, 25.0), reference), rel=1e-5
     )
     assert found["authors, 512 x 512, single output"]["iteration"] == "2950"
 
 
 def test_without_bm3d_the_figure_leaves_it_out(tmp_path: Path, without_libraries: None) -> None:
     run = make_run(tmp_path, "noisy", measurement=NOISY)
-    baselines.DENOISERS["nlm"] = lambda noisy, _: noisy
+    classical.DENOISERS["nlm"] = lambda noisy, _: noisy
     page = draw("figure_fig4", selection(tmp_path, "fig4", run))
     assert "BM3D" not in {row["curve"] for row in rows(page)}
 

@@ -9,7 +9,7 @@ import pytest
 from studio import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.artifact import Page
-from dip_experiments.baselines import classical as baselines
+from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
@@ -62,7 +62,7 @@ def agrees(cell: str, values: Any, decimals: int = 2) -> bool:
     return cell == f"{np.mean(values):.{decimals}f}"
 
 
-def seen(run: Run) -> tuple[baselines.Array, baselines.Array]:
+def seen(run: Run) -> tuple[classical.Array, classical.Array]:
     """What the first seed saw in float, and the clean picture."""
     return run.measured()["measurement"][0].astype(float), read_image(run.image("reference", 0))
 
@@ -70,8 +70,8 @@ def seen(run: Run) -> tuple[baselines.Array, baselines.Array]:
 @pytest.fixture
 def no_denoisers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other methods take most of a test's time."""
-    for name in list(baselines.DENOISERS):
-        monkeypatch.delitem(baselines.DENOISERS, name)
+    for name in list(classical.DENOISERS):
+        monkeypatch.delitem(classical.DENOISERS, name)
 
 
 def test_a_row_of_denoising_has_the_scores_in_float(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_row_of_denoising_has_the_scores_in_float(tmp_path: Path) -> None:
     assert agrees(row["ssim"], run.scores("average", "ssim"), 3)
     assert agrees(row["two_replicas"], run.scores("mean_of_2", "psnr"))
     assert agrees(row["noisy"], run.scores("measurement", "psnr")[0])
-    for name in set(part_of("table_denoising", "METHODS")) & set(baselines.DENOISERS):
-        assert agrees(row[name], psnr(baselines.DENOISERS[name](noisy, 25.0), clean))
+    for name in set(part_of("table_denoising", "METHODS")) & set(classical.DENOISERS):
+        assert agrees(row[name], psnr(classical.DENOISERS[name](noisy, 25.0), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr"))
     assert (row["seeds"], row["iterations"], row["device"], row["minutes"]) == ("3", "120", "cpu", "1.5")
     assert float(row["difference"]) == pytest.approx(averaged.mean() - 33.69, abs=0.005)
@@ -107,7 +107,7 @@ def test_a_row_of_super_resolution_has_the_scores_in_float(tmp_path: Path, facto
     assert agrees(row["spread"], np.ptp(last))
     assert agrees(row["averaged"], run.scores("average", "psnr_y_authors"))
     assert agrees(row["ssim"], run.scores("output", "ssim"), 3)
-    for name, method in baselines.UPSAMPLERS.items():
+    for name, method in classical.UPSAMPLERS.items():
         assert agrees(row[name], psnr_y_authors(method(small, factor), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr_y_authors"))
 
@@ -121,7 +121,7 @@ def test_a_row_of_inpainting_has_the_scores_in_float(tmp_path: Path) -> None:
     assert agrees(row["ssim"], run.scores("unperturbed", "ssim"), 3)
     assert agrees(row["last"], run.scores("output", "psnr"))
     assert agrees(row["averaged"], run.scores("average", "psnr"))
-    for name, method in baselines.INPAINTERS.items():
+    for name, method in classical.INPAINTERS.items():
         assert agrees(row[name], psnr(method(holes, known), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr"))
 

@@ -14,7 +14,7 @@ from test_restoration_tables import AUTHORS, HOLES, TABLES, found, larger, made_
 from dip_experiments.analysis.baseline_results import rival_numbers, rival_picture, task_rivals, upsampler
 from dip_experiments.analysis.paper_rows import Row
 from dip_experiments.analysis.paper_table import describe_rivals
-from dip_experiments.baselines import classical as baselines
+from dip_experiments.baselines import classical
 from dip_experiments.cli.main import main
 from dip_experiments.store import Baselines, Run, Selection, Store
 
@@ -60,12 +60,12 @@ def test_records_alone_give_the_same_table_without_the_other_methods_libraries(
     whole = files(page(table, tmp_path, run), tmp_path / "whole")
     record = Store(tmp_path).keep(run, "laptop")
     monkeypatch.setattr("dip_experiments.analysis.baseline_results.version", lambda name: "of another day")
-    monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
+    monkeypatch.delitem(classical.DENOISERS, "bm3d", raising=False)
     assert files(page(table, tmp_path, record), tmp_path / "record") == whole
 
 
 def test_without_bm3d_its_column_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(baselines.DENOISERS, "bm3d", raising=False)
+    monkeypatch.delitem(classical.DENOISERS, "bm3d", raising=False)
     drawn = page("denoising", tmp_path, made_up(tmp_path, "a", "cset9/f16", AUTHORS))
     assert found(drawn, "cset9/f16", "authors' noise")["bm3d"] == "not installed"
     assert found(drawn, "cset9/f16", "fresh noise")["bm3d"] == "-"
@@ -100,7 +100,7 @@ def test_other_methods_are_computed_once_and_again_for_another_version_or_measur
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Selection | int] = []
-    monkeypatch.setitem(baselines.INPAINTERS, "nearest", lambda holes, known: [calls.append(0), holes][1])
+    monkeypatch.setitem(classical.INPAINTERS, "nearest", lambda holes, known: [calls.append(0), holes][1])
     runs = [
         made_up(tmp_path, name, image, HOLES) for name, image in (("a", "standard11/boat"), ("b", "standard11/lena"))
     ]
@@ -111,6 +111,6 @@ def test_other_methods_are_computed_once_and_again_for_another_version_or_measur
         assert len(calls) == wanted
     page("inpainting", tmp_path, *runs)
     assert len(calls) == 3
-    monkeypatch.setitem(baselines.EPOCHS, "nearest_known", 2)
+    monkeypatch.setitem(classical.EPOCHS, "nearest_known", 2)
     page("inpainting", tmp_path, *runs)
     assert len(calls) == 5

@@ -6,7 +6,7 @@ import pytest
 from conftest import Dip
 from test_identity import settings_of
 
-from dip_experiments.cli import main as command
+from dip_experiments.cli import main
 from dip_experiments.cli.main import added_noise
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import for_hydra, quoted, split_flags
@@ -130,8 +130,6 @@ def test_an_empty_word_is_no_command(dip: Dip, capfd: pytest.CaptureFixture[str]
 def test_a_file_that_cannot_be_written_is_named(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        command, "run_subcommand", lambda *asked: (tmp_path / "nowhere" / "curves.png").write_bytes(b"")
-    )
+    monkeypatch.setattr(main, "run_subcommand", lambda *asked: (tmp_path / "nowhere" / "curves.png").write_bytes(b""))
     assert dip("plot") == 2
     assert capfd.readouterr().err == f"{tmp_path / 'nowhere' / 'curves.png'}: No such file or directory\n"

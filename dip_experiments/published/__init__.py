@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-FOLDER = Path(__file__).parent / "published"
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
