@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_splitting import LAWS, SIGMA, WAITS, noisy, observation, smooth
 
-from dip_experiments.fitting import mixing
+from dip_experiments.fitting import ensemble
 from dip_experiments.fitting.ensemble import mixture
 from dip_experiments.operators import Identity
 from dip_experiments.stopping import Prepared, Watch
@@ -22,8 +22,8 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
         told.append(guide_and_sigma[-1])
         return image
 
-    monkeypatch.setitem(mixing.DENOISERS, "tv", denoiser)
-    monkeypatch.setattr(mixing, "wiener", denoiser)
+    monkeypatch.setitem(ensemble.DENOISERS, "tv", denoiser)
+    monkeypatch.setattr(ensemble, "wiener", denoiser)
     clean, rule = smooth(64), Split(name="split", law=LAWS[law], a=a, mix=["tv", "wiener"], **WAITS)
     y = noisy(law, clean, 0).expand(2, -1, -1, -1)
     part = rule.prepare(Prepared(y, Identity()), [0, 1])

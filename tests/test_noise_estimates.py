@@ -19,7 +19,7 @@ from dip_experiments.stopping import Prepared
 from dip_experiments.stopping.noise_estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
 from dip_experiments.stopping.noise_models import AnyLaw
 from dip_experiments.stopping.split import Split
-from dip_experiments.tasks import Task, noises
+from dip_experiments.tasks import Task, noise
 
 FOLDERS = ("cset9", "set14", "set5", "standard11")
 
@@ -202,15 +202,15 @@ def test_zeros_of_counted_photons_are_not_taken_for_clipping(caplog: pytest.LogC
 
 
 GREY = 0.4
-DRAWN: dict[str, tuple[noises.AddedNoise, float]] = {
-    "gaussian": (noises.Gaussian(name="gaussian", sigma=25, clip=False), 25 / 255),
-    "grey_gaussian": (noises.GreyGaussian(name="grey_gaussian", sigma=25), 25 / 255),
-    "blurred_gaussian": (noises.BlurredGaussian(name="blurred_gaussian", sigma=25, radius=1), 25 / 255),
-    "gamma": (noises.Gamma(name="gamma", looks=10), GREY / 10**0.5),
-    "speckle": (noises.Speckle(name="speckle", sigma=25), GREY * 25 / 255),
-    "poisson": (noises.Poisson(name="poisson", peak=30), (GREY / 30) ** 0.5),
+DRAWN: dict[str, tuple[noise.AddedNoise, float]] = {
+    "gaussian": (noise.Gaussian(name="gaussian", sigma=25, clip=False), 25 / 255),
+    "grey_gaussian": (noise.GreyGaussian(name="grey_gaussian", sigma=25), 25 / 255),
+    "blurred_gaussian": (noise.BlurredGaussian(name="blurred_gaussian", sigma=25, radius=1), 25 / 255),
+    "gamma": (noise.Gamma(name="gamma", looks=10), GREY / 10**0.5),
+    "speckle": (noise.Speckle(name="speckle", sigma=25), GREY * 25 / 255),
+    "poisson": (noise.Poisson(name="poisson", peak=30), (GREY / 30) ** 0.5),
     "salt_and_pepper": (
-        noises.SaltAndPepper(name="salt_and_pepper", fraction=0.2),
+        noise.SaltAndPepper(name="salt_and_pepper", fraction=0.2),
         (0.1 * GREY**2 + 0.1 * (1 - GREY) ** 2 - (0.1 * (1 - 2 * GREY)) ** 2) ** 0.5,
     ),
 }

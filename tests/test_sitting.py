@@ -123,20 +123,6 @@ def test_more_images_asked_of_a_finished_run_are_made_and_none_is_lost(
     assert "skipped" in capfd.readouterr().out
 
 
-def test_a_rule_with_other_words_is_not_answered_from_a_run_that_it_did_not_watch(
-    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    watched = [*WORDS, "observe=[fixed]"]
-    name = fresh(tmp_path, dip, *watched, "observe.fixed.iteration=5").name
-    assert dip(*SMALL, *watched, "observe.fixed.iteration=9") == 0
-    run = only_run(tmp_path)
-    assert (run.name, run.summary["stopping"]["fixed"]["joint"]) == (name, 9)
-    capfd.readouterr()
-    for words in (WORDS, [*watched, "observe.fixed.iteration=9"]):
-        assert dip(*SMALL, *words) == 0
-        assert "skipped" in capfd.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [
