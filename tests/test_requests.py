@@ -17,7 +17,7 @@ from conftest import SMALL
 from hydra import compose, initialize_config_dir
 from test_images import damaged_files
 
-from dip_experiments.cli import main as door
+from dip_experiments.cli import launch
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs, conf_folder, options, read_requests
 from dip_experiments.runner import run_job
@@ -252,11 +252,11 @@ def test_a_launcher_that_breaks_off_is_no_traceback(
         raise RuntimeError("a worker was killed")
 
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr(door, "launch", breaks_off)
-    assert dip(*SMALL) == 1
+    monkeypatch.setattr(launch, "launch", breaks_off)
+    assert dip("-m", *SMALL, "seed=0,1") == 1
     assert capfd.readouterr().err.splitlines() == [
         "the sweep broke off: a worker was killed",
-        "1 of 1 jobs did not begin",
+        "2 of 2 jobs did not begin",
     ]
 
 

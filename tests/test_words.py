@@ -1,9 +1,12 @@
 """The words of a request: names of files come through whatever is in them, and what contradicts itself is refused."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Dip
+from conftest import SMALL, Dip
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from test_identity import settings_of
 
 from dip_experiments.cli import main
@@ -11,6 +14,7 @@ from dip_experiments.cli.main import added_noise
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import for_hydra, quoted, split_flags
 from dip_experiments.config.settings import read_settings
+from dip_experiments.runner import run_job
 
 NAMES = [
     "photo (1).png",
@@ -133,3 +137,18 @@ def test_a_file_that_cannot_be_written_is_named(
     monkeypatch.setattr(main, "run_subcommand", lambda *asked: (tmp_path / "nowhere" / "curves.png").write_bytes(b""))
     assert dip("plot") == 2
     assert capfd.readouterr().err == f"{tmp_path / 'nowhere' / 'curves.png'}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("words", "times"), [([], 1), (["+hydra.job.env_set.ANY=one"], 3)])
+def test_a_single_run_is_composed_once_unless_it_has_settings_of_hydras_own(
+    words: list[str], times: int, dip: Dip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed: list[Any] = []
+    plain = ConfigLoaderImpl.load_configuration
+    monkeypatch.setattr(
+        ConfigLoaderImpl, "load_configuration", lambda *given, **more: (composed.append(0), plain(*given, **more))[1]
+    )
+    seen: list[str | None] = []
+    monkeypatch.setattr(run_job, "run", lambda config: seen.append(os.environ.get("ANY")))
+    assert dip(*SMALL, *words) == 1  # which has told nothing
+    assert (len(composed), seen) == (times, ["one" if words else None])

@@ -1,48 +1,22 @@
-"""The door: `dip` and scripts/run.py. Checks the words of a request, runs it through Hydra, says what became of it."""
+"""The command `dip`, which scripts/run.py is too: check a request, run its jobs, report their results."""
 
-import gc
-import importlib
 import importlib.metadata
-import multiprocessing
 import os
-import shutil
-import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
-
-import hydra
-from omegaconf import DictConfig
 
 from dip_experiments.cli.commands import run_subcommand
 from dip_experiments.cli.help import INTRODUCTION, help_text
-from dip_experiments.config.compose import Request, conf_folder, read_requests
+from dip_experiments.cli.launch import imported, launch, run_jobs
+from dip_experiments.config.compose import read_requests
 from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
-from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, quoted, split_flags
-from dip_experiments.jobs.job_status import (
-    AGAIN,
-    ATTEMPTS,
-    INTERRUPTED,
-    OUTCOMES,
-    STOP,
-    WRONG,
-    Outcome,
-    read_outcomes,
-    report,
-)
+from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, split_flags
+from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, Outcome, report
 from dip_experiments.jobs.search import best_told, check_search
 
 HELP, VERSION = ("-h", "--help"), "--version"
-ASKED_IN = "DIP_ASKED_IN"
-"""Environment variable: the folder in which the words were said, from which names of files are read."""
-GROUP, LONGEST_GROUP = "WANDB_RUN_GROUP", 128
-"""W&B's variable: the group of a run. That of a sweep without an experiment's name is the words that sweep."""
-TRACEBACKS = "HYDRA_FULL_ERROR"
-"""Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,7 +80,7 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     outcomes: list[Outcome] = []
     since = time.monotonic()
     for request in requests:
-        outcomes += carried_out(request, multirun)
+        outcomes += run_jobs(request, multirun)
         if any(outcome.outcome == "interrupted" for outcome in outcomes):
             break
     code = report(outcomes, len(settings), time.monotonic() - since)
@@ -144,142 +118,6 @@ def added_noise(settings: Any) -> str | None:
         f"Noise is added to your picture first{amount}, to see how well it is removed; "
         "if the picture itself is noisy: task=denoising task.noise=none"
     )
-
-
-def job(config: DictConfig) -> float | None:
-    """One job of Hydra's; gives what a search goes by. In a process of its own it hears Ctrl-C.
-
-    Between two of them nothing does: a worker that died of it would have the others killed while they save.
-    """
-    os.chdir(os.environ[ASKED_IN])  # a worker on another machine begins elsewhere
-    if multiprocessing.current_process().name == "MainProcess":
-        return imported("dip_experiments.runner.run_job").run(config)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return imported("dip_experiments.runner.run_job").run(config)
-    except KeyboardInterrupt:
-        (Path(os.environ[OUTCOMES]) / STOP).touch()
-        return None
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def carried_out(request: Request, multirun: bool) -> list[Outcome]:
-    """Runs the jobs of one request; what they tell. Those that run elsewhere must see the folder of outcomes too."""
-    elsewhere = not (request.here or "joblib" in request.launcher)
-    folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
-    told = {OUTCOMES: str(folder), ASKED_IN: os.getcwd()}
-    if request.sweep and request.jobs[0].experiment.name == "single":
-        told[GROUP] = os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]
-    words = [*(["-m"] if multirun else []), *request.words, f"hydra.sweep.dir={quoted(str(folder))}"]
-    words += [f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in told.items()]
-    words += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
-    imported("dip_experiments.store").own(folder)
-    told_progress = imported("dip_experiments.jobs.sweep_progress").sweep_progress
-    try:
-        with ctrl_c(folder, request.here), told_progress(folder, len(request.jobs), request.here):
-            launch_until_told(request, words, folder)
-    except KeyboardInterrupt:
-        (folder / STOP).touch()
-    finally:
-        outcomes, stopped = read_outcomes(folder), (folder / STOP).exists()
-        if not elsewhere or sum(bool(told.outcome) for told in outcomes) >= len(request.jobs):
-            shutil.rmtree(folder)  # else the launcher's own logs say more
-    if stopped and not any(outcome.outcome == "interrupted" for outcome in outcomes):
-        raise KeyboardInterrupt
-    return outcomes
-
-
-def launch_until_told(request: Request, words: Sequence[str], folder: Path) -> None:
-    """Starts the launcher, and again where a job's process died and took the others with it."""
-    for _ in range(len(request.jobs) + ATTEMPTS):
-        try:
-            return launch(job, words)
-        except Exception as error:  # a launcher's or a sweeper's own: what the jobs told still counts
-            if TRACEBACKS in os.environ or (isinstance(error, WRONG_REQUEST) and not read_outcomes(folder)):
-                raise
-            print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-            if "joblib" not in request.launcher or (folder / STOP).exists():
-                return None
-            (folder / AGAIN).touch()
-    return None
-
-
-def outcomes_folder(beside: Path | None) -> Path:
-    """A new folder in `beside`, None for the system's own place. Raises ValueError where there can be none."""
-    try:
-        if beside is not None:
-            beside.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="dip-sweep-", dir=beside))
-    except OSError as error:
-        where = "TMPDIR" if beside is None else f"paths.results={beside}"
-        raise ValueError(f"{where}: cannot write there ({error.strerror}); choose another folder") from None
-
-
-@contextmanager
-def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the fits save their state and stop, the second ends this process at once.
-
-    Jobs in processes of their own hear Ctrl-C themselves: an exception here would have them killed while they save.
-    """
-
-    def heard(number: int, _: Any) -> None:
-        if (folder / STOP).exists():
-            end_at_once(folder)
-        (folder / STOP).touch()
-        if here:
-            raise KeyboardInterrupt
-        if number == signal.SIGTERM:  # which comes to this process alone
-            tell_children(signal.SIGINT)
-        print("Interrupted: fits are saving their state; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def tell_children(number: int) -> None:
-    """Sends a signal to the processes that carry out the jobs."""
-    for child in multiprocessing.active_children():
-        if child.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, number)
-
-
-def end_at_once(folder: Path) -> None:
-    """Leaves without any saving; the store's files are whole at any time."""
-    tell_children(signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
-    print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
-    os._exit(INTERRUPTED)
-
-
-def imported(module: str) -> Any:
-    """The module, its objects set aside for good: searching PyTorch's and Lightning's for garbage slows every start."""
-    if module in sys.modules:  # garbage of the jobs before would be set aside too
-        return sys.modules[module]
-    gc.disable()
-    try:
-        return importlib.import_module(module)
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def launch(task: Callable[[DictConfig], float | None], words: Sequence[str]) -> None:
-    """Hands the words to Hydra: one job or a sweep, by whichever launcher is configured. Raises what Hydra does."""
-    before, sys.argv = sys.argv, [sys.argv[0], *words]
-    quiet = TRACEBACKS not in os.environ
-    os.environ.setdefault(TRACEBACKS, "1")  # else Hydra would print the error itself, and end the process
-    try:
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
-    finally:
-        sys.argv = before
-        if quiet:
-            del os.environ[TRACEBACKS]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.data.datasets import PICTURES
 
@@ -42,7 +42,8 @@ class Request:
 
     `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one that
     it might. `launcher`: its class. `sweep`: the words that sweep. `batch`: how many jobs Hydra is to compose before it
-    runs the first of them; None leaves it to Hydra, which composes all.
+    runs the first of them; None leaves it to Hydra, which composes all. `composed`: the one job with Hydra's own node,
+    None where Hydra itself is to run the jobs: those of a sweep, and with settings of Hydra's own.
     """
 
     words: list[str]
@@ -51,6 +52,7 @@ class Request:
     launcher: str
     sweep: str = ""
     batch: int | None = None
+    composed: DictConfig | None = None
 
     @property
     def here(self) -> bool:
@@ -125,13 +127,13 @@ def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multiru
 def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> Request:
     parsed = parser.parse_overrides(words)
     fixed = [word for word, override in zip(words, parsed, strict=True) if not override.is_sweep_override()]
-    common = compose("config", overrides=fixed, return_hydra_config=True)
-    with open_dict(common):
-        hydra = common.pop("hydra")
+    composed = compose("config", overrides=fixed, return_hydra_config=True)
+    common, hydra = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), composed.hydra
     _check_scale(common)
     if not (multirun or hydra.mode == RunMode.MULTIRUN):
         job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
-        return Request(words, [job], whole=True, launcher=ONE_BY_ONE)
+        by_hydra = hydra.overrides.hydra or hydra.callbacks or hydra.job.env_set
+        return Request(words, [job], whole=True, launcher=ONE_BY_ONE, composed=None if by_hydra else composed)
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
     sweep = " ".join(word for word, override in zip(words, parsed, strict=True) if override.is_sweep_override())
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
