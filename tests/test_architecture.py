@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -88,6 +89,12 @@ def test_every_room_is_on_a_floor() -> None:
     rooms = {room(path) for path in FILES} - {"__init__"}
     assert rooms <= set(FLOORS)
     assert set(FLOORS) - rooms == set()
+
+
+def test_the_map_for_contributors_has_every_package_on_its_floor() -> None:
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    named = {Path(name).stem: int(floor) for floor, names in rows for name in re.findall(r"`([\w./]+)`", names)}
+    assert named == FLOORS
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
