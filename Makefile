@@ -62,7 +62,7 @@ test-slow: setup ## run the slow tests too
 
 # Of these files the slow ones alone: the others are among the tests.
 test-end-to-end: setup ## what sweeps survive, jobs carried out elsewhere, W&B, the report in Chromium: slow, but not for hours
-	$(BIN)/python -m pytest $(CHECKED) -m slow tests/test_sweeps.py tests/test_faults.py tests/test_sitting.py tests/test_requests.py \
+	$(BIN)/python -m pytest -m slow tests/test_sweeps.py tests/test_faults.py tests/test_sitting.py tests/test_requests.py \
 		tests/test_cluster.py tests/test_searching.py tests/test_workspace.py tests/test_report_page.py tests/test_own_picture.py
 
 # Beside the environment of all else, and sees its packages.
