@@ -95,10 +95,8 @@ def rivals(words: Sequence[str], imported: Importer) -> int:
     """
     origin = "records" if RECORDS in words else "runs"
     chosen = asked_for("rivals", [word for word in words if word != RECORDS], imported, origin)
-    drawing, zs_n2n = (
-        imported("dip_experiments.analysis.baseline_results"),
-        imported("dip_experiments.baselines.zs_n2n").zs_n2n,
-    )
+    drawing = imported("dip_experiments.analysis.baseline_results")
+    zs_n2n = imported("dip_experiments.baselines.zs_n2n").zs_n2n
     made_again = imported("dip_experiments.runner.build").made_again
     fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):

@@ -15,6 +15,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override
 from omegaconf import DictConfig
 
 from dip_experiments.config.compose import Request, conf_folder
@@ -71,13 +72,8 @@ def run_here(config: DictConfig, composed: DictConfig, variables: Mapping[str, s
         variables: Environment variables of the job.
     """
     HydraConfig.instance().set_config(composed)
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
+    with env_override(dict(variables)):
         job(config)
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def job(config: DictConfig) -> float | None:

@@ -14,7 +14,7 @@ from dip_experiments.config.compose import read_requests
 from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
 from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, split_flags
 from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, Outcome, report
-from dip_experiments.jobs.search import best_told, check_search
+from dip_experiments.jobs.search import check_search, describe_best
 
 HELP, VERSION = ("-h", "--help"), "--version"
 
@@ -85,7 +85,7 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
             break
     code = report(outcomes, len(settings), time.monotonic() - since)
     if search and outcomes:
-        print(best_told(outcomes))
+        print(describe_best(outcomes))
     return code
 
 

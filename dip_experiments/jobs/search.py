@@ -15,7 +15,7 @@ def check_search(settings: Any) -> None:
         )
 
 
-def best_told(outcomes: Sequence[Outcome]) -> str:
+def describe_best(outcomes: Sequence[Outcome]) -> str:
     """The run with the largest estimated PSNR, by the words that are not the same in all, in a line.
 
     Where some estimate the PSNR of the image and others that of the measurement, a line for each.

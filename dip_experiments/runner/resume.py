@@ -136,11 +136,11 @@ def begin(run: Run, settings: Settings, store: Store) -> Begun:
     """
     if run.summarised and (faults := run.faults()):
         _set_aside(run, store, "; ".join(faults))
-    if run.summarised and not settings.force:
-        check_rules(run, settings)
     place = store.beside(run) if run.summarised else run
     keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
     if run.summarised:
+        if not settings.force:
+            check_rules(run, settings)
         settings = with_rules_of(run, settings)
     if settings.force:
         place.clear()
