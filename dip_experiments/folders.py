@@ -1,14 +1,14 @@
-"""Whether a folder can be written: asked by the door too, so nothing that loads slowly is imported here."""
+"""Check that a folder can be written; imports nothing that loads slowly."""
 
 import tempfile
 from pathlib import Path
 
 
 def check_writable(folder: Path, key: str = "paths.results") -> None:
-    """Raises ValueError, naming the setting `key`, if nothing can be written below `folder`. Leaves nothing behind."""
+    """Raise ValueError, naming the setting `key`, if nothing can be written below `folder`. Leave no file behind."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        # Asked in earnest: permissions say nothing of read-only, full or special file systems.
+        # By writing: permissions say nothing of read-only, full or special file systems.
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(b"room?")
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Seconds in words, for whoever waits."""
+"""Durations for a terminal."""
 
 
-def duration(seconds: float) -> str:
-    """Seconds in words: 40 s, 3 min, 2.5 h, 3 days."""
+def format_duration(seconds: float) -> str:
+    """Return a duration with a unit: 40 s, 3 min, 2.5 h, 3 days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 172800:

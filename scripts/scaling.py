@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from dip_experiments.store import Run
-from dip_experiments.times import duration
+from dip_experiments.times import format_duration
 
 MACHINES = {"laptop": ("laptop", 2), "one H100": ("paper", 5), "32 of these": ("paper", 160)}
 """By name: the scale of the fit that it is asked for, and how many it carries out at a time."""
@@ -49,7 +49,7 @@ def hours(each: Mapping[str, float]) -> Iterator[str]:
     yield "| machine | fits at a time | s per fit | " + " | ".join(f"{count:,} fits" for count in COUNTS) + " |"
     yield "|---|---|---|" + "---|" * len(COUNTS)
     for machine, (scale, at_a_time) in MACHINES.items():
-        cells = [duration(-(-count // at_a_time) * each[scale]) for count in COUNTS]
+        cells = [format_duration(-(-count // at_a_time) * each[scale]) for count in COUNTS]
         yield f"| {machine} | {at_a_time} | {each[scale]:.0f} | " + " | ".join(cells) + " |"
 
 

@@ -121,7 +121,7 @@ def test_slurms_warning_puts_a_fit_back_into_the_queue_where_it_goes_on(tmp_path
     os.kill(fitting[0], signal.SIGUSR2)
     said = told(sweep)
     assert "2 of 2 finished" in said
-    assert said.count("finished (continued)") == 1
+    assert said.count("finished (resumed)") == 1
     runs = [Run(path) for path in (tmp_path / "results" / "runs").iterdir()]
     assert sorted(len(run.provenance["sittings"]) for run in runs) == [1, 2]
 
@@ -143,7 +143,7 @@ def test_in_a_job_of_slurms_nothing_queues_the_fit_again_and_sigterm_saves_it(
         patched.setattr(Fit, "iterate", iterate)
         assert dip(*SMALL) == 130
     assert heard == [signal.SIG_DFL]
-    assert "Ask again with the same words to continue where it stopped." in capfd.readouterr().err
+    assert "The same command continues where it stopped." in capfd.readouterr().err
     assert only_run(tmp_path).checkpoint.exists()
     assert dip(*SMALL) == 0
-    assert "finished (continued)" in capfd.readouterr().out
+    assert "finished (resumed)" in capfd.readouterr().out

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.jobs.job_status import RECORDS_COUNT
+from dip_experiments.jobs.job_status import REUSE_RECORDS
 from dip_experiments.runner import run_job
 from dip_experiments.schema import flat
 from dip_experiments.store import Run, Store, states
@@ -71,7 +71,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything_is_fitted(
 def test_a_damaged_record_is_named_and_its_run_made_again(
     dip: Dip, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(RECORDS_COUNT, "yes")
+    monkeypatch.setenv(REUSE_RECORDS, "yes")
     run = fresh(tmp_path, dip, *WORDS)
     record = Store(tmp_path / "results").keep(run, "smoke")
     curves = (run.folder / "curves.csv").read_bytes()

@@ -56,7 +56,7 @@ def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
     with monkeypatch.context() as patched:
         interrupt_at(patched, 17)
         assert dip(*SMALL, *words) == 130
-    assert "Ask again" in capfd.readouterr().err
+    assert "The same command continues" in capfd.readouterr().err
     assert not whole.finished
     assert torch.load(whole.checkpoint, weights_only=True)["fit"]["done"] == 10
     assert dip(*SMALL, *words, "resume") == 0

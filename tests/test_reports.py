@@ -7,7 +7,7 @@ import pytest
 from conftest import SMALL, Dip, only_run
 
 from dip_experiments.cli.main import main
-from dip_experiments.jobs.job_status import Outcome, report
+from dip_experiments.jobs.job_status import JobResult, report
 from dip_experiments.store import Run, locked
 
 SUMMARY: dict[str, Any] = {
@@ -18,18 +18,18 @@ SUMMARY: dict[str, Any] = {
 }
 
 
-def told(outcome: str, *words: str, **others: Any) -> Outcome:
-    values = {"run": "abc", "folder": "r [b]/runs/abc", "message": None, "wrote": None, "summary": None, **others}
-    return Outcome(outcome=outcome, overrides=["scale=smoke", *words], **values)
+def result(status: str, *overrides: str, **others: Any) -> JobResult:
+    values = {"run": "abc", "folder": "r [b]/runs/abc", **others}
+    return JobResult(["scale=smoke", *overrides], status, **values)
 
 
 def test_the_table_shows_what_differs_and_how_many_are_finished(capfd: pytest.CaptureFixture[str]) -> None:
-    outcomes = [
-        told("finished", "target=noise", "image.path='a [b].png'", summary=SUMMARY, wrote="a.png"),
-        told("skipped", "target=natural", "image.path='c.png'", summary=SUMMARY | {"lost_iterations": [0, 0]}),
-        told("failed", "target=natural", "image.path='d.png'", message="NaN\nTraceback"),
+    results = [
+        result("finished", "target=noise", "image.path='a [b].png'", summary=SUMMARY, output="a.png"),
+        result("skipped", "target=natural", "image.path='c.png'", summary=SUMMARY | {"lost_iterations": [0, 0]}),
+        result("failed", "target=natural", "image.path='d.png'", message="NaN\nTraceback"),
     ]
-    assert report(outcomes, jobs=4, seconds=130.0) == 1
+    assert report(results, jobs=4, seconds=130.0) == 1
     out, err = capfd.readouterr()
     header, first, second, third, last = out.splitlines()
     assert header.split("  ")[0] == "target"
@@ -42,27 +42,27 @@ def test_the_table_shows_what_differs_and_how_many_are_finished(capfd: pytest.Ca
     assert "FAILED" in third
     assert last == "2 of 4 finished (1 of them before), 1 FAILED; 2 min in all; runs are in r [b]/runs"
     assert err.splitlines()[0] == "run abc failed: NaN"
-    assert "1 of 4 jobs did not begin" in err
+    assert "1 of 4 jobs did not start" in err
 
 
 def test_one_run_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     summary = SUMMARY | {"lost_iterations": [0, 0], "failed": []}
-    assert report([told("finished", summary=summary, wrote="out.png")], jobs=1, seconds=1.0) == 0
+    assert report([result("finished", summary=summary, output="out.png")], jobs=1, seconds=1.0) == 0
     line = "run abc finished: r [b]/runs/abc; PSNR 27.50 dB average, 28.25 dB oracle peak; wrote out.png\n"
     assert capfd.readouterr().out == line
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "code"),
+    ("statuses", "code"),
     [
-        (["finished", "elsewhere"], 0),
+        (["finished", "locked"], 0),
         (["finished", "refused"], 2),
         (["refused", "failed"], 1),
         (["failed", "interrupted"], 130),
     ],
 )
-def test_the_exit_code_is_that_of_the_worst(outcomes: list[str], code: int) -> None:
-    assert report([told(outcome, f"seed={n}") for n, outcome in enumerate(outcomes)], len(outcomes), 1.0) == code
+def test_the_exit_code_is_that_of_the_worst(statuses: list[str], code: int) -> None:
+    assert report([result(status, f"seed={n}") for n, status in enumerate(statuses)], len(statuses), 1.0) == code
 
 
 def test_two_results_folders_are_reported_both(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +81,7 @@ def test_a_run_that_is_being_fitted_elsewhere_is_no_error(
     assert dip(*SMALL, "fit.iterations=2") == 0
     with locked(only_run(tmp_path).folder):
         assert dip(*SMALL, "fit.iterations=2", "force=true") == 0
-    assert "being fitted by another process" in capfd.readouterr().out
+    assert "locked by another process" in capfd.readouterr().out
 
 
 def test_keep_makes_records_of_the_finished_runs_and_names_the_others(

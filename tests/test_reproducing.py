@@ -17,7 +17,7 @@ from dip_experiments.cli import paper_queue
 from dip_experiments.cli.paper_queue import Row
 from dip_experiments.config.compose import compose_jobs, options
 from dip_experiments.config.settings import Scale, Settings
-from dip_experiments.jobs.job_status import RECORDS_COUNT
+from dip_experiments.jobs.job_status import REUSE_RECORDS
 from dip_experiments.runner.select_runs import select
 from dip_experiments.schema import NoEffect
 from dip_experiments.store import Baselines, Selection, Store, read_json
@@ -48,10 +48,10 @@ def test_the_kind_of_device_that_is_asked_for_is_the_one_that_is_found(tmp_path:
 
 
 def test_the_queue_that_completes_the_records_takes_them_for_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = f"import os, sys; sys.exit({RECORDS_COUNT!r} not in os.environ)"
+    asked = f"import os, sys; sys.exit({REUSE_RECORDS!r} not in os.environ)"
     monkeypatch.setattr(paper_queue, "FIT", (sys.executable, "-c", asked))
     assert paper_queue.fit(Row("fig10", (), 1.0), []) == 0
-    assert RECORDS_COUNT not in os.environ
+    assert REUSE_RECORDS not in os.environ
 
 
 def test_what_others_made_of_own_runs_goes_with_them_into_the_records(tmp_path: Path) -> None:

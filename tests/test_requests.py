@@ -20,7 +20,7 @@ from test_images import damaged_files
 from dip_experiments.cli import launch
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs, conf_folder, options, read_requests
-from dip_experiments.runner import run_job
+from dip_experiments.runner import finished_run
 
 WRONG = [
     (["target=nois"], "no such option (did you mean noisy?)"),
@@ -171,7 +171,7 @@ def test_each_experiment_of_a_sweep_brings_its_own_grid() -> None:
     assert [len(request.jobs) for request in requests] == [6, 2, 4]
     assert [job.experiment.name for request in requests for job in request.jobs[:1]] == ["fig6", "fig7_text", "fig5"]
     assert {job.optimizer.lr for job in requests[0].jobs} == {0.1, 0.01, 0.001}
-    assert all(request.here for request in requests)
+    assert all(request.in_process for request in requests)
 
 
 def test_a_sweep_is_what_hydra_makes_of_it() -> None:
@@ -236,11 +236,9 @@ def test_of_another_sweepers_jobs_one_that_it_might_ask_for_is_checked() -> None
 def test_ctrl_c_before_a_fit_ends_with_130_and_one_line(
     dip: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(run_job, "run", lambda config: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(finished_run, "skip_finished", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     assert dip(*SMALL) == 130
-    assert capfd.readouterr().err.splitlines() == [
-        "Interrupted. Ask again with the same words to continue where it stopped."
-    ]
+    assert capfd.readouterr().err.splitlines() == ["Interrupted. The same command continues where it stopped."]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not list(tmp_path.iterdir())
 
@@ -253,10 +251,10 @@ def test_a_launcher_that_breaks_off_is_no_traceback(
 
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     monkeypatch.setattr(launch, "launch", breaks_off)
-    assert dip("-m", *SMALL, "seed=0,1") == 1
+    assert dip("-m", *SMALL, "seed=0,1", "hydra/launcher=submitit_local") == 1
     assert capfd.readouterr().err.splitlines() == [
         "the sweep broke off: a worker was killed",
-        "2 of 2 jobs did not begin",
+        "2 of 2 jobs did not start",
     ]
 
 

@@ -14,7 +14,7 @@ from test_fitting import interrupt_at
 from test_guard import poison
 
 from dip_experiments.architectures import bytes_needed
-from dip_experiments.jobs.job_status import RECORDS_COUNT
+from dip_experiments.jobs.job_status import REUSE_RECORDS
 from dip_experiments.store import Run, Store, locked
 
 WORDS = ["fit.iterations=20"]
@@ -102,7 +102,7 @@ def test_a_run_that_another_process_fits_is_no_error_and_is_told(
     with locked(run.folder):
         assert dip(*SMALL, *WORDS, "-m", "seed=0,1") == 0
     told = capfd.readouterr()
-    assert "being fitted by another process" in told.out
+    assert "locked by another process" in told.out
     assert "Traceback" not in told.err
     assert [found.finished for name, found in runs_of(tmp_path).items() if name != run.name] == [True]
 
@@ -159,7 +159,7 @@ def test_a_record_stands_for_its_run_where_it_completes_records_and_nowhere_else
     for path in run.folder.rglob("*.*"):
         path.unlink()
     with monkeypatch.context() as patched:
-        patched.setenv(RECORDS_COUNT, "yes")
+        patched.setenv(REUSE_RECORDS, "yes")
         interrupt_at(patched, 0, AssertionError)
         assert dip(*SMALL, *WORDS) == 0
         assert "skipped" in capfd.readouterr().out

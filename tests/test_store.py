@@ -19,8 +19,8 @@ from dip_experiments.folders import check_writable
 from dip_experiments.metrics import curve_points
 from dip_experiments.store import (
     Baselines,
-    BeingFitted,
     Run,
+    RunLocked,
     Store,
     atomic,
     locked,
@@ -89,7 +89,7 @@ def test_json_has_null_where_a_number_is_not_finite(tmp_path: Path) -> None:
 def test_a_run_that_is_being_fitted_is_locked_and_its_owner_is_told(tmp_path: Path) -> None:
     with locked(tmp_path / "run"):
         with (
-            pytest.raises(BeingFitted, match=f"process {os.getpid()} on .* fits it since 20"),
+            pytest.raises(RunLocked, match=f"process {os.getpid()} on .* fits it since 20"),
             locked(tmp_path / "run"),
         ):
             pass

@@ -5,18 +5,23 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL
+from conftest import SMALL, Dip
+from omegaconf import OmegaConf
 
 from dip_experiments.cli.main import main
-from dip_experiments.jobs.job_results import begin_outcome, place_of, tell
-from dip_experiments.jobs.job_status import AGAIN, ATTEMPTS, Outcome, read_outcomes
-from dip_experiments.jobs.sweep_progress import Sweep
+from dip_experiments.fitting.module import Fit
+from dip_experiments.jobs import result_files
+from dip_experiments.jobs.job_status import JobResult
+from dip_experiments.jobs.result_files import MAX_ATTEMPTS, ResultFiles
+from dip_experiments.jobs.sweep_progress import SweepProgress
 from dip_experiments.store import Run, read_owner
 
 JOBS = [*SMALL, "fit.iterations=20", "fit.checkpoint_every=10", "-m", "target=natural,noise", "seed=0,1"]
@@ -89,7 +94,7 @@ def test_a_worker_that_is_killed_takes_no_other_job_with_it_and_its_own_goes_on(
         out, err = dip.communicate()
     assert dip.returncode == 0, err
     assert "4 of 4 finished" in out
-    assert "continued" in out
+    assert "finished (resumed)" in out
     assert "the sweep broke off" in err
     asked[-1] = f"paths.results={tmp_path / 'undisturbed'}"
     subprocess.run(asked, check=True, capture_output=True, env=one_thread)
@@ -108,37 +113,97 @@ def test_sigterm_to_a_sweep_of_several_processes_keeps_every_checkpoint(tmp_path
         dip.send_signal(signal.SIGTERM)
         err = dip.communicate()[1]
     assert dip.returncode == 130
-    assert "Ask again with the same words" in err
+    assert "The same command continues" in err
     assert "Traceback" not in err
     assert len(list(tmp_path.rglob("checkpoint.pt"))) == 2
 
 
-def test_a_job_whose_process_died_is_begun_again_so_often_and_no_more(tmp_path: Path) -> None:
-    for _ in range(ATTEMPTS):
-        assert begin_outcome(tmp_path, 1, ["seed=1"])
-        (tmp_path / AGAIN).touch()
-    assert begin_outcome(tmp_path, 1, ["seed=1"]) is None
-    (told,) = read_outcomes(tmp_path)
-    assert told.outcome == "failed"
-    assert "killed" in str(told.message)
+def test_a_job_whose_process_died_is_started_again_so_often_and_no_more(tmp_path: Path) -> None:
+    files = ResultFiles(tmp_path)
+    for attempt in range(MAX_ATTEMPTS):
+        assert files.start_job(1, ["seed=1"], retry=attempt > 0)
+    assert files.start_job(1, ["seed=1"], retry=True) is None
+    (result,) = files.read()
+    assert result.status == "failed"
+    assert "killed" in str(result.message)
 
 
-def test_what_has_told_its_outcome_has_nothing_to_do_when_the_launcher_starts_again(tmp_path: Path) -> None:
-    assert begin_outcome(tmp_path, 1, ["seed=1"])
-    tell(place_of(tmp_path, 1), Outcome(["seed=1"], "finished"))
-    assert begin_outcome(tmp_path, 2, ["seed=1"])  # asked for twice in one sweep: another job
-    (tmp_path / AGAIN).touch()
-    assert begin_outcome(tmp_path, 1, ["seed=1"]) is None
-    assert begin_outcome(tmp_path, 2, ["seed=1"])
-    assert [outcome.outcome for outcome in read_outcomes(tmp_path)] == ["finished", ""]
+def test_a_job_that_has_a_result_has_nothing_to_do_when_the_launcher_starts_again(tmp_path: Path) -> None:
+    files = ResultFiles(tmp_path)
+    assert files.start_job(1, ["seed=1"])
+    files.write_result(1, JobResult(["seed=1"], "finished"))
+    assert files.start_job(2, ["seed=1"])  # twice in one sweep: another job
+    assert files.start_job(1, ["seed=1"], retry=True) is None
+    assert files.start_job(2, ["seed=1"], retry=True)
+    assert [(result.status, result.attempt) for result in files.read()] == [("finished", 1), ("running", 2)]
 
 
-def test_one_line_tells_done_running_failed_left_and_how_long(tmp_path: Path) -> None:
-    following = Sweep(tmp_path, 6)
-    assert following.look() == "sweep: 0 of 6 done, 0 running, 6 left"
-    for seed in range(4):
-        begin_outcome(tmp_path, seed, [f"seed={seed}"])
-    tell(place_of(tmp_path, 0), Outcome(["seed=0"], "finished", seconds=60.0))
-    tell(place_of(tmp_path, 1), Outcome(["seed=1"], "failed", seconds=1.0))
+def test_a_job_that_its_cluster_queues_again_by_itself_starts_again_whatever_it_left(tmp_path: Path) -> None:
+    files = ResultFiles(tmp_path)
+    for attempt in range(1, MAX_ATTEMPTS + 3):
+        started = files.start_job(1, ["seed=1"])
+        assert started == JobResult(["seed=1"], "running", attempt=attempt)
+        files.write_result(1, JobResult(["seed=1"], "interrupted", attempt=attempt))
+
+
+def test_results_are_read_as_they_are_now_and_a_final_one_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, read = ResultFiles(tmp_path), list[str]()
+    plain = result_files.read_result
+    monkeypatch.setattr(result_files, "read_result", lambda path: (read.append(path.stem), plain(path))[1])
+    for number in (1, 0):
+        files.start_job(number, [f"seed={number}"])
+    files.write_result(1, JobResult(["seed=1"], "finished"))
+    read.clear()
+    assert [result.status for result in files.read()] == ["running", "finished"]
+    files.write_result(0, JobResult(["seed=0"], "failed"))
+    assert [result.status for result in files.read()] == ["failed", "finished"]
+    assert read == ["000000", "000001", "000000"]
+
+
+def test_one_line_has_the_jobs_done_running_failed_and_left_and_how_long_they_take() -> None:
+    results: list[JobResult] = []
+    sweep = SweepProgress(lambda: results, 6)
+    assert sweep.line() == "sweep: 0 of 6 done, 0 running, 6 left"
+    results += [JobResult([f"seed={seed}"]) for seed in range(4)]
+    results[0] = JobResult(["seed=0"], "finished", seconds=60.0)
+    results[1] = JobResult(["seed=1"], "failed", seconds=1.0)
     # Two run, each half done for all that is known, and two are to come: three fits of a minute, two at a time.
-    assert following.look() == "sweep: 2 of 6 done (1 FAILED), 2 running, 2 left, about 90 s"
+    assert sweep.line() == "sweep: 2 of 6 done (1 FAILED), 2 running, 2 left, about 90 s"
+
+
+def test_jobs_in_this_process_leave_no_file_but_their_runs_and_no_variable(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[set[str], list[str]]] = []
+    plain = Fit.iterate
+
+    def iterate(fit: Fit) -> None:
+        ours = {name for name in os.environ if name.startswith("DIP_") and name != "DIP_DATA"}
+        seen.append((ours, [path.name for path in (tmp_path / "tmp").glob("dip*")]))
+        plain(fit)
+
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(Fit, "iterate", iterate)
+    for words in (["seed=5"], ["-m", "seed=0,1"], ["-m", "target=natural,noise"]):
+        assert dip(*SMALL, "fit.iterations=2", *words) == 0
+    assert len(seen) == 10
+    assert all(found == (set(), []) for found in seen)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["runs"]
+
+
+def test_a_sweep_in_this_process_stores_of_hydra_what_hydra_itself_would_have_given_to_its_jobs(
+    dip: Dip, tmp_path: Path
+) -> None:
+    words = [*SMALL, "fit.iterations=2", "-m", "target=natural,noise", "seed=0,1"]
+    stored: list[dict[str, Any]] = []
+    for further in ([], ["+hydra.job.env_set.ANY=one"]):  # with which Hydra runs the jobs
+        assert dip(*words, *further, "force=true") == 0
+        runs = [Run(path) for path in (tmp_path / "results" / "runs").iterdir()]
+        files = {run.name: OmegaConf.load(run.folder / "hydra" / "hydra.yaml") for run in runs}
+        nodes = {name: (node.job.num, node.job.id, node.mode, node.runtime.choices) for name, node in files.items()}
+        lines = {run.name: (run.folder / "hydra" / "overrides.yaml").read_text() for run in runs}
+        commands = {run.name: run.provenance["sittings"][-1]["command"] for run in runs}
+        stored.append({"nodes": nodes, "lines": lines, "commands": commands})
+    assert stored[0] == stored[1]
+    assert len(stored[0]["nodes"]) == 4

@@ -13,8 +13,9 @@ from dip_experiments.cli import main
 from dip_experiments.cli.main import added_noise
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import for_hydra, quoted, split_flags
-from dip_experiments.config.settings import read_settings
-from dip_experiments.runner import run_job
+from dip_experiments.config.settings import Settings, read_settings
+from dip_experiments.jobs.job_status import JobResult
+from dip_experiments.runner import finished_run
 
 NAMES = [
     "photo (1).png",
@@ -139,9 +140,19 @@ def test_a_file_that_cannot_be_written_is_named(
     assert capfd.readouterr().err == f"{tmp_path / 'nowhere' / 'curves.png'}: No such file or directory\n"
 
 
-@pytest.mark.parametrize(("words", "times"), [([], 1), (["+hydra.job.env_set.ANY=one"], 3)])
-def test_a_single_run_is_composed_once_unless_it_has_settings_of_hydras_own(
-    words: list[str], times: int, dip: Dip, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("words", "jobs", "times"),
+    [
+        ([], 1, 1),
+        (["-m", "target=noise"], 1, 1),
+        (["-m", "seed=0,1,2", "optimizer.lr=0.01,0.1"], 6, 1),
+        (["-m", "seed=0,1,2", "hydra/launcher=basic", "hydra.sweeper.max_batch_size=2"], 3, 1),
+        (["-m", "target=noise,natural", "seed=0,1,2"], 6, 3),  # once for what is fixed, once for each target
+        (["+hydra.job.env_set.ANY=one"], 1, 3),
+    ],
+)
+def test_a_request_is_composed_once_unless_it_sweeps_over_groups_or_has_settings_of_hydras_own(
+    words: list[str], jobs: int, times: int, dip: Dip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     composed: list[Any] = []
     plain = ConfigLoaderImpl.load_configuration
@@ -149,6 +160,12 @@ def test_a_single_run_is_composed_once_unless_it_has_settings_of_hydras_own(
         ConfigLoaderImpl, "load_configuration", lambda *given, **more: (composed.append(0), plain(*given, **more))[1]
     )
     seen: list[str | None] = []
-    monkeypatch.setattr(run_job, "run", lambda config: seen.append(os.environ.get("ANY")))
-    assert dip(*SMALL, *words) == 1  # which has told nothing
-    assert (len(composed), seen) == (times, ["one" if words else None])
+
+    def skip(settings: Settings, overrides: list[str], reuse: bool) -> JobResult:
+        seen.append(os.environ.get("ANY"))
+        return JobResult(overrides, "skipped")
+
+    monkeypatch.setattr(finished_run, "skip_finished", skip)
+    assert dip(*SMALL, *words) == 0
+    assert len(composed) == times
+    assert seen == ["one" if "ANY" in " ".join(words) else None] * jobs

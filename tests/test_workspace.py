@@ -21,7 +21,7 @@ from studio import part_of
 from test_fitting import interrupt_at
 
 from dip_experiments.fitting.schedule import logged_iterations
-from dip_experiments.runner.resume import estimate_at_stop
+from dip_experiments.runner.finished_run import estimate_at_stop
 from dip_experiments.store import Run
 
 with warnings.catch_warnings():

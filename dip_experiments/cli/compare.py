@@ -8,7 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 from dip_experiments.config.settings import Settings
-from dip_experiments.jobs.job_status import aligned
+from dip_experiments.jobs.job_status import align_columns
 from dip_experiments.runner.select_runs import names_of
 from dip_experiments.store import Job, Run, Selection, Store, stop_image
 
@@ -102,7 +102,7 @@ def compare_lines(own: Selection, committed: Path | None) -> Iterator[str]:
         return
     found = list(compared(own, Store(committed)))
     if found:
-        yield from aligned([one.row for one in found])
+        yield from align_columns([one.row for one in found])
     if without := len(own.runs) - len({one.job for one in found}):
         yield f"{without} of {len(own.jobs)} runs of {own.experiment}: no committed number for these settings"
     if own.waiting:

@@ -1,117 +1,213 @@
-"""Run the jobs of a request: here, or by Hydra's launcher; Ctrl-C lets fits save their state."""
+"""Run the jobs of a request, in this process or by Hydra's launcher; Ctrl-C lets fits save their state."""
 
-import gc
-import importlib
+import logging
 import multiprocessing
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from dip_experiments.cli.lazy_import import lazy_import
+from dip_experiments.cli.signals import save_on_signals
 from dip_experiments.config.compose import Request, conf_folder
-from dip_experiments.config.errors import WRONG_REQUEST
+from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
 from dip_experiments.config.overrides import quoted
-from dip_experiments.jobs.job_status import AGAIN, ATTEMPTS, INTERRUPTED, OUTCOMES, STOP, Outcome, read_outcomes
+from dip_experiments.jobs.job_status import REUSE_RECORDS, JobResult
 
-ASKED_IN = "DIP_ASKED_IN"
-"""Environment variable: the folder in which the words were said, from which names of files are read."""
+Task = Callable[[DictConfig], float | None]
+"""A job as Hydra calls it; returns the value that a search maximises."""
 GROUP, LONGEST_GROUP = "WANDB_RUN_GROUP", 128
-"""W&B's variable: the group of a run. That of a sweep without an experiment's name is the words that sweep."""
+"""W&B's variable: the group of a run. That of a sweep without an experiment's name is the overrides that sweep."""
 TRACEBACKS = "HYDRA_FULL_ERROR"
-"""Hydra's variable: errors come with their traceback, for whoever looks for their cause."""
+"""Hydra's variable: errors are shown with their traceback."""
+FINISHED, FIT = "dip_experiments.runner.finished_run", "dip_experiments.runner.run_job"
+"""Modules that load slowly, the second one several times as slowly as the first."""
+LOCAL_PROCESSES = "joblib"
+"""Part of the class of the launcher that starts processes on this machine."""
 
 
-def run_jobs(request: Request, multirun: bool) -> list[Outcome]:
-    """Run the jobs of one request and return their results.
+def run_jobs(request: Request, multirun: bool) -> list[JobResult]:
+    """Run the jobs of one request and return their results, in their order.
 
-    Jobs that run elsewhere must see the folder of results too.
+    Raises:
+        KeyboardInterrupt: At Ctrl-C or SIGTERM, if no result says that its job was interrupted.
     """
-    elsewhere = not (request.here or "joblib" in request.launcher)
-    folder = outcomes_folder(Path(request.jobs[0].paths.results).resolve() if elsewhere else None)
-    told = {OUTCOMES: str(folder), ASKED_IN: os.getcwd()}
-    if request.sweep and request.jobs[0].experiment.name == "single":
-        told[GROUP] = os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]
-    words = [*(["-m"] if multirun else []), *request.words, f"hydra.sweep.dir={quoted(str(folder))}"]
-    words += [f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in told.items()]
-    words += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
-    imported("dip_experiments.store").own(folder)
-    told_progress = imported("dip_experiments.jobs.sweep_progress").sweep_progress
+    return run_in_process(request, multirun) if request.in_process else run_elsewhere(request, multirun)
+
+
+def run_in_process(request: Request, multirun: bool) -> list[JobResult]:
+    """Run the jobs one after another in this process, as they were composed; their results stay in memory."""
+    results: list[JobResult] = []
+    show_progress = lazy_import("dip_experiments.jobs.sweep_progress").show_progress
     try:
-        with ctrl_c(folder, request.here), told_progress(folder, len(request.jobs), request.here):
-            if request.composed is None:
-                launch_until_told(request, words, folder)
-            else:
-                run_here(request.jobs[0], request.composed, told)
+        with (
+            save_on_signals(),
+            show_progress(lambda: results, len(request.jobs), one_by_one=True),
+            env_override(wandb_group(request)),
+        ):
+            if not request.hydra:
+                run_by_hydra(request, multirun, results)
+            for number, config in enumerate(request.jobs if request.hydra else ()):
+                append_result(config, request.hydra_of(number), results)
     except KeyboardInterrupt:
-        (folder / STOP).touch()
-    finally:
-        outcomes, stopped = read_outcomes(folder), (folder / STOP).exists()
-        if not elsewhere or sum(bool(told.outcome) for told in outcomes) >= len(request.jobs):
-            shutil.rmtree(folder)  # else the launcher's own logs say more
-    if stopped and not any(outcome.outcome == "interrupted" for outcome in outcomes):
-        raise KeyboardInterrupt
-    return outcomes
+        if not any(result.status == "interrupted" for result in results):
+            raise
+    except Exception as error:  # after the first job an error ends the sweep, and the results so far count
+        if not multirun or TRACEBACKS in os.environ or (isinstance(error, WRONG_REQUEST) and not results):
+            raise
+        print_abort(error)
+    return results
 
 
-def run_here(config: DictConfig, composed: DictConfig, variables: Mapping[str, str]) -> None:
-    """Run the one job of a request in this process: by itself Hydra would compose it twice more.
+def run_by_hydra(request: Request, multirun: bool, results: list[JobResult]) -> None:
+    """Let Hydra call the jobs in this process: those of another sweeper, or with callbacks of the user's."""
+    cwd = os.getcwd()
+
+    def task(config: DictConfig) -> float | None:
+        os.chdir(cwd)
+        return append_result(config, HydraConfig.get(), results)
+
+    with tempfile.TemporaryDirectory(prefix="dip-sweep-") as folder:  # for Hydra's own files
+        launch(task, hydra_arguments(request, multirun, Path(folder)))
+
+
+def append_result(config: DictConfig, node: Any, results: list[JobResult]) -> float | None:
+    """Run one job and append its result; see `run_job`."""
+    number = len(results)
+    results.append(JobResult(list(node.overrides.task)))
+    return run_job(config, node, results[-1], partial(results.__setitem__, number))
+
+
+def run_job(config: DictConfig, node: Any, started: JobResult, save: Callable[[JobResult], None]) -> float | None:
+    """Run one job and save its result.
 
     Args:
         config: Settings of the job.
-        composed: The same with Hydra's own node, which the run keeps.
-        variables: Environment variables of the job.
+        node: Hydra's own node of them, which the run keeps.
+        started: Result of the job while it runs.
+        save: Called with the final result.
+
+    Returns:
+        The value that a search maximises.
+
+    Raises:
+        KeyboardInterrupt: If the job was interrupted, after its result was saved.
     """
-    HydraConfig.instance().set_config(composed)
-    with env_override(dict(variables)):
-        job(config)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("dip_experiments").setLevel(logging.INFO)
+    since = time.monotonic()
+    try:
+        result = run_or_skip(config, node, started.overrides)
+    except KeyboardInterrupt:
+        save(replace(started, status="interrupted", seconds=time.monotonic() - since))
+        raise
+    save(replace(result, attempt=started.attempt, seconds=time.monotonic() - since))
+    return result.estimated_psnr
 
 
-def job(config: DictConfig) -> float | None:
-    """One job of Hydra's; gives what a search goes by. In a process of its own it hears Ctrl-C.
+def run_or_skip(config: DictConfig, node: Any, overrides: list[str]) -> JobResult:
+    """Return the result of a job; Lightning is loaded only if the run is not finished."""
+    reuse = REUSE_RECORDS in os.environ
+    try:
+        settings = lazy_import("dip_experiments.config.settings").read_settings(config)
+    except ValueError as error:
+        return JobResult(overrides, "refused", message=in_plain_words(error))
+    skipped: JobResult | None = lazy_import(FINISHED).skip_finished(settings, overrides, reuse)
+    if skipped:
+        return skipped
+    result: JobResult = lazy_import(FIT).run_settings(settings, overrides=overrides, hydra=node, reuse=reuse)
+    return result
 
-    Between two of them nothing does: a worker that died of it would have the others killed while they save.
+
+def run_elsewhere(request: Request, multirun: bool) -> list[JobResult]:
+    """Run the jobs in processes that Hydra's launcher starts; each writes its result into a folder that all can see."""
+    local = LOCAL_PROCESSES in request.launcher
+    folder = new_folder(None if local else Path(request.jobs[0].paths.results).resolve())
+    files = lazy_import("dip_experiments.jobs.result_files").ResultFiles(folder)
+    lazy_import("dip_experiments.store").write_owner(folder)
+    show_progress = lazy_import("dip_experiments.jobs.sweep_progress").show_progress
+    try:
+        with save_on_signals(files), show_progress(files.read, len(request.jobs), one_by_one=False):
+            launch_with_retries(request, hydra_arguments(request, multirun, folder), files)
+    except KeyboardInterrupt:
+        files.cancel()
+    finally:
+        results, cancelled = files.read(), files.cancelled
+        if local or sum(not result.is_running for result in results) >= len(request.jobs):
+            shutil.rmtree(folder)  # else the launcher's own logs say more
+    if cancelled and not any(result.status == "interrupted" for result in results):
+        raise KeyboardInterrupt
+    return results
+
+
+def launch_with_retries(request: Request, arguments: Sequence[str], files: Any) -> None:
+    """Start the launcher, and again where a job's process died and took the others with it."""
+    attempts = lazy_import("dip_experiments.jobs.result_files").MAX_ATTEMPTS + len(request.jobs)
+    for attempt in range(attempts):
+        try:
+            return launch(remote_task(files.folder, wandb_group(request), retry=attempt > 0), arguments)
+        except Exception as error:  # a launcher's or a sweeper's own: the results so far count
+            if TRACEBACKS in os.environ or (isinstance(error, WRONG_REQUEST) and not files.read()):
+                raise
+            print_abort(error)
+            if LOCAL_PROCESSES not in request.launcher or files.cancelled:
+                return None
+    return None
+
+
+def remote_task(folder: Path, variables: Mapping[str, str], retry: bool) -> Task:
+    """Return a job for another process, perhaps on another machine, which gets all of this by value."""
+    cwd = os.getcwd()
+
+    def task(config: DictConfig) -> float | None:
+        os.chdir(cwd)
+        with env_override(dict(variables)):
+            return run_remote_job(config, folder, retry)
+
+    return task
+
+
+def run_remote_job(config: DictConfig, folder: Path, retry: bool) -> float | None:
+    """Run one job in a process that a launcher has started; SIGINT reaches it only while it runs.
+
+    Between two jobs none does: a worker that died of it would have the others killed while they save.
     """
-    os.chdir(os.environ[ASKED_IN])  # a worker on another machine begins elsewhere
+    files, node = lazy_import("dip_experiments.jobs.result_files").ResultFiles(folder), HydraConfig.get()
+    number = 0 if OmegaConf.is_missing(node.job, "num") else node.job.num
+    started = files.start_job(number, list(node.overrides.task), retry)
+    if started is None:
+        return None
+    save = partial(files.write_result, number)
+    if files.cancelled:
+        save(replace(started, status="interrupted"))
+        return None
     if multiprocessing.current_process().name == "MainProcess":
-        return imported("dip_experiments.runner.run_job").run(config)
+        return run_job(config, node, started, save)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return imported("dip_experiments.runner.run_job").run(config)
+        return run_job(config, node, started, save)
     except KeyboardInterrupt:
-        (Path(os.environ[OUTCOMES]) / STOP).touch()
+        files.cancel()
         return None
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def launch_until_told(request: Request, words: Sequence[str], folder: Path) -> None:
-    """Starts the launcher, and again where a job's process died and took the others with it."""
-    for _ in range(len(request.jobs) + ATTEMPTS):
-        try:
-            return launch(job, words)
-        except Exception as error:  # a launcher's or a sweeper's own: what the jobs told still counts
-            if TRACEBACKS in os.environ or (isinstance(error, WRONG_REQUEST) and not read_outcomes(folder)):
-                raise
-            print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
-            if "joblib" not in request.launcher or (folder / STOP).exists():
-                return None
-            (folder / AGAIN).touch()
-    return None
-
-
-def launch(task: Callable[[DictConfig], float | None], words: Sequence[str]) -> None:
-    """Hands the words to Hydra: one job or a sweep, by whichever launcher is configured. Raises what Hydra does."""
-    before, sys.argv = sys.argv, [sys.argv[0], *words]
+def launch(task: Task, arguments: Sequence[str]) -> None:
+    """Let Hydra run a job or a sweep by the configured launcher. Raise what Hydra does."""
+    before, sys.argv = sys.argv, [sys.argv[0], *arguments]
     quiet = TRACEBACKS not in os.environ
     os.environ.setdefault(TRACEBACKS, "1")  # else Hydra would print the error itself, and end the process
     try:
@@ -122,65 +218,30 @@ def launch(task: Callable[[DictConfig], float | None], words: Sequence[str]) -> 
             del os.environ[TRACEBACKS]
 
 
-def outcomes_folder(beside: Path | None) -> Path:
-    """A new folder in `beside`, None for the system's own place. Raises ValueError where there can be none."""
+def hydra_arguments(request: Request, multirun: bool, folder: Path) -> list[str]:
+    """Return the arguments of Hydra for a request whose sweep has its files in `folder`."""
+    batch = [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
+    return [*(["-m"] if multirun else []), *request.words, f"hydra.sweep.dir={quoted(str(folder))}", *batch]
+
+
+def wandb_group(request: Request) -> dict[str, str]:
+    """Return the environment variable that groups the runs of a sweep in W&B."""
+    if not request.sweep or request.jobs[0].experiment.name != "single":
+        return {}
+    return {GROUP: os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]}
+
+
+def print_abort(error: Exception) -> None:
+    """Print why a sweep ended early."""
+    print(f"the sweep broke off: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+
+
+def new_folder(parent: Path | None) -> Path:
+    """Return a new folder in `parent`, None for the system's own. Raise ValueError where there can be none."""
     try:
-        if beside is not None:
-            beside.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="dip-sweep-", dir=beside))
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="dip-sweep-", dir=parent))
     except OSError as error:
-        where = "TMPDIR" if beside is None else f"paths.results={beside}"
+        where = "TMPDIR" if parent is None else f"paths.results={parent}"
         raise ValueError(f"{where}: cannot write there ({error.strerror}); choose another folder") from None
-
-
-@contextmanager
-def ctrl_c(folder: Path, here: bool) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the fits save their state and stop, the second ends this process at once.
-
-    Jobs in processes of their own hear Ctrl-C themselves: an exception here would have them killed while they save.
-    """
-
-    def heard(number: int, _: Any) -> None:
-        if (folder / STOP).exists():
-            end_at_once(folder)
-        (folder / STOP).touch()
-        if here:
-            raise KeyboardInterrupt
-        if number == signal.SIGTERM:  # which comes to this process alone
-            tell_children(signal.SIGINT)
-        print("Interrupted: fits are saving their state; Ctrl-C again ends at once.", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def tell_children(number: int) -> None:
-    """Sends a signal to the processes that carry out the jobs."""
-    for child in multiprocessing.active_children():
-        if child.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, number)
-
-
-def end_at_once(folder: Path) -> None:
-    """Leaves without any saving; the store's files are whole at any time."""
-    tell_children(signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
-    print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
-    os._exit(INTERRUPTED)
-
-
-def imported(module: str) -> Any:
-    """The module, its objects set aside for good: searching PyTorch's and Lightning's for garbage slows every start."""
-    if module in sys.modules:  # garbage of the jobs before would be set aside too
-        return sys.modules[module]
-    gc.disable()
-    try:
-        return importlib.import_module(module)
-    finally:
-        gc.freeze()
-        gc.enable()

@@ -9,11 +9,12 @@ from typing import Any
 
 from dip_experiments.cli.commands import run_subcommand
 from dip_experiments.cli.help import INTRODUCTION, help_text
-from dip_experiments.cli.launch import imported, launch, run_jobs
+from dip_experiments.cli.launch import launch, run_jobs
+from dip_experiments.cli.lazy_import import lazy_import
 from dip_experiments.config.compose import read_requests
 from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
 from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, split_flags
-from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, Outcome, report
+from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, JobResult, report
 from dip_experiments.jobs.search import check_search, describe_best
 
 HELP, VERSION = ("-h", "--help"), "--version"
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
-        print("Interrupted. Ask again with the same words to continue where it stopped.", file=sys.stderr)
+        print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -53,7 +54,7 @@ def answer(words: Sequence[str]) -> int:
         print(f"dip_experiments {importlib.metadata.version('dip_experiments')}")
         return 0
     if words and "=" not in words[0] and not words[0].startswith(("~", "-", "+")):
-        return run_subcommand(words[0], words[1:], imported)
+        return run_subcommand(words[0], words[1:], lazy_import)
     flags, overrides = split_flags(words)
     multirun = any(flag in SWEEP_FLAGS for flag in flags)
     overrides = for_hydra(overrides, multirun)
@@ -70,28 +71,28 @@ def answer(words: Sequence[str]) -> int:
 def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     """Checks the words of every job, runs the jobs, and reports what they tell."""
     requests = read_requests(overrides, multirun)
-    experiment = imported("dip_experiments.runner.run_job")  # PyTorch: only when something is to be fitted
-    settings = [experiment.read_settings(job) for request in requests for job in request.jobs]
+    read_settings = lazy_import("dip_experiments.config.settings").read_settings  # loads PyTorch
+    settings = [read_settings(job) for request in requests for job in request.jobs]
     check(settings, several=len(settings) > 1 or not all(request.whole for request in requests))
     if said := added_noise(settings[0]):
         print(said, file=sys.stderr)
     if search := not all(request.whole for request in requests):
         check_search(settings[0])
-    outcomes: list[Outcome] = []
+    results: list[JobResult] = []
     since = time.monotonic()
     for request in requests:
-        outcomes += run_jobs(request, multirun)
-        if any(outcome.outcome == "interrupted" for outcome in outcomes):
+        results += run_jobs(request, multirun)
+        if any(result.status == "interrupted" for result in results):
             break
-    code = report(outcomes, len(settings), time.monotonic() - since)
-    if search and outcomes:
-        print(describe_best(outcomes))
+    code = report(results, len(settings), time.monotonic() - since)
+    if search and results:
+        print(describe_best(results))
     return code
 
 
 def check(settings: Sequence[Any], several: bool) -> None:
     """Raises ValueError for jobs that would write the same file."""
-    writing, written = imported("dip_experiments.data.writing"), dict[str, Any]()
+    writing, written = lazy_import("dip_experiments.data.writing"), dict[str, Any]()
     for job in settings:
         if not job.output:
             continue

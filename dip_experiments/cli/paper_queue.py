@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from omegaconf import OmegaConf
 
 from dip_experiments.config.compose import conf_folder, one_by_one
-from dip_experiments.jobs.job_status import FAILED, INTERRUPTED, RECORDS_COUNT
+from dip_experiments.jobs.job_status import FAILED, INTERRUPTED, REUSE_RECORDS
 
 QUEUE = conf_folder() / "paper.yaml"
 """The requests, and how long each takes."""
@@ -88,7 +88,7 @@ def fit(row: Row, further: Sequence[str]) -> int:
     """Exit code of its runs; those that are finished or have a record are skipped. Ctrl-C is left to the process."""
     words = [f"experiment={row.experiment}", *row.asked(further), "hydra/launcher=basic"]
     before = signal.getsignal(signal.SIGINT)
-    with subprocess.Popen([*FIT, *words], env={**os.environ, RECORDS_COUNT: "yes"}) as process:
+    with subprocess.Popen([*FIT, *words], env={**os.environ, REUSE_RECORDS: "yes"}) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return process.wait()

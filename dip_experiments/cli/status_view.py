@@ -12,9 +12,9 @@ from uniplot import plot_to_string
 
 from dip_experiments.analysis.curves import judged
 from dip_experiments.analysis.labels import differing, network_words, signal_words
-from dip_experiments.jobs.job_status import aligned
+from dip_experiments.jobs.job_status import align_columns
 from dip_experiments.store import Run, State
-from dip_experiments.times import duration
+from dip_experiments.times import format_duration
 
 CURVE = {"psnr_average": "PSNR of the average to the reference", "psnr_measurement": "PSNR to the measurement"}
 WIDTH, HEIGHT = 100, 14
@@ -28,7 +28,7 @@ def status_lines(found: Sequence[State], now: datetime | None = None) -> Iterato
         runs = list(group)
         words = [state.word for state in runs]
         yield f"{name or '(no settings)'}: " + ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-        yield from (f"  {line}" for line in aligned([row(state, now or datetime.now(UTC)) for state in runs]))
+        yield from (f"  {line}" for line in align_columns([row(state, now or datetime.now(UTC)) for state in runs]))
         yield ""
 
 
@@ -48,8 +48,8 @@ def row(state: State, now: datetime) -> dict[str, str]:
         "state": state_words(state),
         "iterations": f"{'?' if done is None else done} of {asked}" if asked and done != asked else f"{done or ''}",
         "oracle peak": f"{fmean(value for value in peak if value is not None):.2f} dB" if peak else "",
-        "time": "" if state.seconds is None else duration(state.seconds),
-        "begun": "" if state.began is None else f"{duration(max((now - state.began).total_seconds(), 0.0))} ago",
+        "time": "" if state.seconds is None else format_duration(state.seconds),
+        "begun": "" if state.began is None else f"{format_duration(max((now - state.began).total_seconds(), 0.0))} ago",
     }
 
 
@@ -58,7 +58,7 @@ def state_words(state: State) -> str:
     if state.word != "running":
         return state.word
     owner = f"{state.owner.get('host', '?')}, process {state.owner.get('pid', '?')}"
-    left = "" if state.seconds_left is None else f", {duration(state.seconds_left)} left"
+    left = "" if state.seconds_left is None else f", {format_duration(state.seconds_left)} left"
     return f"{state.word} ({owner}{left})"
 
 
@@ -91,7 +91,7 @@ def numbers(run: Run) -> dict[str, str]:
     summary = run.summary
     told = {
         "seed": " ".join(map(str, run.seeds)),
-        "time": f"{duration(summary['wall_seconds'])} on {run.provenance['device']}",
+        "time": f"{format_duration(summary['wall_seconds'])} on {run.provenance['device']}",
         "iterations": str(summary["iterations"]),
     }
     if stops := summary.get("stopping"):

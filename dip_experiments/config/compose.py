@@ -5,7 +5,6 @@ import difflib
 import itertools
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from dip_experiments.config.request import ONE_BY_ONE, Request
 from dip_experiments.data.datasets import PICTURES
 
 SORTED = ("image",)
@@ -32,32 +32,10 @@ BATCHES = 8
 """Jobs for each of the processes side by side that Hydra composes at once."""
 DRAWS, MOST_REPLICAS = 10, 100
 """Draws of noise that a study can have of a picture, and seeds between two of them."""
-GRID_SWEEPER, ONE_BY_ONE = "basic_sweeper.BasicSweeper", "basic_launcher.BasicLauncher"
-"""How the classes of Hydra's own sweeper and launcher end."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call of Hydra: the words, and the jobs that it makes of them.
-
-    `jobs` are all of them if `whole`; what another sweeper (optuna) will ask for, nobody knows: then there is one that
-    it might. `launcher`: its class. `sweep`: the words that sweep. `batch`: how many jobs Hydra is to compose before it
-    runs the first of them; None leaves it to Hydra, which composes all. `composed`: the one job with Hydra's own node,
-    None where Hydra itself is to run the jobs: those of a sweep, and with settings of Hydra's own.
-    """
-
-    words: list[str]
-    jobs: list[DictConfig]
-    whole: bool
-    launcher: str
-    sweep: str = ""
-    batch: int | None = None
-    composed: DictConfig | None = None
-
-    @property
-    def here(self) -> bool:
-        """Whether the jobs run one after another in this process."""
-        return self.launcher.endswith(ONE_BY_ONE)
+GRID_SWEEPER = "basic_sweeper.BasicSweeper"
+"""How the class of Hydra's own sweeper ends."""
+HARMLESS = ("hydra/launcher", "hydra.mode", "hydra.sweeper.max_batch_size")
+"""Settings of Hydra's own that change nothing of jobs that run one after another in this process."""
 
 
 def conf_folder() -> Path:
@@ -127,13 +105,12 @@ def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multiru
 def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> Request:
     parsed = parser.parse_overrides(words)
     fixed = [word for word, override in zip(words, parsed, strict=True) if not override.is_sweep_override()]
-    composed = compose("config", overrides=fixed, return_hydra_config=True)
-    common, hydra = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), composed.hydra
+    common, hydra = _compose(fixed)
     _check_scale(common)
+    own = hydra.callbacks or hydra.job.env_set or not all(map(_harmless, hydra.overrides.hydra))
     if not (multirun or hydra.mode == RunMode.MULTIRUN):
         job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
-        by_hydra = hydra.overrides.hydra or hydra.callbacks or hydra.job.env_set
-        return Request(words, [job], whole=True, launcher=ONE_BY_ONE, composed=None if by_hydra else composed)
+        return Request(words, [job], whole=True, launcher=ONE_BY_ONE, hydra=[] if own else [hydra])
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
     sweep = " ".join(word for word, override in zip(words, parsed, strict=True) if override.is_sweep_override())
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
@@ -141,9 +118,28 @@ def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> 
         one = [_one_value(override) for override in _searched(hydra.sweeper, words, parser)]
         return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher, sweep=sweep)
     searched = _searched(hydra.sweeper, words, parser)
-    alone = {override.input_line for override in searched} <= set(fixed)
-    jobs = [common] if alone else _grid(searched, parser)  # composing takes a quarter of a second
-    return Request(words, jobs, True, launcher, sweep, _batch(hydra))
+    choices = {override.get_key_element(): _choices(override, parser) for override in searched}
+    jobs, nodes = _grid(choices, common, hydra, fixed)
+    if own or not launcher.endswith(ONE_BY_ONE):
+        return Request(words, jobs, True, launcher, sweep, _batch(hydra))
+    lines = [[str(value.input_line) for value in values] for values in itertools.product(*choices.values())]
+    return Request(words, jobs, True, launcher, sweep, _batch(hydra), nodes, [_of_task(line) for line in lines])
+
+
+def _compose(overrides: list[str]) -> tuple[DictConfig, DictConfig]:
+    """The configuration without Hydra's own node, and that node."""
+    composed = compose("config", overrides=overrides, return_hydra_config=True)
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), composed.hydra
+
+
+def _harmless(override: str) -> bool:
+    """True for a setting of Hydra's own that needs no Hydra to run the jobs: they run here, one after another."""
+    return override.split("=")[0] in HARMLESS
+
+
+def _of_task(overrides: Sequence[str]) -> list[str]:
+    """Overrides of the jobs' own settings, without those of Hydra's."""
+    return [line for line in overrides if not line.lstrip("+~").startswith(("hydra.", "hydra/"))]
 
 
 def _check_scale(job: DictConfig) -> None:
@@ -190,27 +186,43 @@ def _one_value(override: Override) -> str:
     return f"{override.get_key_element()}={(start + end) // 2 if whole else (start + end) / 2}"
 
 
-def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig]:
-    """The jobs of all combinations of the sweep's values."""
-    choices: dict[str, list[Override]] = {}
-    for override in sweep:
-        key = override.get_key_element()
-        choices[key] = parser.parse_overrides([f"{key}={value}" for value in _values(override)])
+def _choices(override: Override, parser: OverridesParser) -> list[Override]:
+    """Every value that an override sweeps over, as an override of its own."""
+    key = override.get_key_element()
+    return parser.parse_overrides([f"{key}={value}" for value in _values(override)])
+
+
+def _grid(
+    choices: Mapping[str, Sequence[Override]], common: DictConfig, hydra: DictConfig, fixed: Sequence[str]
+) -> tuple[list[DictConfig], list[DictConfig]]:
+    """The jobs of all combinations of the sweep's values, and Hydra's own node of each.
+
+    `common` and `hydra` are composed of the `fixed` overrides: a sweep over plain settings needs no more.
+    """
     plain = _plain(choices)
     kinds = {str(value.input_line): _kind(str(value.value())) for value in choices["image"]} if "image" in plain else {}
-    composed: dict[tuple[str | None, ...], DictConfig] = {}
-    jobs = []
+    composed: dict[tuple[str | None, ...], tuple[DictConfig, DictConfig]] = {}
+    jobs, nodes = [], []
     for values in itertools.product(*choices.values()):
         said = dict(zip(choices, (str(value.input_line) for value in values), strict=True))
         others = tuple(kinds.get(word, word) for key, word in said.items() if key not in plain or word in kinds)
         if others not in composed:
-            composed[others] = compose("config", overrides=list(said.values()))
-            _check_scale(composed[others])
-        jobs.append(copy.deepcopy(composed[others]))
+            reused = set(others) <= set(fixed) and all(_is_there(common, path) for path in plain.values())
+            composed[others] = (common, hydra) if reused else _compose(list(said.values()))
+            _check_scale(composed[others][0])
+        jobs.append(copy.deepcopy(composed[others][0]))
+        nodes.append(composed[others][1])
         for key, value in zip(choices, values, strict=True):
             if key in plain:
                 OmegaConf.update(jobs[-1], plain[key], value.value())
-    return jobs
+    return jobs, nodes
+
+
+def _is_there(config: DictConfig, path: str) -> bool:
+    """True if a configuration has a single value at a path."""
+    above, _, name = path.rpartition(".")
+    group = OmegaConf.select(config, above) if above else config
+    return isinstance(group, DictConfig) and name in group and not OmegaConf.is_config(group[name])
 
 
 def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dip_experiments.fitting.module import Fit
 from dip_experiments.metrics import estimated_psnr
-from dip_experiments.times import duration
+from dip_experiments.times import format_duration
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -55,7 +55,7 @@ class ProgressBar(pl.Callback):
             self.progress.update(self.task, completed=done, text=f"{rate:.3g} it/s  {latest(self.fit)}")
         elif not self.silent and (last or now - self.last_line > SECONDS_BETWEEN_LINES):
             self.last_line = now
-            text = f"{rate:.3g} it/s  {latest(self.fit)}  {duration((self.iterations - done) / rate)} left"
+            text = f"{rate:.3g} it/s  {latest(self.fit)}  {format_duration((self.iterations - done) / rate)} left"
             print(f"{self.title}: {done}/{self.iterations}  {text}", file=sys.stderr, flush=True)
 
     def on_train_end(self, *_: Any) -> None:

@@ -1,1 +1,1 @@
-"""Many runs of one request: the state of its jobs, the progress of a sweep, a search."""
+"""Many runs of one request: results of its jobs, progress of a sweep, a search."""

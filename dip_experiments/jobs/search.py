@@ -1,13 +1,13 @@
-"""A search by another sweeper than Hydra's own, such as Optuna: what it goes by, and the best that it found."""
+"""A search by another sweeper than Hydra's own, such as Optuna: its objective, and the best run that it found."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from dip_experiments.jobs.job_status import Outcome, shared_words
+from dip_experiments.jobs.job_status import JobResult, shared_overrides
 
 
 def check_search(settings: Any) -> None:
-    """Raises ValueError where no rule would estimate the PSNR that a search goes by."""
+    """Raise ValueError where no rule would estimate the PSNR that a search maximises."""
     if "split" not in settings.rules:
         raise ValueError(
             "hydra/sweeper: a search goes by the estimated PSNR at the stop, and no rule that estimates it watches; "
@@ -15,21 +15,19 @@ def check_search(settings: Any) -> None:
         )
 
 
-def describe_best(outcomes: Sequence[Outcome]) -> str:
-    """The run with the largest estimated PSNR, by the words that are not the same in all, in a line.
+def describe_best(results: Sequence[JobResult]) -> str:
+    """Return a line on the run with the largest estimated PSNR, by the overrides that not all runs have.
 
     Where some estimate the PSNR of the image and others that of the measurement, a line for each.
     """
-    shared = shared_words(outcomes)
+    shared = shared_overrides(results)
     found: dict[str, list[tuple[float, int]]] = {}
-    for place, outcome in enumerate(outcomes):
-        for of, psnr in (outcome.summary or {}).get("estimated", {}).items():
-            found.setdefault(of, []).append((psnr, place))
+    for index, result in enumerate(results):
+        for of, psnr in (result.summary or {}).get("estimated", {}).items():
+            found.setdefault(of, []).append((psnr, index))
     lines = []
     for of, known in found.items():
-        psnr, place = max(known)
-        words = " ".join(word for word in outcomes[place].overrides if word not in shared) or "all alike"
-        lines.append(
-            f"best of {len(known)}: {words}, estimated {of} {psnr:.2f} dB at the stop, run {outcomes[place].run}"
-        )
+        psnr, index = max(known)
+        own = " ".join(override for override in results[index].overrides if override not in shared) or "all alike"
+        lines.append(f"best of {len(known)}: {own}, estimated {of} {psnr:.2f} dB at the stop, run {results[index].run}")
     return "\n".join(lines) or "nothing found: no run has an estimated PSNR"

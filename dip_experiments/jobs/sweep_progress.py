@@ -1,62 +1,61 @@
-"""Progress of a sweep: one line for all of its jobs, by what they tell in the folder of outcomes."""
+"""Progress of a sweep: one line for all of its jobs."""
 
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
 
-from dip_experiments.jobs.job_status import TOLD, Outcome, read_outcome
-from dip_experiments.times import duration
+from dip_experiments.jobs.job_status import JobResult
+from dip_experiments.times import format_duration
 
 SECONDS_BETWEEN_LOOKS, SECONDS_BETWEEN_LINES = 1.0, 10.0
-FITTED = ("finished", "continued")
+FITTED = ("finished", "resumed")
+Results = Callable[[], Sequence[JobResult]]
+"""Returns the results of all jobs that have started by now."""
 
 
-class Sweep:
-    """The jobs of a sweep, `total` of them, as the folder of outcomes has them."""
+class SweepProgress:
+    """Progress of a sweep of `total` jobs."""
 
-    def __init__(self, folder: Path, total: int) -> None:
-        self.folder, self.total = folder, total
-        self.told: dict[Path, Outcome] = {}
-        self.running = self.at_once = 0
+    def __init__(self, results: Results, total: int) -> None:
+        self.results, self.total = results, total
+        self.at_once = 0
 
-    def look(self) -> str:
-        """Runs done, running and left, and how long these will take, once one is fitted."""
-        there = set(self.folder.glob(TOLD))
-        self.told |= {path: said for path in there - set(self.told) if (said := read_outcome(path)).outcome}
-        self.running = len(there) - len(self.told)
-        self.at_once = max(self.at_once, self.running)
-        failed = sum(outcome.outcome == "failed" for outcome in self.told.values())
-        left = max(self.total - len(there), 0)
+    def line(self) -> str:
+        """Return the numbers of jobs done, running and left, and the time left once one is fitted."""
+        results = list(self.results())
+        done = [result for result in results if not result.is_running]
+        running, left = len(results) - len(done), max(self.total - len(results), 0)
+        self.at_once = max(self.at_once, running)
+        failed = sum(result.status == "failed" for result in done)
         parts = [
-            f"{len(self.told)} of {self.total} done" + (f" ({failed} FAILED)" if failed else ""),
-            f"{self.running} running",
+            f"{len(done)} of {self.total} done" + (f" ({failed} FAILED)" if failed else ""),
+            f"{running} running",
             f"{left} left",
         ]
-        seconds = [outcome.seconds for outcome in self.told.values() if outcome.outcome in FITTED and outcome.seconds]
-        if seconds and left + self.running:
-            parts.append(f"about {duration(fmean(seconds) * (left + self.running / 2) / max(self.at_once, 1))}")
+        seconds = [result.seconds for result in done if result.status in FITTED and result.seconds]
+        if seconds and left + running:
+            parts.append(f"about {format_duration(fmean(seconds) * (left + running / 2) / max(self.at_once, 1))}")
         return f"sweep: {', '.join(parts)}"
 
 
 @contextmanager
-def sweep_progress(folder: Path, total: int, alone: bool) -> Iterator[None]:
-    """Tells the progress of a sweep on standard error while its jobs run.
+def show_progress(results: Results, total: int, one_by_one: bool) -> Iterator[None]:
+    """Show the progress of a sweep on standard error while its jobs run.
 
-    In a terminal one line that changes; elsewhere, and where a bar shows the one fit that runs (`alone`), a line when
-    something has changed, not too often.
+    In a terminal one line that changes; elsewhere, and where a bar shows the only fit that runs (`one_by_one`), a line
+    when something has changed, not too often.
     """
     if total < 2:
         yield
         return
-    sweep, over, console = Sweep(folder, total), threading.Event(), Console(stderr=True)
-    tell = _in_lines if alone or not console.is_terminal else _in_place
-    thread = threading.Thread(target=tell, args=(sweep, over, console), daemon=True)
+    sweep, over, console = SweepProgress(results, total), threading.Event(), Console(stderr=True)
+    show = _print_lines if one_by_one or not console.is_terminal else _update_line
+    thread = threading.Thread(target=show, args=(sweep, over, console), daemon=True)
     thread.start()
     try:
         yield
@@ -65,15 +64,15 @@ def sweep_progress(folder: Path, total: int, alone: bool) -> Iterator[None]:
         thread.join()
 
 
-def _in_place(sweep: Sweep, over: threading.Event, console: Console) -> None:
+def _update_line(sweep: SweepProgress, over: threading.Event, console: Console) -> None:
     with console.status("sweep") as line:
         while not over.wait(SECONDS_BETWEEN_LOOKS):
-            line.update(sweep.look())
+            line.update(sweep.line())
 
 
-def _in_lines(sweep: Sweep, over: threading.Event, _: Console) -> None:
-    said, at = "", -SECONDS_BETWEEN_LINES
+def _print_lines(sweep: SweepProgress, over: threading.Event, _: Console) -> None:
+    printed, at = "", -SECONDS_BETWEEN_LINES
     while not over.wait(SECONDS_BETWEEN_LOOKS):
-        if time.monotonic() - at >= SECONDS_BETWEEN_LINES and (now := sweep.look()) != said:
-            said, at = now, time.monotonic()
-            print(said, file=sys.stderr, flush=True)
+        if time.monotonic() - at >= SECONDS_BETWEEN_LINES and (now := sweep.line()) != printed:
+            printed, at = now, time.monotonic()
+            print(printed, file=sys.stderr, flush=True)

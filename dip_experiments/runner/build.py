@@ -22,14 +22,14 @@ from dip_experiments.architectures import (
     with_scales_that_fit,
 )
 from dip_experiments.config.settings import Settings, Stream, TotalVariation, Wandb
-from dip_experiments.data.pictures import Frame, Pictures, load_pictures, local, sources
-from dip_experiments.data.writing import check_output, expanded
+from dip_experiments.data.pictures import Pictures, load_pictures
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.module import Fit
 from dip_experiments.fitting.problem import Problem, jittered, make_latent
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.folders import check_writable
+from dip_experiments.runner.export import image_frame
 from dip_experiments.stopping import Prepared, Watch, prepared
 from dip_experiments.stopping.noise_estimation import correlation, spoilt
 from dip_experiments.store import Run
@@ -81,23 +81,10 @@ def plan(settings: Settings) -> Plan:
     return Plan(settings, device, pictures, build)
 
 
-def check_delivery(settings: Settings) -> None:
-    """Raises ValueError unless the restored picture can be written where it is wanted."""
-    if settings.output:
-        path = Path(expanded(settings.output, settings.image.path, settings.image.name))
-        read = sources(settings.image.name, settings.image.path, settings.task.companions(settings.image.name))
-        check_output(path, map(local, read.values()))
-
-
-def frame_of(settings: Settings) -> Frame:
-    """The part of the pictures that is used."""
-    return Frame(settings.image.size, settings.image.fit, settings.image.multiple)
-
-
 def pictures_of(settings: Settings) -> Pictures:
     """All that the run reads. Raises ValueError with what to do."""
     name = settings.image.name
-    return load_pictures(name, settings.image.path, frame_of(settings), settings.task.companions(name))
+    return load_pictures(name, settings.image.path, image_frame(settings), settings.task.companions(name))
 
 
 def task_of(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> Task:

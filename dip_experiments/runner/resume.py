@@ -20,11 +20,11 @@ from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
 from dip_experiments.fitting.trainer import train
 from dip_experiments.fitting.wandb_callback import Dashboard
-from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.runner.build import Plan, make_fit
+from dip_experiments.runner.finished_run import outdated_rules, requested_rules, stored_rules
 from dip_experiments.schema import flat
-from dip_experiments.stopping import Observers, StoppingRule, outdated
-from dip_experiments.store import Run, Store, average_at, output_at, sitting, stop_image, write_image, write_json
+from dip_experiments.stopping import Observers, StoppingRule
+from dip_experiments.store import Run, Store, average_at, output_at, sitting, write_image, write_json
 from dip_experiments.tasks import Reconstruction
 from dip_experiments.threads import threads_for_fit
 
@@ -43,89 +43,6 @@ class Begun:
     settings: Settings
     keep: tuple[int, ...]
     saved: dict[str, Any] | None
-
-
-def has_all(run: Run, settings: Settings) -> bool:
-    """Whether the run is whole and has the images asked for; a record need only have the picture to be delivered."""
-    if not run.finished:
-        return False
-    wanted = [] if run.is_record else images_of(settings.fit.keep, run.summary["iterations"])
-    there = all(run.image(name, run.replicas[0]).exists() for name in wanted)
-    return there and (settings.output is None or delivered_image(run, settings).exists()) and watched(run, settings)
-
-
-def watched(run: Run, settings: Settings) -> bool:
-    """Whether all rules asked for have watched it, with the words that are asked for and by code of today's epoch."""
-    return rules_asked(settings).items() <= rules_of(run).items() and not watched_before(run, settings)
-
-
-def watched_before(run: Run, settings: Settings) -> set[str]:
-    """Return the rules asked for that watched a run by code of an older epoch."""
-    return outdated(run.observer_epochs) & settings.rules.keys()
-
-
-def rules_asked(settings: Settings) -> dict[str, dict[str, Any]]:
-    """The words of the rules asked for, by name, as they are stored; many of them do not count in a run's name."""
-    return {name: rule.model_dump(mode="json", by_alias=True) for name, rule in settings.rules.items()}
-
-
-def rules_of(run: Run) -> dict[str, dict[str, Any]]:
-    """The words of the rules that watch a run or have watched it, as of `rules_asked`."""
-    stopping = run.settings["stopping"]
-    rules = [*run.settings.get("observe", {}).values(), stopping if stopping["name"] != "none" else None]
-    return {words["name"]: words for words in rules if words}
-
-
-def delivered_image(run: Run, settings: Settings) -> Path:
-    """The restored picture: the replicas' mean where a rule stopped them, else the first sound replica's average."""
-    stop = run.summary.get("stopping", {}).get(settings.stopping.name)
-    if stop and stop["joint"] is not None:
-        return run.image(stop_image(settings.stopping.name, "mixed" if "mix" in stop else "mean"), 0)
-    return run.image("average", run.replicas[0])
-
-
-def stops_told(run: Run) -> list[str]:
-    """Where the rules stop, in words: of several their iterations alone."""
-    rules = run.summary.get("stopping", {})
-    if len(rules) > 1:
-        return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
-    return [line for name, rule in rules.items() for line in _stop_told(name, rule, run.summary)]
-
-
-def _stop_told(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> list[str]:
-    """Where a rule stops the mean of the replicas, how good that is, and how good the rule says that it is.
-
-    An estimate of the measurement's error has a line of its own: it is not to be compared with the image's.
-    """
-    if rule["joint"] is None:
-        return [f"{name}: no stop found"]
-    of, estimate = estimate_in(rule) or ("", None)
-    told = "" if estimate is None else f"estimated {of} {estimated_psnr(**estimate)}"
-    found = [f"{name} {'stops' if rule['joint_final'] else 'would stop, if nothing better came,'} at {rule['joint']}"]
-    if name == summary["ended_by"]:
-        found.append(f"made sure at {summary['iterations']}")
-    if told and of == "PSNR":
-        found.append(told)
-    if score := summary["scores"].get(stop_image(name, "mean")):
-        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    if mix := rule.get("mix"):
-        parts = " and ".join(f"{weight:.0%} of {other}" for other, weight in mix["weights"].items())
-        found.append(f"with {parts} mixed in estimated {estimated_psnr(**mix['estimate'])}")
-    if score := summary["scores"].get(stop_image(name, "mixed")):
-        found.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    return [", ".join(found), *([f"{name}: {told} (not of the image)"] if told and of != "PSNR" else [])]
-
-
-def estimate_at_stop(run: Run) -> dict[str, float]:
-    """What the first rule that estimates one says of the replicas' mean image at its stop: of what -> PSNR in dB."""
-    found = filter(None, map(estimate_in, run.summary.get("stopping", {}).values()))
-    return next(({of: psnr_of_estimate(**estimate)} for of, estimate in found), {})
-
-
-def images_of(keep: Sequence[int], iterations: int) -> list[str]:
-    """Names of the images that a run of so many iterations has kept on the way."""
-    outputs = [output_at(n) for n in image_iterations(iterations, keep)]
-    return outputs + [average_at(n) for n in keep if n <= iterations]
 
 
 def begin(run: Run, settings: Settings, store: Store) -> Begun:
@@ -155,8 +72,8 @@ def check_rules(run: Run, settings: Settings) -> None:
 
     It would be lost, and two requests would replace each other's for ever. What an older epoch found is lost anyway.
     """
-    asked, older = rules_asked(settings), watched_before(run, settings)
-    for name, words in rules_of(run).items():
+    asked, older = requested_rules(settings), outdated_rules(run, settings)
+    for name, words in stored_rules(run).items():
         if name not in asked or name in older or asked[name] == words:
             continue
         known, other = flat(words), flat(asked[name])
@@ -260,11 +177,11 @@ def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> d
     try:
         saved = read_checkpoint(run.checkpoint)
         run.provenance["sittings"][-1]["threads"]
-        watching, older = rules_of(run), watched_before(run, settings)
+        watching, older = stored_rules(run), outdated_rules(run, settings)
     except (OSError, ValueError, KeyError, IndexError) as error:
         _set_aside(run, store, str(error))
         return None
-    if watching != rules_asked(settings) or older:
+    if watching != requested_rules(settings) or older:
         log.info(
             "begins anew: the rules asked for are not those that watched the first %d iterations", saved["fit"]["done"]
         )

@@ -1,136 +1,86 @@
-"""One run from its settings to its record: the only place that knows every room."""
+"""Run one configuration: validate it, fit it unless it is finished, store the run and export its image."""
 
 import logging
-import os
-import sys
-import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.config.errors import in_plain_words
-from dip_experiments.config.settings import Settings, read_settings
-from dip_experiments.data.pictures import with_alpha
-from dip_experiments.data.reading import bit_depth, read_image
-from dip_experiments.data.writing import expanded, write_output
+from dip_experiments.config.settings import Settings
 from dip_experiments.devices import find_device
-from dip_experiments.fitting.trainer import Interrupted
-from dip_experiments.jobs.job_results import begin_outcome, place_of, tell
-from dip_experiments.jobs.job_status import OUTCOMES, RECORDS_COUNT, STOP
-from dip_experiments.runner.build import check_delivery, frame_of, plan
-from dip_experiments.runner.resume import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
+from dip_experiments.jobs.job_status import JobResult
+from dip_experiments.runner.build import plan
+from dip_experiments.runner.finished_run import find_run, is_complete, skip_finished, with_output
+from dip_experiments.runner.resume import begin, fit_and_record
 from dip_experiments.runner.select_runs import run_name
-from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
+from dip_experiments.store import Run, RunLocked, Store, locked, write_text
 
 log = logging.getLogger(__name__)
-TOLD = ("final", "oracle_peak", "lost_iterations", "failed")
-"""What a report tells of a run's summary, besides its `stops`."""
-Told = dict[str, Any]
-"""What a job tells, as Outcome has it."""
 
 
-def run(config: DictConfig) -> float | None:
-    """One Hydra job; gives the PSNR of `estimate_at_stop`, for a sweeper that searches by it.
+def run_settings(
+    settings: Settings, *, overrides: Sequence[str] = (), hydra: DictConfig | None = None, reuse: bool = False
+) -> JobResult:
+    """Run one configuration, in any thread.
 
-    What became of it is left in the folder of outcomes, in one file however often a launcher tries the job again.
-    Raises nothing but Interrupted at Ctrl-C.
+    Args:
+        settings: The configuration.
+        overrides: Those that it was composed of, for the provenance.
+        hydra: Hydra's own node of the composition, which is stored with the run; None where there is none.
+        reuse: Whether a record counts as a finished run.
+
+    Returns:
+        Result with the status `finished`, `resumed`, `skipped`, `locked`, `failed` or `refused`; nothing is raised for
+        a wrong request.
+
+    Raises:
+        KeyboardInterrupt: At Ctrl-C, after the state was saved: the same settings resume the run.
     """
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("dip_experiments").setLevel(logging.INFO)
-    outcomes, overrides = Path(os.environ[OUTCOMES]), list(HydraConfig.get().overrides.task)
-    number = 0 if OmegaConf.is_missing(HydraConfig.get().job, "num") else HydraConfig.get().job.num
-    told, since, begun = Told(), time.monotonic(), begin_outcome(outcomes, number, overrides)
-    if begun is None:
-        return None
+    if skipped := skip_finished(settings, overrides, reuse):
+        return skipped
+    store, started = Store(Path(settings.paths.results)), JobResult(list(overrides))
     try:
-        told = {"outcome": "interrupted"} if (outcomes / STOP).exists() else carry_out(config)
-    except Interrupted:
-        told = {"outcome": "interrupted"}
-        raise
-    finally:
-        tell(place_of(outcomes, number), replace(begun, **told, seconds=time.monotonic() - since))
-    return next(iter(told.get("summary", {}).get("estimated", {}).values()), None)
-
-
-def carry_out(config: DictConfig) -> Told:
-    """Fits what was asked for unless that is done already, and delivers it."""
-    try:
-        settings = read_settings(config)
-        store = Store(Path(settings.paths.results))
         name = run_name(settings, find_device(settings.device).type)
-        check_delivery(settings)
-        done = not settings.force and has_all(found(store, name), settings)
-        told = {"outcome": "skipped"} if done else fit(settings, store, name)
-        return delivered(found(store, name), told, settings)
-    except BeingFitted as error:
-        return {"run": name, "outcome": "elsewhere", "message": str(error)}
+        result = _fit(settings, store, name, started, hydra, reuse)
+        return result if result.status == "failed" else with_output(find_run(store, name, reuse), result, settings)
+    except RunLocked as error:
+        return replace(started, status="locked", run=name, message=str(error))
     except ValueError as error:
-        return {"outcome": "refused", "message": in_plain_words(error)}
+        return replace(started, status="refused", message=in_plain_words(error))
 
 
-def found(store: Store, name: str) -> Run:
-    """Return the user's own run of that name; its record in its place only where records count as done."""
-    return store.run(name) if RECORDS_COUNT in os.environ else store.place(name)
-
-
-def fit(settings: Settings, store: Store, name: str) -> Told:
-    """Plans and fits, unless another process has done so meanwhile: `finished`, `continued`, `skipped` or `failed`."""
-    planned, run, there = plan(settings), store.place(name), found(store, name)
-    if there.is_record and (faults := there.faults()):
-        log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(faults))
+def _fit(
+    settings: Settings, store: Store, name: str, started: JobResult, hydra: DictConfig | None, reuse: bool
+) -> JobResult:
+    """Validate and fit, unless another process has finished the run meanwhile."""
+    planned, run, earlier = plan(settings), store.place(name), find_run(store, name, reuse)
+    if earlier.is_record and (errors := earlier.faults()):
+        log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(errors))
     with locked(run.folder):
         store.put_in_place(store.beside(run))  # which a process that was killed may have left undone
-        if not settings.force and has_all(found(store, name), settings):
-            return {"outcome": "skipped"}
+        if not settings.force and is_complete(find_run(store, name, reuse), settings):
+            return replace(started, status="skipped")
         begun = begin(run, settings, store)
-        keep_hydra_files(begun.run)
+        _write_hydra_files(begun.run, started.overrides, hydra)
         try:
-            fit_and_record(planned, begun, ["dip", *HydraConfig.get().overrides.task])
+            fit_and_record(planned, begun, ["dip", *started.overrides])
             store.put_in_place(begun.run)
         except Exception as error:
             folder = begun.run.folder
             with suppress(OSError):  # where not even this has room
                 write_text(folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
-            return {"outcome": "failed", "message": f"{error}" or type(error).__name__, "folder": str(folder)}
-    return {"outcome": "continued" if begun.saved else "finished"}
+            message = f"{error}" or type(error).__name__
+            return replace(started, status="failed", run=name, folder=str(folder), message=message)
+    return replace(started, status="resumed" if begun.saved else "finished")
 
 
-def delivered(run: Run, told: Told, settings: Settings) -> Told:
-    """What became of a run, for the report; its picture is delivered."""
-    outcome: Told = {"run": run.name, "folder": str(run.folder), **told}
-    if told["outcome"] == "failed":
-        return outcome
-    outcome["summary"] = {name: run.summary.get(name) for name in TOLD} | {
-        "stops": stops_told(run),
-        "estimated": estimate_at_stop(run),
-    }
-    if not settings.output:
-        return outcome
-    try:
-        return outcome | {"wrote": deliver(run, settings)}
-    except ValueError as error:
-        return outcome | {"outcome": "failed", "message": str(error)}
-
-
-def deliver(run: Run, settings: Settings) -> str:
-    """Writes the restored picture, with the alpha of the given one; says where."""
-    path = expanded(settings.output or "", settings.image.path, settings.image.name)
-    picture = read_image(delivered_image(run, settings))
-    if settings.blend:
-        given = read_image(run.image("target", run.replicas[0]))
-        picture = (1 - settings.blend) * picture + settings.blend * given
-    restored = with_alpha(picture, settings.image.path, frame_of(settings))
-    write_output(Path(path), restored, bit_depth(settings.image.path))
-    return path
-
-
-def keep_hydra_files(run: Run) -> None:
-    """Hydra's own account of the composition, in the run's folder."""
-    composed = HydraConfig.get()
-    write_text(run.folder / "hydra" / "overrides.yaml", OmegaConf.to_yaml(composed.overrides.task))
-    write_text(run.folder / "hydra" / "hydra.yaml", OmegaConf.to_yaml(composed))
+def _write_hydra_files(run: Run, overrides: Sequence[str], hydra: Any) -> None:
+    """Write Hydra's own files of the composition into the folder of a run."""
+    if hydra is not None:
+        write_text(run.folder / "hydra" / "overrides.yaml", OmegaConf.to_yaml(list(overrides)))
+        write_text(run.folder / "hydra" / "hydra.yaml", OmegaConf.to_yaml(hydra))

@@ -15,7 +15,7 @@ from dip_experiments.store.files import (
     write_json,
     write_text,
 )
-from dip_experiments.store.lock import BeingFitted, locked, own, read_owner
+from dip_experiments.store.lock import RunLocked, locked, read_owner, write_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.migrations import upgrade
 from dip_experiments.store.provenance import doubtful_code, signature, sitting, version
@@ -29,13 +29,13 @@ __all__ = [
     "REPRODUCED",
     "Array",
     "Baselines",
-    "BeingFitted",
     "Columns",
     "Job",
     "Leftover",
     "Merged",
     "Origin",
     "Run",
+    "RunLocked",
     "Selection",
     "State",
     "Store",
@@ -48,7 +48,6 @@ __all__ = [
     "locked",
     "merge",
     "output_at",
-    "own",
     "read_curves",
     "read_json",
     "read_owner",
@@ -65,5 +64,6 @@ __all__ = [
     "write_curves",
     "write_image",
     "write_json",
+    "write_owner",
     "write_text",
 ]

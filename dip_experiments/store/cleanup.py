@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dip_experiments.store.lock import BeingFitted, alive, locked, read_owner
+from dip_experiments.store.lock import RunLocked, alive, locked, read_owner
 from dip_experiments.store.run import Run
 from dip_experiments.store.status import LEFT_OVER, SET_ASIDE, State, states
 
@@ -33,7 +33,7 @@ class Leftover:
                 if self.why != SET_ASIDE and State(run).summary:
                     return False
                 shutil.rmtree(self.folder, ignore_errors=True)
-        except BeingFitted:
+        except RunLocked:
             return False
         return True
 

@@ -15,7 +15,7 @@ from dip_experiments.store.files import BESIDE, read_json, remove_unfinished, wr
 OWNER = "owner.json"
 
 
-class BeingFitted(Exception):
+class RunLocked(Exception):
     """Another process fits the run."""
 
 
@@ -24,7 +24,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder, which may be renamed or removed meanwhile.
 
     The lock is a file beside the folder. Its owner removes it while it is still held, so that a process that was about
-    to take it finds a file without a name and has no lock. Raises BeingFitted, saying who has the folder.
+    to take it finds a file without a name and has no lock. Raises RunLocked, saying who has the folder.
     """
     path = folder.with_name(f".{folder.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
                 folder.mkdir(exist_ok=True)
                 for one in (folder, folder.with_name(f"{folder.name}{BESIDE}")):
                     remove_unfinished(one)
-                own(folder)
+                write_owner(folder)
                 yield
             finally:
                 (folder / OWNER).unlink(missing_ok=True)
@@ -42,10 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
                     with suppress(OSError):  # a folder that is not empty stays; some systems remove no open file
                         remove()
     except filelock.Timeout:
-        raise BeingFitted(_told(read_owner(folder))) from None
+        raise RunLocked(_told(read_owner(folder))) from None
 
 
-def own(folder: Path) -> None:
+def write_owner(folder: Path) -> None:
     """Leaves the name of this process in a folder."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     write_json(folder / OWNER, {"host": platform.node(), "pid": os.getpid(), "since": since})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.store.files import atomic, file_digest
-from dip_experiments.store.lock import BeingFitted, locked
+from dip_experiments.store.lock import RunLocked, locked
 from dip_experiments.store.run import SUMMARY, Run
 
 RUNS = "runs"
@@ -52,7 +52,7 @@ def _merge_run(results: Path, found: Path, path: Path, same_settings: SameSettin
             if (mine / SUMMARY).exists():
                 return _compared(Run(mine), Run(found), path, same_settings)
             return _copied(mine, found, path)
-    except BeingFitted as error:
+    except RunLocked as error:
         return Merged(path, REFUSED, str(error))
 
 

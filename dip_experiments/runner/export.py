@@ -1,0 +1,50 @@
+"""Write the restored image of a run where the user wants it."""
+
+from pathlib import Path
+
+from dip_experiments.config.settings import Settings
+from dip_experiments.data.pictures import Frame, local, sources, with_alpha
+from dip_experiments.data.reading import bit_depth, read_image
+from dip_experiments.data.writing import check_output, expanded, write_output
+from dip_experiments.store import Run, stop_image
+
+
+def image_frame(settings: Settings) -> Frame:
+    """Return the part of the input images that is used."""
+    return Frame(settings.image.size, settings.image.fit, settings.image.multiple)
+
+
+def check_export(settings: Settings) -> None:
+    """Raise ValueError unless the restored image can be written to `settings.output`."""
+    if settings.output:
+        path = Path(expanded(settings.output, settings.image.path, settings.image.name))
+        read = sources(settings.image.name, settings.image.path, settings.task.companions(settings.image.name))
+        check_output(path, map(local, read.values()))
+
+
+def restored_image(run: Run, settings: Settings) -> Path:
+    """Return the file of the restored image of a finished run.
+
+    It is the mean of the replicas where the rule of `settings` stopped them, else the average of the first replica that
+    did not fail.
+    """
+    stop = run.summary.get("stopping", {}).get(settings.stopping.name)
+    if stop and stop["joint"] is not None:
+        return run.image(stop_image(settings.stopping.name, "mixed" if "mix" in stop else "mean"), 0)
+    return run.image("average", run.replicas[0])
+
+
+def export_image(run: Run, settings: Settings) -> str:
+    """Write the restored image, with the alpha channel of the input image, and return its path.
+
+    Raises:
+        ValueError: If it cannot be written.
+    """
+    path = expanded(settings.output or "", settings.image.path, settings.image.name)
+    image = read_image(restored_image(run, settings))
+    if settings.blend:
+        measurement = read_image(run.image("target", run.replicas[0]))
+        image = (1 - settings.blend) * image + settings.blend * measurement
+    restored = with_alpha(image, settings.image.path, image_frame(settings))
+    write_output(Path(path), restored, bit_depth(settings.image.path))
+    return path
