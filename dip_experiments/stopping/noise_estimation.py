@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pywt
 from jaxtyping import Float
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from dip_experiments.data.layers import OPPONENT
@@ -77,7 +77,7 @@ def median_deviation(plane: Float[Array, "h w"]) -> float:
     """Standard deviation of a plane's noise by the median of its finest diagonal details; 0 if most of them are 0."""
     detail = np.abs(pywt.dwtn(plane, "db2")["dd"])
     noisy = detail[detail > CONSTANT]
-    return float(np.median(noisy) / norm.ppf(0.75)) if noisy.size > detail.size / 2 else 0.0
+    return float(np.median(noisy) / ndtri(0.75)) if noisy.size > detail.size / 2 else 0.0
 
 
 def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
