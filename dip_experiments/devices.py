@@ -1,14 +1,27 @@
-"""Devices: which there are, what they are called, what they multiply in hardware."""
+"""Devices and threads: find a device, its name, precision and memory; the number of threads of a fit."""
 
+import logging
+import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
+"""Environment variables by which a user, or a launcher that runs several jobs, sets the number of threads."""
+SECONDS, MEASUREMENTS = 0.2, 3
+"""Duration of a measurement; the largest of so many counts, as another process may just be ending (ours)."""
+ALL = 0.9
+"""Fraction of the cores that counts as all: on an idle machine, too, the system takes some moments (ours)."""
+VALUES = 2**16
+"""Array elements per thread, so that none waits for long."""
+log = logging.getLogger(__name__)
+
 
 def find_device(name: str) -> torch.device:
-    """auto: a GPU if there is one. Raises ValueError for a GPU that is not there."""
+    """Return a device by name, auto: a GPU if the machine has one. Raise ValueError for a GPU that it has not."""
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     device = torch.device(name)
@@ -20,7 +33,7 @@ def find_device(name: str) -> torch.device:
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Raises ValueError for products that the device has no hardware for: in software they cost more than float32."""
+    """Raise ValueError for products that the device has no hardware for: in software they cost more than float32."""
     if precision == "tf32" and device.type != "cuda":
         raise ValueError("precision=tf32: only NVIDIA GPUs multiply in TF32; use precision=float32 or device=cuda")
     if precision == "bf16" and not multiplies_bfloat16(device):
@@ -31,7 +44,7 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware has bfloat16 products; a PyTorch too old to say counts as no."""
+    """Return True if the hardware has bfloat16 products; False where PyTorch is too old to know."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
@@ -39,12 +52,12 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """What a record calls the device."""
+    """Return the name of a device in records."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Bytes that a fit may still take on the device; None where the system does not say."""
+    """Return the free memory of a device in bytes; None where the system does not report it."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
@@ -52,3 +65,30 @@ def available_memory(device: torch.device) -> int | None:
     except OSError:
         found = None
     return int(found[1]) * 1024 if found else None
+
+
+def threads_for_fit(device: torch.device) -> int:
+    """Return the number of threads of a fit that starts now: PyTorch's own, fewer where other processes are at work.
+
+    It is this process's fair share, whatever the others are: fits, of this folder or another, or none.
+    """
+    most = torch.get_num_threads()
+    if most == 1 or device.type != "cpu" or any(name in os.environ for name in THREAD_VARIABLES):
+        return most
+    found = 0.0
+    for _ in range(MEASUREMENTS):
+        found = max(found, available_cores(most))
+        if found >= ALL * most:
+            return most
+    threads = max(1, round(found))
+    log.info("takes %d of %d threads: other processes are at work (OMP_NUM_THREADS=%d: all)", threads, most, most)
+    return threads
+
+
+def available_cores(threads: int) -> float:
+    """Measure how many cores the system gives to this process while it asks for one per thread."""
+    work = torch.ones(VALUES * threads)
+    cpu, began = time.process_time(), time.perf_counter()
+    while (passed := time.perf_counter() - began) < SECONDS:
+        torch.sin(work, out=work)
+    return (time.process_time() - cpu) / passed

@@ -15,7 +15,7 @@ from dip_experiments.analysis.table import chosen, markdown
 from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.store import sitting, write_columns, write_json, write_text
+from dip_experiments.store import describe_session, write_columns, write_json, write_text
 
 READ = {
     "what": "what",
@@ -98,7 +98,7 @@ def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: t
     cells = {column: [str(entry) for entry in entries] for column, entries in columns.items()}
     write_columns(folder / f"{name}.csv", columns)
     write_text(folder / f"{name}.md", markdown(chosen(cells, {c: title for c, title in READ.items() if c in columns})))
-    write_json(folder / f"{name}.json", sitting(name, torch.get_num_threads(), sys.argv[:1], 0))
+    write_json(folder / f"{name}.json", describe_session(name, torch.get_num_threads(), sys.argv[:1], 0))
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from bench_start import command_line, save
 
-from dip_experiments.threads import CHOSEN
+from dip_experiments.devices import THREAD_VARIABLES
 
 ROUNDS = 3
 GNU = "300000"
@@ -22,7 +22,9 @@ BUSY = [sys.executable, "-c", "while True: pass"]
 
 def seconds(words: list[str], fits: int, busy: int, set_by_user: Mapping[str, str]) -> float:
     """Wall time until so many fits, begun at once beside so many busy processes, are done; each in its own folder."""
-    environment = {name: value for name, value in os.environ.items() if name not in CHOSEN} | dict(set_by_user)
+    environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES} | dict(
+        set_by_user
+    )
     dip = [str(Path(sys.executable).with_name("dip")), *words, "device=cpu", "logger=none"]
     with tempfile.TemporaryDirectory() as folder:
         others = [subprocess.Popen(BUSY) for _ in range(busy)]

@@ -130,7 +130,7 @@ def name_of(*words: str) -> str:
 def a_record(results: Path, *words: str, **said: Any) -> Run:
     """Of the run with these words, which is gone."""
     run = make_run(results, name_of(*words), **said)
-    record = Store(results).keep(run, "smoke")
+    record = Store(results).export_record(run, "smoke")
     shutil.rmtree(run.folder)
     return record
 

@@ -113,6 +113,6 @@ def asset(results: Path, run: Run) -> str:
 
 def record_of(results: Path, run: Run) -> Run:
     """Its record; the whole run is gone."""
-    record = Store(results).keep(run, "smoke", ["reference"])
+    record = Store(results).export_record(run, "smoke", ["reference"])
     shutil.rmtree(run.folder)
     return record

@@ -35,7 +35,7 @@ def fig2(results: Path, reached: Mapping[str, Sequence[int | None]], *words: str
             said = {"target": {"name": target}, "replicas": len(reached[target])}
             run = make_run(results, run_name(read_settings(config), "cpu"), **iterations(reached[target], **said))
             if kept:
-                Store(results).keep(run, "smoke")
+                Store(results).export_record(run, "smoke")
                 shutil.rmtree(run.folder)
 
 

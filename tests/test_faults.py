@@ -52,7 +52,7 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_what_is_there_is_no_result(
     told = capfd.readouterr().err
     assert "No space left on device" in told
     assert "Traceback" not in told
-    assert [state.word for state in states(disk)] in (["failed"], ["interrupted"], ["broken off"])
+    assert [state.word for state in states(disk)] in (["failed"], ["interrupted"], ["aborted"])
     subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
     assert main([*SMALL, *WORDS, f"paths.results={disk}"]) == 0
     (state,) = states(disk)
@@ -73,7 +73,7 @@ def test_a_damaged_record_is_named_and_its_run_made_again(
 ) -> None:
     monkeypatch.setenv(REUSE_RECORDS, "yes")
     run = fresh(tmp_path, dip, *WORDS)
-    record = Store(tmp_path / "results").keep(run, "smoke")
+    record = Store(tmp_path / "results").export_record(run, "smoke")
     curves = (run.folder / "curves.csv").read_bytes()
     shutil.rmtree(run.folder)
     (record.folder / "curves.csv").write_text("")
@@ -88,7 +88,7 @@ def test_a_finished_run_whose_words_were_changed_is_no_result(what: str, dip: Di
     run = fresh(tmp_path, dip, *WORDS)
     words = json.loads((run.folder / what).read_text())
     (run.folder / what).write_text(json.dumps(words | {"seed": 7}))
-    assert Run(run.folder).faults() == [f"{what} was changed"]
+    assert Run(run.folder).integrity_errors() == [f"{what} was changed"]
     assert dip(*SMALL, *WORDS) == 0
     assert (run.folder.with_name(f"{run.name}.damaged-1") / what).exists()
 

@@ -99,7 +99,7 @@ def part_kept(target: str) -> int:
 def test_a_record_gives_the_same_files_as_the_whole_run(fig2: Selection, tmp_path: Path) -> None:
     for run in fig2.runs:
         target = run.settings["target"]["name"]
-        Store(tmp_path).keep(run, "smoke", PICTURES, part=part_kept(target))
+        Store(tmp_path).export_record(run, "smoke", PICTURES, part=part_kept(target))
     records = [Store(tmp_path).run(run.name) for run in fig2.runs]
     assert all("records" in run.folder.parts for run in records)
     sides = {run.settings["target"]["name"]: read_image(run.image("target", 0)).shape[1] for run in records}
@@ -140,7 +140,7 @@ def test_log_points_are_among_the_points_that_records_keep() -> None:
 def test_curves_are_read_by_their_iterations_not_by_their_rows(tmp_path: Path) -> None:
     loss = np.arange(1.0, 5001.0)[None] / 8
     run = make_run(tmp_path, "long", seeds=(0,), curves={"loss": loss}, summary={"iterations": 5000})
-    record = Store(tmp_path / "kept").keep(run, "smoke", ["iteration-*"])
+    record = Store(tmp_path / "kept").export_record(run, "smoke", ["iteration-*"])
     for one in (run, record):
         curve = curve_of(one, "loss")
         np.testing.assert_array_equal(curve.values[0] * 8, curve.iterations)
@@ -153,8 +153,8 @@ def test_curves_are_read_by_their_iterations_not_by_their_rows(tmp_path: Path) -
 def test_a_record_keeps_the_pictures_that_another_experiment_shows_of_the_same_run(tmp_path: Path) -> None:
     run = make_run(tmp_path, "shared")
     store = Store(tmp_path / "kept")
-    store.keep(run, "smoke", ["target"])
-    record = store.keep(run, "smoke", [])
+    store.export_record(run, "smoke", ["target"])
+    record = store.export_record(run, "smoke", [])
     assert record.image("target", 0).exists()
     assert record.finished
 

@@ -132,10 +132,10 @@ def test_a_run_keeps_settings_provenance_curves_images_and_summary(dip: Dip, tmp
     run = fresh(tmp_path, dip, "replicas=2", "seed=4")
     assert run.settings["fit"]["iterations"] == 40
     assert run.provenance["seeds"] == [4, 5]
-    (sitting,) = run.provenance["sittings"]
-    assert sitting["versions"]["torch"] == torch.__version__
-    assert sitting["command"][0] == "dip"
-    assert sitting["threads"] == torch.get_num_threads()
+    (session,) = run.provenance["sittings"]
+    assert session["versions"]["torch"] == torch.__version__
+    assert session["command"][0] == "dip"
+    assert session["threads"] == torch.get_num_threads()
     columns = read_curves(run.folder / "curves.csv")
     assert list(columns) == ["replica", "seed", "iteration", *COLUMNS]
     assert columns["iteration"].tolist() == [*range(1, 41)] * 2
@@ -145,7 +145,7 @@ def test_a_run_keeps_settings_provenance_curves_images_and_summary(dip: Dip, tmp
     assert (run.folder / "hydra" / "overrides.yaml").exists()
     assert set(run.measured()) == {"measurement"}
     assert run.scores("average", "psnr").tolist() == pytest.approx(run.summary["final"]["psnr_average"], abs=1e-5)
-    assert run.faults() == []
+    assert run.integrity_errors() == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
     assert not list((tmp_path / "results" / "runs").glob("*.yaml"))
 

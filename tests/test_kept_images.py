@@ -69,7 +69,7 @@ def test_the_unperturbed_picture_is_that_of_the_final_weights_and_of_the_latent_
 def test_what_a_record_saw_is_made_once_more_and_known_by_its_checksum(dip: Dip, tmp_path: Path) -> None:
     words = ("task=inpainting", "image=camera", "replicas=2", "fit.iterations=2")
     run = fresh(tmp_path, dip, *words)
-    record = Store(tmp_path / "results").keep(run, "smoke")
+    record = Store(tmp_path / "results").export_record(run, "smoke")
     seen, again = run.measured(), made_again(record)
     for name in ("measurement", "known"):
         np.testing.assert_array_equal(again[name].astype(seen[name].dtype), seen[name])

@@ -43,7 +43,7 @@ def test_samples_have_the_spectra_of_all_networks_also_from_records_of_two(tmp_p
     assert len(found) == (1 + len(runs)) * 32
     store, drawn = Store(tmp_path), files(whole, tmp_path / "whole")
     for run in runs:
-        store.keep(run, "smoke", [output_at(1)], "two")
+        store.export_record(run, "smoke", [output_at(1)], "two")
     shutil.rmtree(tmp_path / "runs")
     records = [store.run(run.name) for run in runs]
     assert len(list(records[0].folder.glob("images/*.png"))) == 2

@@ -41,7 +41,7 @@ def test_records_are_of_committed_code_but_for_those_that_are_to_be_fitted_again
 
 
 def test_records_are_whole() -> None:
-    assert {run.name: run.faults() for run in RECORDS if not run.finished} == {}
+    assert {run.name: run.integrity_errors() for run in RECORDS if not run.finished} == {}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from test_identity import settings_of
 from dip_experiments.fitting.module import Fit
 from dip_experiments.runner.resume import with_rules_of
 from dip_experiments.stopping.fixed import Fixed
-from dip_experiments.store import Leftover, Run, Store, leftovers, locked, states
+from dip_experiments.store import IncompleteFolder, Run, Store, find_incomplete, locked, states
 from dip_experiments.store.files import put_in_place
 
 WORDS = ["fit.iterations=20"]
@@ -77,7 +77,7 @@ def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
     assert {path: path.read_bytes() for path in before} == before
     assert finished_before(dip, capfd, *FIXED)
     assert [state.word for state in states(tmp_path / "results")] == ["finished", "interrupted"]
-    assert [left.folder.name for left in leftovers(tmp_path / "results")] == [f"{run.name}.new"]
+    assert [left.folder.name for left in find_incomplete(tmp_path / "results")] == [f"{run.name}.new"]
     done: list[int] = []
     plain = Fit.iterate
     monkeypatch.setattr(Fit, "iterate", lambda self: (done.append(int(self.row)), plain(self))[1])
@@ -107,7 +107,7 @@ def test_what_a_killed_process_left_between_two_renames_is_put_in_place(
     shutil.copytree(run.folder, run.folder.with_name(f"{run.name}.new"))
     run.folder.rename(run.folder.with_name(f"{run.name}.old"))
     found = {state.run.folder.suffix: state.word for state in states(tmp_path / "results")}
-    assert found == {".new": "finished", ".old": "set aside"}
+    assert found == {".new": "finished", ".old": "quarantined"}
     assert finished_before(dip, capfd, *FIXED)
     assert folders(run) >= {run.name}
     assert f"{run.name}.new" not in folders(run)
@@ -136,14 +136,14 @@ def test_a_rule_with_words_of_another_version_does_not_watch_again(
 
 def test_a_record_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, run = Store(tmp_path), make_run(tmp_path, "a")
-    record = store.keep(run, "laptop", ["target"])
+    record = store.export_record(run, "laptop", ["target"])
     with monkeypatch.context() as patched:
         patched.setattr("dip_experiments.store.store.write_curves", lambda *words: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            store.keep(run, "laptop", ["average"])
+            store.export_record(run, "laptop", ["average"])
     assert Run(record.folder).finished
     assert {state.word for state in states(tmp_path)} == {"finished"}
-    store.keep(run, "laptop", ["average"])
+    store.export_record(run, "laptop", ["average"])
     assert {path.name for path in (record.folder / "images").iterdir()} == {
         "target-replica0.png", "average-replica0.png",
     }  # fmt: skip
@@ -184,9 +184,9 @@ def test_a_run_that_was_finished_since_it_was_listed_is_not_pruned(tmp_path: Pat
     run = make_run(tmp_path, "a")
     summary = (run.folder / "summary.json").read_bytes()
     (run.folder / "summary.json").unlink()
-    (left,) = leftovers(tmp_path)
+    (left,) = find_incomplete(tmp_path)
     (run.folder / "summary.json").write_bytes(summary)
     assert not left.remove()
     assert Run(run.folder).finished
     with locked(run.folder):
-        assert not Leftover(run.folder.with_name("a.new"), "interrupted").remove()
+        assert not IncompleteFolder(run.folder.with_name("a.new"), "interrupted").remove()

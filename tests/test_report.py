@@ -60,7 +60,7 @@ def test_markdown_of_a_table_may_hold_no_html(tmp_path: Path) -> None:
 
 def test_a_run_that_is_whole_and_a_record_is_shown_once_and_whole(tmp_path: Path) -> None:
     run = denoising(tmp_path)
-    Store(tmp_path).keep(run, "smoke", ["reference"])
+    Store(tmp_path).export_record(run, "smoke", ["reference"])
     assert report(tmp_path).runs == 1
     assert "runs/aaaa" in details(tmp_path, run)["html"]
     shutil.rmtree(run.folder)
@@ -87,7 +87,7 @@ def test_what_is_not_shown_is_said_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_damaged_whole_run_is_shown_by_its_record(tmp_path: Path) -> None:
     run = denoising(tmp_path)
-    Store(tmp_path).keep(run, "smoke")
+    Store(tmp_path).export_record(run, "smoke")
     (run.folder / "curves.csv").write_text("changed")
     assert report(tmp_path).runs == 1
     assert "smoke/records/aaaa" in details(tmp_path, run)["html"]

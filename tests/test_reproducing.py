@@ -152,7 +152,7 @@ def test_where_a_drawing_fails_no_earlier_page_is_left(tmp_path: Path, monkeypat
     run = make_run(tmp_path, name_of(*FIG10, "seed=3"))
     plain = make_run(tmp_path, name_of(*FIG10))
     for words in ([], ["--records"], ["seed=3"]):
-        Store(tmp_path).keep(plain, "smoke")
+        Store(tmp_path).export_record(plain, "smoke")
         assert drawn(monkeypatch, tmp_path, *words) == 0
     shutil.rmtree(run.folder)
     assert drawn(monkeypatch, tmp_path, "seed=3") == 2

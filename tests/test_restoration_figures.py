@@ -73,7 +73,7 @@ def test_records_alone_give_the_same_files(
     whole = files(draw(f"figure_{name}", *figures[name]), tmp_path / "whole")
     assert all(len(content) <= 600 * 1024 for content in whole.values())
     store = Store(tmp_path)
-    kept = [[store.keep(run, "smoke", PICTURES, "all") for run in one.runs] for one in figures[name]]
+    kept = [[store.export_record(run, "smoke", PICTURES, "all") for run in one.runs] for one in figures[name]]
     assert not any((run.folder / "measurement.npz").exists() for runs in kept for run in runs)
     for path in figures[name][0].baselines.folder.glob("*"):
         target = tmp_path / "smoke" / "records" / "baselines" / path.name

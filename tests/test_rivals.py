@@ -58,7 +58,7 @@ def test_records_alone_give_the_same_table_without_the_other_methods_libraries(
     image = {"denoising": "cset9/f16", "super_resolution": "set5/baby", "inpainting": "standard11/boat"}[table]
     run = made_up(tmp_path, "a", image, task)
     whole = files(page(table, tmp_path, run), tmp_path / "whole")
-    record = Store(tmp_path).keep(run, "laptop")
+    record = Store(tmp_path).export_record(run, "laptop")
     monkeypatch.setattr("dip_experiments.analysis.baseline_results.version", lambda name: "of another day")
     monkeypatch.delitem(classical.DENOISERS, "bm3d", raising=False)
     assert files(page(table, tmp_path, record), tmp_path / "record") == whole

@@ -155,7 +155,7 @@ def test_a_record_stands_for_its_run_where_it_completes_records_and_nowhere_else
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run, store = fresh(tmp_path, dip, *WORDS), Store(tmp_path / "results")
-    store.keep(run, "smoke", ["target"])
+    store.export_record(run, "smoke", ["target"])
     for path in run.folder.rglob("*.*"):
         path.unlink()
     with monkeypatch.context() as patched:

@@ -23,10 +23,10 @@ from dip_experiments.store import (
     RunLocked,
     Store,
     atomic,
+    describe_session,
     locked,
     read_curves,
     read_json,
-    sitting,
     write_curves,
     write_image,
     write_json,
@@ -134,9 +134,9 @@ def test_a_finished_run_whose_files_are_damaged_is_no_result_and_says_which(
     run = make_run(tmp_path, "a")
     assert run.finished
     damage(kind, run)
-    assert run.summarised
+    assert run.has_summary
     assert not run.finished
-    assert told in run.faults()
+    assert told in run.integrity_errors()
 
 
 def test_what_is_set_aside_is_kept_under_another_name_and_leaves_the_place_free(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_what_is_set_aside_is_kept_under_another_name_and_leaves_the_place_free(
     for n in (1, 2):
         run = make_run(tmp_path, "a")
         damage("empty curves", run)
-        aside = store.set_aside(run)
+        aside = store.quarantine(run)
         assert aside.name == f"a.damaged-{n}"
         assert (aside / "summary.json").exists()
         assert not list(run.folder.iterdir())
@@ -154,7 +154,7 @@ def test_what_is_set_aside_is_kept_under_another_name_and_leaves_the_place_free(
 def test_a_record_gives_back_what_the_run_gives_at_the_points_that_are_drawn(tmp_path: Path) -> None:
     falling = {"loss": np.stack([1 / (np.arange(1, 2001) + seed) for seed in range(2)])}
     store, run = Store(tmp_path), make_run(tmp_path, "a", curves=falling)
-    record = store.keep(run, "laptop", ["target", "iteration-*"], "all")
+    record = store.export_record(run, "laptop", ["target", "iteration-*"], "all")
     assert store.run("a") == run  # the whole run goes first
     for path in sorted(run.folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
@@ -215,7 +215,7 @@ def test_the_last_version_is_the_highest_and_an_epoch_of_ours_comes_before_it(tm
 
 
 def test_provenance_says_which_code_on_which_machine_by_how_many_threads() -> None:
-    record = sitting("cpu", 2, ["dip"], 50)
+    record = describe_session("cpu", 2, ["dip"], 50)
     assert record["versions"]["python"].startswith("3.")
     assert "cores" in record["machine"]
     assert (record["threads"], record["after_iteration"]) == (2, 50)
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_setting(tmp_path: Pat
 def test_a_record_keeps_curves_to_the_last_bit_in_half_the_room(tmp_path: Path, dip: Callable[..., int]) -> None:
     assert dip("scale=smoke", "logger=none", "fit.iterations=40", "image=camera") == 0
     run = only_run(tmp_path)
-    record = Store(tmp_path / "results").keep(run, "smoke")
+    record = Store(tmp_path / "results").export_record(run, "smoke")
     (whole,), (kept,) = run.curves, record.curves
     assert all(np.array_equal(kept[name], whole[name][np.isin(whole["iteration"], kept["iteration"])]) for name in kept)
     longest = max(
@@ -249,6 +249,6 @@ def test_of_a_picture_a_record_may_keep_the_middle_as_it_is(tmp_path: Path, chan
     run = make_run(tmp_path, "a")
     whole = np.random.default_rng(0).integers(0, 256, (channels, 10, 14)) / 255
     write_image(run.image("target", 0), whole)
-    record = Store(tmp_path).keep(run, "smoke", ["target"], part=2)
+    record = Store(tmp_path).export_record(run, "smoke", ["target"], part=2)
     np.testing.assert_array_equal(read_image(record.image("target", 0)), whole[:, 2:7, 4:9])
     assert record.finished

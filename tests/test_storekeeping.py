@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     results = tmp_path / "results"
     run = make_run(results, "1111aaaa11111111")
     kept = make_run(results, "2222bbbb22222222")
-    Store(results).keep(kept, "laptop")
+    Store(results).export_record(kept, "laptop")
     shutil.rmtree(kept.folder)
     for name in ("3333cccc33333333", "4444dddd44444444", "5555eeee55555555", "6666ffff66666666"):
         shutil.copytree(run.folder, results / "runs" / name)
@@ -59,12 +59,12 @@ def test_the_state_of_every_run_is_told_and_one_that_is_being_fitted_has_its_own
         return {state.run.name[:4] + state.run.name[16:]: state.word for state in states(store)}
 
     assert words() == {
-        "1111": "finished", "2222": "kept", "3333": "interrupted", "4444": "failed", "5555": "broken off",
-        "6666": "damaged", "1111.damaged-1": "set aside",
+        "1111": "finished", "2222": "record", "3333": "interrupted", "4444": "failed", "5555": "aborted",
+        "6666": "damaged", "1111.damaged-1": "quarantined",
     }  # fmt: skip
     code, out, _ = told(capfd, "status")
     assert code == 0
-    assert "1 kept" in out
+    assert "1 record" in out
     with locked(store / "runs" / "3333cccc33333333"):
         assert words()["3333"] == "running"
         (state,) = [state for state in states(store) if state.word == "running"]
@@ -161,7 +161,7 @@ def test_what_is_no_result_is_pruned_and_nothing_else(store: Path, capfd: pytest
         assert code == 0
     assert "5 of 5 removed" in out
     assert {state.run.name[:4]: state.word for state in states(store)} == {
-        "1111": "finished", "2222": "kept", "3333": "interrupted",
+        "1111": "finished", "2222": "record", "3333": "interrupted",
     }  # fmt: skip
     assert not (store / "dip-sweep-old").exists()
 
@@ -203,7 +203,7 @@ def test_two_stores_become_one_by_signature_and_other_bytes_under_one_name_are_r
     mine, other = tmp_path / "results", tmp_path / "other"
     same, conflict, damaged, new = (f"{digit * 16}" for digit in "abcd")
     for name in (same, conflict, damaged, new):
-        Store(other).keep(make_run(other, name), "laptop")
+        Store(other).export_record(make_run(other, name), "laptop")
     shutil.copytree(other / "runs" / same, mine / "runs" / same)
     make_run(mine, conflict, curves={"loss": np.ones((2, 120))})
     before = (mine / "runs" / conflict / "curves.csv").read_bytes()

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dip_experiments import SPINS, threads
+from dip_experiments import SPINS, devices
+from dip_experiments.devices import THREAD_VARIABLES, available_cores, threads_for_fit
 from dip_experiments.runner.resume import threads_of
 from dip_experiments.store import Run
-from dip_experiments.threads import CHOSEN, cores_had, threads_for_fit
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def eight(monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch would use eight threads, and nobody has chosen otherwise."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    for name in CHOSEN:
+    for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -41,7 +41,7 @@ def test_a_fit_takes_the_threads_that_it_gets_cores_for_and_says_so_where_these_
     looks: list[float], wanted: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     left = list(looks)
-    monkeypatch.setattr(threads, "cores_had", lambda most: left.pop(0))
+    monkeypatch.setattr(devices, "available_cores", lambda most: left.pop(0))
     with caplog.at_level(logging.INFO, "dip_experiments"):
         assert threads_for_fit(CPU) == wanted
     assert left == []
@@ -51,15 +51,15 @@ def test_a_fit_takes_the_threads_that_it_gets_cores_for_and_says_so_where_these_
         assert f"takes {wanted} of 8 threads: other processes are at work (OMP_NUM_THREADS=8: all)" in caplog.text
 
 
-@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.parametrize("name", THREAD_VARIABLES)
 def test_who_has_chosen_the_number_of_threads_gets_it_unseen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "cores_had", lambda most: 1 / 0)
+    monkeypatch.setattr(devices, "available_cores", lambda most: 1 / 0)
     monkeypatch.setenv(name, "8")
     assert threads_for_fit(CPU) == 8
 
 
 def test_a_fit_on_a_gpu_or_with_one_thread_does_not_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "cores_had", lambda most: 1 / 0)
+    monkeypatch.setattr(devices, "available_cores", lambda most: 1 / 0)
     assert threads_for_fit(torch.device("cuda", 0)) == 8
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert threads_for_fit(CPU) == 1
@@ -73,8 +73,8 @@ def test_a_look_counts_processor_time_over_time(monkeypatch: pytest.MonkeyPatch)
         return now[0]
 
     clock = SimpleNamespace(perf_counter=passing, process_time=lambda: 7 + 1.5 * now[0])
-    monkeypatch.setattr(threads, "time", clock)
-    assert cores_had(2) == pytest.approx(1.5, rel=0.2)
+    monkeypatch.setattr(devices, "time", clock)
+    assert available_cores(2) == pytest.approx(1.5, rel=0.2)
 
 
 def test_a_fit_has_its_threads_while_it_lasts_and_one_that_goes_on_those_it_began_with(

@@ -43,7 +43,7 @@ def judged(run: Run, columns: Sequence[str] = JUDGED_BY) -> tuple[str, Curve]:
     if not (run.folder / "curves.csv").exists() or not run.curves:
         raise ValueError(f"run {run.name} has no curves yet; they are written when it ends or is interrupted")
     column = next((name for name in columns if name in run.curves[0]), "loss")
-    if run.summarised:
+    if run.has_summary:
         return column, curve_of(run, column)
     return column, Curve(run.curves[0]["iteration"].astype(int), np.stack([curve[column] for curve in run.curves]))
 

@@ -65,7 +65,7 @@ def keep(words: Sequence[str], imported: Importer) -> int:
     for job in (job for job in chosen.jobs if job.run and job.run.name not in doubts):
         shown = job.words["experiment"]
         pictures, replicas, part = shown.get("pictures", []), shown.get("pictures_of", "first"), shown.get("part", 1)
-        store.keep(job.run, chosen.scale, list(pictures), replicas, part)
+        store.export_record(job.run, chosen.scale, list(pictures), replicas, part)
     kept = [run for run in chosen.runs if run.name not in doubts]
     seen = {seen for run in kept for seen in (run.name, *run.summary["measurement_sha256"])}
     chosen.baselines.give(replace(chosen, origin="records").baselines, seen)
@@ -121,7 +121,7 @@ def paper(words: Sequence[str], imported: Importer) -> int:
             "paths.results, and a row of its own is asked for without `paper`"
         )
     rooms = imported("dip_experiments.store")
-    if why := rooms.doubtful_code({"sittings": [rooms.sitting("cpu", 1, [], 0)]}):
+    if why := rooms.doubtful_code({"sittings": [rooms.describe_session("cpu", 1, [], 0)]}):
         raise ValueError(f"dip paper keeps records, and {why}; work in a clone without changes: git status, git stash")
     devices, said = imported("dip_experiments.devices"), {word.split("=")[0] for word in words}
     further = [*words, *([] if "scale" in said else ["scale=paper"])]

@@ -66,7 +66,7 @@ def run_lines(state: State, default: Mapping[str, Any]) -> Iterator[str]:
     """One run: what differs from the `default` settings, numbers, pictures and its curve."""
     run = state.run
     yield f"{run.name}: {experiment_of(state)}, {state_words(state)}, {run.folder}"
-    if state.word == "finished" and (faults := run.faults()):
+    if state.word == "finished" and (faults := run.integrity_errors()):
         yield f"damaged: {'; '.join(faults)}"
     if run.failure:
         yield f"failed: {run.failure.splitlines()[0]}"

@@ -86,7 +86,7 @@ def prune(words: Sequence[str], imported: Importer) -> int:
     names, results, flags = split("prune", words, YES)
     if names:
         raise ValueError(f"prune {names[0]}: it takes all unfinished runs of a store, paths.results=folder, and {YES}")
-    found = list(imported(STORE).leftovers(results))
+    found = list(imported(STORE).find_incomplete(results))
     for left in found:
         print(f"{left.folder}  {left.why}  {left.size / 1e6:.1f} MB")
     if not found:

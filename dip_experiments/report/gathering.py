@@ -34,6 +34,6 @@ def _is_run(path: Path) -> bool:
 
 
 def _reason(run: Run) -> str:
-    if not run.summarised:
+    if not run.has_summary:
         return "failed" if run.failure else "not finished"
-    return ", ".join(run.faults()) or "every replica failed"
+    return ", ".join(run.integrity_errors()) or "every replica failed"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.reading import bit_depth
-from dip_experiments.devices import device_name
+from dip_experiments.devices import device_name, threads_for_fit
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import block_ends, image_iterations
@@ -24,9 +24,8 @@ from dip_experiments.runner.build import Plan, make_fit
 from dip_experiments.runner.finished_run import outdated_rules, requested_rules, stored_rules
 from dip_experiments.schema import flat
 from dip_experiments.stopping import Observers, StoppingRule
-from dip_experiments.store import Run, Store, average_at, output_at, sitting, write_image, write_json
+from dip_experiments.store import Run, Store, average_at, describe_session, output_at, write_image, write_json
 from dip_experiments.tasks import Reconstruction
-from dip_experiments.threads import threads_for_fit
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +50,18 @@ def begin(run: Run, settings: Settings, store: Store) -> Begun:
     That has the rules and the images of both. Damaged files are named and kept under another name, never taken for a
     result. Raises ValueError where a rule asked for has watched the run with other words.
     """
-    if run.summarised and (faults := run.faults()):
-        _set_aside(run, store, "; ".join(faults))
-    place = store.beside(run) if run.summarised else run
+    if run.has_summary and (faults := run.integrity_errors()):
+        _quarantine(run, store, "; ".join(faults))
+    place = store.replacement(run) if run.has_summary else run
     keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
-    if run.summarised:
+    if run.has_summary:
         if not settings.force:
             check_rules(run, settings)
         settings = with_rules_of(run, settings)
     if settings.force:
         place.clear()
     saved = _saved(place, settings, store, keep)
-    if place.is_beside and saved is None:
+    if place.is_replacement and saved is None:
         shutil.rmtree(place.folder, ignore_errors=True)  # pictures of another attempt would be sealed as of this one
     return Begun(place, settings, keep, saved)
 
@@ -122,7 +121,7 @@ def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
             recorder.resume(begun.saved)
         _fit(run, planned, recorder)
     run.finish(recorder.summary)
-    run.forget_the_way()
+    run.remove_temporary_files()
 
 
 @contextmanager
@@ -157,7 +156,7 @@ def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:
 def _write_provenance(run: Run, planned: Plan, done: int, command: list[str]) -> None:
     device = device_name(planned.device)
     before = run.provenance["sittings"] if done else []
-    now = sitting(device, torch.get_num_threads(), command, done)
+    now = describe_session(device, torch.get_num_threads(), command, done)
     epochs = {name: rule.epoch for name, rule in planned.settings.rules.items()}
     record = {"seeds": planned.settings.seeds, "device": device, "epochs": epochs, "sittings": [*before, now]}
     write_json(run.folder / "provenance.json", record)
@@ -179,7 +178,7 @@ def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> d
         run.provenance["sittings"][-1]["threads"]
         watching, older = stored_rules(run), outdated_rules(run, settings)
     except (OSError, ValueError, KeyError, IndexError) as error:
-        _set_aside(run, store, str(error))
+        _quarantine(run, store, str(error))
         return None
     if watching != requested_rules(settings) or older:
         log.info(
@@ -191,6 +190,6 @@ def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> d
     return saved if there else None
 
 
-def _set_aside(run: Run, store: Store, why: str) -> None:
-    aside = store.set_aside(run)
+def _quarantine(run: Run, store: Store, why: str) -> None:
+    aside = store.quarantine(run)
     log.warning("run %s: %s; what is there is kept as %s, the run is made again", run.name, why, aside.name)

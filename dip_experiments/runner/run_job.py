@@ -59,10 +59,10 @@ def _fit(
 ) -> JobResult:
     """Validate and fit, unless another process has finished the run meanwhile."""
     planned, run, earlier = plan(settings), store.place(name), find_run(store, name, reuse)
-    if earlier.is_record and (errors := earlier.faults()):
+    if earlier.is_record and (errors := earlier.integrity_errors()):
         log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(errors))
     with locked(run.folder):
-        store.put_in_place(store.beside(run))  # which a process that was killed may have left undone
+        store.put_in_place(store.replacement(run))  # which a process that was killed may have left undone
         if not settings.force and is_complete(find_run(store, name, reuse), settings):
             return replace(started, status="skipped")
         begun = begin(run, settings, store)

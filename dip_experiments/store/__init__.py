@@ -1,7 +1,7 @@
-"""The store: one folder per run under the hash of its settings. Plain files; never imports torch."""
+"""The store: one folder per run, named by the hash of its configuration. Plain files; never imports torch."""
 
 from dip_experiments.store.baselines import Baselines
-from dip_experiments.store.cleanup import Leftover, leftovers
+from dip_experiments.store.cleanup import IncompleteFolder, find_incomplete
 from dip_experiments.store.curves import Columns, read_curves, write_curves
 from dip_experiments.store.files import (
     Array,
@@ -18,7 +18,7 @@ from dip_experiments.store.files import (
 from dip_experiments.store.lock import RunLocked, locked, read_owner, write_owner
 from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.migrations import upgrade
-from dip_experiments.store.provenance import doubtful_code, signature, sitting, version
+from dip_experiments.store.provenance import describe_session, doubtful_code, signature, version
 from dip_experiments.store.run import Run, average_at, output_at, stop_image
 from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
 from dip_experiments.store.status import State, states
@@ -30,8 +30,8 @@ __all__ = [
     "Array",
     "Baselines",
     "Columns",
+    "IncompleteFolder",
     "Job",
-    "Leftover",
     "Merged",
     "Origin",
     "Run",
@@ -41,10 +41,11 @@ __all__ = [
     "Store",
     "atomic",
     "average_at",
+    "describe_session",
     "doubtful_code",
     "drawings_folder",
     "file_digest",
-    "leftovers",
+    "find_incomplete",
     "locked",
     "merge",
     "output_at",
@@ -52,7 +53,6 @@ __all__ = [
     "read_json",
     "read_owner",
     "signature",
-    "sitting",
     "states",
     "stop_image",
     "upgrade",

@@ -1,4 +1,4 @@
-"""What a store has that is no result: unfinished runs, what was set aside, what sweeps left behind."""
+"""Find and remove incomplete runs, quarantined files and folders of sweeps that ended."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from dip_experiments.store.lock import RunLocked, alive, locked, read_owner
 from dip_experiments.store.run import Run
-from dip_experiments.store.status import LEFT_OVER, SET_ASIDE, State, states
+from dip_experiments.store.status import INCOMPLETE, QUARANTINED, State, states
 
 SWEEPS = "dip-sweep-*"
-"""Folders in which the jobs of a sweep on other machines tell what became of them."""
+"""Folders in which the jobs of a sweep on other machines write their results."""
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """A folder that can go; `why` it is no result."""
+class IncompleteFolder:
+    """A folder that is no result and can be removed, and `why`."""
 
     folder: Path
     why: str
@@ -26,11 +26,11 @@ class Leftover:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     def remove(self) -> bool:
-        """Remove it for good, unless a process fits it or has finished it meanwhile."""
+        """Remove the folder, unless a process fits it or has finished it meanwhile; return True if it was removed."""
         run = Run(self.folder)
         try:
             with locked(run.place):
-                if self.why != SET_ASIDE and State(run).summary:
+                if self.why != QUARANTINED and State(run).summary:
                     return False
                 shutil.rmtree(self.folder, ignore_errors=True)
         except RunLocked:
@@ -38,11 +38,11 @@ class Leftover:
         return True
 
 
-def leftovers(results: Path) -> Iterator[Leftover]:
-    """Of a results folder. Runs that a process fits, finished ones and records are none."""
+def find_incomplete(results: Path) -> Iterator[IncompleteFolder]:
+    """Return the incomplete runs of a results folder; no running or finished ones, no records."""
     for state in states(results):
-        if state.word in LEFT_OVER and not state.run.is_record:
-            yield Leftover(state.run.folder, state.word)
+        if state.word in INCOMPLETE and not state.run.is_record:
+            yield IncompleteFolder(state.run.folder, state.word)
     for folder in sorted(results.glob(SWEEPS)):
         if not alive(read_owner(folder)):
-            yield Leftover(folder, "left by a sweep")
+            yield IncompleteFolder(folder, "left by a sweep")

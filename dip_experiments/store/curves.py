@@ -1,4 +1,4 @@
-"""curves.csv: one row per replica and iteration, replica after replica; what is of all replicas is told once."""
+"""curves.csv: one row per replica and iteration, replica after replica; values that all share are stored once."""
 
 import csv
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ COUNTED = ("replica", "seed", "iteration")
 
 
 def write_curves(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Writes the curves of a fit, `COUNTED` and what it logged.
+    """Write the curves of a fit, `COUNTED` and what it logged.
 
     A logged column that is the same for all replicas, such as the PSNR of their mean, has its values in the rows of the
     first one; the cells of the others are empty.
     """
     replicas = len(np.unique(columns["replica"]))
-    told: dict[str, Any] = {name: column.astype(np.int64) for name, column in columns.items() if name in COUNTED}
+    stored: dict[str, Any] = {name: column.astype(np.int64) for name, column in columns.items() if name in COUNTED}
     for name, column in columns.items():
         if name not in COUNTED:
             first, *others = np.array_split(column, max(replicas, 1))
             shared = others and all(np.array_equal(first, other, equal_nan=True) for other in others)
-            told[name] = [*cells(first), *[""] * (column.size - first.size)] if shared else column
-    write_columns(path, told)
+            stored[name] = [*cells(first), *[""] * (column.size - first.size)] if shared else column
+    write_columns(path, stored)
 
 
 def read_curves(path: Path) -> Columns:
-    """What `write_curves` was given."""
+    """Read the columns that `write_curves` wrote."""
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
     columns = zip(*rows, strict=True) if rows else [()] * len(header)

@@ -1,4 +1,4 @@
-"""Plain files that appear whole or not at all: text, JSON, columns, pictures, arrays."""
+"""Write files that appear completely or not at all: text, JSON, columns, images, arrays."""
 
 import csv
 import hashlib
@@ -19,13 +19,13 @@ from PIL import Image
 Array = NDArray[np.float64]
 UNFINISHED = ".part"
 """How the names of files end that are being written."""
-BESIDE, BEFORE = ".new", ".old"
+REPLACEMENT, BEFORE = ".new", ".old"
 """How the names of folders end that are written to take the place of another, and of those whose place was taken."""
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that appears under its name only when it is whole and on the disk."""
+    """Open a file to write that appears under its name only when it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{hashlib.sha256(path.name.encode()).hexdigest()[:8]}.{os.getpid()}{UNFINISHED}")
     try:
@@ -42,7 +42,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes what a killed process was writing in a folder that nobody else writes in now."""
+    """Remove the files that a killed process was writing in a folder, which no other process writes in now."""
     for path in folder.rglob(f".*{UNFINISHED}"):
         path.unlink(missing_ok=True)
 
@@ -62,18 +62,18 @@ def put_in_place(new: Path, place: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file atomically."""
+    """Write a text file atomically."""
     with atomic(path) as file:
         file.write(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes indented JSON atomically; NaN and infinity become null, which JSON has."""
+    """Write indented JSON atomically; NaN and infinity become null, which JSON has."""
     write_text(path, json.dumps(finite(value), indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file that holds names and values. Raises ValueError if it holds anything else."""
+    """Read a JSON file that holds names and values. Raise ValueError if it holds anything else."""
     loaded = json.loads(path.read_text())
     if not isinstance(loaded, dict):
         raise ValueError(f"{path}: names and values are wanted, it holds {type(loaded).__name__}")
@@ -81,7 +81,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_image(path: Path, image: Array, bits: int = 8) -> None:
-    """Writes a "c h w" image with values in [0, 1] as PNG of 8 or 16 `bits` per channel, clipped and rounded.
+    """Write a "c h w" image with values in [0, 1] as PNG of 8 or 16 `bits` per channel, clipped and rounded.
 
     An even number of channels: the last one is alpha.
     """
@@ -97,7 +97,7 @@ def write_image(path: Path, image: Array, bits: int = 8) -> None:
 
 
 def copy_middle(path: Path, to: Path, part: int) -> None:
-    """Writes the middle square of a PNG of 8 bits per channel, 1 / `part` of its short side long, pixel by pixel."""
+    """Write the middle square of a PNG of 8 bits per channel, 1 / `part` of its short side long, pixel by pixel."""
     with Image.open(path) as picture:
         side = min(picture.size) // part
         left, top = ((length - side) // 2 for length in picture.size)
@@ -105,13 +105,13 @@ def copy_middle(path: Path, to: Path, part: int) -> None:
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Writes arrays by name, compressed; `numpy.load` reads them."""
+    """Write arrays by name, compressed; `numpy.load` reads them."""
     with atomic(path) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stubs take them for its option
 
 
 def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
-    """Writes columns of equal length as CSV; floats in full, so that what is read is what was written.
+    """Write columns of equal length as CSV; floats in full, so that what is read is what was written.
 
     Those of a float32 array take half the room: as many digits as tell them apart from other float32.
     """

@@ -1,4 +1,4 @@
-"""One process at a time fits a run; who it is, is told."""
+"""Lock of a run: one process at a time fits it, and its name can be read by others."""
 
 import os
 import platform
@@ -10,21 +10,24 @@ from typing import Any
 
 import filelock
 
-from dip_experiments.store.files import BESIDE, read_json, remove_unfinished, write_json
+from dip_experiments.store.files import REPLACEMENT, read_json, remove_unfinished, write_json
 
 OWNER = "owner.json"
 
 
 class RunLocked(Exception):
-    """Another process fits the run."""
+    """Another process holds the lock of the run."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a run's folder, which may be renamed or removed meanwhile.
 
-    The lock is a file beside the folder. Its owner removes it while it is still held, so that a process that was about
-    to take it finds a file without a name and has no lock. Raises RunLocked, saying who has the folder.
+    The lock is a file next to the folder. Its owner removes it while it is still held, so that a process that was about
+    to take it finds a file without a name and has no lock.
+
+    Raises:
+        RunLocked: With the name of the process that holds it.
     """
     path = folder.with_name(f".{folder.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
         with filelock.FileLock(path, timeout=0):
             try:
                 folder.mkdir(exist_ok=True)
-                for one in (folder, folder.with_name(f"{folder.name}{BESIDE}")):
+                for one in (folder, folder.with_name(f"{folder.name}{REPLACEMENT}")):
                     remove_unfinished(one)
                 write_owner(folder)
                 yield
@@ -42,24 +45,24 @@ def locked(folder: Path) -> Iterator[None]:
                     with suppress(OSError):  # a folder that is not empty stays; some systems remove no open file
                         remove()
     except filelock.Timeout:
-        raise RunLocked(_told(read_owner(folder))) from None
+        raise RunLocked(_describe(read_owner(folder))) from None
 
 
 def write_owner(folder: Path) -> None:
-    """Leaves the name of this process in a folder."""
+    """Write the name of this process into a folder."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     write_json(folder / OWNER, {"host": platform.node(), "pid": os.getpid(), "since": since})
 
 
 def read_owner(folder: Path) -> dict[str, Any]:
-    """`host`, `pid` and `since` of the process that has a folder, or had it when it was killed; empty if none did."""
+    """Return `host`, `pid` and `since` of the process that holds a folder, or held it when killed; empty if none."""
     with suppress(OSError, ValueError):
         return read_json(folder / OWNER)
     return {}
 
 
 def alive(owner: Mapping[str, Any]) -> bool:
-    """Whether the process of `read_owner` is there; of another machine's nobody here knows, so it is."""
+    """Return True if the process of `read_owner` lives; one of another machine is taken to live."""
     if not owner or owner.get("host") != platform.node():
         return bool(owner)
     try:
@@ -71,7 +74,7 @@ def alive(owner: Mapping[str, Any]) -> bool:
     return True
 
 
-def _told(owner: Mapping[str, Any]) -> str:
+def _describe(owner: Mapping[str, Any]) -> str:
     try:
         return f"process {owner['pid']} on {owner['host']} fits it since {owner['since']}"
     except KeyError:

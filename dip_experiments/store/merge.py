@@ -15,14 +15,14 @@ RUNS = "runs"
 COPIED, SAME, TWIN, REFUSED = "copied", "there already", "of other hardware", "refused"
 """`TWIN`: the same run, whose numbers are other in the last digits at first; ours is kept."""
 HARDWARE = ("machine", "device", "threads", "versions")
-"""What of a sitting may change the rounding of a run, and never its name."""
+"""Parts of a session that may change the rounding of a run, and never its id."""
 SameSettings = Callable[[Run, Run], bool]
-"""Whether two runs have the same words, but for those that cannot change numbers."""
+"""Returns True if two runs have the same settings, but for those that cannot change numbers."""
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of one run, record or baseline of the other store; `path` is relative to the stores."""
+    """Result for one run, record or baseline of the other store; `path` is relative to the stores."""
 
     path: Path
     outcome: str
@@ -30,10 +30,10 @@ class Merged:
 
 
 def merge(results: Path, other: Path, same_settings: SameSettings) -> Iterator[Merged]:
-    """Copies finished runs, records and baselines' numbers of `other` to `results`, each whole or not at all.
+    """Copy finished runs, records and baselines' numbers of `other` to `results`, each completely or not at all.
 
-    What is there already under that name with other bytes is refused, unless it was fitted by other hardware with the
-    `same_settings`; and so is a run that is damaged. What is written beside another run is none.
+    A run that `results` has under that id with other bytes is refused, unless it was fitted by other hardware with the
+    `same_settings`; and so is a damaged run. A run that is written to replace another one is left out.
     """
     for found in sorted([*other.glob(f"{RUNS}/*"), *other.glob("*/records/*")]):
         if "." not in found.name and (found / SUMMARY).exists():
@@ -44,7 +44,7 @@ def merge(results: Path, other: Path, same_settings: SameSettings) -> Iterator[M
 
 
 def _merge_run(results: Path, found: Path, path: Path, same_settings: SameSettings) -> Merged:
-    if faults := Run(found).faults():
+    if faults := Run(found).integrity_errors():
         return Merged(path, REFUSED, f"damaged there: {'; '.join(faults)}")
     mine = results / path
     try:
@@ -57,26 +57,26 @@ def _merge_run(results: Path, found: Path, path: Path, same_settings: SameSettin
 
 
 def _compared(mine: Run, found: Run, path: Path, same_settings: SameSettings) -> Merged:
-    """What a run of the other store is to ours of that name; ours stays as it is."""
+    """Compare a run of the other store with ours of that id; ours stays as it is."""
     differing = _differing(mine.folder, found.folder)
     if not differing:
         return Merged(path, SAME)
-    if faults := mine.faults():
+    if faults := mine.integrity_errors():
         return Merged(path, REFUSED, f"damaged here: {'; '.join(faults)}")
     if not (hardware := _other_hardware(mine, found)):
         return Merged(path, REFUSED, f"other bytes under this name: {', '.join(differing)}")
     if not same_settings(mine, found):
         return Merged(path, REFUSED, "other settings under this name")
-    told = f"same run, other {hardware}: ours is kept, PSNR at most {_apart(mine, found):.2g} dB apart"
+    text = f"same run, other {hardware}: ours is kept, PSNR at most {_apart(mine, found):.2g} dB apart"
     if further := sorted(found.summary.get("stopping", {}).keys() - mine.summary.get("stopping", {}).keys()):
-        told += f"; theirs alone was watched by {', '.join(further)}"
-    return Merged(path, TWIN, told)
+        text += f"; theirs alone was watched by {', '.join(further)}"
+    return Merged(path, TWIN, text)
 
 
 def _other_hardware(mine: Run, found: Run) -> str:
-    """In what of their sittings two runs differ, in words; nothing where they were fitted alike, in whatever parts."""
+    """Return the parts of their sessions in which two runs differ; empty where they were fitted alike."""
     ours, theirs = (
-        {name: {str(sitting.get(name)) for sitting in run.provenance["sittings"]} for name in HARDWARE}
+        {name: {str(session.get(name)) for session in run.provenance["sittings"]} for name in HARDWARE}
         for run in (mine, found)
     )
     return ", ".join(name for name in HARDWARE if ours[name] != theirs[name])

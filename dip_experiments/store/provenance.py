@@ -1,4 +1,4 @@
-"""What is needed to repeat a run or to doubt it."""
+"""Provenance of a run: id, code, versions and machine of each session."""
 
 import datetime
 import importlib.metadata
@@ -17,12 +17,12 @@ PACKAGES = ("dip_experiments", "torch", "pytorch-lightning", "hydra-core", "nump
 
 
 def signature(identity: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that name a run: the hash of all settings that can change its numbers."""
+    """Return the id of a run, 16 hexadecimal digits: the hash of all settings that can change its numbers."""
     return value_digest(dict(identity))[:16]
 
 
-def sitting(device: str, threads: int, command: list[str], done: int) -> dict[str, Any]:
-    """Code, versions, machine and command of one sitting of a run, which began after `done` iterations."""
+def describe_session(device: str, threads: int, command: list[str], done: int) -> dict[str, Any]:
+    """Return code, versions, machine and command of one session of a run, which started after `done` iterations."""
     return {
         "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "after_iteration": done,
@@ -37,11 +37,12 @@ def sitting(device: str, threads: int, command: list[str], done: int) -> dict[st
 
 
 def doubtful_code(provenance: Mapping[str, Any]) -> str:
-    """Say why nobody can look up the code of a run, nothing where it was committed at every sitting.
+    """Return why the code of a run cannot be looked up; empty where it was committed in every session.
 
     A commit of an installed package is not known.
     """
-    found = [(sitting.get("commit"), sitting.get("uncommitted_changes")) for sitting in provenance.get("sittings", [])]
+    sessions = provenance.get("sittings", [])
+    found = [(session.get("commit"), session.get("uncommitted_changes")) for session in sessions]
     if any(changed for _, changed in found):
         return "the code that fits it was not committed"
     if not found or any(not commit or changed is None for commit, changed in found):
@@ -50,7 +51,7 @@ def doubtful_code(provenance: Mapping[str, Any]) -> str:
 
 
 def version(package: str) -> str:
-    """Of an installed package, or `not installed`."""
+    """Return the version of an installed package, or `not installed`."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -71,7 +72,7 @@ def _uncommitted() -> bool | None:
 
 
 def _git(*words: str) -> str | None:
-    """What git says about the checkout that this package runs from; None for an installed package."""
+    """Run git in the checkout of this package and return its output; None for an installed package."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

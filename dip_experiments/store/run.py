@@ -1,4 +1,4 @@
-"""One run as the store gives it back: each file read once, each checked against what the run was finished with."""
+"""One stored run: its files are read once each, and checked against the checksums of the finished run."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.store.curves import COUNTED, Columns, read_curves
-from dip_experiments.store.files import BESIDE, Array, file_digest, read_json, value_digest, write_json
+from dip_experiments.store.files import REPLACEMENT, Array, file_digest, read_json, value_digest, write_json
 from dip_experiments.store.migrations import upgrade
 
 SUMMARY = "summary.json"
@@ -21,58 +21,58 @@ APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", PROGRESS, "failure.txt"
 
 
 def output_at(iteration: int) -> str:
-    """The name of the output that was kept at an iteration, `iteration-000100`."""
+    """Return the name of the output that was stored at an iteration, `iteration-000100`."""
     return f"iteration-{iteration:06d}"
 
 
 def average_at(iteration: int) -> str:
-    """The name of the average as it was at an iteration, `average-000100`."""
+    """Return the name of the average as it was at an iteration, `average-000100`."""
     return f"average-{iteration:06d}"
 
 
 def stop_image(rule: str, what: str) -> str:
-    """The name of what a rule gives: `output` and `average` at its stop, `mean` of the averages at the joint one."""
+    """Return the name of a rule's image: `output`, `average` at its stop, `mean` of the averages at the common one."""
     return f"stop-{rule}-{what}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder and what it gives back. Curves of a record are thinned: the column `iteration` says to which."""
+    """One run's folder and its content. Curves of a record are thinned: see their column `iteration`."""
 
     folder: Path
 
     @property
     def name(self) -> str:
-        """The signature."""
-        return self.folder.name.removesuffix(BESIDE)
+        """Id of the run."""
+        return self.folder.name.removesuffix(REPLACEMENT)
 
     @property
     def place(self) -> Path:
-        """Where the run of that signature is: this folder, or the one that this folder is written to replace."""
+        """Folder of the run with this id: this one, or the one that this is written to replace."""
         return self.folder.with_name(self.name)
 
     @property
-    def is_beside(self) -> bool:
-        """Whether it is written to take the place of a finished run."""
+    def is_replacement(self) -> bool:
+        """True if it is written to replace a finished run."""
         return self.folder != self.place
 
     @property
     def is_record(self) -> bool:
-        """Whether it is the small one that is kept in git."""
+        """True if it is a record, which is small enough for git."""
         return self.folder.parent.name == "records"
 
     @property
-    def summarised(self) -> bool:
-        """Whether the summary, which is written last, is there."""
+    def has_summary(self) -> bool:
+        """True if it has the summary, which is written last."""
         return (self.folder / SUMMARY).exists()
 
     @property
     def finished(self) -> bool:
-        """Whether the run is whole: every file there, and as it was when the run ended."""
-        return self.summarised and not self.faults()
+        """True if the run is finished and every file is as it was at its end."""
+        return self.has_summary and not self.integrity_errors()
 
-    def faults(self) -> list[str]:
-        """What is wrong with a run that has a summary, in words; nothing if it is sound."""
+    def integrity_errors(self) -> list[str]:
+        """Return a line for each file of a run with a summary that is missing or changed; empty if there is none."""
         try:
             summary = read_json(self.folder / SUMMARY)
             files = summary["files"]
@@ -88,67 +88,67 @@ class Run:
         return found
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Writes the summary, sealed and with the checksums of all that the run has left: from now on it is whole."""
+        """Write the summary, sealed and with the checksums of all files of the run, which is finished by that."""
         inside = sorted(path for path in self.folder.rglob("*") if path.is_file() and path.name[0] != ".")
         names = [path.relative_to(self.folder).as_posix() for path in inside]
         files = {name: file_digest(self.folder / name) for name in names if name not in APART}
-        whole = {**json.loads(json.dumps(summary)), "files": files}
-        write_json(self.folder / SUMMARY, {**whole, "seal": value_digest(whole)})
+        complete = {**json.loads(json.dumps(summary)), "files": files}
+        write_json(self.folder / SUMMARY, {**complete, "seal": value_digest(complete)})
 
     def clear(self) -> None:
-        """Forgets a former result, so that the run can be made again."""
+        """Remove the summary, so that the run can be fitted again."""
         (self.folder / SUMMARY).unlink(missing_ok=True)
-        self.forget_the_way()
+        self.remove_temporary_files()
 
-    def forget_the_way(self) -> None:
-        """Removes what only an unfinished run has."""
+    def remove_temporary_files(self) -> None:
+        """Remove the files that only an unfinished run has."""
         for name in ("checkpoint.pt", PROGRESS, "failure.txt"):
             (self.folder / name).unlink(missing_ok=True)
 
     @property
     def checkpoint(self) -> Path:
-        """Where an unfinished run keeps its state."""
+        """File with the state of an unfinished run."""
         return self.folder / "checkpoint.pt"
 
     def write_progress(self, done: int, seconds: float) -> None:
-        """How many iterations are done, in how many seconds of wall time: beside the checkpoint, for whoever asks."""
+        """Write the number of iterations done and their wall time in seconds, for `dip status`."""
         write_json(self.folder / PROGRESS, {"done": done, "seconds": seconds})
 
     @property
     def failure(self) -> str | None:
-        """Why the run stopped without a result, or None."""
+        """Reason of a failure, or None."""
         path = self.folder / "failure.txt"
         return path.read_text() if path.exists() else None
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Its words, brought to those of today."""
+        """Configuration, migrated to the settings of today."""
         return upgrade(read_json(self.folder / "settings.json"))
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Seeds, device, and of each `sitting` code, versions, machine and command."""
+        """Seeds, device, and code, versions, machine and command of each session, under `sittings`."""
         return read_json(self.folder / "provenance.json")
 
     @property
     def observer_epochs(self) -> dict[str, int]:
-        """Epoch of the code of each stopping rule that watched it; a rule that has none was there before epochs: 1."""
+        """Epoch of the code of each stopping rule that monitored the run; 1 for one that is older than epochs."""
         return dict(self.provenance.get("epochs", {}))
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """The numbers that the run ended with."""
+        """Results of the finished run."""
         return read_json(self.folder / SUMMARY)
 
     @property
     def replicas(self) -> list[int]:
-        """Those that did not fail; all while nobody knows."""
-        failed = {failure["replica"] for failure in self.summary["failed"]} if self.summarised else ()
+        """Replicas that did not fail; all until the run is finished."""
+        failed = {failure["replica"] for failure in self.summary["failed"]} if self.has_summary else ()
         return [replica for replica in range(len(self.provenance["seeds"])) if replica not in failed]
 
     @property
     def seeds(self) -> list[int]:
-        """Of the replicas that did not fail."""
+        """Seeds of the replicas that did not fail."""
         return [self.provenance["seeds"][replica] for replica in self.replicas]
 
     @cached_property
@@ -158,26 +158,27 @@ class Run:
         return [{name: column[columns["replica"] == r] for name, column in columns.items()} for r in self.replicas]
 
     def stored_columns(self) -> Mapping[str, NDArray[Any]]:
-        """curves.csv; the fit's values in float32, if that is what it was fitted in, or in less."""
+        """Return the columns of curves.csv, in float32 if the run was fitted in that, or in less."""
         columns = read_curves(self.folder / "curves.csv")
         if self.settings["precision"] == "float64":
             return columns
         return {name: column if name in COUNTED else column.astype(np.float32) for name, column in columns.items()}
 
     def scores(self, image: str, metric: str) -> Array:
-        """A metric of one of the images that the fit ended with, one per replica that did not fail."""
+        """Return a metric of one of the final images, one value per replica that did not fail."""
         values = self.summary["scores"][image][metric]
         return np.array([value for value in values if value is not None])
 
     def image(self, name: str, replica: int) -> Path:
-        """One replica's image: `target` (the measurement), `reference`, `mask`, `iteration-000100`, `average`.
+        """Return the file of an image of one replica: `target` (the measurement), `average`, `iteration-000100`.
 
-        `average-001800`: the average as it was then; `unperturbed`: the output for the latent itself; `flash`: the
-        latent of all replicas, kept as replica 0's; `mask`: white is known. `stop_image` names those of rules.
+        Others: `reference`; `average-001800`, the average as it was then; `unperturbed`, the output for the latent
+        itself; `flash`, the latent of all replicas, stored as that of replica 0; `mask`, white where known. Those of
+        rules: `stop_image`.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
 
     def measured(self) -> dict[str, Any]:
-        """What the network saw, in float: `measurement` "r c h w" and, where pixels are missing, `known`."""
+        """Return what was fitted, in float: `measurement` "r c h w", and `known` if pixels are missing."""
         with np.load(self.folder / "measurement.npz") as arrays:
             return dict(arrays)

@@ -1,4 +1,4 @@
-"""The jobs of an experiment, each with its finished run: what `keep`, figures, tables and comparisons are made of."""
+"""The jobs of an experiment, each with its finished run: the input of records, figures, tables and comparisons."""
 
 import shlex
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What became of every run of a store, told by its small files: no picture, curve or checkpoint is read."""
+"""Status of every run of a store, from its small files: no image, curve or checkpoint is read."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,42 +12,42 @@ from dip_experiments.store.files import BEFORE, read_json
 from dip_experiments.store.lock import alive, read_owner
 from dip_experiments.store.run import PROGRESS, SUMMARY, Run
 
-ASIDE = ".damaged-"
-"""What stands in the name of a folder that was set aside, after the run's own."""
-FINISHED, KEPT, RUNNING, INTERRUPTED, FAILED, DAMAGED, BROKEN_OFF, SET_ASIDE = (
-    "finished", "kept", "running", "interrupted", "failed", "damaged", "broken off", "set aside",
+QUARANTINE = ".damaged-"
+"""Part of the name of a quarantined folder, after the run's id."""
+FINISHED, RECORD, RUNNING, INTERRUPTED, FAILED, DAMAGED, ABORTED, QUARANTINED = (
+    "finished", "record", "running", "interrupted", "failed", "damaged", "aborted", "quarantined",
 )  # fmt: skip
-"""`kept`: only its record is there. `broken off`: ended before its first checkpoint."""
-LEFT_OVER = (INTERRUPTED, FAILED, DAMAGED, BROKEN_OFF, SET_ASIDE)
+"""`record`: the store has only its record. `aborted`: ended before its first checkpoint."""
+INCOMPLETE = (INTERRUPTED, FAILED, DAMAGED, ABORTED, QUARANTINED)
 
 
 @dataclass(frozen=True)
 class State:
-    """A run, and at what it is; one that is written beside a finished one, to take its place, is another."""
+    """A run and its status; one that is written to replace a finished run is another one."""
 
     run: Run
 
     @cached_property
     def word(self) -> str:
-        """One of the words above. Whether a finished run is still as it was, `Run.faults` tells, which reads all."""
-        if ASIDE in self.run.name or self.run.name.endswith(BEFORE):
-            return SET_ASIDE
-        if self.run.summarised:
-            return DAMAGED if not self.summary else KEPT if self.run.is_record else FINISHED
+        """One of the statuses above. `Run.integrity_errors`, which reads all files, checks a finished run."""
+        if QUARANTINE in self.run.name or self.run.name.endswith(BEFORE):
+            return QUARANTINED
+        if self.run.has_summary:
+            return DAMAGED if not self.summary else RECORD if self.run.is_record else FINISHED
         if alive(self.owner):
             return RUNNING
         if self.run.failure is not None:
             return FAILED
-        return INTERRUPTED if self.run.checkpoint.exists() else BROKEN_OFF
+        return INTERRUPTED if self.run.checkpoint.exists() else ABORTED
 
     @cached_property
     def owner(self) -> dict[str, Any]:
-        """`host`, `pid`, `since` of the process that fits it, or did when it was killed."""
+        """`host`, `pid`, `since` of the process that fits the run, or did when it was killed."""
         return read_owner(self.run.place)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """That of the run, empty while there is none."""
+        """Summary of the run, empty until it is finished."""
         return self._read(SUMMARY)
 
     @cached_property
@@ -59,26 +59,26 @@ class State:
 
     @property
     def done(self) -> tuple[int | None, int | None]:
-        """Iterations done, as of the last checkpoint, and asked for."""
-        asked = self.words.get("fit", {}).get("iterations")
-        return self.summary.get("iterations", self._progress.get("done")), asked
+        """Iterations done, as of the last checkpoint, and requested."""
+        requested = self.words.get("fit", {}).get("iterations")
+        return self.summary.get("iterations", self._progress.get("done")), requested
 
     @property
     def seconds(self) -> float | None:
-        """Wall time of the fit so far, all sittings."""
+        """Wall time of the fit so far in seconds, all sessions."""
         return self.summary.get("wall_seconds", self._progress.get("seconds"))
 
     @property
     def seconds_left(self) -> float | None:
-        """Of a running one, at its pace so far; a stopping rule may end it earlier."""
-        done, asked = self.done
-        if self.word != RUNNING or not done or not asked or self.seconds is None:
+        """Seconds left of a running fit, at its pace so far; a stopping rule may end it earlier."""
+        done, requested = self.done
+        if self.word != RUNNING or not done or not requested or self.seconds is None:
             return None
-        return self.seconds / done * (asked - done)
+        return self.seconds / done * (requested - done)
 
     @property
     def began(self) -> datetime | None:
-        """When its last sitting began."""
+        """Start of the last session."""
         with suppress(KeyError, IndexError, ValueError):
             return datetime.fromisoformat(self._read("provenance.json")["sittings"][-1]["began"]).astimezone(UTC)
         return None
@@ -94,10 +94,10 @@ class State:
 
 
 def states(results: Path) -> Iterator[State]:
-    """Every run of a results folder, whole or not; records of those that are there whole are left out."""
+    """Return every run of a results folder, finished or not, and the records of runs that it has not."""
     folders = sorted(path for path in (results / "runs").glob("*") if path.is_dir() and path.name[0] != ".")
-    whole = {Run(path).name for path in folders if Run(path).summarised}
+    finished = {Run(path).name for path in folders if Run(path).has_summary}
     yield from (State(Run(path)) for path in folders)
     for path in sorted(results.glob("*/records/*"), key=lambda path: path.name):
-        if (path / "settings.json").exists() and path.name not in whole and "." not in path.name:
+        if (path / "settings.json").exists() and path.name not in finished and "." not in path.name:
             yield State(Run(path))

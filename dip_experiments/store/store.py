@@ -1,4 +1,4 @@
-"""All runs below one results folder, and the records of them that are small enough for git."""
+"""The runs of one results folder, and records of them, which are small enough for git."""
 
 import fnmatch
 import shutil
@@ -11,92 +11,100 @@ import numpy as np
 
 from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
-from dip_experiments.store.files import BESIDE, copy_middle, put_in_place
+from dip_experiments.store.files import REPLACEMENT, copy_middle, put_in_place
 from dip_experiments.store.run import Run
-from dip_experiments.store.status import ASIDE
+from dip_experiments.store.status import QUARANTINE
 
-KEPT_WHOLE = ("settings.json", "provenance.json")
+COPIED_FILES = ("settings.json", "provenance.json")
 COUNTS = {"first": 1, "two": 2, "all": None}
-"""Of how many replicas a record keeps pictures."""
+"""Number of replicas whose images a record has."""
 NOT_PART_OF_A_NUMBER = ("files", "seal")
 Origin = Literal["runs", "records", "either"]
-"""Where a run is looked for: among the user's own, among the records, or among the former and else the latter."""
+"""Where a run is searched: among the user's own, among the records, or among the former and else the latter."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """results/runs/<name>: whole runs; results/<scale>/records/<name>: what figures and tables need of them."""
+    """results/runs/<id>: the runs; results/<scale>/records/<id>: records, which figures and tables are drawn from."""
 
     results: Path
 
     def run(self, name: str) -> Run:
-        """The run of that signature: the whole one, else the record of it, else the place where it would be."""
-        whole = self.place(name)
-        return whole if whole.summarised else self.record(name) or whole
+        """Return the run with this id: the finished one, else its record, else the place where it would be."""
+        run = self.place(name)
+        return run if run.has_summary else self.record(name) or run
 
     def record(self, name: str) -> Run | None:
-        """The record of that signature at whichever scale, None if there is none."""
+        """Return the record of the run with this id at any scale, None if there is none."""
         return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), None)
 
     def find(self, name: str, origin: Origin) -> Run | None:
-        """The run of that signature among those of one origin: the place where a whole one would be, or None."""
+        """Return the run with this id of one origin, or the place where the user's own would be; None for no record."""
         if origin == "records":
             return self.record(name)
         return self.run(name) if origin == "either" else self.place(name)
 
     def place(self, name: str) -> Run:
-        """Where the whole run of that signature is or would be."""
+        """Return the user's own run with this id, or the place where it would be."""
         return Run(self.results / "runs" / name)
 
-    def beside(self, run: Run) -> Run:
-        """Where a run is written that is to take the place of a finished one of that signature."""
-        return Run(run.folder.with_name(f"{run.name}{BESIDE}"))
+    def replacement(self, run: Run) -> Run:
+        """Return the place where a run is written that will replace a finished one with the same id."""
+        return Run(run.folder.with_name(f"{run.name}{REPLACEMENT}"))
 
     def put_in_place(self, run: Run) -> None:
-        """Let a run that was written beside a finished one take its place, if it is finished; any other stays."""
-        if run.is_beside and run.finished:
+        """Replace a finished run by the one that was written for that, if that is finished too."""
+        if run.is_replacement and run.finished:
             put_in_place(run.folder, run.place)
 
-    def set_aside(self, run: Run) -> Path:
-        """Moves all that a run has to a folder of another name beside it, which nobody reads."""
-        taken = len(list(run.folder.parent.glob(f"{run.name}{ASIDE}*")))
-        aside = run.folder.with_name(f"{run.name}{ASIDE}{taken + 1}")
+    def quarantine(self, run: Run) -> Path:
+        """Move all files of a run to a folder of another name next to it, which is never read, and return that."""
+        taken = len(list(run.folder.parent.glob(f"{run.name}{QUARANTINE}*")))
+        aside = run.folder.with_name(f"{run.name}{QUARANTINE}{taken + 1}")
         aside.mkdir()
         for path in list(run.folder.iterdir()):
             if path.name != "owner.json":
                 shutil.move(path, aside / path.name)
         return aside
 
-    def keep(self, run: Run, scale: str, pictures: Sequence[str] = (), replicas: str = "first", part: int = 1) -> Run:
-        """Makes the record of a finished run: its words and numbers, curves at `curve_points`, and some pictures.
+    def export_record(
+        self, run: Run, scale: str, pictures: Sequence[str] = (), replicas: str = "first", part: int = 1
+    ) -> Run:
+        """Write the record of a finished run: settings and results, curves at `curve_points`, and some images.
 
-        `pictures`: names as `Run.image` takes them, or patterns such as `iteration-*`; of the `first` replica that did
-        not fail, of the first `two`, or of `all`; where `part` is above 1, of each its middle square alone, 1 / `part`
-        of the short side long.
+        Args:
+            run: The finished run.
+            scale: Scale whose records it joins.
+            pictures: Names of images as for `Run.image`, or patterns such as `iteration-*`.
+            replicas: Images of the `first` replica that did not fail, of the first `two`, or of `all`.
+            part: Above 1: of each image its middle square alone, 1 / `part` of the short side long.
+
+        Returns:
+            The record.
         """
-        kept = Run(self.results / scale / "records" / run.name)
-        if kept.folder == run.folder:
-            return kept
-        self.put_in_place(self.beside(kept))  # which a process that was killed may have left undone
-        chosen, record = self._pictures(run, kept, pictures, replicas), self.beside(kept)
-        shutil.rmtree(record.folder, ignore_errors=True)
-        (record.folder / "images").mkdir(parents=True)
-        for name in KEPT_WHOLE:
-            shutil.copyfile(run.folder / name, record.folder / name)
+        record = Run(self.results / scale / "records" / run.name)
+        if record.folder == run.folder:
+            return record
+        self.put_in_place(self.replacement(record))  # which a process that was killed may have left undone
+        chosen, new = self._pictures(run, record, pictures, replicas), self.replacement(record)
+        shutil.rmtree(new.folder, ignore_errors=True)
+        (new.folder / "images").mkdir(parents=True)
+        for name in COPIED_FILES:
+            shutil.copyfile(run.folder / name, new.folder / name)
         columns, points = run.stored_columns(), curve_points(run.summary["iterations"])
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
-        write_curves(record.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
+        write_curves(new.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
         for path in chosen:
-            picture = record.folder / "images" / path.name
+            picture = new.folder / "images" / path.name
             copy_middle(path, picture, part) if part > 1 else shutil.copyfile(path, picture)
-        if not any((record.folder / "images").iterdir()):
-            (record.folder / "images").rmdir()
-        record.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
-        put_in_place(record.folder, kept.folder)
-        return kept
+        if not any((new.folder / "images").iterdir()):
+            (new.folder / "images").rmdir()
+        new.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
+        put_in_place(new.folder, record.folder)
+        return record
 
     def _pictures(self, run: Run, record: Run, names: Sequence[str], replicas: str) -> list[Path]:
-        """Those of the names, and those that the record has already: another experiment may show the same run."""
+        """Images with these names, and those that the record has already: another experiment may show the same run."""
         whose = run.replicas[: COUNTS[replicas]]
         patterns = [f"{name}-replica{replica}.png" for name in names for replica in whose]
         patterns += [path.name for path in (record.folder / "images").glob("*.png")]
@@ -105,6 +113,6 @@ class Store:
 
 
 def _shown(run: Run) -> list[int]:
-    """Iterations whose outputs the run has as pictures: a figure may tell the curves' values there."""
+    """Iterations whose outputs the run has as images: a figure may show the values of curves at them."""
     names = {path.name.split("-")[1] for path in (run.folder / "images").glob("iteration-*.png")}
     return sorted(map(int, names))
