@@ -21,9 +21,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.cli.lazy_import import lazy_import
 from dip_experiments.cli.signals import save_on_signals
-from dip_experiments.config.compose import Request, conf_folder
+from dip_experiments.config.compose import conf_folder
 from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
 from dip_experiments.config.overrides import quoted
+from dip_experiments.config.request import Request
 from dip_experiments.jobs.job_status import REUSE_RECORDS, JobResult
 
 Task = Callable[[DictConfig], float | None]
