@@ -58,7 +58,7 @@ WITHOUT_TORCH = [
     "dip_experiments/published", "dip_experiments/report", "dip_experiments/schema.py", "dip_experiments/store",
     "dip_experiments/times.py", "scripts",
 ]  # fmt: skip
-DOOR = ("main.py", "launch.py", "named.py")
+DOOR = ("main.py", "lazy_import.py", "named.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])

@@ -1,7 +1,5 @@
 """Run the jobs of a request: here, or by Hydra's launcher; Ctrl-C lets fits save their state."""
 
-import gc
-import importlib
 import multiprocessing
 import os
 import shutil
@@ -18,8 +16,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig
 
-from dip_experiments.config.compose import Request, conf_folder
+from dip_experiments.cli.lazy_import import lazy_import
+from dip_experiments.config.compose import Request
 from dip_experiments.config.errors import WRONG_REQUEST
+from dip_experiments.config.groups import conf_folder
 from dip_experiments.config.overrides import quoted
 from dip_experiments.jobs.job_status import AGAIN, ATTEMPTS, INTERRUPTED, OUTCOMES, STOP, Outcome, read_outcomes
 
@@ -41,11 +41,11 @@ def run_jobs(request: Request, multirun: bool) -> list[Outcome]:
     told = {OUTCOMES: str(folder), ASKED_IN: os.getcwd()}
     if request.sweep and request.jobs[0].experiment.name == "single":
         told[GROUP] = os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]
-    words = [*(["-m"] if multirun else []), *request.words, f"hydra.sweep.dir={quoted(str(folder))}"]
+    words = [*(["-m"] if multirun else []), *request.overrides, f"hydra.sweep.dir={quoted(str(folder))}"]
     words += [f"++hydra.job.env_set.{name}={quoted(value)}" for name, value in told.items()]
     words += [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
-    imported("dip_experiments.store").own(folder)
-    told_progress = imported("dip_experiments.jobs.sweep_progress").sweep_progress
+    lazy_import("dip_experiments.store").own(folder)
+    told_progress = lazy_import("dip_experiments.jobs.sweep_progress").sweep_progress
     try:
         with ctrl_c(folder, request.here), told_progress(folder, len(request.jobs), request.here):
             if request.composed is None:
@@ -83,10 +83,10 @@ def job(config: DictConfig) -> float | None:
     """
     os.chdir(os.environ[ASKED_IN])  # a worker on another machine begins elsewhere
     if multiprocessing.current_process().name == "MainProcess":
-        return imported("dip_experiments.runner.run_job").run(config)
+        return lazy_import("dip_experiments.runner.run_job").run(config)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return imported("dip_experiments.runner.run_job").run(config)
+        return lazy_import("dip_experiments.runner.run_job").run(config)
     except KeyboardInterrupt:
         (Path(os.environ[OUTCOMES]) / STOP).touch()
         return None
@@ -172,15 +172,3 @@ def end_at_once(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     print("Ended at once. Ask again to continue from the last checkpoint.", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)
-
-
-def imported(module: str) -> Any:
-    """The module, its objects set aside for good: searching PyTorch's and Lightning's for garbage slows every start."""
-    if module in sys.modules:  # garbage of the jobs before would be set aside too
-        return sys.modules[module]
-    gc.disable()
-    try:
-        return importlib.import_module(module)
-    finally:
-        gc.freeze()
-        gc.enable()

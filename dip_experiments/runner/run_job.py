@@ -13,7 +13,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dip_experiments.config.errors import in_plain_words
+from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data.pictures import with_alpha
 from dip_experiments.data.reading import bit_depth, read_image
@@ -70,7 +70,7 @@ def carry_out(config: DictConfig) -> Told:
     except BeingFitted as error:
         return {"run": name, "outcome": "elsewhere", "message": str(error)}
     except ValueError as error:
-        return {"outcome": "refused", "message": in_plain_words(error)}
+        return {"outcome": "refused", "message": format_error(error)}
 
 
 def found(store: Store, name: str) -> Run:
