@@ -87,7 +87,7 @@ def test_a_clock_that_jumps_makes_no_age_negative(store: Path) -> None:
     now = datetime.now(UTC)
     write_json(began, {"sittings": [{"began": (now + timedelta(days=2)).isoformat()}]})
     (state,) = [state for state in states(store) if state.word == "finished"]
-    begun = [row(state, now + timedelta(days=days))["begun"] for days in (0, 2, 5)]
+    begun = [row(state, now + timedelta(days=days))["started"] for days in (0, 2, 5)]
     assert begun == ["0 s ago", "0 s ago", "3 days ago"]
 
 
