@@ -84,7 +84,7 @@ def find_script(experiment: str) -> Path | None:
     """
     folder = conf_folder().parent / "scripts"
     found = [path for path in sorted(folder.rglob("*.py")) if _draws(path.read_text(), experiment)]
-    names = {path.stem for path in folder.rglob("*.py")}
+    names = {part for path in folder.rglob("*.py") for part in path.relative_to(folder.parent).with_suffix("").parts}
     alone = [path for path in found if not names & set(_imports(path))]
     return min(alone, key=lambda path: (not path.stem.endswith(experiment), "table" in str(path)), default=None)
 
@@ -94,8 +94,9 @@ def _draws(text: str, experiment: str) -> bool:
 
 
 def _imports(path: Path) -> Iterator[str]:
+    """Yield the top package of every import."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from [node.module.split(".")[0], node.module.split(".")[-1]]
+            yield node.module.split(".")[0]
         elif isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)

@@ -45,8 +45,8 @@ def explain(argv: Sequence[str]) -> int:
     return 0
 
 
-def _explanation(asked: str) -> str:
-    name, equals, option = asked.partition("=")
+def _explanation(argument: str) -> str:
+    name, equals, option = argument.partition("=")
     group = name.replace(".", "/")
     if group in group_names():
         return explain_option(group, option) if equals else explain_group(group)
@@ -56,7 +56,7 @@ def _explanation(asked: str) -> str:
     if inner := [setting for setting in known if setting.key.startswith(f"{name}.")]:
         return "\n".join([name, *_setting_lines({setting.key: setting for setting in inner})])
     hint = did_you_mean(name, [*group_names(), *(setting.key for setting in known)])
-    raise ValueError(f"explain {asked}: no such setting or group{hint}; `dip --help` lists the groups")
+    raise ValueError(f"explain {argument}: no such setting or group{hint}; `dip --help` lists the groups")
 
 
 def explain_setting(key: str, found: Sequence[Setting]) -> str:
@@ -140,7 +140,7 @@ def _shown(path: Path) -> str:
 
 
 def _type_of(key: str, found: Sequence[Setting]) -> str:
-    """Return type and range of a setting in words, `number > 0`; an empty string where neither schema nor class has it.
+    """Return type and range of a setting, `number > 0`; an empty string where neither schema nor class has them.
 
     Args:
         key: Full name of the setting.
@@ -186,7 +186,7 @@ def _models(hint: Any) -> Iterator[type[BaseModel]]:
 
 
 def describe_type(schema: Mapping[str, Any]) -> str:
-    """Return a JSON schema in words: `integer >= 0`, `one of theta, z, both`, `list of number or null`."""
+    """Describe a JSON schema: `integer >= 0`, `one of theta, z, both`, `list of number or null`."""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(map(describe_type, schema["anyOf"])))
     if "enum" in schema:

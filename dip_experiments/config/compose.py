@@ -28,7 +28,7 @@ from dip_experiments.config.groups import (
 from dip_experiments.config.overrides import SEARCH_PATH, search_path_override, split_config_dirs
 from dip_experiments.data.datasets import PICTURES
 
-WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
+PAPER_IMAGE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
 DEFAULT_SCALE = "laptop"
 """Scale of conf/config.yaml: tables of values by scale have it."""
@@ -74,7 +74,7 @@ def register_pictures() -> None:
     """Make every picture of the paper an option of its name, image=cset9/f16."""
     for picture in PICTURES:
         folder, name = picture.split("/")
-        ConfigStore.instance().store(name, {**WHOLE, "name": picture}, group=f"image/{folder}", package="image")
+        ConfigStore.instance().store(name, {**PAPER_IMAGE, "name": picture}, group=f"image/{folder}", package="image")
 
 
 register_pictures()
@@ -201,8 +201,8 @@ def _one_value(override: Override) -> str:
         return f"{override.get_key_element()}={_values(override)[0]}"
     interval: Any = override.value()
     start, end = interval.start, interval.end
-    whole = isinstance(start, int) and isinstance(end, int)
-    return f"{override.get_key_element()}={(start + end) // 2 if whole else (start + end) / 2}"
+    integers = isinstance(start, int) and isinstance(end, int)
+    return f"{override.get_key_element()}={(start + end) // 2 if integers else (start + end) / 2}"
 
 
 def _grid(sweep: Sequence[Override], parser: OverridesParser) -> list[DictConfig]:
@@ -252,7 +252,7 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
 def _kind(image: str) -> str | None:
     """Return the settings of an image but for its name, which many share; None if its name is not the option's."""
     if image in PICTURES:
-        return str(WHOLE)
+        return str(PAPER_IMAGE)
     file = option_file("image", image)
     config: Any = OmegaConf.to_container(OmegaConf.load(file)) if file else {}
     return str({**config, "name": None}) if config.get("name") == image else None
