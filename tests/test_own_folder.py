@@ -248,6 +248,15 @@ def test_the_name_of_every_experiment_is_changed_in_its_copy(experiment: str) ->
         assert not re.search(r'run_script\(\s*"\w+/(?!mine)', drawn)
 
 
+@pytest.mark.parametrize(
+    ("experiment", "name"),
+    [("fig2", "fig2"), ("fig7_missing", "fig7"), ("fig4_stand_in", None), ("fig88", None), ("restore_noisy", None)],
+)
+def test_the_script_is_the_one_of_the_experiments_name_that_runs_alone(experiment: str, name: str | None) -> None:
+    found = find_script(experiment)
+    assert (found.stem.removeprefix("figure_") if found else None) == name
+
+
 def test_a_script_that_shows_settings_of_the_experiments_name_is_left_alone() -> None:
     text = (
         'run.settings["precision"]\nrun_script("tables/a", d, s, ["precision"])\nrun_script("tables/b", d, s, ["x"])\n'

@@ -37,6 +37,8 @@ def copy(argv: Sequence[str]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         print(f"wrote {path}")
+    if script is None:
+        print(f"(no script of its own draws {experiment}: its runs are listed by dip status {name})")
     config_dir = [*config_dir_flags(), f"--config-dir={folder / 'conf'}"]
     print("Edit, then fit and draw, first as a trial in seconds:")
     print(f"  {shlex.join(['dip', *config_dir, '-m', f'experiment={name}', 'scale=smoke'])}")
@@ -80,13 +82,15 @@ def renamed_script(text: str, experiment: str, name: str) -> str:
 def find_script(experiment: str) -> Path | None:
     """Return the script of the repository that draws an experiment, a figure before a table; None if none is found.
 
-    One that imports other scripts would not run elsewhere and is passed over.
+    Its name is the experiment's or a part of it: fig7.py draws fig7_text and fig7_missing. A script that imports other
+    scripts would not run elsewhere and is passed over.
     """
     folder = conf_folder().parent / "scripts"
-    found = [path for path in sorted(folder.rglob("*.py")) if _draws(path.read_text(), experiment)]
-    names = {part for path in folder.rglob("*.py") for part in path.relative_to(folder.parent).with_suffix("").parts}
-    alone = [path for path in found if not names & set(_imports(path))]
-    return min(alone, key=lambda path: (not path.stem.endswith(experiment), "table" in str(path)), default=None)
+    paths = sorted(folder.rglob("*.py"))
+    ours = {part for path in paths for part in path.relative_to(folder.parent).with_suffix("").parts}
+    named = [path for path in paths if re.sub("^(figure|table)_", "", path.stem) in experiment]
+    found = [path for path in named if _draws(path.read_text(), experiment) and not ours & set(_imports(path))]
+    return min(found, key=lambda path: ("table" in str(path.relative_to(folder)), -len(path.stem)), default=None)
 
 
 def _draws(text: str, experiment: str) -> bool:
