@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = {
         "experiment/mine": EXPERIMENT,
         "target/mine": "# A weaker noise.\nname: noisy\nsigma: 5.0\nclip: true\n",
-        "task/noise/weak": "# Weak noise.\nname: gaussian\nsigma: 1.0  # levels\nclip: true\n",
+        "task/noise/faint": "# Faint noise.\nname: gaussian\nsigma: 1.0  # levels\nclip: true\n",
         "image/lab/cat": "# @package image\n# A cat.\nname: camera\npath: null\nsize: 32\nfit: crop\nmultiple: 1\n",
         "architecture/tiny": "# Tiny.\nname: tiny\n_target_: tiny_network.Tiny\n",
     }
@@ -92,13 +92,13 @@ def test_own_options_are_in_help_explanations_and_errors(folder: Path, capfd: py
     assert re.search(r"^  target +mine, natural, noise", capfd.readouterr().out, re.MULTILINE)
     assert main(["-cd", folder.name, "explain", "task.noise.sigma", "experiment=mine"]) == 0
     told = capfd.readouterr().out
-    assert re.search(r"^  task/noise=weak +1\.0 +levels$", told, re.MULTILINE)
+    assert re.search(r"^  task/noise=faint +1\.0 +levels$", told, re.MULTILINE)
     assert "  Mine: one target.\n" in told
     assert "runs  4\n" in told
     assert main(["-cd", folder.name, "experiment=mne"]) == 2
     assert capfd.readouterr().err == "experiment=mne: no such experiment (did you mean mine?)\n"
-    assert main(["-cd", folder.name, "task=denoising", "task/noise=weakk"]) == 2
-    assert "did you mean weak?" in capfd.readouterr().err
+    assert main(["-cd", folder.name, "task=denoising", "task/noise=faintt"]) == 2
+    assert "did you mean faint?" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
