@@ -18,7 +18,8 @@ from dip_experiments.analysis.confidence import (
     rank_correlation,
 )
 from dip_experiments.analysis.style import RED
-from dip_experiments.config.compose import compose_jobs, conf_folder, options
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.config.settings import read_settings
 from dip_experiments.store import Run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dip_experiments.config.compose import conf_folder
+from dip_experiments.config.groups import conf_folder
 from dip_experiments.metrics import iterations_to_explain
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run

@@ -11,7 +11,7 @@ from conftest import Dip, composed
 from studio import a_record, make_run, name_of
 
 from dip_experiments.cli import commands
-from dip_experiments.cli.compare import Compared, Numbers, compare_lines, labels
+from dip_experiments.cli.compare import Comparison, Numbers, compare_lines, labels
 from dip_experiments.config.settings import read_settings
 from dip_experiments.runner.select_runs import run_name, select
 from dip_experiments.store import Job, Store
@@ -96,7 +96,7 @@ def test_where_there_is_nothing_to_compare_that_is_said(tmp_path: Path) -> None:
     fig2(tmp_path, COMMITTED_NUMBERS, kept=False)
     assert told(tmp_path, tmp_path) == ["4 of 4 runs of fig2: no committed number for these settings"]
     assert told(tmp_path, None) == [
-        "no records are here to compare with: they come with a clone of the repository, not with the package"
+        "no records to compare with: they come with a clone of the repository, not with the package"
     ]
 
 
@@ -117,7 +117,7 @@ def test_dip_compare_reads_the_records_of_the_clone_wherever_ones_own_results_ar
 def test_a_number_is_reproduced_if_it_is_as_near_as_seeds_or_as_what_is_printed() -> None:
     def reproduced(ours: float, committed: Sequence[float], limit: int | None = None) -> bool | None:
         kept = Numbers(tuple(committed), limit)
-        return Compared(("one",), "quantity", Numbers((ours,), limit), kept, kept.values).reproduced
+        return Comparison(("one",), "quantity", Numbers((ours,), limit), kept, kept.values).reproduced
 
     assert [reproduced(n, [27.0, 27.2]) for n in (27.1, 27.3, 27.31)] == [True, True, False]
     assert [reproduced(n, [27.0, 27.0]) for n in (27.009, 27.02)] == [True, False]

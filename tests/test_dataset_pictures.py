@@ -8,7 +8,8 @@ import pytest
 from conftest import SMALL, Dip, only_run
 from PIL import Image
 
-from dip_experiments.config.compose import compose_jobs, options
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.groups import options
 from dip_experiments.data import datasets
 from dip_experiments.data.datasets import PICTURES, SHIPPED, File
 from dip_experiments.store import file_digest

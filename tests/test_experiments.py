@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from dip_experiments.config.compose import DRAWS, MOST_REPLICAS, compose_jobs, conf_folder, options, seed_of
+from dip_experiments.config.compose import DRAWS, MOST_REPLICAS, compose_jobs, seed_of
+from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.runner.build import architecture

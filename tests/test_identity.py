@@ -9,7 +9,8 @@ import pytest
 from conftest import load_image
 from pydantic import BaseModel
 
-from dip_experiments.config.compose import compose_jobs, options
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.groups import options
 from dip_experiments.config.run_id import NUMBERS, identity
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets

@@ -26,7 +26,7 @@ from dip_experiments.architectures import (
     with_scales_that_fit,
 )
 from dip_experiments.architectures.named import source_digests
-from dip_experiments.config.compose import conf_folder, options
+from dip_experiments.config.groups import conf_folder, options
 
 OURS = "dip_experiments.architectures"
 SKIP: dict[str, Any] = {"down": [8, 8, 8], "up": [8, 8, 8], "skip": [4, 4, 4]}

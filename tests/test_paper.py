@@ -1,6 +1,5 @@
 """The queue of the paper's own size: it holds every row of the tables, skips what is done, stops at Ctrl-C, counts."""
 
-import importlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,8 @@ from omegaconf import OmegaConf
 from dip_experiments import devices
 from dip_experiments.cli import commands, paper_queue
 from dip_experiments.cli.paper_queue import Done, Row, fit_rows, progress, read_rows
-from dip_experiments.config.compose import conf_folder, one_by_one, options
+from dip_experiments.config.compose import expand_grid
+from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.store import Store
 
 A, B, C = (Row("fig10", (f"seed={seed}",), 30.0) for seed in range(3))
@@ -22,7 +22,7 @@ def grid(experiment: str) -> set[frozenset[str]]:
     """The jobs that an experiment asks for by itself, in words."""
     words = OmegaConf.load(conf_folder() / "experiment" / f"{experiment}.yaml")
     params = OmegaConf.select(words, "hydra.sweeper.params") or {}
-    return {frozenset(job) for job in one_by_one([f"{key}={value}" for key, value in params.items()])}
+    return {frozenset(job) for job in expand_grid([f"{key}={value}" for key, value in params.items()])}
 
 
 def test_every_row_of_the_papers_tables_and_figures_is_in_the_queue_once() -> None:
@@ -30,7 +30,7 @@ def test_every_row_of_the_papers_tables_and_figures_is_in_the_queue_once() -> No
     rows = read_rows()
     assert {row.experiment for row in rows} == {*asked, "trajectory"} - set(OURS)
     for name in set(asked) - {*OURS, "fig7_missing"}:  # its grid is that of the table, but for the picture
-        found = [job for row in rows if row.experiment == name for job in grid(name) if set(row.words) <= job]
+        found = [job for row in rows if row.experiment == name for job in grid(name) if set(row.overrides) <= job]
         assert len(found) == len(set(found)), f"{name}: twice"
         assert set(found) == grid(name)
 
@@ -71,11 +71,11 @@ def test_records_are_fitted_by_committed_code_or_nothing_begins(monkeypatch: pyt
     changed = {"rev-parse": "0" * 40, "status": " M conf/config.yaml"}
     monkeypatch.setattr("dip_experiments.store.provenance._git", lambda *words: changed[words[0]])
     with pytest.raises(ValueError, match="dip paper keeps records, and the code that fits it was not committed"):
-        commands.paper(["scale=smoke"], importlib.import_module)
+        commands.paper(["scale=smoke"])
 
 
 def test_a_row_that_says_its_precision_is_fitted_in_no_other() -> None:
-    asked = Row("fig10", ("seed=1", "precision=float32"), 1.0).asked(["scale=paper", "precision=bf16"])
+    asked = Row("fig10", ("seed=1", "precision=float32"), 1.0).overrides_with(["scale=paper", "precision=bf16"])
     assert asked == ["seed=1", "precision=float32", "scale=paper"]
 
 

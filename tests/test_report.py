@@ -12,7 +12,7 @@ from conftest import SMALL, Dip, only_run
 from studio import make_run
 from synthetic_report import CLOSING, NASTY, RISING, asset, denoising, figure, record_of, refinish, report
 
-from dip_experiments.config.compose import conf_folder
+from dip_experiments.config.groups import conf_folder
 from dip_experiments.report.curves import chart
 from dip_experiments.report.drawn import all_drawn, header
 from dip_experiments.report.numbers import score_table, spread, stop_table

@@ -123,7 +123,7 @@ def test_keep_refuses_runs_of_code_that_nobody_can_look_up_and_says_what_to_do(
     [
         (["kep", "fig2"], "did you mean keep?"),
         (["keep", "fig22"], "did you mean fig2?"),
-        (["keep"], "say dip keep with one of"),
+        (["keep"], "use dip keep with one of"),
     ],
 )
 def test_an_unknown_command_or_experiment_is_refused(

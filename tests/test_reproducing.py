@@ -15,7 +15,8 @@ from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.figure_cli import HARMLESS, _harmless, named, run_script
 from dip_experiments.cli import paper_queue
 from dip_experiments.cli.paper_queue import Row
-from dip_experiments.config.compose import compose_jobs, options
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.groups import options
 from dip_experiments.config.settings import Scale, Settings
 from dip_experiments.jobs.job_status import REUSE_RECORDS
 from dip_experiments.runner.select_runs import select

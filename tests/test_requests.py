@@ -19,7 +19,8 @@ from test_images import damaged_files
 
 from dip_experiments.cli import launch
 from dip_experiments.cli.main import main
-from dip_experiments.config.compose import compose_jobs, conf_folder, options, read_requests
+from dip_experiments.config.compose import compose_jobs, read_requests
+from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.runner import finished_run
 
 WRONG = [
@@ -50,9 +51,9 @@ WRONG = [
     (["latent=meshgrid", "latent.channels=3"], "meshgrid has 2 channels"),
     (["--foo"], "unknown flag"),
     (["foo"], "settings are given as key=value"),
-    (["experiment=fig44"], "experiment=fig44: no such experiment; did you mean fig4?"),
+    (["experiment=fig44"], "experiment=fig44: no such experiment (did you mean fig4?)"),
     (["-m", "experiment=fig2,fig88"], "experiment=fig88: no such experiment"),
-    (["change=sgdd"], "change=sgdd: no such change; did you mean sgd?"),
+    (["change=sgdd"], "change=sgdd: no such change (did you mean sgd?)"),
     (["fit.weight_noise=0.02", "latent.optimise=z"], "fit.weight_noise=0.02: with architecture=pixels there are no"),
     (["experiment.name=../../x"], "letters, digits, _ and - make a name"),
     (["image=coffee", "image.path=x.png"], "leave one of them out"),
@@ -68,7 +69,7 @@ WRONG = [
     (["optimizer.lr=${nowhere.lr}"], "optimizer.lr: Interpolation key 'nowhere.lr' not found"),
     (["-m", "optimizer.lr=interval(0,1)"], "another hydra/sweeper"),
     (["optimizer.lr=[1"], "optimizer.lr=[1: cannot be read"),
-    (["-c"], "say what is to be shown"),
+    (["-c"], "give what is to be shown"),
     (["--resolve"], "belongs to --cfg"),
     (["-m", "seed=0,1", "output=a.png"], "put {image}, the picture's name, into it"),
     (["-m", "seed=0,1", "output={image}.png"], "two runs would write astronaut.png"),
@@ -135,17 +136,6 @@ def test_every_option_of_every_group_composes() -> None:
         names = [name for name in options(group) if "/" not in name or name.startswith("set5")]
         jobs = compose_jobs([f"{group}={','.join(names)}"], multirun=True)
         assert [job[group].name for job in jobs] == names
-
-
-def test_help_lists_the_groups(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    told = capfd.readouterr().out
-    assert "target: natural, noise, noisy, shuffled" in told
-    assert "image: astronaut, camera, chelsea, coffee, file, cset9/baboon, cset9/f16" in told
-    assert "task/noise: blurred_gaussian, gamma, gaussian" in told
-    assert "  task.quality: 10   # 1 worst to 100" in told
-    assert "  task.noise.peak: 30.0" in told
-    assert "photo (1).png" in told
 
 
 def test_without_words_nothing_is_fitted_and_a_trial_is_named(
@@ -228,7 +218,7 @@ def test_hydra_composes_few_jobs_before_the_first_begins_unless_told_otherwise(
 def test_of_another_sweepers_jobs_one_that_it_might_ask_for_is_checked() -> None:
     words = ["optimizer.lr=interval(0,1)", "replicas=int(interval(1,4))", "target=choice(noise,natural)", "seed=3"]
     (request,) = read_requests([*words, "hydra.sweeper._target_=others.Sweeper"], True)
-    assert not request.whole
+    assert not request.complete
     (job,) = request.jobs
     assert (job.optimizer.lr, job.replicas, job.target.name, job.seed) == (0.5, 2, "noise", 3)
 

@@ -7,7 +7,7 @@ import pytest
 from studio import part_of
 
 from dip_experiments.config.compose import read_requests
-from dip_experiments.config.overrides import for_hydra
+from dip_experiments.config.overrides import to_hydra_overrides
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "scaling.md").read_text()
@@ -33,7 +33,7 @@ def test_the_search_of_the_page_is_one_that_dip_takes(tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs the extra optuna")
     (found,) = re.findall(r"^dip -m (.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     words = [word.strip("'") for word in found.replace("\\\n", " ").split()]
-    (request,) = read_requests(for_hydra(words, multirun=True), multirun=True)
-    assert not request.whole
+    (request,) = read_requests(to_hydra_overrides(words, multirun=True), multirun=True)
+    assert not request.complete
     (job,) = request.jobs
     assert (job.stopping.name, job.scale.width, job.task.noise) == ("split", 16, "none")

@@ -1,6 +1,5 @@
 """`dip status`, `show`, `plot`, `prune` and `merge` tell what is there, and touch nothing that is a result."""
 
-import importlib
 import json
 import shutil
 import subprocess
@@ -87,7 +86,7 @@ def test_a_clock_that_jumps_makes_no_age_negative(store: Path) -> None:
     now = datetime.now(UTC)
     write_json(began, {"sittings": [{"began": (now + timedelta(days=2)).isoformat()}]})
     (state,) = [state for state in states(store) if state.word == "finished"]
-    begun = [row(state, now + timedelta(days=days))["begun"] for days in (0, 2, 5)]
+    begun = [row(state, now + timedelta(days=days))["started"] for days in (0, 2, 5)]
     assert begun == ["0 s ago", "0 s ago", "3 days ago"]
 
 
@@ -112,14 +111,14 @@ def test_one_run_is_shown_by_the_beginning_of_its_name_with_what_differs_and_its
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["show"], "say which run"),
-        (["show", "9999"], "no run of results begins so"),
-        (["show", ""], "runs begin so"),
-        (["plot"], "say which runs"),
+        (["show"], "show: give one run, by its id"),
+        (["show", "9999"], "no run id in results has this beginning"),
+        (["show", ""], "run ids have this beginning"),
+        (["plot"], "plot: give runs, by their ids"),
         (["plot", "1111aaaa11111111", "output=a.jpg"], "ends in .png"),
         (["status", "fig3"], "has no runs of it; it has"),
         (["status", "--all"], "not known here"),
-        (["prune"], "nobody is there to ask; add --yes"),
+        (["prune"], "no terminal to ask in; add --yes"),
         (["prune", "3333"], "it takes all unfinished runs"),
         (["merge"], "give the results folder of one other store"),
         (["merge", "nowhere"], "give the results folder of one other store"),
@@ -147,7 +146,7 @@ def test_what_is_written_beside_a_finished_run_is_told_apart_and_shown_only_by_i
     assert mine == ["finished", "interrupted"]
     with locked(store / "runs" / name):
         assert [state.word for state in states(store) if state.run.name == name] == ["finished", "running"]
-    assert find_run("1111", store, importlib.import_module).run.folder == store / "runs" / name
+    assert find_run("1111", store).run.folder == store / "runs" / name
     code, out, _ = told(capfd, "prune", "--yes")
     assert (code, Run(store / "runs" / name).finished) == (0, True)
     assert f"{name}.new  interrupted" in out

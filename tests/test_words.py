@@ -12,7 +12,7 @@ from test_identity import settings_of
 from dip_experiments.cli import main
 from dip_experiments.cli.main import added_noise
 from dip_experiments.config.compose import compose_jobs
-from dip_experiments.config.overrides import for_hydra, quoted, split_flags
+from dip_experiments.config.overrides import quoted, split_flags, to_hydra_overrides
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.jobs.job_status import JobResult
 from dip_experiments.runner import finished_run
@@ -40,7 +40,9 @@ NAMES = [
 def test_a_name_comes_through_as_it_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).touch()
-    (job,) = compose_jobs(for_hydra([f"image.path={name}", f"output={name}", f"+task.flash={name}"], False), False)
+    (job,) = compose_jobs(
+        to_hydra_overrides([f"image.path={name}", f"output={name}", f"+task.flash={name}"], False), False
+    )
     assert (job.image.name, job.image.path, job.output, job.task.flash) == ("file", name, name, name)
 
 
@@ -48,7 +50,7 @@ def test_names_come_through_a_sweep_as_they_are(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     for name in ("a,b.png", "c.png"):
         Path(name).touch()
-    jobs = compose_jobs(for_hydra(["image.path=c.png,a,b.png,d e.png", "output=x{image}.png"], True), True)
+    jobs = compose_jobs(to_hydra_overrides(["image.path=c.png,a,b.png,d e.png", "output=x{image}.png"], True), True)
     assert [job.image.path for job in jobs] == ["c.png", "a,b.png", "d e.png"]
     assert {job.output for job in jobs} == {"x{image}.png"}
 
@@ -60,23 +62,26 @@ def test_all_names_survive_in_one_sweep() -> None:
 
 def test_a_leading_tilde_is_home_and_null_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    words = for_hydra(["image.path=~/a b.png", "output=null", "paths.results=~"], False)
+    words = to_hydra_overrides(["image.path=~/a b.png", "output=null", "paths.results=~"], False)
     (job,) = compose_jobs(words, False)
     assert (job.image.path, job.output, job.paths.results) == ("/home/me/a b.png", None, "/home/me")
 
 
 def test_several_files_without_m_are_named_as_such() -> None:
     with pytest.raises(ValueError, match="add -m to sweep over them"):
-        for_hydra(["image.path=a.png,b.png"], False)
+        to_hydra_overrides(["image.path=a.png,b.png"], False)
 
 
 def test_a_mask_file_is_told_from_a_kind_of_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="say task/mask=box"):
-        for_hydra(["task.mask=box"], False)
+        to_hydra_overrides(["task.mask=box"], False)
     Path("box").touch()
-    assert for_hydra(["task.mask=box"], False) == ["task.mask='box'"]
-    assert for_hydra(["task.mask=mask.png", "task.noise=none"], False) == ["task.mask='mask.png'", "task.noise=none"]
+    assert to_hydra_overrides(["task.mask=box"], False) == ["task.mask='box'"]
+    assert to_hydra_overrides(["task.mask=mask.png", "task.noise=none"], False) == [
+        "task.mask='mask.png'",
+        "task.noise=none",
+    ]
 
 
 def test_flags_may_stand_anywhere() -> None:
@@ -100,7 +105,7 @@ def test_flags_may_stand_anywhere() -> None:
     ],
 )
 def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told: str | None) -> None:
-    (job,) = compose_jobs(for_hydra(["image.path=a.png", *words], False), False)
+    (job,) = compose_jobs(to_hydra_overrides(["image.path=a.png", *words], False), False)
     said = added_noise(read_settings(job))
     assert (told is None and said is None) or (told is not None and told in (said or ""))
 
@@ -124,7 +129,7 @@ def test_words_that_make_no_sense_together_are_refused_before_anything_is_read(w
 
 @pytest.mark.parametrize("key", ["stopping.observe", "stopping/observe", "observe"])
 def test_observers_are_asked_for_under_either_name(key: str) -> None:
-    assert for_hydra([f"{key}=[split,sure]"], multirun=False) == ["observe=[split,sure]"]
+    assert to_hydra_overrides([f"{key}=[split,sure]"], multirun=False) == ["observe=[split,sure]"]
 
 
 def test_an_empty_word_is_no_command(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:

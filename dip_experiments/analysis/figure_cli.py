@@ -19,7 +19,16 @@ OPTIONS = {"scale": "--scale", "paths.results": "--results"}
 """Words of dip that are options of a drawing, as they say where the page lies."""
 IGNORED = ("-m", "--multirun", "resume")
 """Words of dip that only say how its jobs are carried out."""
-HARMLESS = (*OF_A_MACHINE, "hydra.launcher", "hydra.job", "hydra.verbose", "blend", "fit.checkpoint_every", "fit.keep")
+HARMLESS = (
+    *OF_A_MACHINE,
+    "hydra.launcher",
+    "hydra.job",
+    "hydra.searchpath",
+    "hydra.verbose",
+    "blend",
+    "fit.checkpoint_every",
+    "fit.keep",
+)
 """Settings that change no number of a run."""
 LONGEST_REQUEST = 60
 """Characters of a request in the name of a page's file; of a longer one a digest stands for the rest."""
@@ -46,6 +55,8 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
     scale, results = arguments.scale, arguments.results
     origin: Origin = "records" if arguments.records else "runs"
     folder = drawings_folder(results, scale, origin)
+    config_dirs = [f"--config-dir={one}" for one in arguments.config_dir]
+    asked = tuple([*one, *config_dirs] for one in asked)
     optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:
@@ -92,6 +103,7 @@ def command_line(description: str | None) -> argparse.Namespace:
     parser.add_argument("--scale", default="laptop", help="one of conf/scale")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--records", action="store_true", help="draw what the records have, not one's own runs")
+    parser.add_argument("--config-dir", "-cd", action="append", default=[], help="a folder of your own experiments")
     parser.add_argument("--if-kept", action="store_true", help="do nothing where there are neither runs nor a page")
     parser.add_argument("words", nargs="*", metavar="key=value", help="words that were added to the experiment's")
     arguments = parser.parse_intermixed_args([word for word in sys.argv[1:] if word not in IGNORED])

@@ -1,4 +1,4 @@
-"""The user's own numbers beside the committed ones, and what seeds make of them: `dip compare fig2`."""
+"""Compare the user's own numbers with the committed ones, by the spread between seeds: `dip compare fig2`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from dip_experiments.runner.select_runs import names_of
 from dip_experiments.store import Job, Run, Selection, Store, stop_image
 
 SEEDS = range(3)
-"""Where the committed run has one seed, records of these seeds tell how much they differ."""
+"""Where the committed run has one seed, records of these seeds give the spread."""
 LISTED, GROUPS = 6, 3
-"""Numbers in a line of a verdict, and its lines: of more it only counts how many were reproduced."""
+"""Most numbers in a line of a verdict, and most lines: of more only the reproduced ones are counted."""
 FIRST = ("experiment", "image", "architecture", "target", "task")
-"""Groups of settings by which jobs are told apart before all others."""
+"""Groups of settings that label jobs before all others."""
 NONE = "-"
 
 
@@ -30,24 +30,24 @@ class Numbers:
 
     @property
     def middle(self) -> float:
-        """Median of iterations, as in the table of impedances; mean of decibels."""
+        """Return the median of iterations, as in the table of impedances; the mean of decibels."""
         return fmean(self.values) if self.limit is None else median(self.values)
 
     @property
     def unit(self) -> float:
-        """The last digit that is printed."""
+        """Return the last digit that is printed."""
         return 0.01 if self.limit is None else 1.0
 
     def text(self, value: float) -> str:
-        """A value as it is printed."""
+        """Format a value."""
         if self.limit is None:
             return f"{value:.2f}"
         return f"> {self.limit}" if value == inf else f"{value:g}"
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A quantity of one job. `spread`: the committed values over seeds, of which one alone tells nothing."""
+class Comparison:
+    """A quantity of one job; `spread`: the committed values over seeds, of which a single one gives no spread."""
 
     job: tuple[str, ...]
     quantity: str
@@ -57,15 +57,15 @@ class Compared:
 
     @property
     def difference(self) -> float:
-        """Ours less the committed one; both not reached are no difference."""
+        """Return ours less the committed one; 0 where neither was reached."""
         ours, committed = self.ours.middle, self.committed.middle
         return 0.0 if ours == committed else ours - committed
 
     @property
     def reproduced(self) -> bool | None:
-        """Whether ours differs by no more than seeds do, or than is printed; None where one seed tells nothing.
+        """Return True if ours differs by no more than seeds do, or than the last digit; None where one seed is known.
 
-        What was not reached agrees with what was not, and is no part of what seeds differ by.
+        Two values that were not reached agree; such values are no part of the spread.
         """
         reached = [value for value in self.spread if value != inf]
         allowed = max(max(reached) - min(reached) if reached else 0.0, self.ours.unit)
@@ -75,7 +75,7 @@ class Compared:
 
     @property
     def row(self) -> dict[str, str]:
-        """Six columns."""
+        """Return the comparison in six columns."""
         both = (self.ours.middle, self.committed.middle)
         difference = f"{self.difference:+.2f}" if self.ours.limit is None else f"{self.difference:+g}"
         edges = dict.fromkeys(self.committed.text(value) for value in (min(self.spread), max(self.spread)))
@@ -90,17 +90,17 @@ class Compared:
 
 
 def compare_lines(own: Selection, committed: Path | None) -> Iterator[str]:
-    """Tell the user's numbers beside those of the records in `committed`, a results folder: a table and a verdict.
+    """Yield a table of the user's numbers and those of the records in `committed`, a results folder, and a verdict.
 
     Raises:
-        ValueError: if there are no own runs.
+        ValueError: If there are no own runs.
     """
     if not own.runs:
         raise ValueError(f"compare {own.experiment}: you have no finished runs of it; make them: {own.command}")
     if committed is None:
-        yield "no records are here to compare with: they come with a clone of the repository, not with the package"
+        yield "no records to compare with: they come with a clone of the repository, not with the package"
         return
-    found = list(compared(own, Store(committed)))
+    found = list(compare_jobs(own, Store(committed)))
     if found:
         yield from align_columns([one.row for one in found])
     if without := len(own.runs) - len({one.job for one in found}):
@@ -110,24 +110,24 @@ def compare_lines(own: Selection, committed: Path | None) -> Iterator[str]:
     yield from verdicts(found)
 
 
-def compared(own: Selection, committed: Store) -> Iterator[Compared]:
-    """Every quantity of each job that has a run of the user's own and a record of the same settings."""
+def compare_jobs(own: Selection, committed: Store) -> Iterator[Comparison]:
+    """Yield every quantity of each job that has a run of the user's own and a record of the same settings."""
     for label, job in zip(labels(own.jobs), own.jobs, strict=True):
         if job.run is None:
             continue
-        records = [numbers(record) for record in twins(job.words, job.run, committed)]
+        records = [numbers(record) for record in matching_records(job.words, job.run, committed)]
         for name, ours in numbers(job.run).items():
             theirs = [record[name] for record in records if name in record]
             if theirs:
                 first = theirs[0]
                 spread = first.values if len(first.values) > 1 else tuple(n for one in theirs for n in one.values)
-                yield Compared(label, name, ours, first, spread)
+                yield Comparison(label, name, ours, first, spread)
 
 
-def twins(words: Mapping[str, Any], run: Run, committed: Store) -> list[Run]:
-    """The record of a run's settings, on its kind of device or the other, then those that differ in their only seed."""
+def matching_records(config: Mapping[str, Any], run: Run, committed: Store) -> list[Run]:
+    """Return the record of a run's settings, on whichever kind of device, then those that differ in their only seed."""
     fitted = {name: run.settings[name] for name in ("replicas", "precision")}
-    settings = Settings.model_validate({**words, **fitted, "device": "auto"})
+    settings = Settings.model_validate({**config, **fitted, "device": "auto"})
     seeds = [settings.seed, *(seed for seed in SEEDS if settings.replicas == 1 and seed != settings.seed)]
     found: list[Run] = []
     for seed in seeds:
@@ -141,13 +141,13 @@ def twins(words: Mapping[str, Any], run: Run, committed: Store) -> list[Run]:
 
 
 def numbers(run: Run) -> dict[str, Numbers]:
-    """What runs of this kind are compared by: iterations to 90 %, PSNR of the averaged image, PSNR at the stop."""
-    summary, words = run.summary, run.settings
+    """Return the compared quantities: iterations to 90 %, PSNR of the averaged image, PSNR at the stop."""
+    summary, config = run.summary, run.settings
 
     def each(values: Sequence[int | float | None]) -> tuple[float, ...]:
         return tuple(inf if values[replica] is None else float(values[replica] or 0) for replica in run.replicas)
 
-    if words["task"]["name"] == "reconstruction":
+    if config["task"]["name"] == "reconstruction":
         return {"iterations to 90 %": Numbers(each(summary["iterations_explained"]), summary["iterations"])}
     if "psnr_average" not in summary["final"]:
         return {"PSNR to the measurement": Numbers(each(summary["final"]["psnr_measurement"]))}
@@ -155,13 +155,13 @@ def numbers(run: Run) -> dict[str, Numbers]:
         "oracle peak of the average": Numbers(each(summary["oracle_peak"]["psnr_average"])),
         "last average": Numbers(each(summary["final"]["psnr_average"])),
     }
-    stopped = summary["scores"].get(stop_image(words["stopping"]["name"], "average"), {}).get("psnr", [])
+    stopped = summary["scores"].get(stop_image(config["stopping"]["name"], "average"), {}).get("psnr", [])
     reached = tuple(float(value) for value in stopped if value is not None)
     return found | ({"average at the stop": Numbers(reached)} if reached else {})
 
 
 def labels(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
-    """What tells the jobs of an experiment apart, in as few settings as do so."""
+    """Return a label for each job of an experiment: as few settings as tell all of them apart."""
     flat = [dict(_leaves(job.words)) for job in jobs]
     keys = sorted({key for one in flat for key in one}, key=_rank)
     chosen: list[tuple[str, ...]] = [() for _ in jobs]
@@ -172,34 +172,34 @@ def labels(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
     return [label or (str(job.words["experiment"]["name"]),) for label, job in zip(chosen, jobs, strict=True)]
 
 
-def verdicts(found: Sequence[Compared]) -> Iterator[str]:
-    """A line for each quantity of jobs that share all but their last word, one for all numbers if there are many."""
-    groups: dict[tuple[str, str], list[Compared]] = {}
+def verdicts(found: Sequence[Comparison]) -> Iterator[str]:
+    """Yield a line for each quantity of jobs that share all but their last setting, one for all if there are many."""
+    groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in found:
         groups.setdefault((" ".join(one.job[:-1]), one.quantity), []).append(one)
     if len(groups) > GROUPS or any(len(some) > LISTED for some in groups.values()):
         groups = {("", ""): list(found)}
     for (shared, quantity), some in groups.items():
         outside, unknown = ([one for one in some if one.reproduced is state] for state in (False, None))
-        word = "not reproduced" if outside else "not judged" if unknown else "reproduced"
+        verdict = "not reproduced" if outside else "not judged" if unknown else "reproduced"
         why = f"; {_named(outside)}: more than between seeds" if outside else ""
         why += f"; {_named(unknown)}: one seed is committed" if unknown else ""
         if len(some) > LISTED:
             differing = len(outside) + len(unknown)
-            yield f"{word}: {len(some) - differing} of {len(some)} numbers differ by no more than between seeds{why}"
+            yield f"{verdict}: {len(some) - differing} of {len(some)} numbers differ by no more than between seeds{why}"
             continue
         ours, committed = (" / ".join(one.row[name] for one in some) for name in ("ours", "committed"))
         of = ", ".join(filter(None, (shared, quantity)))
-        yield f"{word}: {ours} against {committed} ({of}){why}"
+        yield f"{verdict}: {ours} against {committed} ({of}){why}"
 
 
-def _named(some: Sequence[Compared]) -> str:
+def _named(some: Sequence[Comparison]) -> str:
     first = [f"{' '.join(one.job)} {one.row['ours']} against {one.row['committed']}" for one in some[:LISTED]]
     return ", ".join([*first, *(["..."] if len(some) > LISTED else [])])
 
 
-def _leaves(words: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in words.items():
+def _leaves(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{above}{key}.")
         elif not isinstance(value, list) and (isinstance(value, str) or not above.startswith("experiment.")):
@@ -207,7 +207,7 @@ def _leaves(words: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, st
 
 
 def _rank(key: str) -> tuple[bool, int, int, str]:
-    """Names before other settings, those of FIRST before other groups, the experiment's own words before all."""
+    """Sort names before other settings, groups of FIRST before others, the experiment's own settings before all."""
     group, name = key.partition(".")[0], key.rpartition(".")[2]
     plain = name != "name" and group != "experiment"
     return plain, FIRST.index(group) if group in FIRST else len(FIRST), key.count("."), key

@@ -1,58 +1,79 @@
-"""What `dip` says of itself: a few lines without words, every word with --help."""
+"""Print help: of `dip`, of a subcommand, of an experiment or another option."""
 
-import re
+import inspect
 import string
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
-from dip_experiments.config.compose import OPTIONAL, conf_folder, group_names, options
+from dip_experiments.cli.commands import SUBCOMMANDS, find_command
+from dip_experiments.cli.explain import WIDTH, explain_option
+from dip_experiments.config.groups import conf_folder, group_names, options
 
-WIDTH = 110
-WITHOUT_WORDS = ("experiment", "scale", "image")
-"""Groups whose options are not explained one by one: what an experiment sets belongs to other groups."""
+HELP = ("-h", "--help")
+LINES = 4
+"""Most lines for the options of a group."""
 INTRODUCTION = """\
-dip fits an untrained network to one image (Deep Image Prior). Without words it fits nothing. Try
+dip fits an untrained network to one image (Deep Image Prior). Try
 
-  dip scale=smoke                                                     a trial in seconds
-  dip experiment=restore_noisy image.path=photo.png output=restored.png     your own noisy picture, made good
-  dip -m target=natural,noise architecture=skip,unet scale=smoke      a sweep: all combinations
-  dip experiment=fig4 scale=laptop                                    the runs of a figure
-  dip --help                                                          every word with its default
+  dip scale=smoke                                                           a trial in seconds
+  dip experiment=restore_noisy image.path=photo.png output=restored.png     restore your own noisy picture
+  dip -m target=natural,noise architecture=skip,unet scale=smoke            a sweep: all combinations
+  dip experiment=fig4 scale=laptop                                          the runs of a figure
+  dip --help                                                                commands and settings
 
-Plain settings (dip scale=laptop): 1000 iterations on astronaut, 128 x 128, with noise; a minute on two cores."""
+Default settings (dip scale=laptop): 1000 iterations on astronaut, 128 x 128, with noise; a minute on two cores."""
 
 
-def help_text() -> str:
-    """What `dip --help` says: hydra.help of conf/config.yaml, with groups, settings and options filled in.
+def print_help(argv: Sequence[str]) -> int:
+    """Print help on what the arguments name, a subcommand or options, else on `dip`; return the exit code 0.
 
-    Hydra's own answer composes every group of every plugin first, which takes longer than all the rest together.
+    Raises:
+        ValueError: For an unknown subcommand or option.
     """
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        config = compose("config", return_hydra_config=True)
+    named = [one for one in argv if one not in (*HELP, "help") and not one.startswith("-")]
+    chosen = [one.split("=", 1) for one in named if one.split("=")[0] in group_names() and "=" in one]
+    if named and "=" not in named[0]:
+        print(command_help(named[0]))
+    elif chosen:
+        print("\n\n".join(explain_option(group, option) for group, several in chosen for option in several.split(",")))
+    else:
+        print(general_help())
+    return 0
+
+
+def command_help(name: str) -> str:
+    """Return the help of a subcommand, which is its docstring."""
+    return f"dip {name}: {inspect.getdoc(find_command(name))}"
+
+
+def general_help() -> str:
+    """Return hydra.help of conf/config.yaml, with subcommands and groups filled in.
+
+    Hydra's own answer composes every group of every plugin first, which takes seconds.
+    """
+    config = OmegaConf.load(conf_folder() / "config.yaml")
     template = string.Template(config.hydra.help.template)
-    with open_dict(config):
-        del config["hydra"]
-    lines = (f"{group}: {', '.join(options(group))}" for group in group_names())
-    groups = "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) for line in lines)
-    return template.safe_substitute(
-        APP_CONFIG_GROUPS=groups, CONFIG=OmegaConf.to_yaml(config), OPTIONS="\n".join(_option_lines())
-    )
+    return template.substitute(COMMANDS="\n".join(_command_lines()), GROUPS="\n".join(_group_lines()))
 
 
-def _option_lines() -> Iterator[str]:
-    """The words that each option brings, with the comments of its file."""
-    for group in (name for name in group_names() if name not in WITHOUT_WORDS):
-        for option in options(group):
-            lines = (conf_folder() / group / f"{option}.yaml").read_text(encoding="utf-8").splitlines()
-            comments = (line.removeprefix("# ") for line in lines if line.startswith("# ") and "@package" not in line)
-            comment = next(comments, "")
-            yield f"{group}={option}" + (f"   {comment}" if comment else "")
-            if group not in OPTIONAL:  # whose words belong to other groups
-                yield from (f"  {group.replace('/', '.')}.{line}" for line in lines if _is_word(line))
+def _command_lines() -> Iterator[str]:
+    for name, run in SUBCOMMANDS.items():
+        yield f"  {name:<11}{(inspect.getdoc(run) or '').splitlines()[0]}"
 
 
-def _is_word(line: str) -> bool:
-    return bool(re.match(r"\w+:", line)) and not line.startswith(("name:", "defaults:", "_target_:"))
+def _group_lines() -> Iterator[str]:
+    for group in group_names():
+        lines = _option_lines(group, options(group))
+        yield from (f"  {'' if number else group:<17}{line}" for number, line in enumerate(lines))
+
+
+def _option_lines(group: str, names: Sequence[str]) -> list[str]:
+    """Return the options of a group in at most `LINES` lines; of more the first ones, and how to list all."""
+    for shown in range(len(names), -1, -1):
+        more = [f"... ({len(names)}: dip explain {group})"] if shown < len(names) else []
+        lines = textwrap.wrap(", ".join([*names[:shown], *more]), WIDTH - 19, break_on_hyphens=False)
+        if len(lines) <= LINES:
+            break
+    return lines

@@ -21,8 +21,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.cli.lazy_import import lazy_import
 from dip_experiments.cli.signals import save_on_signals
-from dip_experiments.config.compose import conf_folder
-from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
+from dip_experiments.config.errors import WRONG_REQUEST, format_error
+from dip_experiments.config.groups import conf_folder
 from dip_experiments.config.overrides import quoted
 from dip_experiments.config.request import Request
 from dip_experiments.jobs.job_status import REUSE_RECORDS, JobResult
@@ -124,7 +124,7 @@ def run_or_skip(config: DictConfig, node: Any, overrides: list[str]) -> JobResul
     try:
         settings = lazy_import("dip_experiments.config.settings").read_settings(config)
     except ValueError as error:
-        return JobResult(overrides, "refused", message=in_plain_words(error))
+        return JobResult(overrides, "refused", message=format_error(error))
     skipped: JobResult | None = lazy_import(FINISHED).skip_finished(settings, overrides, reuse)
     if skipped:
         return skipped
@@ -174,6 +174,8 @@ def remote_task(folder: Path, variables: Mapping[str, str], retry: bool) -> Task
 
     def task(config: DictConfig) -> float | None:
         os.chdir(cwd)
+        if cwd not in sys.path:  # for `_target_: mine.Network`
+            sys.path.append(cwd)
         with env_override(dict(variables)):
             return run_remote_job(config, folder, retry)
 
@@ -222,7 +224,7 @@ def launch(task: Task, arguments: Sequence[str]) -> None:
 def hydra_arguments(request: Request, multirun: bool, folder: Path) -> list[str]:
     """Return the arguments of Hydra for a request whose sweep has its files in `folder`."""
     batch = [] if request.batch is None else [f"hydra.sweeper.max_batch_size={request.batch}"]
-    return [*(["-m"] if multirun else []), *request.words, f"hydra.sweep.dir={quoted(str(folder))}", *batch]
+    return [*(["-m"] if multirun else []), *request.overrides, f"hydra.sweep.dir={quoted(str(folder))}", *batch]
 
 
 def wandb_group(request: Request) -> dict[str, str]:

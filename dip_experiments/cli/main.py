@@ -5,78 +5,90 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from dip_experiments.cli.commands import run_subcommand
-from dip_experiments.cli.help import INTRODUCTION, help_text
+from dip_experiments.cli.help import HELP, INTRODUCTION, print_help
 from dip_experiments.cli.launch import launch, run_jobs
 from dip_experiments.cli.lazy_import import lazy_import
 from dip_experiments.config.compose import read_requests
-from dip_experiments.config.errors import WRONG_REQUEST, in_plain_words
-from dip_experiments.config.overrides import QUESTIONS, SWEEP_FLAGS, for_hydra, split_flags
+from dip_experiments.config.errors import WRONG_REQUEST, format_error
+from dip_experiments.config.groups import search_in
+from dip_experiments.config.overrides import (
+    QUESTIONS,
+    SWEEP_FLAGS,
+    split_config_dirs,
+    split_flags,
+    to_hydra_overrides,
+)
 from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, JobResult, report
 from dip_experiments.jobs.search import check_search, describe_best
 
-HELP, VERSION = ("-h", "--help"), "--version"
+VERSION = "--version"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code of `dip` with the given words (default: those of the command line).
+    """Run `dip` with the given arguments, by default those of the command line, and return its exit code.
 
     0 done, 1 failed, 2 wrong request, 130 interrupted.
     """
-    # The word `resume` says what asking again does anyway.
-    words = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "resume"]
-    try:
-        return answer(words)
-    except WRONG_REQUEST as error:
-        print(in_plain_words(error), file=sys.stderr)
-        return WRONG
-    except BrokenPipeError:  # whoever reads has seen enough: dip status | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return WRONG
-    except KeyboardInterrupt:
-        print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
-        return INTERRUPTED
+    # `resume` says what repeating a request does anyway.
+    argv = [one for one in (sys.argv[1:] if arguments is None else arguments) if one != "resume"]
+    if os.getcwd() not in sys.path:  # for `_target_: mine.Network`, as `python -m` does; the command alone does not
+        sys.path.append(os.getcwd())
+    with ExitStack() as stack:
+        try:
+            folders, argv = split_config_dirs(argv)
+            stack.enter_context(search_in(folders))
+            return answer(argv)
+        except WRONG_REQUEST as error:
+            print(format_error(error), file=sys.stderr)
+            return WRONG
+        except BrokenPipeError:  # the reader has seen enough: dip status | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except OSError as error:
+            if error.filename is None:
+                raise
+            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+            return WRONG
+        except KeyboardInterrupt:
+            print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
+            return INTERRUPTED
 
 
-def answer(words: Sequence[str]) -> int:
-    """Exit code: help, version and questions to Hydra, a subcommand, or fits."""
-    if any(word in HELP for word in words):
-        print(help_text())
-        return 0
-    if VERSION in words:
+def answer(argv: Sequence[str]) -> int:
+    """Print help or the version, let Hydra answer its own flags, run a subcommand, or fit; return the exit code."""
+    if any(one in HELP for one in argv) or argv[:1] == ["help"]:
+        return print_help(argv)
+    if VERSION in argv:
         print(f"dip_experiments {importlib.metadata.version('dip_experiments')}")
         return 0
-    if words and "=" not in words[0] and not words[0].startswith(("~", "-", "+")):
-        return run_subcommand(words[0], words[1:], lazy_import)
-    flags, overrides = split_flags(words)
+    if argv and "=" not in argv[0] and not argv[0].startswith(("~", "-", "+")):
+        return run_subcommand(argv[0], argv[1:])
+    flags, given = split_flags(argv)
     multirun = any(flag in SWEEP_FLAGS for flag in flags)
-    overrides = for_hydra(overrides, multirun)
+    overrides = to_hydra_overrides(given, multirun)
     if any(flag.split("=")[0] in QUESTIONS for flag in flags):
         read_requests(overrides, multirun)
         launch(lambda config: None, [*flags, *overrides])
         return 0
-    if not overrides:
+    if not given:
         print(INTRODUCTION)
         return 0
     return fit_all(overrides, multirun)
 
 
 def fit_all(overrides: Sequence[str], multirun: bool) -> int:
-    """Checks the words of every job, runs the jobs, and reports what they tell."""
+    """Check the settings of every job, run the jobs, report their results, and return the exit code."""
     requests = read_requests(overrides, multirun)
     read_settings = lazy_import("dip_experiments.config.settings").read_settings  # loads PyTorch
     settings = [read_settings(job) for request in requests for job in request.jobs]
-    check(settings, several=len(settings) > 1 or not all(request.whole for request in requests))
-    if said := added_noise(settings[0]):
-        print(said, file=sys.stderr)
-    if search := not all(request.whole for request in requests):
+    check_outputs(settings, several=len(settings) > 1 or not all(request.complete for request in requests))
+    if warning := added_noise(settings[0]):
+        print(warning, file=sys.stderr)
+    if search := not all(request.complete for request in requests):
         check_search(settings[0])
     results: list[JobResult] = []
     since = time.monotonic()
@@ -90,8 +102,8 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     return code
 
 
-def check(settings: Sequence[Any], several: bool) -> None:
-    """Raises ValueError for jobs that would write the same file."""
+def check_outputs(settings: Sequence[Any], several: bool) -> None:
+    """Raise ValueError for jobs that would write the same file."""
     writing, written = lazy_import("dip_experiments.data.writing"), dict[str, Any]()
     for job in settings:
         if not job.output:
@@ -110,7 +122,7 @@ def check(settings: Sequence[Any], several: bool) -> None:
 
 
 def added_noise(settings: Any) -> str | None:
-    """A warning where noise will be added to the user's own picture, which may be noisy as it is."""
+    """Return a warning where noise will be added to the user's own picture, which may be noisy already."""
     noise = settings.task.noise if settings.task.name == "denoising" else settings.target
     if settings.image.name != "file" or noise.name in ("none", "natural", "shuffled", "noise"):
         return None

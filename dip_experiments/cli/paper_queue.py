@@ -1,4 +1,4 @@
-"""The queue of the paper's own size: row after row in the order of their worth, each kept when it is finished."""
+"""The queue of the paper's own size: row after row by their worth, each exported as records when it is finished."""
 
 import os
 import signal
@@ -9,53 +9,54 @@ from dataclasses import dataclass
 
 from omegaconf import OmegaConf
 
-from dip_experiments.config.compose import conf_folder, one_by_one
+from dip_experiments.config.compose import expand_grid
+from dip_experiments.config.groups import conf_folder
 from dip_experiments.jobs.job_status import FAILED, INTERRUPTED, REUSE_RECORDS
 
 QUEUE = conf_folder() / "paper.yaml"
-"""The requests, and how long each takes."""
+"""Requests with the time that each takes."""
 FIT = (sys.executable, "-m", "dip_experiments.cli.main", "-m")
-"""What fits a row: a process of its own gives all its memory back, and cannot end the others."""
+"""Command that fits a row, in a process of its own: it returns all its memory, and cannot end the others."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is asked for as one: an experiment, and the words that tell its rows apart.
+    """One request: an experiment, and the overrides that tell its rows apart.
 
-    `minutes`: how long its runs take on two CPU cores with bfloat16, as conf/paper.yaml has it.
+    `minutes`: time of its runs on two CPU cores with bfloat16, as conf/paper.yaml has it.
     """
 
     experiment: str
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     minutes: float
 
-    def asked(self, further: Sequence[str]) -> list[str]:
-        """Its words and further ones, but for those that it says itself, such as its precision."""
-        said = {word.split("=")[0] for word in self.words}
-        return [*self.words, *(word for word in further if word.split("=")[0] not in said)]
+    def overrides_with(self, further: Sequence[str]) -> list[str]:
+        """Return its overrides and further ones, but for settings that it has itself, such as its precision."""
+        own = {one.split("=")[0] for one in self.overrides}
+        return [*self.overrides, *(one for one in further if one.split("=")[0] not in own)]
 
 
 @dataclass(frozen=True)
 class Done:
-    """A row whose runs are finished: seconds that they took; `comparable`: on the device that is now asked for."""
+    """A row whose runs are finished: seconds that they took; `comparable`: on the device of this request."""
 
     seconds: float
     comparable: bool = True
 
 
 Finished = Callable[[Row], Done | None]
-"""What a row took, None until all of its runs are finished."""
+"""Time of a row; None until all of its runs are finished."""
 
 
 def read_rows() -> list[Row]:
-    """All rows in their order."""
+    """Return all rows in their order."""
     requests = OmegaConf.load(QUEUE).requests
-    each = [(said, request.minutes) for request in requests for said in one_by_one(request.words.split())]
-    return [Row(first.removeprefix("experiment="), tuple(words), float(minutes)) for (first, *words), minutes in each]
+    each = [(one, request.minutes) for request in requests for one in expand_grid(request.words.split())]
+    return [Row(first.removeprefix("experiment="), tuple(rest), float(minutes)) for (first, *rest), minutes in each]
 
 
-def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, keep: Callable[[Row], int]) -> int:
-    """Fits the rows that are not finished and keeps each; 1 if any failed or was not kept, 130 if interrupted."""
+def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, export: Callable[[Row], int]) -> int:
+    """Fit the rows that are not finished and export each; return 1 if any failed, 130 if interrupted."""
     found = {row: finished(row) for row in rows}
     failed = []
     for row in [row for row, done in found.items() if done is None]:
@@ -66,16 +67,16 @@ def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, ke
         found[row] = finished(row)
         if found[row] is None:
             failed += [row] if code else []
-        elif keep(row):
+        elif export(row):
             failed.append(row)
     print(progress(found))
     for row in failed:
-        print(f"failed: {' '.join([row.experiment, *row.words])}", file=sys.stderr)
+        print(f"failed: {' '.join([row.experiment, *row.overrides])}", file=sys.stderr)
     return FAILED if failed else 0
 
 
 def progress(found: dict[Row, Done | None]) -> str:
-    """Rows done, rows left and hours left, at the pace of the comparable rows that are done."""
+    """Format the rows done, the rows left and the hours left, at the pace of the comparable rows that are done."""
     done = {row: it for row, it in found.items() if it is not None}
     left = sum(row.minutes for row in found if row not in done)
     timed = {row: it.seconds / 60 for row, it in done.items() if it.comparable and row.minutes}
@@ -85,10 +86,10 @@ def progress(found: dict[Row, Done | None]) -> str:
 
 
 def fit(row: Row, further: Sequence[str]) -> int:
-    """Exit code of its runs; those that are finished or have a record are skipped. Ctrl-C is left to the process."""
-    words = [f"experiment={row.experiment}", *row.asked(further), "hydra/launcher=basic"]
+    """Run a row and return the exit code; finished and recorded runs are skipped. Ctrl-C reaches the process."""
+    overrides = [f"experiment={row.experiment}", *row.overrides_with(further), "hydra/launcher=basic"]
     before = signal.getsignal(signal.SIGINT)
-    with subprocess.Popen([*FIT, *words], env={**os.environ, REUSE_RECORDS: "yes"}) as process:
+    with subprocess.Popen([*FIT, *overrides], env={**os.environ, REUSE_RECORDS: "yes"}) as process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return process.wait()

@@ -1,7 +1,8 @@
-"""What a store holds, in lines for a terminal: all of its runs, or one."""
+"""Print the runs of a store in a terminal: a table of all, or one run with its curve."""
 
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -22,39 +23,41 @@ WIDTH, HEIGHT = 100, 14
 
 
 def status_lines(found: Sequence[State], now: datetime | None = None) -> Iterator[str]:
-    """A table of the runs of each experiment, with what became of how many above it."""
+    """Yield a table of the runs of each experiment, under the number of runs in each state."""
     by_name = sorted(found, key=experiment_of)
     for name, group in groupby(by_name, experiment_of):
         runs = list(group)
-        words = [state.word for state in runs]
-        yield f"{name or '(no settings)'}: " + ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        counts = Counter(state.word for state in runs)
+        yield f"{name or '(no settings)'}: " + ", ".join(f"{count} {state}" for state, count in counts.items())
         yield from (f"  {line}" for line in align_columns([row(state, now or datetime.now(UTC)) for state in runs]))
         yield ""
 
 
 def experiment_of(state: State) -> str:
-    """The name of the experiment that a run was first asked for by; empty before it has settings."""
+    """Return the name of the experiment that first requested a run; an empty string before it has settings."""
     return str(state.words.get("experiment", {}).get("name", ""))
 
 
 def row(state: State, now: datetime) -> dict[str, str]:
-    """One run in eight columns; `begun`: how long ago its last sitting began, `time`: of all sittings."""
-    words, peak = state.words, (state.summary.get("oracle_peak") or {}).get("psnr_average")
-    done, asked = state.done
+    """Return one run in eight columns; `started`: time since its last session began, `time`: of all sessions."""
+    config, peak = state.words, (state.summary.get("oracle_peak") or {}).get("psnr_average")
+    done, total = state.done
     return {
         "run": state.run.name,
-        "picture": words.get("image", {}).get("name", ""),
-        "fit": f"{signal_words(words)}, {network_words(words['architecture'])}" if words else "",
-        "state": state_words(state),
-        "iterations": f"{'?' if done is None else done} of {asked}" if asked and done != asked else f"{done or ''}",
+        "picture": config.get("image", {}).get("name", ""),
+        "fit": f"{signal_words(config)}, {network_words(config['architecture'])}" if config else "",
+        "state": format_state(state),
+        "iterations": f"{'?' if done is None else done} of {total}" if total and done != total else f"{done or ''}",
         "oracle peak": f"{fmean(value for value in peak if value is not None):.2f} dB" if peak else "",
         "time": "" if state.seconds is None else format_duration(state.seconds),
-        "begun": "" if state.began is None else f"{format_duration(max((now - state.began).total_seconds(), 0.0))} ago",
+        "started": ""
+        if state.began is None
+        else f"{format_duration(max((now - state.began).total_seconds(), 0.0))} ago",
     }
 
 
-def state_words(state: State) -> str:
-    """The state; of a run that is being fitted by whom, and how long it will take yet."""
+def format_state(state: State) -> str:
+    """Format the state; of a running one with its owner and the time left."""
     if state.word != "running":
         return state.word
     owner = f"{state.owner.get('host', '?')}, process {state.owner.get('pid', '?')}"
@@ -63,18 +66,18 @@ def state_words(state: State) -> str:
 
 
 def run_lines(state: State, default: Mapping[str, Any]) -> Iterator[str]:
-    """One run: what differs from the `default` settings, numbers, pictures and its curve."""
+    """Yield one run: the settings that differ from `default`, numbers, images and its curve."""
     run = state.run
-    yield f"{run.name}: {experiment_of(state)}, {state_words(state)}, {run.folder}"
+    yield f"{run.name}: {experiment_of(state)}, {format_state(state)}, {run.folder}"
     if state.word == "finished" and (faults := run.integrity_errors()):
         yield f"damaged: {'; '.join(faults)}"
     if run.failure:
         yield f"failed: {run.failure.splitlines()[0]}"
-    yield from _block("Settings that differ from those of plain `dip`", differing(state.words, default))
+    yield from _block("Settings that differ from the default ones", differing(state.words, default))
     if state.summary:
         yield from _block("Numbers: mean of the seeds (their range)", numbers(run))
-    yield "\nPictures in images/"
-    names = ", ".join(pictures(run)) or "none kept"
+    yield "\nImages in images/"
+    names = ", ".join(image_names(run)) or "none"
     yield textwrap.fill(names, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     if (run.folder / "curves.csv").exists() and run.curves:
         yield from curve_lines(run)
@@ -87,21 +90,21 @@ def _block(title: str, entries: Mapping[str, str]) -> Iterator[str]:
 
 
 def numbers(run: Run) -> dict[str, str]:
-    """Seeds, time, and every curve at the end and at the oracle's peak: mean over the seeds (and their range)."""
+    """Return seeds, time, and every curve at the end and at the oracle's peak: mean over seeds (and range)."""
     summary = run.summary
-    told = {
+    found = {
         "seed": " ".join(map(str, run.seeds)),
         "time": f"{format_duration(summary['wall_seconds'])} on {run.provenance['device']}",
         "iterations": str(summary["iterations"]),
     }
     if stops := summary.get("stopping"):
-        told["stops"] = ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in stops.items())
+        found["stops"] = ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in stops.items())
     for column, values in summary["final"].items():
-        told[column] = f"{_spread(values)} at the end"
+        found[column] = f"{_spread(values)} at the end"
         if column in (summary.get("oracle_peak") or {}):
             peak, at = summary["oracle_peak"][column], summary["oracle_iteration"][column]
-            told[column] += f"; oracle {_spread(peak)} at {_spread(at)}"
-    return told
+            found[column] += f"; oracle {_spread(peak)} at {_spread(at)}"
+    return found
 
 
 def _spread(values: Sequence[float | int | None]) -> str:
@@ -112,14 +115,14 @@ def _spread(values: Sequence[float | int | None]) -> str:
     return f"{fmean(known):.4g}{apart}"
 
 
-def pictures(run: Run) -> list[str]:
-    """Names of the pictures that are there, of whichever replica."""
+def image_names(run: Run) -> list[str]:
+    """Return the names of the stored images, of whichever replica."""
     names = (path.stem.rpartition("-replica")[0] for path in (run.folder / "images").glob("*.png"))
     return sorted(set(names))
 
 
 def curve_lines(run: Run) -> Iterator[str]:
-    """The curve that a run is judged by, mean over its seeds, over the logarithm of the iteration."""
+    """Yield the curve that judges a run, mean over its seeds, over the logarithm of the iteration."""
     column, curve = judged(run)
     drawn: str | list[str] = plot_to_string(
         curve.values.mean(0), curve.iterations, x_as_log=True, lines=True, width=WIDTH - 20, height=HEIGHT,

@@ -1,99 +1,128 @@
-"""What `dip` does with the runs that are there: `dip status`, `show`, `plot`, `prune`, `merge`."""
+"""Subcommands on the runs of a store: `dip status`, `show`, `plot`, `prune`, `merge`. Docstrings are their --help."""
 
 import sys
 import webbrowser
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.config.compose import compose_jobs, did_you_mean
+from dip_experiments.cli.lazy_import import lazy_import
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.groups import did_you_mean
 
-Importer = Callable[[str], Any]
 STORE = "dip_experiments.store"
 YES, OPEN = "--yes", "--open"
 PLOTS = "plots"
-"""Folder of `results` for figures that somebody asked for; not tracked."""
+"""Folder of `results` for figures on request; not tracked."""
 
 
-def status(words: Sequence[str], imported: Importer) -> int:
-    """All runs of the store by experiment, or those of some: `dip status`, `dip status fig2`."""
-    names, results, _ = split("status", words)
-    found = list(imported(STORE).states(results))
-    overview = imported("dip_experiments.cli.status_view")
-    known = {overview.experiment_of(state) for state in found}
+def status(argv: Sequence[str]) -> int:
+    """List the runs of the store: state, owner, time left, peak.
+
+    Usage: dip status [EXPERIMENT ...] [paths.results=FOLDER]
+
+    Example: dip status fig2
+    """
+    names, results, _ = split_names("status", argv)
+    found = list(lazy_import(STORE).states(results))
+    view = lazy_import("dip_experiments.cli.status_view")
+    known = {view.experiment_of(state) for state in found}
     for name in names:
         if name not in known:
             raise ValueError(f"status {name}: {results} has no runs of it; it has {', '.join(sorted(known)) or 'none'}")
-    for line in overview.status_lines(
-        [state for state in found if not names or overview.experiment_of(state) in names]
-    ):
+    for line in view.status_lines([state for state in found if not names or view.experiment_of(state) in names]):
         print(line)
     if not found:
         print(f"no runs in {results}")
     return 0
 
 
-def show(words: Sequence[str], imported: Importer) -> int:
-    """Settings that differ, numbers, pictures and curve of a run: `dip show 1adff2`, with --open its figure."""
-    names, results, flags = split("show", words, OPEN)
+def show(argv: Sequence[str]) -> int:
+    """Show one run: the settings that differ from the default ones, numbers, images, curve.
+
+    Usage: dip show RUN [--open] [paths.results=FOLDER]
+
+    RUN is a run id or its beginning, as `dip status` lists it.
+
+    Options:
+        --open    draw the figure of its curves and open it
+
+    Example: dip show 1adff2
+    """
+    names, results, flags = split_names("show", argv, OPEN)
     if len(names) != 1:
-        raise ValueError("show: say which run, by its name or how it begins: dip show 1adff2 (dip status lists them)")
-    state = find_run(names[0], results, imported)
-    default = imported("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
-    for line in imported("dip_experiments.cli.status_view").run_lines(state, default):
+        raise ValueError(
+            "show: give one run, by its id or the beginning of it: dip show 1adff2 (dip status lists them)"
+        )
+    state = find_run(names[0], results)
+    default = lazy_import("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
+    for line in lazy_import("dip_experiments.cli.status_view").run_lines(state, default):
         print(line)
     if OPEN in flags:
-        path = plotted([state.run], results / PLOTS / f"{state.run.name}.png", imported)
+        path = write_plot([state.run], results / PLOTS / f"{state.run.name}.png")
         webbrowser.open(path.absolute().as_uri())
     return 0
 
 
-def plot(words: Sequence[str], imported: Importer) -> int:
-    """Curves of several runs side by side: `dip plot 1adff2 2fd77f output=curves.png`."""
-    names, results, flags = split("plot", words, "output")
+def plot(argv: Sequence[str]) -> int:
+    """Draw the curves of several runs in one figure.
+
+    Usage: dip plot RUN [RUN ...] [output=FILE.png] [paths.results=FOLDER]
+
+    Example: dip plot 1adff2 2fd77f output=curves.png
+    """
+    names, results, flags = split_names("plot", argv, "output")
     if not names:
-        raise ValueError("plot: say which runs, by their names or how they begin: dip plot 1adff2 2fd77f")
-    runs = [find_run(name, results, imported).run for name in names]
+        raise ValueError("plot: give runs, by their ids or the beginnings of them: dip plot 1adff2 2fd77f")
+    runs = [find_run(name, results).run for name in names]
     path = Path(flags.get("output") or results / PLOTS / f"{'_'.join(run.name[:8] for run in runs)}.png")
-    print(f"wrote {plotted(runs, path, imported)}")
+    print(f"wrote {write_plot(runs, path)}")
     return 0
 
 
-def plotted(runs: Sequence[Any], path: Path, imported: Importer) -> Path:
-    """Where the figure of the curves of some runs was written."""
+def write_plot(runs: Sequence[Any], path: Path) -> Path:
+    """Draw the curves of some runs into a PNG and return its path."""
     if path.suffix != ".png":
         raise ValueError(f"output={path}: a PNG is written; give a name that ends in .png")
-    imported("dip_experiments.analysis.compare_runs").write_side_by_side(runs, path)
+    lazy_import("dip_experiments.analysis.compare_runs").write_side_by_side(runs, path)
     return path
 
 
-def find_run(beginning: str, results: Path, imported: Importer) -> Any:
-    """The state of the run whose name begins so. Raises ValueError if there is none, or more than one."""
-    found = [state for state in imported(STORE).states(results) if state.run.name.startswith(beginning)]
+def find_run(beginning: str, results: Path) -> Any:
+    """Return the state of the run whose id has this beginning. Raises ValueError if there is none, or more than one."""
+    found = [state for state in lazy_import(STORE).states(results) if state.run.name.startswith(beginning)]
     found = [state for state in found if state.run.name == beginning] or found
     found = [state for state in found if "." not in state.run.folder.name] or found
     if not found:
-        raise ValueError(f"{beginning}: no run of {results} begins so; dip status lists them")
+        raise ValueError(f"{beginning}: no run id in {results} has this beginning; dip status lists them")
     if len(found) > 1:
         names = ", ".join(state.run.name for state in found[:8])
-        raise ValueError(f"{beginning}: {len(found)} runs begin so, {names}; give more of the name")
+        raise ValueError(f"{beginning}: {len(found)} run ids have this beginning, {names}; give more of it")
     return found[0]
 
 
-def prune(words: Sequence[str], imported: Importer) -> int:
-    """Removes unfinished runs and what else is no result, after asking: `dip prune`, without asking with --yes."""
-    names, results, flags = split("prune", words, YES)
+def prune(argv: Sequence[str]) -> int:
+    """Remove unfinished runs and temporary files, after asking.
+
+    Usage: dip prune [--yes] [paths.results=FOLDER]
+
+    Options:
+        --yes    remove without asking
+
+    Example: dip prune
+    """
+    names, results, flags = split_names("prune", argv, YES)
     if names:
         raise ValueError(f"prune {names[0]}: it takes all unfinished runs of a store, paths.results=folder, and {YES}")
-    found = list(imported(STORE).find_incomplete(results))
+    found = list(lazy_import(STORE).find_incomplete(results))
     for left in found:
         print(f"{left.folder}  {left.why}  {left.size / 1e6:.1f} MB")
     if not found:
         print(f"nothing unfinished in {results}")
         return 0
     if YES not in flags and not sys.stdin.isatty():
-        raise ValueError(f"prune: nobody is there to ask; add {YES} to remove these {len(found)}")
+        raise ValueError(f"prune: no terminal to ask in; add {YES} to remove these {len(found)}")
     if YES not in flags and input(f"Remove these {len(found)} for good? [y/N] ").strip().lower() not in ("y", "yes"):
         print("nothing removed")
         return 0
@@ -102,37 +131,42 @@ def prune(words: Sequence[str], imported: Importer) -> int:
     return 0
 
 
-def merge(words: Sequence[str], imported: Importer) -> int:
-    """Copies what another store has and this one lacks: `dip merge other/results`; 1 if anything was refused.
+def merge(argv: Sequence[str]) -> int:
+    """Copy what another store has and this one lacks.
 
-    Of a run that other hardware has fitted too, ours stays, and how far the two are apart is told.
+    Of a run that both have, this store's stays, and the difference of the two is printed. The exit code is 1 if
+    anything was refused.
+
+    Usage: dip merge OTHER [paths.results=FOLDER]
+
+    Example: dip merge other/results
     """
-    names, results, _ = split("merge", words)
+    names, results, _ = split_names("merge", argv)
     if len(names) != 1 or not Path(names[0]).is_dir():
         given = " ".join(["merge", *names])
         raise ValueError(f"{given}: give the results folder of one other store: dip merge other/results")
     if Path(names[0]).resolve() == results.resolve():
         raise ValueError(f"merge {names[0]}: that is the store itself; give another one")
-    store = imported(STORE)
-    same = imported("dip_experiments.config.run_id").same_settings
-    told = list(store.merge(results, Path(names[0]), lambda mine, found: same(mine.settings, found.settings)))
-    for one in told:
+    store = lazy_import(STORE)
+    same = lazy_import("dip_experiments.config.run_id").same_settings
+    merged = list(store.merge(results, Path(names[0]), lambda mine, found: same(mine.settings, found.settings)))
+    for one in merged:
         if one.why:
             print(f"{one.path}: {one.why}", file=sys.stderr if one.outcome == store.REFUSED else sys.stdout)
-    counts = Counter(one.outcome for one in told)
+    counts = Counter(one.outcome for one in merged)
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or f"nothing finished in {names[0]}")
     return 1 if counts[store.REFUSED] else 0
 
 
-def split(command: str, words: Sequence[str], *allowed: str) -> tuple[list[str], Path, dict[str, str]]:
-    """Names, the results folder, and which of the flags and settings that a subcommand takes were given.
+def split_names(command: str, argv: Sequence[str], *allowed: str) -> tuple[list[str], Path, dict[str, str]]:
+    """Separate names, the results folder, and the flags and settings that a subcommand takes.
 
     Raises ValueError for others.
     """
-    names = [word for word in words if "=" not in word and not word.startswith("-")]
-    given = {key: value for key, _, value in (word.partition("=") for word in words if word not in names)}
+    names = [one for one in argv if "=" not in one and not one.startswith("-")]
+    given = {key: value for key, _, value in (one.partition("=") for one in argv if one not in names)}
     for key in given:
         if key not in ("paths.results", *allowed):
-            takes = ", ".join([*allowed, "paths.results=folder"])
+            takes = ", ".join([*allowed, "paths.results=FOLDER"])
             raise ValueError(f"{command} {key}: not known here{did_you_mean(key, allowed)}; it takes {takes}")
     return names, Path(given.get("paths.results", "results")).expanduser(), given

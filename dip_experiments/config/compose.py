@@ -1,11 +1,9 @@
-"""What was asked for: overrides composed into the settings of every job."""
+"""Compose the overrides of a request into the configuration of every job."""
 
 import copy
-import difflib
 import itertools
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +15,20 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from dip_experiments.config.groups import (
+    OPTIONAL,
+    conf_folder,
+    did_you_mean,
+    group_names,
+    option_file,
+    options,
+    search_in,
+)
+from dip_experiments.config.overrides import SEARCH_PATH, search_path_override, split_config_dirs
 from dip_experiments.config.request import ONE_BY_ONE, Request
 from dip_experiments.data.datasets import PICTURES
 
-SORTED = ("image",)
-"""Groups whose options lie in folders, image=set5/baby; any other folder inside a group is a group of its own."""
-OPTIONAL = ("experiment", "change")
-"""Groups of which there may be none, so that Hydra passes over an option that is not there."""
-WHOLE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
+PAPER_IMAGE = {"path": None, "size": "${scale.crop}", "fit": "crop", "multiple": 1}
 """A picture of the paper: cut from the middle, never scaled."""
 DEFAULT_SCALE = "laptop"
 """Scale of conf/config.yaml: tables of values by scale have it."""
@@ -34,35 +38,28 @@ DRAWS, MOST_REPLICAS = 10, 100
 """Draws of noise that a study can have of a picture, and seeds between two of them."""
 GRID_SWEEPER = "basic_sweeper.BasicSweeper"
 """How the class of Hydra's own sweeper ends."""
-HARMLESS = ("hydra/launcher", "hydra.mode", "hydra.sweeper.max_batch_size")
+HARMLESS = ("hydra/launcher", "hydra.mode", "hydra.sweeper.max_batch_size", SEARCH_PATH)
 """Settings of Hydra's own that change nothing of jobs that run one after another in this process."""
 
 
-def conf_folder() -> Path:
-    """conf/ inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
-
-
 def register_pictures() -> None:
-    """Makes every picture of the paper an option of its name, image=cset9/f16."""
+    """Make every picture of the paper an option of its name, image=cset9/f16."""
     for picture in PICTURES:
         folder, name = picture.split("/")
-        ConfigStore.instance().store(name, {**WHOLE, "name": picture}, group=f"image/{folder}", package="image")
+        ConfigStore.instance().store(name, {**PAPER_IMAGE, "name": picture}, group=f"image/{folder}", package="image")
 
 
 register_pictures()
 
 
 def seed_of(name: str, path: str | None, draw: int, replicas: int) -> int:
-    """Return the first seed of a picture's draw of noise, as `seed: ${seed_of:...}` of the studies asks for it.
+    """Return the first seed of a picture's draw of noise, for `seed: ${seed_of:...}` in the studies.
 
     CRC-32 of the picture's name, or of that of the user's file without its folder, times 1000, and 100 for each draw:
     pictures and draws share no seed (two names of 4.3e9 may be alike).
 
     Raises:
-        ValueError: If there is no such draw, or are more replicas than seeds of a draw.
+        ValueError: If the draw is out of range, or there are more replicas than seeds of a draw.
     """
     if isinstance(draw, bool) or draw not in range(DRAWS):
         raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
@@ -75,75 +72,87 @@ OmegaConf.register_new_resolver("seed_of", seed_of, replace=True)
 
 
 def compose_jobs(overrides: Sequence[str], multirun: bool) -> list[DictConfig]:
-    """The configuration of every job that the overrides ask for: one, or the grid of a sweep. Raises as Hydra does."""
+    """Compose the configuration of every job of a request: one, or the grid of a sweep. Raises as Hydra does."""
     return [job for request in read_requests(overrides, multirun) for job in request.jobs]
 
 
 def read_requests(overrides: Sequence[str], multirun: bool) -> list[Request]:
-    """What the overrides ask for: one request, or one for each experiment of a sweep, as each brings its own grid."""
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+    """Compose a request: one, or one for each experiment of a sweep, as each brings its own grid.
+
+    Options are searched in the package's conf/, in the folders of `search_in` and in those that `overrides` name.
+    """
+    folders, overrides = split_config_dirs(overrides)
+    with search_in(folders), initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-        parsed = parser.parse_overrides(list(overrides))
-        requests = _by_experiment(overrides, parsed, multirun)
-        return [_read_request(words, multirun, parser) for words in requests]
+        overrides = [*search_path_override(), *overrides]
+        parsed = parser.parse_overrides(overrides)
+        return [_read_request(one, multirun, parser) for one in _by_experiment(overrides, parsed, multirun)]
+
+
+def experiment_grid(name: str) -> dict[str, str]:
+    """Return the sweep of an experiment: setting or group -> its values, separated by commas."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        overrides = [*search_path_override(), f"experiment={name}"]
+        params = compose("config", overrides=overrides, return_hydra_config=True).hydra.sweeper.params
+    return {str(key): str(value) for key, value in (params or {}).items()}
 
 
 def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multirun: bool) -> list[list[str]]:
     for group in OPTIONAL:
         for name in (name for override in parsed if override.key_or_group == group for name in _values(override)):
             if name not in (known := options(group)) and name != "null":
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
-                raise ValueError(f"{group}={name}: no such {group}; {hint}")
-    asked = [override for override in parsed if override.key_or_group == "experiment"]
-    if not (multirun and asked and asked[-1].is_sweep_override()):
+                hint = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
+                raise ValueError(f"{group}={name}: no such {group}{hint}")
+    chosen = [override for override in parsed if override.key_or_group == "experiment"]
+    if not (multirun and chosen and chosen[-1].is_sweep_override()):
         return [list(overrides)]
-    others = [word for word, override in zip(overrides, parsed, strict=True) if override not in asked]
-    return [[f"experiment={name}", *others] for name in _values(asked[-1])]
+    others = [given for given, override in zip(overrides, parsed, strict=True) if override not in chosen]
+    return [[f"experiment={name}", *others] for name in _values(chosen[-1])]
 
 
-def _read_request(words: list[str], multirun: bool, parser: OverridesParser) -> Request:
-    parsed = parser.parse_overrides(words)
-    fixed = [word for word, override in zip(words, parsed, strict=True) if not override.is_sweep_override()]
+def _read_request(overrides: list[str], multirun: bool, parser: OverridesParser) -> Request:
+    parsed = parser.parse_overrides(overrides)
+    several = [given for given, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
+    fixed = [given for given in overrides if given not in several]
     common, hydra = _compose(fixed)
     _check_scale(common)
     own = hydra.callbacks or hydra.job.env_set or not all(map(_harmless, hydra.overrides.hydra))
     if not (multirun or hydra.mode == RunMode.MULTIRUN):
-        job = common if fixed == words else compose("config", overrides=words)  # the latter says: several values
-        return Request(words, [job], whole=True, launcher=ONE_BY_ONE, hydra=[] if own else [hydra])
+        job = common if not several else compose("config", overrides=overrides)  # which says: several values
+        return Request(overrides, [job], True, launcher=ONE_BY_ONE, hydra=[] if own else [hydra])
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
-    sweep = " ".join(word for word, override in zip(words, parsed, strict=True) if override.is_sweep_override())
+    searched = _searched(hydra.sweeper, overrides, parser)
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
         _check_direction(hydra.sweeper)
-        one = [_one_value(override) for override in _searched(hydra.sweeper, words, parser)]
-        return Request(words, [compose("config", overrides=one)], whole=False, launcher=launcher, sweep=sweep)
-    searched = _searched(hydra.sweeper, words, parser)
+        one = [_one_value(override) for override in searched]
+        return Request(overrides, [compose("config", overrides=one)], False, launcher, sweep=" ".join(several))
     choices = {override.get_key_element(): _choices(override, parser) for override in searched}
     jobs, nodes = _grid(choices, common, hydra, fixed)
+    sweep = " ".join(several)
     if own or not launcher.endswith(ONE_BY_ONE):
-        return Request(words, jobs, True, launcher, sweep, _batch(hydra))
+        return Request(overrides, jobs, True, launcher, sweep, _batch(hydra))
     lines = [[str(value.input_line) for value in values] for values in itertools.product(*choices.values())]
-    return Request(words, jobs, True, launcher, sweep, _batch(hydra), nodes, [_of_task(line) for line in lines])
+    return Request(overrides, jobs, True, launcher, sweep, _batch(hydra), nodes, [_of_task(line) for line in lines])
 
 
 def _compose(overrides: list[str]) -> tuple[DictConfig, DictConfig]:
-    """The configuration without Hydra's own node, and that node."""
+    """Return the configuration without Hydra's own node, and that node."""
     composed = compose("config", overrides=overrides, return_hydra_config=True)
     return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]), composed.hydra
 
 
 def _harmless(override: str) -> bool:
-    """True for a setting of Hydra's own that needs no Hydra to run the jobs: they run here, one after another."""
+    """Return True for a setting of Hydra's own that needs no Hydra to run the jobs one after another here."""
     return override.split("=")[0] in HARMLESS
 
 
 def _of_task(overrides: Sequence[str]) -> list[str]:
-    """Overrides of the jobs' own settings, without those of Hydra's."""
+    """Return the overrides of the jobs' own settings, without those of Hydra's."""
     return [line for line in overrides if not line.lstrip("+~").startswith(("hydra.", "hydra/"))]
 
 
 def _check_scale(job: DictConfig) -> None:
-    """Raise ValueError where an experiment has values by scale and none for the one that is asked for."""
+    """Raise ValueError where an experiment has values by scale and none for the requested one."""
     scale, name = str(job.scale.name), str(job.experiment.name)
     own: Any = OmegaConf.to_container(job.experiment, resolve=False)
     for values in own.values():
@@ -152,7 +161,7 @@ def _check_scale(job: DictConfig) -> None:
 
 
 def _batch(hydra: DictConfig) -> int | None:
-    """Few, so that a large sweep begins at once; enough that processes side by side seldom wait for each other."""
+    """Return few, so that a large sweep starts soon; enough that parallel processes seldom wait for each other."""
     if hydra.sweeper.max_batch_size is not None:
         return None
     if str(hydra.launcher._target_).endswith(ONE_BY_ONE):
@@ -165,25 +174,25 @@ def _check_direction(sweeper: DictConfig) -> None:
     direction = sweeper.get("direction")
     if getattr(direction, "name", direction) == "minimize":
         raise ValueError(
-            "hydra/sweeper: it would look for the smallest estimated PSNR; choose hydra/sweeper=search, or say "
+            "hydra/sweeper: it would search for the smallest estimated PSNR; choose hydra/sweeper=search or "
             "hydra.sweeper.direction=maximize"
         )
 
 
-def _searched(sweeper: DictConfig, words: Sequence[str], parser: OverridesParser) -> list[Override]:
-    """What a sweep is over; the words win over the experiment's own grid."""
+def _searched(sweeper: DictConfig, overrides: Sequence[str], parser: OverridesParser) -> list[Override]:
+    """Return what a sweep is over; the overrides win over the experiment's own grid."""
     own = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
-    return list({word.get_key_element(): word for word in parser.parse_overrides([*own, *words])}.values())
+    return list({one.get_key_element(): one for one in parser.parse_overrides([*own, *overrides])}.values())
 
 
 def _one_value(override: Override) -> str:
-    """A word with one of the values that it sweeps over: the first, or the middle of an interval."""
+    """Return an override with one of the values that it sweeps over: the first, or the middle of an interval."""
     if not override.is_interval_sweep():
         return f"{override.get_key_element()}={_values(override)[0]}"
     interval: Any = override.value()
     start, end = interval.start, interval.end
-    whole = isinstance(start, int) and isinstance(end, int)
-    return f"{override.get_key_element()}={(start + end) // 2 if whole else (start + end) / 2}"
+    integers = isinstance(start, int) and isinstance(end, int)
+    return f"{override.get_key_element()}={(start + end) // 2 if integers else (start + end) / 2}"
 
 
 def _choices(override: Override, parser: OverridesParser) -> list[Override]:
@@ -204,11 +213,11 @@ def _grid(
     composed: dict[tuple[str | None, ...], tuple[DictConfig, DictConfig]] = {}
     jobs, nodes = [], []
     for values in itertools.product(*choices.values()):
-        said = dict(zip(choices, (str(value.input_line) for value in values), strict=True))
-        others = tuple(kinds.get(word, word) for key, word in said.items() if key not in plain or word in kinds)
+        chosen = dict(zip(choices, (str(value.input_line) for value in values), strict=True))
+        others = tuple(kinds.get(one, one) for key, one in chosen.items() if key not in plain or one in kinds)
         if others not in composed:
             reused = set(others) <= set(fixed) and all(_is_there(common, path) for path in plain.values())
-            composed[others] = (common, hydra) if reused else _compose(list(said.values()))
+            composed[others] = (common, hydra) if reused else _compose(list(chosen.values()))
             _check_scale(composed[others][0])
         jobs.append(copy.deepcopy(composed[others][0]))
         nodes.append(composed[others][1])
@@ -226,7 +235,7 @@ def _is_there(config: DictConfig, path: str) -> bool:
 
 
 def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
-    """Keys whose values a job can take from another one's composition, which is many times faster than its own.
+    """Return keys whose values can be set in the composition of another job, which is many times faster.
 
     They are settings, no groups, take single values, and none lies within another, as Hydra sets them in turn; and the
     group of the images, whose name is the one setting in which those of a kind differ. Key -> setting.
@@ -246,23 +255,22 @@ def _plain(choices: Mapping[str, Sequence[Override]]) -> dict[str, str]:
     }
 
 
-@cache
 def _kind(image: str) -> str | None:
-    """What an option of the images says but for its name, as many say the same; None if its name is another."""
+    """Return the settings of an image but for its name, which many share; None if its name is not the option's."""
     if image in PICTURES:
-        return str(WHOLE)
-    file = conf_folder() / "image" / f"{image}.yaml"
-    words: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
-    return str({**words, "name": None}) if words.get("name") == image else None
+        return str(PAPER_IMAGE)
+    file = option_file("image", image)
+    config: Any = OmegaConf.to_container(OmegaConf.load(file)) if file else {}
+    return str({**config, "name": None}) if config.get("name") == image else None
 
 
-def one_by_one(words: Sequence[str]) -> list[list[str]]:
-    """Of words that sweep, every combination: `a=1,2 b=3` gives `a=1 b=3` and `a=2 b=3`."""
+def expand_grid(overrides: Sequence[str]) -> list[list[str]]:
+    """Return every combination of a sweep's values: `a=1,2 b=3` gives `a=1 b=3` and `a=2 b=3`."""
     values = [
         [f"{override.get_key_element()}={value}" for value in _values(override)]
-        for override in OverridesParser.create().parse_overrides(list(words))
+        for override in OverridesParser.create().parse_overrides(list(overrides))
     ]
-    return [list(said) for said in itertools.product(*values)]
+    return [list(one) for one in itertools.product(*values)]
 
 
 def _values(override: Override) -> list[str]:
@@ -274,22 +282,3 @@ def _values(override: Override) -> list[str]:
             "intervals are for another hydra/sweeper, such as optuna"
         )
     return list(override.sweep_string_iterator())
-
-
-@cache
-def group_names() -> tuple[str, ...]:
-    """The groups of conf/, read once; Hydra's own are not shown."""
-    folders = [path.relative_to(conf_folder()) for path in conf_folder().rglob("*") if path.is_dir()]
-    return tuple(sorted(folder.as_posix() for folder in folders if folder.parts[0] != "hydra"))
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """The known word that is closest to a wrong one, in brackets; nothing if none is close."""
-    close = difflib.get_close_matches(given, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def options(group: str) -> list[str]:
-    """What can be chosen in a group, those with a folder in their name last."""
-    names = [path.stem for path in (conf_folder() / group).glob("*.yaml")]
-    return sorted([*names, *(PICTURES if group in SORTED else ())], key=lambda name: ("/" in name, name))

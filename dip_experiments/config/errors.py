@@ -1,4 +1,4 @@
-"""Wrong requests in plain words."""
+"""Format the error of a wrong request in one to three lines."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import omegaconf.errors
 import pydantic
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf import OmegaConf
 
-from dip_experiments.config.compose import SORTED, conf_folder, did_you_mean, group_names, options
+from dip_experiments.config.comments import known_settings
+from dip_experiments.config.groups import SORTED, did_you_mean, group_names, options
 
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
-"""What a wrong request raises: in Hydra, in the schema (pydantic's error is a ValueError), in our own checks."""
+"""Errors of a wrong request: of Hydra, of the schema (pydantic's is a ValueError), of our own checks."""
 LONGEST_MESSAGE = 3
-BESIDES = {
+EXTRAS = {
     "launcher": "Slurm: pip install hydra-submitit-launcher, then hydra/launcher=slurm; "
     "Ray: pip install hydra-ray-launcher, then hydra/launcher=ray_nodes",
     "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=search",
 }
-"""What does not come with dip_experiments, by Hydra's group."""
+"""How to install what does not come with dip_experiments, by Hydra's group."""
 CHOICES = (
     "optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask", "stopping", "stopping.law",
     "observe.split.law",
@@ -26,8 +26,8 @@ CHOICES = (
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
 
-def in_plain_words(error: Exception) -> str:
-    """What was given, what is wanted and what to do, in at most three lines."""
+def format_error(error: Exception) -> str:
+    """Return what was given, what is wanted and what to do, in at most three lines."""
     if isinstance(error, pydantic.ValidationError):
         lines = list(_schema_lines(error))
     elif isinstance(error, (HydraException, omegaconf.errors.OmegaConfBaseException)):
@@ -43,20 +43,20 @@ def _schema_lines(error: pydantic.ValidationError) -> Iterator[str]:
         key = ".".join([*prefix, *_without_choices(str(part) for part in fault["loc"])])
         if fault["type"] == "extra_forbidden":
             yield _unknown(key)
-        elif fault["type"] == "value_error":  # from a check of ours, which says it all
+        elif fault["type"] == "value_error":  # from a check of ours
             yield str(fault["ctx"]["error"])
         else:
             yield f"{key}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 
 def _without_choices(path: Iterable[str]) -> list[str]:
-    kept: list[str] = []
+    keys: list[str] = []
     parts = iter(path)
     for part in parts:
-        kept.append(part)
-        if ".".join(kept) in CHOICES:
+        keys.append(part)
+        if ".".join(keys) in CHOICES:
             next(parts, None)
-    return kept
+    return keys
 
 
 def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException) -> str:
@@ -87,9 +87,9 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
 
 def _no_option(group: str, option: str, known_to_hydra: Sequence[str]) -> str:
     if group.startswith("hydra/"):
-        besides = BESIDES.get(group.removeprefix("hydra/"), "see `dip --hydra-help`")
-        there = f"there are {', '.join(known_to_hydra)}; " if known_to_hydra else ""
-        return f"{group}={option}: not here; {there}{besides}"
+        extra = EXTRAS.get(group.removeprefix("hydra/"), "see `dip --hydra-help`")
+        installed = f"there are {', '.join(known_to_hydra)}; " if known_to_hydra else ""
+        return f"{group}={option}: not installed; {installed}{extra}"
     if (first := group.split("/")[0]) in SORTED:
         group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
     known = options(group)
@@ -97,29 +97,8 @@ def _no_option(group: str, option: str, known_to_hydra: Sequence[str]) -> str:
 
 
 def _unknown(key: str) -> str:
-    if elsewhere := [f"{group}={option}" for group, option, leaf in _option_keys() if leaf == key]:
-        return f"{key}: unknown key with what was chosen; it comes with {' or '.join(elsewhere)}"
-    return f"{key}: unknown key{did_you_mean(key, _known_keys())}; `dip --help` lists all"
-
-
-def _known_keys() -> list[str]:
-    """Read from the files, as a job of Hydra's cannot compose another one."""
-    words = OmegaConf.to_container(OmegaConf.load(conf_folder() / "config.yaml"))
-    ours = (leaf for leaf in _leaves(words, "") if leaf.split(".")[0] not in ("defaults", "hydra"))
-    return [*group_names(), *ours, *(leaf for _, _, leaf in _option_keys())]
-
-
-def _option_keys() -> Iterator[tuple[str, str, str]]:
-    """Group, option and full key of every setting that an option brings; experiments are made of other groups."""
-    for group in set(group_names()) - {"experiment"}:
-        for path in (conf_folder() / group).glob("*.yaml"):
-            words = OmegaConf.to_container(OmegaConf.load(path))
-            yield from ((group, path.stem, leaf) for leaf in _leaves(words, f"{group.replace('/', '.')}."))
-
-
-def _leaves(words: object, prefix: str) -> Iterator[str]:
-    if not isinstance(words, dict):
-        return
-    for name, value in words.items():
-        yield f"{prefix}{name}"
-        yield from _leaves(value, f"{prefix}{name}.")
+    known = known_settings()
+    if elsewhere := [setting.option for setting in known if setting.key == key and setting.option]:
+        return f"{key}: unknown key with what was chosen; it comes with {' or '.join(dict.fromkeys(elsewhere))}"
+    keys = [*group_names(), *(setting.key for setting in known)]
+    return f"{key}: unknown key{did_you_mean(key, keys)}; `dip --help` lists the groups, `dip explain GROUP` their keys"

@@ -1,51 +1,115 @@
-"""What the words of a request mean, before Hydra reads them: flags, names of files, what contradicts."""
+"""Prepare the command line for Hydra: flags, folders of options, names of files, contradictions."""
 
 import os
+import pkgutil
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from dip_experiments.config.compose import group_names, options
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from dip_experiments.config.groups import conf_folder, group_names, hidden_files, options, search_in, user_folders
 from dip_experiments.schema import chosen_with_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
 WRITTEN = ("output", "paths.results")
-"""Settings that name a file or a folder: what stands after the first = is its name, whatever is in it."""
+"""Settings that name a file or a folder: all after the first = is its name, whatever is in it."""
 OBSERVE = ("stopping.observe", "stopping/observe")
-"""What one might call the group `observe`."""
+"""Other names of the group `observe`."""
+CONFIG_DIR = ("-cd", "--config-dir")
+"""Hydra's flag for a folder of one's own options, a second conf/."""
+SEARCH_PATH = "hydra.searchpath"
+"""Hydra's setting for several of them."""
 SWEEP_FLAGS = ("-m", "--multirun")
 CFG = ("-c", "--cfg")
 INFO = ("-i", "--info")
 PACKAGE = ("-p", "--package")
 QUESTIONS = (*CFG, *INFO, "--hydra-help", "-sc", "--shell-completion")
-"""Flags to which Hydra answers without running anything."""
+"""Flags which Hydra answers without running anything."""
 SHOWN = ("job", "hydra", "all")
 KNOWN = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
-def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Flags, each with its argument as one word, wherever they stand, and the other words.
+def split_config_dirs(argv: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Separate folders of the user's options from other arguments: `--config-dir FOLDER`, `hydra.searchpath=[FOLDER]`.
+
+    Raises:
+        ValueError: If a folder does not exist, or has a file that one of the package's own hides.
+    """
+    folders: list[Path] = []
+    others: list[str] = []
+    left = list(argv)
+    while left:
+        argument = left.pop(0)
+        name, equals, value = argument.partition("=")
+        if name in CONFIG_DIR:
+            folders.append(_config_dir(name, value if equals else left.pop(0) if left else ""))
+        elif name.lstrip("+") == SEARCH_PATH and value:
+            folders += [_config_dir(name, given) for given in _search_path(argument)]
+        else:
+            others.append(argument)
+    return list(dict.fromkeys(folder for folder in folders if folder != conf_folder().resolve())), others
+
+
+def _search_path(argument: str) -> list[str]:
+    value: Any = OverridesParser.create().parse_override(argument).value()
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{argument}: give a list of folders: {SEARCH_PATH}=[my_conf]")
+    return value
+
+
+def _config_dir(name: str, given: str) -> Path:
+    """Return the folder of `my_conf`, `file:///my_conf` or `pkg://mine.conf`."""
+    scheme, _, rest = given.rpartition("://")
+    if scheme == "pkg":
+        try:
+            folder = Path(next(iter(pkgutil.resolve_name(rest).__path__)))
+        except (ImportError, AttributeError, ValueError, StopIteration):
+            raise ValueError(f"{name} {given}: no such package") from None
+    else:
+        folder = Path(rest).expanduser().resolve()
+    if not rest or not folder.is_dir():
+        raise ValueError(f"{name} {given}".rstrip() + ": no such folder; give one with groups, such as my_conf")
+    if folder != conf_folder().resolve() and (hidden := hidden_files(folder)):
+        raise ValueError(f"{name} {given}: dip has a {hidden[0]} of its own, which hides yours; give it another name")
+    return folder
+
+
+def search_path_override() -> list[str]:
+    """Return the override by which Hydra searches the user's folders too; an empty list where there are none."""
+    names = ",".join(quoted(f"file://{folder}") for folder in user_folders())
+    return [f"{SEARCH_PATH}=[{names}]"] if names else []
+
+
+def config_dir_flags() -> list[str]:
+    """Return the flags by which another command searches the user's folders too, relative paths where possible."""
+    return [f"--config-dir={os.path.relpath(folder)}" for folder in user_folders()]
+
+
+def split_flags(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate flags, each with its argument in one string, from overrides, in whatever order they are given.
 
     Raises ValueError for flags that `dip` does not have.
     """
     flags: list[str] = []
-    others: list[str] = []
-    left = list(words)
+    overrides: list[str] = []
+    left = list(argv)
     while left:
-        word = left.pop(0)
+        argument = left.pop(0)
         following = left[0] if left else ""
-        if word in CFG:
+        if argument in CFG:
             if following not in SHOWN:
-                raise ValueError(f"{word}: say what is to be shown: {word} with one of {', '.join(SHOWN)}")
+                raise ValueError(f"{argument}: give what is to be shown: {argument} with one of {', '.join(SHOWN)}")
             flags.append(f"--cfg={left.pop(0)}")
-        elif word in INFO:
+        elif argument in INFO:
             flags.append(f"--info={left.pop(0) if following in KNOWN else KNOWN[0]}")
-        elif word in PACKAGE and following:
+        elif argument in PACKAGE and following:
             flags.append(f"--package={left.pop(0)}")
         else:
-            (flags if word.startswith("-") else others).append(word)
+            (flags if argument.startswith("-") else overrides).append(argument)
     _check_flags(flags)
-    return flags, others
+    return flags, overrides
 
 
 def _check_flags(flags: Sequence[str]) -> None:
@@ -53,46 +117,50 @@ def _check_flags(flags: Sequence[str]) -> None:
     for name in names:
         if name in ("--resolve", *PACKAGE):
             if "--cfg" not in names:
-                raise ValueError(f"{name}: belongs to --cfg; say --cfg job {name}")
+                raise ValueError(f"{name}: belongs to --cfg; use --cfg job {name}")
         elif name not in (*SWEEP_FLAGS, *QUESTIONS):
-            raise ValueError(f"{name}: unknown flag; use key=value words, -m for a sweep, --help for a list")
+            raise ValueError(f"{name}: unknown flag; settings are key=value, -m makes a sweep, `dip --help` lists all")
 
 
-def for_hydra(words: Sequence[str], multirun: bool) -> list[str]:
-    """The words as Hydra reads them: names of files in quotes, image=file where a path is given.
+def to_hydra_overrides(argv: Sequence[str], multirun: bool) -> list[str]:
+    """Convert arguments to Hydra's syntax: names of files in quotes, image=file where a path is given.
 
-    Raises ValueError for words that contradict each other or that Hydra would take for something else.
+    Raises:
+        ValueError: For arguments that contradict each other or that Hydra would misunderstand.
     """
-    return _with_file([_for_hydra(word, multirun) for word in words], dict(_pair(word) for word in words))
+    folders, arguments = split_config_dirs(argv)
+    with search_in(folders):
+        overrides = [_to_hydra_override(one, multirun) for one in arguments]
+        return [*search_path_override(), *_with_file(overrides, dict(_pair(one) for one in arguments))]
 
 
-def _for_hydra(word: str, multirun: bool) -> str:
-    key, value = _pair(word)
+def _to_hydra_override(argument: str, multirun: bool) -> str:
+    key, value = _pair(argument)
     if key.startswith("~"):
         name = key.removeprefix("~")
-        raise ValueError(f"{word}: no setting can be left out; choose another value: {name}=...")
-    if "=" not in word:
-        raise ValueError(f"{word}: settings are given as key=value; `dip --help` lists them")
+        raise ValueError(f"{argument}: no setting can be left out; choose another value: {name}=...")
+    if "=" not in argument:
+        raise ValueError(f"{argument}: settings are given as key=value; `dip --help` lists them")
     if key in OBSERVE:
         return f"observe={value}"
     _check_choice(key, value)
     if key not in (*READ, *WRITTEN) or value == "null":
-        return word
+        return argument
     if not value:
-        raise ValueError(f"{word}: a name is missing after =; {key}=null means none")
+        raise ValueError(f"{argument}: a name is missing after =; {key}=null means none")
     names = _names(value) if multirun else [_home(value)]
     if not multirun and key in READ and not os.path.exists(names[0]) and len(several := _names(value)) > 1:
-        raise ValueError(f"{word}: no file of that name; for {len(several)} of them add -m to sweep over them")
-    return f"{word.split('=')[0]}={','.join(quoted(name) for name in names)}"
+        raise ValueError(f"{argument}: no file of that name; for {len(several)} of them add -m to sweep over them")
+    return f"{argument.split('=')[0]}={','.join(quoted(name) for name in names)}"
 
 
-def _pair(word: str) -> tuple[str, str]:
-    key, _, value = word.partition("=")
+def _pair(argument: str) -> tuple[str, str]:
+    key, _, value = argument.partition("=")
     return key.lstrip("+"), value
 
 
 def _check_choice(key: str, value: str) -> None:
-    """task.mask=box names a kind, and kinds are chosen with a /; task.mask=mask.png and task.noise=none are short."""
+    """Refuse task.mask=box, as a kind is chosen with a /; task.mask=mask.png and task.noise=none are short forms."""
     group = key.replace(".", "/")
     if "." not in key or group not in group_names():
         return
@@ -104,7 +172,7 @@ def _check_choice(key: str, value: str) -> None:
 
 
 def _names(value: str) -> list[str]:
-    """The names in a sweep: commas separate them, but for those in the name of a file that is there."""
+    """Split the names of a sweep at commas, but for those in the name of a file that exists."""
     parts, names = value.split(","), []
     while parts:
         lengths = range(len(parts), 1, -1)
@@ -119,19 +187,19 @@ def _home(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text in quotes that Hydra and OmegaConf give back as it was, whatever is in it."""
+    """Quote text so that Hydra and OmegaConf return it unchanged, whatever is in it."""
     plain = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), plain)
     return f"'{escaped}'"
 
 
-def _with_file(words: list[str], given: dict[str, str]) -> list[str]:
+def _with_file(overrides: list[str], given: dict[str, str]) -> list[str]:
     path = given.get("image.path", "null")
     if path == "null":
-        return words
+        return overrides
     chosen = given.get("image", "file")
     if chosen != "file":
         raise ValueError(
             f"image={chosen} with image.path={path}: the fit is of one or the other; leave one of them out"
         )
-    return words if "image" in given else ["image=file", *words]
+    return overrides if "image" in given else ["image=file", *overrides]

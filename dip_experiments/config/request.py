@@ -16,10 +16,10 @@ class Request:
     """One call of Hydra: the overrides, and the jobs that it makes of them.
 
     Attributes:
-        words: The overrides.
-        jobs: Settings of all jobs if `whole`; those that another sweeper (optuna) will ask for cannot be known, then
+        overrides: As Hydra reads them.
+        jobs: Settings of all jobs if `complete`; those that another sweeper (optuna) will ask for cannot be known, then
             there is one that it might.
-        whole: See `jobs`.
+        complete: See `jobs`.
         launcher: Its class.
         sweep: The overrides that sweep.
         batch: Number of jobs that Hydra is to compose before it runs the first of them; None leaves it to Hydra, which
@@ -29,9 +29,9 @@ class Request:
         job_overrides: Of each job of a sweep that has its node.
     """
 
-    words: list[str]
+    overrides: list[str]
     jobs: list[DictConfig]
-    whole: bool
+    complete: bool
     launcher: str
     sweep: str = ""
     batch: int | None = None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.config.errors import in_plain_words
+from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.schedule import image_iterations
@@ -39,7 +39,7 @@ def skip_finished(settings: Settings, overrides: Sequence[str] = (), reuse: bool
             return None
         return with_output(run, JobResult(list(overrides), "skipped"), settings)
     except ValueError as error:
-        return JobResult(list(overrides), "refused", message=in_plain_words(error))
+        return JobResult(list(overrides), "refused", message=format_error(error))
 
 
 def find_run(store: Store, name: str, reuse: bool) -> Run:

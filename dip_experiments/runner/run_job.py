@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dip_experiments.config.errors import in_plain_words
+from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
 from dip_experiments.devices import find_device
 from dip_experiments.jobs.job_status import JobResult
@@ -51,7 +51,7 @@ def run_settings(
     except RunLocked as error:
         return replace(started, status="locked", run=name, message=str(error))
     except ValueError as error:
-        return replace(started, status="refused", message=in_plain_words(error))
+        return replace(started, status="refused", message=format_error(error))
 
 
 def _fit(

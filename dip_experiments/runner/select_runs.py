@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dip_experiments.architectures import counted, find_network
 from dip_experiments.config.compose import compose_jobs
-from dip_experiments.config.overrides import for_hydra
+from dip_experiments.config.overrides import to_hydra_overrides
 from dip_experiments.config.run_id import by_content, identity
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets
@@ -47,7 +47,7 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
         ValueError: for wrong words.
     """
     try:
-        asked = [f"experiment={experiment}", f"scale={scale}", *for_hydra(words, multirun=True)]
+        asked = [f"experiment={experiment}", f"scale={scale}", *to_hydra_overrides(words, multirun=True)]
         configs = compose_jobs(asked, multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
