@@ -100,69 +100,67 @@ smoke-ablations: ## the ablations, of one picture and of three networks, in minu
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
 
-# $(call fit,words for dip), $(call draw,figure), $(call table,table), at SCALE or the scale given as a second argument:
+# $(call fit,words for dip), $(call draw,script), at SCALE or the scale given as a second argument:
 # of one's own runs, with the words of the request, into RESULTS/reproduced. $(call compare,experiments and their words).
 fit = $(BIN)/dip $(1) scale=$(or $(2),$(SCALE)) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
-draw = $(BIN)/python scripts/figure_$(1).py --scale $(or $(2),$(SCALE)) --results $(RESULTS) device=$(DEVICE) $(ARGS)
-table = $(BIN)/python scripts/table_$(1).py --scale $(SCALE) --results $(RESULTS) device=$(DEVICE) $(ARGS)
+draw = $(BIN)/python scripts/$(1).py --scale $(or $(2),$(SCALE)) --results $(RESULTS) device=$(DEVICE) $(ARGS)
 compare = @$(BIN)/dip compare $(1) scale=$(or $(2),$(SCALE)) device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
 
 reproduce-fig2: setup ## Figure 2: fits, figure and impedance table
 	$(call fit,-m experiment=fig2 $(LAUNCHER))
-	$(call draw,fig2)
-	$(call table,impedance)
+	$(call draw,figures/fig2)
 	$(call compare,fig2)
 
 reproduce-fig3: setup ## Figure 3: a JPEG restored, and spoilt again
 	$(call fit,experiment=fig3)
-	$(call draw,fig3)
+	$(call draw,figures/fig3)
 	$(call compare,fig3)
 
 reproduce-fig4: setup ## Figure 4: denoising of F16 (EXTRAS=bm3d for that baseline)
 	$(call fit,experiment=fig4)
-	$(call draw,fig4)
+	$(call draw,figures/fig4)
 	$(call compare,fig4)
 
 reproduce-fig5: setup ## Figure 5: super-resolution, x4 and x8
 	$(call fit,-m experiment=fig5 $(LAUNCHER))
-	$(call draw,fig5)
+	$(call draw,figures/fig5)
 	$(call compare,fig5)
 
 reproduce-fig6: setup ## Figure 6: a large hole at three learning rates
 	$(call fit,-m experiment=fig6 $(LAUNCHER))
-	$(call draw,fig6)
+	$(call draw,figures/fig6)
 	$(call compare,fig6)
 
 reproduce-fig7: setup ## Figure 7: letters and missing pixels filled in
 	$(call fit,experiment=fig7_text)
 	$(call fit,-m experiment=fig7_missing $(LAUNCHER))
-	$(call draw,fig7)
+	$(call draw,figures/fig7)
 	$(call compare,fig7_text$(COMMA)fig7_missing)
 
 reproduce-fig8: setup ## Figure 8: large holes filled by networks of another depth and kind
 	$(call fit,-m experiment=fig8 $(LAUNCHER))
 	$(call fit,-m experiment=fig8_others $(LAUNCHER))
-	$(call draw,fig8)
+	$(call draw,figures/fig8)
 	$(call compare,fig8$(COMMA)fig8_others)
 
 reproduce-fig10: setup ## Figure 10: a dark picture restored with the help of one in flashlight
 	$(call fit,experiment=fig10)
-	$(call draw,fig10)
+	$(call draw,figures/fig10)
 	$(call compare,fig10)
 
 reproduce-kate98: setup ## supplement: a face of which 2 % of the pixels are known
 	$(call fit,experiment=kate98)
-	$(call draw,kate98)
+	$(call draw,figures/kate98)
 	$(call compare,kate98)
 
 reproduce-prior-effect: setup ## supplement: super-resolution by pixels, total variation and the network
 	$(call fit,-m experiment=prior_effect $(LAUNCHER))
-	$(call draw,prior_effect)
+	$(call draw,figures/prior_effect)
 	$(call compare,prior_effect)
 
 samples: setup ## supplement: what random networks show before any fit, and their power spectra
 	$(call fit,-m experiment=samples $(LAUNCHER))
-	$(call draw,samples)
+	$(call draw,figures/samples)
 	$(call compare,samples)
 
 paper: setup ## the paper's own size, row by row, for days; go on with the same command, on any machine (DEVICE=cuda)
@@ -171,7 +169,7 @@ paper: setup ## the paper's own size, row by row, for days; go on with the same 
 
 stand-in: setup ## Figure 4 where there is no GPU: the paper's network on a smaller picture (always scale=paper)
 	$(call fit,experiment=fig4_stand_in,paper)
-	$(call draw,fig4_stand_in,paper)
+	$(call draw,figures/fig4_stand_in,paper)
 	$(call compare,fig4_stand_in,paper)
 
 table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
@@ -179,24 +177,23 @@ table-impedance: reproduce-fig2 ## the impedance table (made with Figure 2)
 table-precision: reproduce-fig2 ## what bfloat16 costs and saves (needs hardware for it): denoising, Figure 2
 	$(call fit,-m experiment=precision $(LAUNCHER))
 	$(call fit,-m experiment=precision_fig2 $(LAUNCHER))
-	$(call table,precision)
+	$(call draw,tables/precision)
 	$(call compare,precision$(COMMA)precision_fig2)
 
 table-trajectory: setup ## which settings give the pictures of 2018 with today's PyTorch (an hour)
 	$(call fit,-m experiment=trajectory $(LAUNCHER))
-	$(call draw,trajectory)
-	$(call table,trajectory)
+	$(call draw,studies/trajectory)
 	$(call compare,trajectory)
 
 table-fidelity: setup ## ours against every number that the paper prints, from the records at its own size (see paper)
-	$(BIN)/python scripts/table_fidelity.py --scale paper --results $(RESULTS) --records
+	$(BIN)/python scripts/tables/fidelity.py --scale paper --results $(RESULTS) --records
 
 table-acceleration: setup ## a faster schedule of the learning rate, and the norms' start of 2018, beside the paper's
 	$(call fit,-m experiment=precision precision=float32 $(LAUNCHER))
 	$(call fit,-m experiment=precision precision=float32 architecture.gamma=uniform $(LAUNCHER))
 	$(call fit,-m experiment=acceleration $(LAUNCHER))
 	$(call fit,-m experiment=acceleration optimizer=adam_one_cycle architecture.gamma=uniform $(LAUNCHER))
-	$(call table,acceleration)
+	$(call draw,tables/acceleration)
 	$(call compare,precision precision=float32)
 	$(call compare,precision precision=float32 architecture.gamma=uniform)
 	$(call compare,acceleration)
@@ -205,24 +202,24 @@ table-acceleration: setup ## a faster schedule of the learning rate, and the nor
 table-denoising: setup ## nine colour pictures at sigma 25, beside published numbers and other methods
 	$(call fit,-m experiment=table_denoising $(LAUNCHER))
 	$(call fit,-m experiment=pixels_denoising $(LAUNCHER))
-	$(call table,denoising)
+	$(call draw,tables/denoising)
 	$(call compare,table_denoising$(COMMA)pixels_denoising)
 
 table-super-resolution: setup ## Set5 and Set14, 4 and 8 times larger, beside published numbers and other methods
 	$(call fit,-m experiment=table_super_resolution $(LAUNCHER))
 	$(call fit,-m experiment=pixels_super_resolution $(LAUNCHER))
-	$(call table,super_resolution)
+	$(call draw,tables/super_resolution)
 	$(call compare,table_super_resolution$(COMMA)pixels_super_resolution)
 
 table-inpainting: setup ## Table 1: half of the pixels missing in eleven pictures, beside published numbers
 	$(call fit,-m experiment=table_inpainting $(LAUNCHER))
 	$(call fit,-m experiment=pixels_inpainting $(LAUNCHER))
-	$(call table,inpainting)
+	$(call draw,tables/inpainting)
 	$(call compare,table_inpainting$(COMMA)pixels_inpainting)
 
 restored: setup ## two noisy pictures restored from themselves, beside other methods (EXTRAS=bm3d)
 	$(call fit,-m experiment=restored $(LAUNCHER))
-	$(call draw,restored)
+	$(call draw,figures/restored)
 	$(call compare,restored)
 
 table-denoisers: setup ## a noisy photograph restored by itself, beside what one would pick instead (EXTRAS=bm3d)
@@ -230,7 +227,7 @@ table-denoisers: setup ## a noisy photograph restored by itself, beside what one
 	$(call fit,-m experiment=denoisers experiment.noise=authors25 architecture.gamma=uniform $(LAUNCHER))
 	$(call fit,-m experiment=denoisers_decoder $(LAUNCHER))
 	$(BIN)/dip rivals denoisers scale=$(SCALE) paths.results=$(RESULTS) $(ARGS)
-	$(call table,denoisers)
+	$(call draw,tables/denoisers)
 	$(call compare,denoisers)
 	$(call compare,denoisers experiment.noise=authors25 architecture.gamma=uniform)
 	$(call compare,denoisers_decoder)
@@ -238,8 +235,7 @@ table-denoisers: setup ## a noisy photograph restored by itself, beside what one
 study-stopping: setup ## when to stop: each rule against the oracle of the plain fit (hours)
 	$(call fit,-m experiment=study_stopping $(LAUNCHER))
 	$(call fit,-m experiment=study_noises $(LAUNCHER))
-	$(call draw,stopping)
-	$(call table,stopping)
+	$(call draw,studies/stopping)
 	$(call compare,study_stopping$(COMMA)study_noises)
 
 study-stability: setup ## how much results vary, and which settings the split chooses (hours; after study-stopping)
@@ -247,49 +243,46 @@ study-stability: setup ## how much results vary, and which settings the split ch
 	$(call fit,-m experiment=study_noises experiment.kind=plain experiment.noise=gaussian10 $(LAUNCHER))
 	$(call fit,-m experiment=study_stability $(LAUNCHER))
 	$(call fit,-m experiment=study_selection $(LAUNCHER))
-	$(call draw,stability)
-	$(call table,stability)
-	$(call table,selection)
+	$(call draw,studies/stability)
+	$(call draw,studies/selection)
 	$(call compare,study_stopping$(COMMA)study_stability$(COMMA)study_selection)
 
 ABLATION := ablation_denoising,ablation_size,ablation_layers,ablation_input,ablation_fit,ablation_lbfgs,ablation_pictures
 
 ablation-denoising: setup ## one change of the network, its latent or its fit after the other: what it costs (hours)
 	$(call fit,-m experiment=$(ABLATION) $(LAUNCHER))
-	$(call draw,ablation_denoising)
-	$(call table,ablation_denoising)
+	$(call draw,studies/ablation_denoising)
 	$(call compare,$(ABLATION))
 
 ablation-impedance: setup ## eleven networks: impedance to noise, and how well they denoise (an hour)
 	$(call fit,-m experiment=ablation_impedance $(LAUNCHER))
-	$(call draw,ablation_impedance)
-	$(call table,ablation_impedance)
+	$(call draw,studies/ablation_impedance)
 	$(call compare,ablation_impedance)
 
 bench: setup ## seconds per iteration: ours against the method as written, in one run (minutes)
-	$(BIN)/python scripts/bench.py --device $(DEVICE) --results $(RESULTS)
-	$(BIN)/python scripts/bench_start.py --device $(DEVICE) --results $(RESULTS)
-	$(BIN)/python scripts/bench_rules.py --device $(DEVICE) --results $(RESULTS)
-	$(BIN)/python scripts/bench_threads.py --results $(RESULTS)
+	$(BIN)/python scripts/benchmarks/iterations.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/benchmarks/start.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/benchmarks/rules.py --device $(DEVICE) --results $(RESULTS)
+	$(BIN)/python scripts/benchmarks/threads.py --results $(RESULTS)
 
 data: setup ## fetch the paper's pictures (24 MB) into the system's cache, or into DIP_DATA=folder
-	$(BIN)/python scripts/fetch_data.py
+	$(BIN)/python scripts/tools/fetch_data.py
 
 status: setup ## all runs: state, owner, time left, peak
 	@$(BIN)/dip status paths.results=$(RESULTS)
 
 dashboard: setup ## the W&B workspace: to your account after `wandb login`, else checked, and the runs shown in the terminal
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }
-	@$(BIN)/python scripts/dashboard.py --results $(RESULTS)
+	@$(BIN)/python scripts/tools/dashboard.py --results $(RESULTS)
 
 figures: setup ## redraw every committed figure and table from the records, without a fit
-	$(BIN)/python scripts/redraw.py --results $(RESULTS)
+	$(BIN)/python scripts/tools/redraw.py --results $(RESULTS)
 
 report: setup ## one page of all runs, figures and tables, for a browser: RESULTS/report/index.html
 	$(BIN)/dip report paths.results=$(RESULTS)
 
 check-figures: setup ## compare figures and tables with those committed: CSV, MD and JSON by byte, PNG by pixel
-	$(BIN)/python scripts/check_figures.py --results $(RESULTS)
+	$(BIN)/python scripts/tools/check_figures.py --results $(RESULTS)
 
 clean: ## remove caches and trials; runs stay (see clean-runs)
 	rm -rf $(RESULTS)/smoke $(RESULTS)/reproduced/smoke .pytest_cache .mypy_cache .ruff_cache build dist

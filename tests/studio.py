@@ -1,9 +1,10 @@
 """Runs made by hand for what is drawn from them: every number is known or random, and none comes of a fit."""
 
+import ast
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +173,22 @@ def selection(
 
 
 def part_of(script: str, name: str = "draw") -> Any:
-    """Something of a script, which is not run."""
-    sys.path.insert(0, str(SCRIPTS))
+    """Something of a script, such as `figures/fig2`, which is not run."""
+    path = SCRIPTS / f"{script}.py"
+    sys.path.insert(0, str(path.parent))
     try:
-        return runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="drawn")[name]
+        return runpy.run_path(str(path), run_name="drawn")[name]
     finally:
-        sys.path.remove(str(SCRIPTS))
+        sys.path.remove(str(path.parent))
+
+
+def drawings() -> Iterator[tuple[str, str, str]]:
+    """Every script with a page, the page's place in the results, and the function that draws it."""
+    for path in sorted(SCRIPTS.glob("*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run_script":
+                place, function = (ast.unparse(part) for part in node.args[:2])
+                yield path.relative_to(SCRIPTS).with_suffix("").as_posix(), ast.literal_eval(place), function
 
 
 def draw(script: str, *selections: Selection, name: str = "draw") -> Page:

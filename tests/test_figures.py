@@ -64,7 +64,7 @@ def fig2(tmp_path_factory: pytest.TempPathFactory) -> Selection:
 
 
 def test_the_impedance_table_has_medians_ranges_and_ratios_over_the_seeds(fig2: Selection) -> None:
-    page = draw("table_impedance", fig2)
+    page = draw("figures/fig2", fig2, name="draw_table")
     found = [list(row.values()) for row in rows(page)]
     assert found[:4] == [
         ["skip", "natural", "3", "11", "10", "12", "1.00"],
@@ -78,7 +78,7 @@ def test_the_impedance_table_has_medians_ranges_and_ratios_over_the_seeds(fig2: 
 
 def test_a_missing_run_is_a_row_that_says_so_and_leaves_the_others(fig2: Selection, tmp_path: Path) -> None:
     lacking = selection(tmp_path, "fig2", {"architecture": {"name": "skip"}}, *fig2.runs[1:4])
-    page = draw("table_impedance", lacking)
+    page = draw("figures/fig2", lacking, name="draw_table")
     assert [row["seeds"] for row in rows(page)] == ["not run", "3", "3", "3"]
     assert [row["impedance_ratio"] for row in rows(page)] == ["-", "-", "-", "-"]
     assert "dip -m experiment=fig2 scale=smoke" in page.note
@@ -87,7 +87,7 @@ def test_a_missing_run_is_a_row_that_says_so_and_leaves_the_others(fig2: Selecti
 def test_a_figure_that_lacks_a_run_names_the_command(fig2: Selection, tmp_path: Path) -> None:
     lacking = selection(tmp_path, "fig2", {"target": {"name": "natural"}}, *fig2.runs[1:])
     with pytest.raises(ValueError, match=r"1 of 8 runs of fig2 .* make them: dip -m experiment=fig2 scale=smoke"):
-        draw("figure_fig2", lacking)
+        draw("figures/fig2", lacking, name="draw_figure")
 
 
 def part_kept(target: str) -> int:
@@ -104,10 +104,10 @@ def test_a_record_gives_the_same_files_as_the_whole_run(fig2: Selection, tmp_pat
     assert all("records" in run.folder.parts for run in records)
     sides = {run.settings["target"]["name"]: read_image(run.image("target", 0)).shape[1] for run in records}
     assert sides == {"natural": SIDE, "noisy": SIDE, "shuffled": SIDE // 2, "noise": SIDE // 2}
-    for script in ("figure_fig2", "table_impedance"):
-        folder = tmp_path / script
-        whole = files(draw(script, fig2), folder / "whole")
-        assert_same_files(files(draw(script, selection(tmp_path, "fig2", *records)), folder / "record"), whole)
+    of_records = selection(tmp_path, "fig2", *records)
+    for name in ("draw_figure", "draw_table"):
+        whole = files(draw("figures/fig2", fig2, name=name), tmp_path / name / "whole")
+        assert_same_files(files(draw("figures/fig2", of_records, name=name), tmp_path / name / "record"), whole)
 
 
 def test_nothing_of_the_machine_or_the_day_is_in_a_pages_sources(fig2: Selection) -> None:

@@ -46,7 +46,7 @@ def made_up(results: Path, name: str, image: str, task: dict[str, Any], width: i
 
 def page(table: str, results: Path, *fits: Run, pixels: tuple[Run, ...] = (), scale: str = "laptop") -> Page:
     of = (selection(results, f"{kind}_{table}", *runs, scale=scale) for kind, runs in enumerated(fits, pixels))
-    return draw(f"table_{table}", *of)
+    return draw(f"tables/{table}", *of)
 
 
 def enumerated(fits: tuple[Run, ...], pixels: tuple[Run, ...]) -> list[tuple[str, tuple[Run, ...]]]:
@@ -88,7 +88,7 @@ def test_a_row_of_denoising_has_the_scores_in_float(tmp_path: Path) -> None:
     assert agrees(row["ssim"], run.scores("average", "ssim"), 3)
     assert agrees(row["two_replicas"], run.scores("mean_of_2", "psnr"))
     assert agrees(row["noisy"], run.scores("measurement", "psnr")[0])
-    for name in set(part_of("table_denoising", "METHODS")) & set(classical.DENOISERS):
+    for name in set(part_of("tables/denoising", "METHODS")) & set(classical.DENOISERS):
         assert agrees(row[name], psnr(classical.DENOISERS[name](noisy, 25.0), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr"))
     assert (row["seeds"], row["iterations"], row["device"], row["minutes"]) == ("3", "120", "cpu", "1.5")
@@ -239,7 +239,7 @@ def test_at_paper_scale_the_stand_in_has_a_row_once_it_is_run(tmp_path: Path) ->
 
     def stand_in(scale: str) -> list[dict[str, str]]:
         selections = [selection(tmp_path, name, *runs, scale=scale) for name, runs in wanted]
-        return rows(draw("table_denoising", *selections))
+        return rows(draw("tables/denoising", *selections))
 
     wanted: list[tuple[str, tuple[Run, ...]]] = [("table_denoising", ()), ("pixels_denoising", ())]
     wanted += [("fig4_stand_in", (run,))]

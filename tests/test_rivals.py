@@ -79,7 +79,7 @@ def test_pixels_of_another_cut_are_not_set_beside_a_row(tmp_path: Path) -> None:
 
 
 def test_ours_is_compared_with_other_methods_over_the_pictures_that_both_have() -> None:
-    table = part_of("table_inpainting", "TABLE")
+    table = part_of("tables/inpainting", "TABLE")
 
     def row(image: str, **numbers: float) -> Row:
         values = {name: np.array([value - 0.5, value + 0.5]) for name, value in numbers.items()}

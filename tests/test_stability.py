@@ -26,7 +26,7 @@ def test_the_mean_of_so_many_replicas_is_expected_over_all_choices_of_them(tmp_p
         "psnr_mean": np.array([[psnr(images.mean(0))] * 5] * 4),
     }
     run = make_run(tmp_path, "means", seeds=(0, 1, 2, 3), curves=curves)
-    mean_error = part_of("table_stability", "mean_error")
+    mean_error = part_of("studies/stability", "ensemble_error")
     for count in (1, 2, 3, 4):
         some = [
             np.square(images[list(pick)].mean(0) - CLEAN).mean() for pick in itertools.combinations(range(4), count)
@@ -35,9 +35,9 @@ def test_the_mean_of_so_many_replicas_is_expected_over_all_choices_of_them(tmp_p
 
 
 def test_the_plateau_is_as_long_as_the_curve_is_near_its_best() -> None:
-    curve = part_of("table_stability", "Curve")
+    curve = part_of("studies/stability", "Curve")
     values = -np.abs(np.linspace(-8, 8, 201))[None]  # within 0.2 of the best at 5 of 201 points
-    assert part_of("table_stability", "plateau")(curve(np.arange(1, 202), values)).tolist() == [5.0]
+    assert part_of("studies/stability", "plateau")(curve(np.arange(1, 202), values)).tolist() == [5.0]
 
 
 def test_intervals_of_deviations_cover_what_they_are_of_also_where_pictures_differ() -> None:
@@ -89,7 +89,9 @@ def test_the_stability_table_sets_each_source_against_rounding_alone(tmp_path: P
     ]
     waiting = {"experiment": {"name": "study_stability", "varies": "task", "draw": 0}}
     nothing = selection(tmp_path, "study_stopping"), selection(tmp_path, "study_noises")
-    page = draw("table_stability", *nothing, selection(tmp_path, "study_stability", *runs, waiting))
+    page = draw(
+        "studies/stability", *nothing, selection(tmp_path, "study_stability", *runs, waiting), name="draw_table"
+    )
     assert line_of(page, "rounding alone")[1:5] == ["2 pictures", "30.50", "0.30 (0.18 to 0.86)", "-"]
     assert line_of(page, "initial weights")[4].startswith("0.40 (0.00 to 1.4")
     assert line_of(page, "latent z")[4].startswith("0.00 (0.00 to 0.")

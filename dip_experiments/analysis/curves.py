@@ -56,6 +56,26 @@ def value_at(run: Run, column: str, iteration: int) -> Array:
     return np.concatenate(rows)
 
 
+def ensemble_error(run: Run, count: int) -> Array:
+    """Return the mean squared error of the mean of `count` replicas, expected over all choices of them.
+
+    E_k = E_1 / k + (1 - 1 / k) C, where C is the mean product of two replicas' errors, which follows from E_1 and E_R.
+
+    Returns:
+        One value for each of `curve_points`.
+    """
+    single = (10 ** (-curve_of(run, "psnr_average").values / 10)).mean(0)
+    of_all = 10 ** (-curve_of(run, "psnr_mean").values[0] / 10)
+    replicas = len(run.seeds)
+    shared = (of_all - single / replicas) / (1 - 1 / replicas)
+    return np.asarray(single / count + (1 - 1 / count) * shared)
+
+
+def to_decibels(error: Array) -> Array:
+    """Return the PSNR of a mean squared error of values in [0, 1]."""
+    return np.asarray(-10 * np.log10(error))
+
+
 def band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
     """Mean over the seeds as a line; their range as a band."""
     at, values = curve.iterations, curve.values

@@ -42,7 +42,7 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
         select: finds the runs of an experiment.
         asked: for every selection the experiment and its own words; those of the command line are added to each.
     """
-    arguments = command_line(draw.__doc__)
+    arguments = command_line(sys.modules[draw.__module__].__doc__)
     scale, results = arguments.scale, arguments.results
     origin: Origin = "records" if arguments.records else "runs"
     folder = drawings_folder(results, scale, origin)
@@ -88,7 +88,7 @@ def command_line(description: str | None) -> argparse.Namespace:
 
     The words may be all of a request to dip: those that only say how its jobs are carried out are left out.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="laptop", help="one of conf/scale")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--records", action="store_true", help="draw what the records have, not one's own runs")

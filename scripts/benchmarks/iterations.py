@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench_start import command_line, save
+from start import command_line, save
 from torch.profiler import profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves

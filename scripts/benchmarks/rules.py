@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 import torch
-from bench import CASES, SMOKE, Case, seconds, started_fit
-from bench_start import command_line, save
+from iterations import CASES, SMOKE, Case, seconds, started_fit
+from start import command_line, save
 
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.memory import keep_freed_memory

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from bench_start import command_line, save
+from start import command_line, save
 
 from dip_experiments.threads import CHOSEN
 

@@ -1,4 +1,7 @@
-"""Figure 10 of the paper: a dark, noisy picture restored with the help of one in flashlight."""
+"""Figure 10 of the paper: a dark, noisy image restored with the help of a flash image.
+
+Experiment: fig10. Writes: figures/fig10. Command: make reproduce-fig10
+"""
 
 import sys
 

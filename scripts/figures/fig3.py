@@ -1,4 +1,7 @@
-"""Figure 3 of the paper: a JPEG is restored blindly, and its blocks come back in the end."""
+"""Figure 3 of the paper: a JPEG is restored blindly, and its blocks come back in the end.
+
+Experiment: fig3. Writes: figures/fig3. Command: make reproduce-fig3
+"""
 
 import sys
 

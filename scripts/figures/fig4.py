@@ -1,4 +1,7 @@
-"""Figure 4 of the paper: blind denoising of F16 over the iterations, beside methods that know the noise."""
+"""Figure 4 of the paper: blind denoising of F16 over the iterations, with methods that know the noise level.
+
+Experiment: fig4. Writes: figures/fig4. Command: make reproduce-fig4 EXTRAS=bm3d
+"""
 
 import sys
 

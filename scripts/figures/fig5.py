@@ -1,4 +1,7 @@
-"""Figure 5 of the paper: super-resolution of the zebra, x4 and x8."""
+"""Figure 5 of the paper: super-resolution of the zebra, x4 and x8.
+
+Experiment: fig5. Writes: figures/fig5. Command: make reproduce-fig5
+"""
 
 import sys
 

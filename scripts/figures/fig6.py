@@ -1,4 +1,7 @@
-"""Figure 6 of the paper: what fills a large hole depends on the learning rate."""
+"""Figure 6 of the paper: what fills a large hole depends on the learning rate.
+
+Experiment: fig6. Writes: figures/fig6. Command: make reproduce-fig6
+"""
 
 import sys
 

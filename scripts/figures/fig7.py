@@ -1,4 +1,7 @@
-"""Figure 7 of the paper: a picture under letters, and one of which half of the pixels are missing."""
+"""Figure 7 of the paper: inpainting of an image under letters, and of one with half of its pixels missing.
+
+Experiments: fig7_text, fig7_missing. Writes: figures/fig7. Command: make reproduce-fig7
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Figure 8 of the paper: large holes filled by networks of another depth and kind, with the error inside the holes."""
+"""Figure 8 of the paper: large holes filled by networks of different depth and kind, with the error inside the holes.
+
+Experiments: fig8, fig8_others. Writes: figures/fig8. Command: make reproduce-fig8
+"""
 
 import sys
 

@@ -1,8 +1,11 @@
-"""The paper's supplement: a face of which 2 % of the pixels are known."""
+"""The paper's supplement: inpainting of a face of which 2 % of the pixels are known.
+
+Experiment: kate98. Writes: figures/kate98. Command: make reproduce-kate98
+"""
 
 import sys
 
-from figure_fig7 import CORNERS, MIDDLE, rival
+from fig7 import CORNERS, MIDDLE, rival
 
 from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.figure_cli import run_script

@@ -1,4 +1,7 @@
-"""The paper's supplement, "prior effect": super-resolution by pixels, by total variation, and by the network."""
+"""The paper's supplement, "prior effect": super-resolution by pixels, by total variation, and by the network.
+
+Experiment: prior_effect. Writes: figures/prior_effect. Command: make reproduce-prior-effect
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""What the command restore_noisy gives, beside the noisy picture, other methods and the clean one."""
+"""Two noisy images restored by `dip restore_noisy`, with other methods and the clean images.
+
+Experiment: restored. Writes: figures/restored. Command: make restored EXTRAS=bm3d
+"""
 
 import sys
 

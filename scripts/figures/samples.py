@@ -1,4 +1,7 @@
-"""Samples from the prior: pictures that random networks show before any fit, and their power spectra."""
+"""The paper's supplement: samples from the prior, images of random networks before any fit, and their power spectra.
+
+Experiment: samples. Writes: figures/samples. Command: make samples
+"""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Settings per picture: which of four the split chooses without the clean picture, and which one that would choose."""
+"""Settings per image: which of four the split chooses without the clean image, and which one the oracle chooses.
+
+Experiment: study_selection. Writes: tables/selection. Command: make study-stability
+"""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,17 +1,27 @@
-"""What table and figure of the trajectory share: its settings in words, and what others' curves stand beside ours."""
+"""PSNR over the iterations with the PyTorch of 2018 and today's, compared with the authors' images and code.
 
-from collections.abc import Mapping
+Experiment: trajectory. Writes: figures/trajectory, tables/trajectory. Command: make table-trajectory
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
-from numpy.typing import NDArray
 
+from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.curves import Curve, add_row, band, curve_of, tabulated, value_at
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import seed_words, size_words
+from dip_experiments.analysis.run_data import Array, peak_iterations, peaks
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
+from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.published import code_curves, trajectory
-from dip_experiments.runner.select_runs import PRECISIONS
+from dip_experiments.runner.select_runs import PRECISIONS, select
 from dip_experiments.store import Job, Run, Selection, waiting
 
-Array = NDArray[np.float64]
 WORDS = {
     "gamma_uniform": "uniform",
     "gamma_one": "one (today)",
@@ -19,12 +29,46 @@ WORDS = {
     "perturbation_weak": "uniform, p 1/50",
 }
 F16 = "cset9/f16"
-ASKED = (
+REQUESTS = (
     ["trajectory"],
     ["trajectory", "replicas=1", "seed=0,1,2", "precision=float32,bf16"],
     ["trajectory", "image=cset9/house", "experiment.setting=gamma_uniform", "precision=float32,bf16"],
 )
 """The grid, the same seed by seed in both precisions, and one setting in both."""
+TITLES = {
+    "picture": "picture",
+    "setting": "gamma",
+    "output_early": "early",
+    "output_late": "late",
+    "average_late": "averaged",
+    "oracle_peak_output": "peak",
+    "oracle_peak_at": "at",
+}
+COLUMNS = (
+    *TITLES,
+    "image",
+    "seeds",
+    "size",
+    "unperturbed_last",
+    "iterations",
+    "device",
+    "precision",
+    "seconds_per_iteration_and_seed",
+)
+ABOVE = """\
+Denoising of the authors' noisy pictures at sigma 25 (Figure 4) with what changed between the PyTorch of 2018 and
+today's; `gamma` says how the norms start; `aligned`: corners, when upsampling, as before PyTorch 0.4; `p 1/50`: a
+perturbation of the latent of that sigma_p instead of 1/30. PSNR in dB of single outputs, mean over the seeds (half
+their range), early at iteration {early} and late at {late}; `averaged` is of the average, late; peaks are the oracle's,
+of single outputs. The authors' own numbers are of F16: {source}."""
+SOURCES = {
+    True: "computed from the pictures on their project page, 512 x 512, one run",
+    False: "their public code as we ran it, with their network and settings, on the middle 128 x 128",
+}
+COLOURS = {"gamma_uniform": BLUE, "gamma_one": ORANGE, "corners_aligned": GREEN, "perturbation_weak": RED}
+MEANING = "aligned: corners, when upsampling; p: sigma_p of the latent's perturbation, else 1/30"
+LEAST = 20.0
+"""dB from which on curves are drawn: before, all are alike."""
 
 
 @dataclass(frozen=True)
@@ -118,3 +162,124 @@ def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
     return tuple(job.run for job in jobs if job.run)
+
+
+def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Page:
+    """Writes tables/trajectory."""
+    common = [job.words for job in both.jobs]
+    rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
+    scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
+    early, late = next((row.words["fit"]["keep"] for row in rows), (0, 0))
+    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
+    for row in rows:
+        add_row(columns, *(cells(row, early, late) if row.runs else not_run(row)))
+    if late:
+        add_row(columns, *their_cells(theirs(scale), early, late))
+    above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
+    runs = [run for row in rows for run in row.runs]
+    note = "\n".join(filter(None, [still_waiting(rest, by_seed), still_waiting(both, by_seed)]))
+    return table_page(columns, TITLES, runs, above, note)
+
+
+def place(row: Row) -> tuple[str, int]:
+    """By picture, then by what it tries."""
+    return row.words["image"]["name"], list(WORDS).index(row.words["experiment"]["setting"])
+
+
+def not_run(row: Row) -> tuple[str, ...]:
+    """The row of settings that were not run yet."""
+    rest = len(TITLES) - 3, len(COLUMNS) - len(TITLES) - 1
+    return (named(row), row.said, NOT_RUN, *[NONE] * rest[0], row.words["image"]["name"], *[NONE] * rest[1])
+
+
+def named(row: Row) -> str:
+    """A picture without its set: all are of the nine with the authors' noise."""
+    return str(row.words["image"]["name"]).split("/")[-1]
+
+
+def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
+    """The row of a job's runs."""
+    runs, first = row.runs, row.runs[0]
+
+    def each(of: Callable[[Run], Array], form: str = ".2f") -> str:
+        return spread(np.concatenate([of(run) for run in runs]), form)
+
+    iterations = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
+    return (
+        named(row),
+        row.said,
+        each(lambda run: value_at(run, "psnr_reference", early)),
+        each(lambda run: value_at(run, "psnr_reference", late)),
+        each(lambda run: value_at(run, "psnr_average", late)),
+        each(lambda run: peaks(run, "psnr_reference")),
+        each(lambda run: peak_iterations(run, "psnr_reference"), ".0f"),
+        row.words["image"]["name"],
+        " + ".join(map(seed_words, runs)),
+        size_words(first),
+        each(lambda run: run.scores("unperturbed", "psnr")),
+        str(first.summary["iterations"]),
+        ", ".join(dict.fromkeys(run.provenance["device"] for run in runs)),
+        ", ".join(dict.fromkeys(run.settings["precision"] for run in runs)),
+        f"{sum(run.summary['wall_seconds'] for run in runs) / iterations:.3f}",
+    )
+
+
+def their_cells(curves: Theirs, early: int, late: int) -> tuple[str, ...]:
+    """The row of the authors: what is not known of it is left out."""
+    at = [curves.output[:, curves.iteration == n][:, 0] for n in (early, late)]
+    average = NONE if curves.average is None else spread(curves.average[:, curves.iteration == late][:, 0])
+    ended = curves.iteration[-1] < 1000
+    peak, where = curves.output.max(1), curves.iteration[curves.output.argmax(1)]
+    peaked = (NONE, NONE) if ended else (spread(peak), spread(where, ".0f"))
+    known = (F16.split("/")[-1], curves.name, *map(spread, at), average, *peaked, F16, str(len(curves.output)))
+    return known + (NONE,) * (len(COLUMNS) - len(known))
+
+
+def spread(values: Sequence[float] | Array, form: str = ".2f") -> str:
+    """Mean, and half the range where there are several."""
+    mean, half = (format(float(value), form) for value in (np.mean(values), np.ptp(values) / 2))
+    return mean if len(values) == 1 else f"{mean} ({half})"
+
+
+def draw_figure(grid: Selection, by_seed: Selection) -> Page:
+    """Draws figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
+    rows, note = [row for row in rows_of(grid, by_seed) if row.runs], still_waiting(grid, by_seed)
+    runs = [run for row in rows for run in row.runs]
+    if not rows:
+        raise ValueError(note)
+    images = list(dict.fromkeys(row.words["image"]["name"] for row in rows))
+    figure, panels = plt.subplots(1, len(images), figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
+    numbers: dict[str, Curve] = {}
+    for image, axis in zip(images, panels[0], strict=True):
+        if image == F16:
+            curves = theirs(grid.scale)
+            shown = Curve(curves.iteration.astype(int), curves.output)
+            band(axis, shown, "black", curves.name)
+            numbers[f"{image}, {curves.name}"] = shown
+        for row in (row for row in rows if row.words["image"]["name"] == image):
+            label = f"gamma {row.said}"
+            curve = joined([curve_of(run, "psnr_reference") for run in row.runs])
+            style = "-" if row is next(one for one in rows if one.words == row.words) else "--"
+            band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label, style)
+            numbers[f"{image}, {label}"] = curve
+        axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
+        axis.set_ylim(bottom=LEAST)
+        axis.set_xlim(left=0)
+        axis.legend(loc="lower right", fontsize=8)
+    seeds = ", ".join(map(str, sorted({seed for run in runs for seed in run.seeds})))
+    figure.suptitle(f"Denoising, sigma 25: {size_words(runs[0])}; seeds {seeds}\n{MEANING}", fontsize=9)
+    return Page(figure, tabulated(numbers, "curve", "psnr"), runs, note)
+
+
+def joined(curves: Sequence[Curve]) -> Curve:
+    """Curves of the same length as one of all their seeds."""
+    return Curve(curves[0].iterations, np.concatenate([curve.values for curve in curves]))
+
+
+if __name__ == "__main__":
+    sys.exit(
+        max(
+            run_script("figures/trajectory", draw_figure, select, *REQUESTS[:2]),
+            run_script("tables/trajectory", draw_table, select, *REQUESTS),
+        )
+    )

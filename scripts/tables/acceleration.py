@@ -1,4 +1,7 @@
-"""The table of ways to fewer iterations: peak PSNR and time beside those of the paper's settings."""
+"""Ways to need fewer iterations: peak PSNR and time, compared with the paper's settings.
+
+Experiments: precision, acceleration. Writes: tables/acceleration. Command: make table-acceleration
+"""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +19,7 @@ from dip_experiments.store import Run, Selection, waiting
 PAPER = (0.01, [0.9, 0.999])
 """Rate and betas of Adam (authors)."""
 UNIFORM = "architecture.gamma=uniform"
-ASKED = (
+REQUESTS = (
     ["precision", "precision=float32"],
     ["precision", "precision=float32", UNIFORM],
     ["acceleration"],
@@ -113,4 +116,4 @@ def peak_at(run: Run) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/acceleration", draw, select, *ASKED))
+    sys.exit(run_script("tables/acceleration", draw, select, *REQUESTS))

@@ -1,13 +1,17 @@
-"""Ours against every number that the paper prints, at its own size: within 0.3 dB or not, and why not."""
+"""Ours and every number that the paper prints, at its own size: within 0.3 dB or not, and why not.
+
+Experiments: table_denoising, table_super_resolution, table_inpainting, fig4.
+Writes: tables/fidelity. Command: make table-fidelity
+"""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from table_denoising import TABLE as DENOISING
-from table_inpainting import TABLE as INPAINTING
-from table_super_resolution import TABLE as SUPER_RESOLUTION
+from denoising import TABLE as DENOISING
+from inpainting import TABLE as INPAINTING
+from super_resolution import TABLE as SUPER_RESOLUTION
 
 from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.curves import add_row
@@ -124,7 +128,7 @@ def words(
     return (of, image, f"{theirs:.2f}", *compared, seeds, NONE if ours is None else note, of, metric, *rest, source)
 
 
-ASKED = (["table_denoising"], ["table_super_resolution"], ["table_inpainting"], ["fig4"])
+REQUESTS = (["table_denoising"], ["table_super_resolution"], ["table_inpainting"], ["fig4"])
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/fidelity", draw, select, *ASKED))
+    sys.exit(run_script("tables/fidelity", draw, select, *REQUESTS))

@@ -1,4 +1,7 @@
-"""The tables of reduced precision: quality of denoising, and Figure 2's iterations, in float32 and in bfloat16."""
+"""Reduced precision: quality of denoising, and Figure 2's iterations, in float32 and in bfloat16.
+
+Experiments: precision, precision_fig2. Writes: tables/precision, tables/precision_fig2. Command: make table-precision
+"""
 
 import sys
 from collections.abc import Mapping

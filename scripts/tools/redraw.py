@@ -8,15 +8,16 @@ from itertools import product
 from pathlib import Path
 
 SCALES = ("laptop", "paper")
-DEMO = ("figure_fig2.py", "table_impedance.py")
-"""What there is at scale demo."""
-SCRIPTS = Path(__file__).parent
+SCRIPTS = Path(__file__).parents[1]
+DEMO = SCRIPTS / "figures/fig2.py"
+"""The script of what there is at scale demo."""
+FOLDERS = ("figures", "tables", "studies")
 
 
 def redraw(script: Path, scale: str, results: str) -> int:
     """Exit code of a drawing script at one scale; where it has nothing to draw, that is said and no failure."""
     sys.argv = [str(script), "--scale", scale, "--results", results, "--records", "--if-kept"]
-    sys.path[0] = str(SCRIPTS)  # where scripts find each other
+    sys.path[0] = str(script.parent)  # where scripts find each other
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as end:
@@ -31,8 +32,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", default="results")
     results = parser.parse_args().results
-    scripts = sorted([*SCRIPTS.glob("figure_*.py"), *SCRIPTS.glob("table_*.py")])
-    asked = [*((SCRIPTS / name, "demo") for name in DEMO), *product(scripts, SCALES)]
+    scripts = [script for folder in FOLDERS for script in sorted((SCRIPTS / folder).glob("*.py"))]
+    asked = [(DEMO, "demo"), *product(scripts, SCALES)]
     with ProcessPoolExecutor(2) as processes:
         codes = list(processes.map(redraw, *zip(*asked, strict=True), [results] * len(asked)))
     for (script, scale), code in zip(asked, codes, strict=True):

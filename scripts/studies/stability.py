@@ -1,19 +1,25 @@
-"""How much results vary: peaks over pictures, draws of noise and replicas, what from, and what rounding alone makes."""
+"""How much results vary: peaks over images, noise draws and replicas, the sources of it, and rounding alone.
+
+Experiments: study_stopping, study_noises, study_stability.
+Writes: figures/stability, tables/stability. Command: make study-stability
+"""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from dip_experiments.analysis.artifact import Page
 from dip_experiments.analysis.confidence import Interval, picture_means
-from dip_experiments.analysis.curves import Curve, add_row, curve_of
-from dip_experiments.analysis.deviations import Spread, spread
+from dip_experiments.analysis.curves import Curve, add_row, curve_of, ensemble_error, tabulated, to_decibels
+from dip_experiments.analysis.deviations import Spread, pooled_variance, spread
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import counted
 from dip_experiments.analysis.run_data import Array, peak_iterations, peaks
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image, waiting
@@ -33,6 +39,8 @@ SOURCES = {
 ALL_ELSE = "all else"
 """Weights, latent and perturbations, of one noisy picture."""
 NOISES = {"gaussian10": "sigma 10", "gaussian25": "sigma 25", "gaussian50": "sigma 50"}
+COLOURS = dict(zip(NOISES, (BLUE, ORANGE, RED), strict=True))
+SHADES = ("0.7", GREEN, BLUE)
 Runs = Mapping[str, Sequence[Run]]
 """Those of all draws, by picture."""
 NUMBERS = (
@@ -60,7 +68,7 @@ output, the PSNR at a fixed iteration (1800, or the last one), `plateau`, the it
 best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so many."""
 
 
-def draw(noises: Selection, weak: Selection, sources: Selection) -> Page:
+def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Page:
     """Writes tables/stability."""
     jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
     looks = {"image": lambda words: str(words["image"]["name"]), "varies": varies, "draw": draw_of}
@@ -156,7 +164,7 @@ def draw_of(words: Mapping[str, Any]) -> str:
 def cells(run: Run) -> Sequence[str]:
     """The numbers of one line."""
     at, peak, curve = at_best(run), best(run), curve_of(run, "psnr_average")
-    means = [f"{decibels(mean_error(run, count)).max():.2f}" if has_mean(run) else NONE for count in COUNTS]
+    means = [f"{to_decibels(ensemble_error(run, count)).max():.2f}" if has_mean(run) else NONE for count in COUNTS]
     return (
         f"{at.mean():.0f}",
         f"{at.std(ddof=1):.0f}",
@@ -167,6 +175,11 @@ def cells(run: Run) -> Sequence[str]:
         f"{peaks(run, 'psnr_reference').mean():.2f}",
         *means,
     )
+
+
+def has_mean(run: Run) -> bool:
+    """Return if the PSNR of the replicas' mean is in the run."""
+    return "psnr_mean" in run.summary["final"]
 
 
 def fixed(run: Run) -> NDArray[np.float64]:
@@ -182,33 +195,102 @@ def plateau(curve: Curve) -> NDArray[np.float64]:
     return (inside * np.gradient(curve.iterations.astype(float))).sum(1)
 
 
-def has_mean(run: Run) -> bool:
-    """Whether the PSNR of the replicas' mean was recorded."""
-    return "psnr_mean" in run.summary["final"]
-
-
-def mean_error(run: Run, count: int) -> NDArray[np.float64]:
-    """Mean squared error of the mean of `count` replicas, expected over all choices of them, at `curve_points`.
-
-    E_k = E_1 / k + (1 - 1 / k) C, with C the mean product of two replicas' errors, which E_1 and E_R tell.
-    """
-    one = (10 ** (-curve_of(run, "psnr_average").values / 10)).mean(0)
-    everyone = 10 ** (-curve_of(run, "psnr_mean").values[0] / 10)
-    replicas = len(run.seeds)
-    shared = (everyone - one / replicas) / (1 - 1 / replicas)
-    return np.asarray(one / count + (1 - 1 / count) * shared)
-
-
-def decibels(error: NDArray[np.float64]) -> NDArray[np.float64]:
-    """PSNR."""
-    return np.asarray(-10 * np.log10(error))
-
-
-ASKED = (
+REQUESTS = (
     ["study_stopping", "experiment.kind=plain"],
     ["study_noises", "experiment.kind=plain", "experiment.noise=gaussian10"],
     ["study_stability"],
 )
 
+
+def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Page:
+    """Draws figures/stability."""
+    runs = [*weak.runs, *noises.runs]
+    there = {run.settings["experiment"]["noise"] for run in runs}
+    there |= {run.settings["experiment"]["varies"] for run in sources.runs}
+    if lacking := [name for name in (*NOISES, *SOURCES) if name not in there]:
+        commands = "; ".join(one.command for one in (noises, weak, sources))
+        raise ValueError(f"no run of {', '.join(lacking)}; make them: {commands}")
+    figure, (part,) = sheet(3.2)
+    where, what, buys = part.subplots(1, 3)
+    scatter(where, runs)
+    shares(what, sources.runs)
+    curves = averaging(buys, runs)
+    pictures, draws = (len({name(run) for run in runs}) for name in (picture, noisy_picture))
+    title = f"How much results vary, with what, and what the mean of replicas gains: {counted(pictures, 'picture')}"
+    figure.suptitle(f"{title}, {counted(draws, 'noise draw')} of {len(runs[0].seeds)} replicas", fontsize=9)
+    numbers = tabulated(curves, "replicas", "gain")
+    return Page(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
+
+
+def picture(run: Run) -> str:
+    """Return the picture's name."""
+    return str(run.settings["image"]["name"])
+
+
+def noisy_picture(run: Run) -> tuple[str, int]:
+    """Return what tells a draw of a picture's noise, which three strengths of it share."""
+    return picture(run), run.settings["seed"]
+
+
+def scatter(axis: Axes, runs: list[Run]) -> None:
+    """Best iteration and best PSNR of every replica, draw, picture and noise."""
+    for noise, label in NOISES.items():
+        some = [run for run in runs if run.settings["experiment"]["noise"] == noise]
+        at, peak = (np.concatenate([values(run) for run in some]) for values in (at_best, best))
+        axis.plot(at, peak, "o", color=COLOURS[noise], label=label, markersize=3, alpha=0.6)
+    axis.set(xscale="log", xlabel="best iteration (oracle)", ylabel="best PSNR (dB)", title="pictures and replicas")
+    plain_ticks(axis, 500, 1000, 2000)
+    axis.legend(fontsize=8)
+
+
+def plain_ticks(axis: Axes, *at: float) -> None:
+    """Ticks of a logarithmic axis there alone, in plain numbers."""
+    axis.set_xticks(at, [f"{value:g}" for value in at])
+    axis.minorticks_off()
+
+
+def shares(axis: Axes, runs: list[Run]) -> None:
+    """Draw the deviation of the best PSNR over replicas that differ in one thing alone: 95 %, a point each picture."""
+    for place, source in enumerate(SOURCES):
+        some = groups(by_picture([run for run in runs if run.settings["experiment"]["varies"] == source]), best)
+        found = spread(some).deviation
+        colour = "0.6" if source == NULL else "0.8"
+        axis.bar(place, found.value, color=colour)
+        axis.plot([place, place], [found.low, found.high], color="black", linewidth=1)
+        each = [pooled_variance(values)[0] ** 0.5 for values in some.values()]
+        axis.plot(np.full(len(each), place + 0.2), each, "o", color=BLUE, markersize=4)
+        if source == NULL:
+            axis.axhspan(found.low, found.high, color="0.6", alpha=0.25, linewidth=0)
+    axis.set_xticks(range(len(SOURCES)), list(SOURCES.values()), fontsize=7, rotation=25, ha="right")
+    axis.set(ylabel="deviation of the best PSNR (dB)", title="only this varies (95 %)")
+
+
+def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:
+    """PSNR of the mean of so many replicas less that of one at its best, over iterations as parts of the best one."""
+    grid, curves = np.geomspace(0.2, 4, 80), {}
+    for count, shade in zip(COUNTS, SHADES, strict=True):
+        rows = []
+        for run in filter(has_mean, runs):
+            one = to_decibels(ensemble_error(run, 1))
+            at = curve_of(run, "psnr_average").iterations
+            gains = to_decibels(ensemble_error(run, count)) - one.max()
+            rows.append(np.interp(grid, at / at[one.argmax()], gains, right=np.nan))
+        there = np.isfinite(rows).any(0)  # not later than the longest fit
+        gain = np.full(len(grid), np.nan)
+        gain[there] = np.nanmean(np.array(rows)[:, there], axis=0)
+        axis.plot(grid, gain, color=shade, label=f"{count}")
+        curves[str(count)] = Curve(np.arange(1, len(grid) + 1), gain[None])
+    axis.set(xscale="log", xlabel="iteration / best one of a single fit", ylabel="gain (dB)", title="mean of replicas")
+    axis.set_ylim(-1.5)
+    plain_ticks(axis, 0.5, 1, 2)
+    axis.legend(title="replicas", fontsize=8)
+    return curves
+
+
 if __name__ == "__main__":
-    sys.exit(run_script("tables/stability", draw, select, *ASKED))
+    sys.exit(
+        max(
+            run_script("figures/stability", draw_figure, select, *REQUESTS),
+            run_script("tables/stability", draw_table, select, *REQUESTS),
+        )
+    )

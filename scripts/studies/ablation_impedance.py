@@ -1,4 +1,8 @@
-"""Impedance of several networks, beside how well they denoise: is it what makes a good denoiser?"""
+"""Impedance of several networks and how well they denoise: does impedance make a good denoiser?
+
+Experiment: ablation_impedance.
+Writes: figures/ablation_impedance, tables/ablation_impedance. Command: make ablation-impedance
+"""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +16,7 @@ from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import iterations_explained
 from dip_experiments.analysis.run_data import peaks
+from dip_experiments.analysis.style import BLUE, name_points, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -53,7 +58,7 @@ class Measured:
         return self.iterations[target] / natural if np.isfinite(natural) else np.nan
 
 
-def draw(selection: Selection) -> Page:
+def draw_table(selection: Selection) -> Page:
     """Writes tables/ablation_impedance."""
     columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
     found = measured(selection)
@@ -155,5 +160,51 @@ def verdict(networks: Mapping[str, Measured]) -> str:
     )
 
 
+def draw_figure(selection: Selection) -> Page:
+    """Draws figures/ablation_impedance."""
+    every = measured(selection)
+    if not every:
+        raise ValueError(f"no network has runs of all its targets; {selection.waiting}")
+    networks = fitting(every)
+    figure, (part,) = sheet(4.2)
+    axis = part.subplots()
+    columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
+    points: dict[str, tuple[float, float]] = {}
+    for name, network in networks.items():
+        interval, x = network.impedance, impedance_of(network)
+        reached = bool(np.isfinite(x))
+        x = x if reached else bound(network)
+        if np.isfinite(interval.low):
+            axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
+        axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
+        points[name.replace("_", " ")] = (x, network.psnr)
+        numbers = (x, interval.low, interval.high)
+        add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
+    axis.set(
+        xscale="log",
+        xticks=(0.2, 0.5, 1, 2, 5, 10, 20),
+        xticklabels=("0.2", "0.5", "1", "2", "5", "10", "20"),
+        xlabel="impedance: iterations for the shuffled image by those for the image (arrow: more)",
+        ylabel="denoising: best PSNR of the average (dB, oracle)",
+    )
+    axis.minorticks_off()
+    axis.margins(x=0.08)
+    known = told(every)
+    found = correlation(known)
+    words = f"rank correlation {found.value:+.2f} ({found.words}) over {len(known)} networks"
+    if without := [name for name in every if name not in networks]:
+        words += f"\nnot even the natural image was fitted by {', '.join(without)}"
+    if unknown := [name for name in networks if name not in known]:
+        words += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
+    figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
+    name_points(figure, axis, points)
+    return Page(figure, columns, selection.runs, selection.waiting)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script("tables/ablation_impedance", draw, select, ["ablation_impedance"]))
+    sys.exit(
+        max(
+            run_script("figures/ablation_impedance", draw_figure, select, ["ablation_impedance"]),
+            run_script("tables/ablation_impedance", draw_table, select, ["ablation_impedance"]),
+        )
+    )

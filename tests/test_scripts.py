@@ -1,0 +1,55 @@
+"""Every drawing script says at its top what it draws, from which experiments, and by which command."""
+
+import ast
+import re
+
+import pytest
+from studio import SCRIPTS, drawings, part_of
+
+ROOT = SCRIPTS.parent
+PAGES: dict[str, list[str]] = {}
+for _script, _place, _ in drawings():
+    PAGES.setdefault(_script, []).append(_place)
+TARGETS = set(re.findall(r"^([a-z0-9-]+)[^=\n]*:", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def said(script: str, what: str) -> list[str]:
+    """The entries after `Experiments:` or the like in a script's docstring."""
+    text = ast.get_docstring(ast.parse((SCRIPTS / f"{script}.py").read_text())) or ""
+    found = re.search(rf"\b{what}: (.*?)(?:\. |\.?\n(?=[A-Z])|\.?$)", text, re.DOTALL)
+    assert found, f"{script}: its docstring has no `{what}:`"
+    return re.split(r",\s+", found[1])
+
+
+def test_every_committed_figure_and_table_has_its_script() -> None:
+    committed = {f"{path.parent.name}/{path.stem}" for path in (ROOT / "results").glob("*/[ft]*s/*.csv")}
+    assert committed <= {place for places in PAGES.values() for place in places}
+    assert len(committed) > 25
+
+
+@pytest.mark.parametrize("script", PAGES)
+def test_a_script_says_what_it_writes_from_what_and_by_which_command(script: str) -> None:
+    assert said(script, "Writes") == PAGES[script]
+    assert {
+        name for name in said(script, "Experiments?") if not (ROOT / f"conf/experiment/{name}.yaml").exists()
+    } == set()
+    (command,) = said(script, "Command")
+    assert re.fullmatch(r"make [a-z0-9-]+( EXTRAS=\w+)?", command)
+    assert command.split()[1] in TARGETS
+
+
+@pytest.mark.parametrize("script", PAGES)
+def test_a_script_names_the_experiments_it_composes(script: str) -> None:
+    text = (SCRIPTS / f"{script}.py").read_text()
+    asked = part_of(script, "REQUESTS") if "REQUESTS =" in text else ast.literal_eval(f"[{last_lists(text)}]")
+    assert {request[0] for request in asked} == set(said(script, "Experiments?"))
+
+
+def last_lists(text: str) -> str:
+    """The requests that stand in the calls of `run_script` themselves."""
+    return ", ".join(
+        ast.unparse(request)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_script"
+        for request in node.args[3:]
+    )
