@@ -1,8 +1,10 @@
 """Runs made by hand for what is drawn from them: every number is known or random, and none comes of a fit."""
 
 import ast
+import re
 import runpy
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +34,8 @@ from dip_experiments.store import (
 
 EPOCHS = dict.fromkeys(Observers.model_fields, 9)
 """Of a day on which no rule is older than its code."""
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
 SIDE, ITERATIONS, SEEDS = 64, 120, (3, 4)
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
 CLEAN = load_image("coffee", None, SIDE, "resize")
@@ -180,6 +183,14 @@ def part_of(script: str, name: str = "draw") -> Any:
         return runpy.run_path(str(path), run_name="drawn")[name]
     finally:
         sys.path.remove(str(path.parent))
+
+
+def make_targets() -> set[str]:
+    """The targets that make can be given by name."""
+    database = subprocess.run(
+        ["make", "-pRrqf", "Makefile", ":"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    return set(re.findall(r"^\.PHONY: (.*)", database.stdout, re.MULTILINE)[0].split())
 
 
 def drawings() -> Iterator[tuple[str, str, str]]:

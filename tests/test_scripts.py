@@ -2,15 +2,14 @@
 
 import ast
 import re
+import subprocess
 
 import pytest
-from studio import SCRIPTS, drawings, part_of
+from studio import ROOT, SCRIPTS, drawings, make_targets, part_of
 
-ROOT = SCRIPTS.parent
 PAGES: dict[str, list[str]] = {}
 for _script, _place, _ in drawings():
     PAGES.setdefault(_script, []).append(_place)
-TARGETS = set(re.findall(r"^([a-z0-9-]+)[^=\n]*:", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def said(script: str, what: str) -> list[str]:
@@ -35,7 +34,7 @@ def test_a_script_says_what_it_writes_from_what_and_by_which_command(script: str
     } == set()
     (command,) = said(script, "Command")
     assert re.fullmatch(r"make [a-z0-9-]+( EXTRAS=\w+)?", command)
-    assert command.split()[1] in TARGETS
+    assert command.split()[1] in make_targets()
 
 
 @pytest.mark.parametrize("script", PAGES)
@@ -53,3 +52,12 @@ def last_lists(text: str) -> str:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_script"
         for request in node.args[3:]
     )
+
+
+def test_make_alone_prints_every_target_on_one_screen() -> None:
+    printed = subprocess.run(["make"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    lines = printed.splitlines()
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 100
+    spelled_out = re.sub(r"(\w+-)\{([\w,]+)\}", lambda m: " ".join(m[1] + end for end in m[2].split(",")), printed)
+    assert make_targets() - set(re.findall(r"[a-z0-9-]+", spelled_out)) == {"help"}
