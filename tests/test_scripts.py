@@ -60,4 +60,4 @@ def test_make_alone_prints_every_target_on_one_screen() -> None:
     assert len(lines) <= 45
     assert max(map(len, lines)) <= 100
     spelled_out = re.sub(r"(\w+-)\{([\w,]+)\}", lambda m: " ".join(m[1] + end for end in m[2].split(",")), printed)
-    assert make_targets() - set(re.findall(r"[a-z0-9-]+", spelled_out)) == {"help"}
+    assert make_targets() - set(re.findall(r"[a-z0-9-]+", spelled_out)) <= {"help"}
