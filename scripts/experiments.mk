@@ -27,7 +27,7 @@ define compare
 
 endef
 define baselines
-$(BIN)/dip rivals $(1) scale=$(SCALE) paths.results=$(RESULTS) $(ARGS)
+$(BIN)/dip baselines $(1) scale=$(SCALE) paths.results=$(RESULTS) $(ARGS)
 
 endef
 # $(call reproduce,requests,script): fits, figures and tables of one's own runs in RESULTS/reproduced, comparison. A

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from conftest import composed, load_image
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.style import style
 from dip_experiments.config.settings import read_settings
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
@@ -202,19 +202,19 @@ def drawings() -> Iterator[tuple[str, str, str]]:
                 yield path.relative_to(SCRIPTS).with_suffix("").as_posix(), ast.literal_eval(place), function
 
 
-def draw(script: str, *selections: Selection, name: str = "draw") -> Page:
+def draw(script: str, *selections: Selection, name: str = "draw") -> Artifact:
     """The page that a script draws."""
     style()
-    function: Callable[..., Page] = part_of(script, name)
+    function: Callable[..., Artifact] = part_of(script, name)
     return function(*selections)
 
 
-def rows(page: Page) -> list[dict[str, str]]:
+def rows(page: Artifact) -> list[dict[str, str]]:
     """What the page's CSV has."""
     return [dict(zip(page.numbers, map(str, row), strict=True)) for row in zip(*page.numbers.values(), strict=True)]
 
 
-def files(page: Page, folder: Path) -> dict[str, bytes]:
+def files(page: Artifact, folder: Path) -> dict[str, bytes]:
     """The page's files by name."""
     page.write(folder / "page")
     return {path.name: path.read_bytes() for path in folder.iterdir()}

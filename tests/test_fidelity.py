@@ -7,7 +7,7 @@ import pytest
 from studio import draw, make_run, rows, selection
 from test_restoration_tables import AUTHORS, larger, made_up
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST
 from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
@@ -16,7 +16,7 @@ from dip_experiments.store import Job, Run, Selection
 TABLES = ("denoising", "super_resolution", "inpainting")
 
 
-def page(results: Path, *, scale: str = "paper", fig4: Run | None = None, **runs: Run) -> Page:
+def page(results: Path, *, scale: str = "paper", fig4: Run | None = None, **runs: Run) -> Artifact:
     asked = [selection(results, name, *([runs[name]] if name in runs else []), scale=scale) for name in TABLES]
     return draw("tables/fidelity", *asked, selection(results, "fig4", *([fig4] if fig4 else []), scale=scale))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from studio import draw, files, make_run, part_of, rows, selection
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.data.reading import read_image
@@ -44,7 +44,7 @@ def made_up(results: Path, name: str, image: str, task: dict[str, Any], width: i
     )
 
 
-def page(table: str, results: Path, *fits: Run, pixels: tuple[Run, ...] = (), scale: str = "laptop") -> Page:
+def page(table: str, results: Path, *fits: Run, pixels: tuple[Run, ...] = (), scale: str = "laptop") -> Artifact:
     of = (selection(results, f"{kind}_{table}", *runs, scale=scale) for kind, runs in enumerated(fits, pixels))
     return draw(f"tables/{table}", *of)
 
@@ -53,7 +53,7 @@ def enumerated(fits: tuple[Run, ...], pixels: tuple[Run, ...]) -> list[tuple[str
     return [("table", fits), ("pixels", pixels)]
 
 
-def found(page: Page, image: str, setting: str) -> dict[str, str]:
+def found(page: Artifact, image: str, setting: str) -> dict[str, str]:
     (row,) = [row for row in rows(page) if (row["image"], row["setting"]) == (image, setting)]
     return row
 
@@ -139,9 +139,9 @@ def test_rows_that_wait_are_there_and_say_so(table: str, tmp_path: Path) -> None
         assert {row[name] for name in ("difference", "seeds", "iterations", "spread", "minutes")} == {"-"}
         assert float(row["published"]) > 0
     waiting = sum("mean" not in row["image"] for row in found)
-    assert f"{waiting} of {waiting} rows wait" in drawn.note
-    assert f"dip -m experiment=table_{table} scale=paper" in drawn.note
-    assert f"dip -m experiment=pixels_{table} scale=paper" in drawn.note
+    assert f"{waiting} of {waiting} rows wait" in drawn.message
+    assert f"dip -m experiment=table_{table} scale=paper" in drawn.message
+    assert f"dip -m experiment=pixels_{table} scale=paper" in drawn.message
 
 
 @pytest.mark.parametrize(

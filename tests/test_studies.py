@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from studio import CLEAN, draw, files, make_run, rows, selection
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.store import Run, Store, write_image, write_json
 
 SEEDS = (3, 4)
@@ -59,7 +59,7 @@ def fitted(
     )  # fmt: skip
 
 
-def stopping_page(folder: Path, *runs: Run) -> Page:
+def stopping_page(folder: Path, *runs: Run) -> Artifact:
     return draw(
         "studies/stopping",
         selection(folder, "study_stopping", *runs),
@@ -68,7 +68,7 @@ def stopping_page(folder: Path, *runs: Run) -> Page:
     )
 
 
-def line_of(page: Page, *first: str) -> list[str]:
+def line_of(page: Artifact, *first: str) -> list[str]:
     """The cells of a table's line that begins with these."""
     lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in str(page.shown).splitlines() if "|" in line)
     (found,) = (line for line in lines if line[: len(first)] == list(first))

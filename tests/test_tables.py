@@ -55,7 +55,7 @@ def test_a_machine_without_bfloat16_leaves_rows_that_say_so(tmp_path: Path) -> N
     plain = peaked(tmp_path, "a", [27.0, 28.0])
     page = draw("tables/precision", selection(tmp_path, "precision", plain, {"precision": "bf16"}), name="draw_quality")
     assert [row["seeds"] for row in rows(page)] == ["2", "not run"]
-    assert "1 of 2 runs of precision" in page.note
+    assert "1 of 2 runs of precision" in page.message
 
 
 def test_impedance_is_compared_within_each_precision(tmp_path: Path) -> None:

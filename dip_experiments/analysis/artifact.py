@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from dip_experiments.analysis.independence import count_independent
-from dip_experiments.analysis.labels import OF_A_MACHINE, lost_iterations
+from dip_experiments.analysis.labels import MACHINE_SETTINGS, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
@@ -18,13 +18,20 @@ ENDINGS = ("csv", "json", "md", *METADATA)
 
 
 @dataclass(frozen=True)
-class Page:
-    """`shown`: a figure, or a table in Markdown. `numbers`: column -> one entry per row. `note`: for the terminal."""
+class Artifact:
+    """A figure or table and where it comes from.
+
+    Args:
+        shown: The figure, or the table in Markdown.
+        numbers: One entry per row for each column of the CSV.
+        runs: Those that it is made of.
+        message: A line for the terminal.
+    """
 
     shown: Figure | str
     numbers: Mapping[str, Sequence[Any]]
     runs: Sequence[Run]
-    note: str = ""
+    message: str = ""
 
     def write(self, path: Path, request: str = "") -> None:
         """Write `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes.
@@ -49,7 +56,7 @@ class Page:
         for ending in ENDINGS:
             path.with_suffix(f".{ending}").unlink(missing_ok=True)
 
-    def seen(self, path: Path) -> Path:
+    def main_file(self, path: Path) -> Path:
         """Return which of the files that were written is the one to look at."""
         return path.with_suffix(".md" if isinstance(self.shown, str) else ".png")
 
@@ -69,7 +76,7 @@ def source(run: Run) -> dict[str, Any]:
     """One run of a page."""
     return {
         "run": run.name,
-        "settings": {key: value for key, value in run.settings.items() if key not in OF_A_MACHINE},
+        "settings": {key: value for key, value in run.settings.items() if key not in MACHINE_SETTINGS},
         "provenance": without(run.provenance, "command"),
         "wall_seconds": run.summary["wall_seconds"],
         "guard": run.summary["guard"],

@@ -7,16 +7,16 @@ import matplotlib.pyplot as plt
 from matplotlib import colormaps
 
 from dip_experiments.analysis.artifact import METADATA
-from dip_experiments.analysis.curves import band, judged
-from dip_experiments.analysis.labels import differing, network_words, signal_words
+from dip_experiments.analysis.curves import first_curve, plot_band
+from dip_experiments.analysis.labels import differing_settings, format_network, format_task
 from dip_experiments.analysis.style import WIDTH, style
 from dip_experiments.store import Run, atomic
 
-TOLD = 4
+MOST_SETTINGS = 4
 """How many settings the legend tells at most."""
 
 
-def write_side_by_side(runs: Sequence[Run], path: Path) -> None:
+def plot_runs(runs: Sequence[Run], path: Path) -> None:
     """PSNR and loss over the logarithm of the iteration: mean over a run's seeds, and their range.
 
     Raises ValueError for a run without curves.
@@ -24,11 +24,11 @@ def write_side_by_side(runs: Sequence[Run], path: Path) -> None:
     style()
     figure, (quality, loss) = plt.subplots(1, 2, figsize=(1.2 * WIDTH, 0.55 * WIDTH), layout="constrained")
     columns = []
-    for index, (run, label) in enumerate(zip(runs, labels(runs), strict=True)):
-        column, curve = judged(run)
+    for index, (run, label) in enumerate(zip(runs, run_labels(runs), strict=True)):
+        column, curve = first_curve(run)
         columns.append(column)
-        band(quality, curve, colormaps["tab10"](index % 10), label)
-        band(loss, judged(run, ["loss"])[1], colormaps["tab10"](index % 10), label)
+        plot_band(quality, curve, colormaps["tab10"](index % 10), label)
+        plot_band(loss, first_curve(run, ["loss"])[1], colormaps["tab10"](index % 10), label)
     quality.set(title="PSNR, dB: " + ", ".join(dict.fromkeys(columns)), xlabel="iteration", xscale="log")
     loss.set(title="loss", xlabel="iteration", xscale="log", yscale="log")
     figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=min(len(runs), 4))
@@ -37,13 +37,13 @@ def write_side_by_side(runs: Sequence[Run], path: Path) -> None:
     plt.close(figure)
 
 
-def labels(runs: Sequence[Run]) -> list[str]:
+def run_labels(runs: Sequence[Run]) -> list[str]:
     """Of each run the beginning of its name, picture, signal and network; where these are the same, what differs."""
     words = [run.settings for run in runs]
-    plain = [f"{one['image']['name']}\n{signal_words(one)}, {network_words(one['architecture'])}" for one in words]
-    settings = [differing(one, {}) for one in words]
+    plain = [f"{one['image']['name']}\n{format_task(one)}, {format_network(one['architecture'])}" for one in words]
+    settings = [differing_settings(one, {}) for one in words]
     apart = [key for key in settings[0] if len({other.get(key) for other in settings}) > 1]
-    told = ["".join(f"\n{key} {one[key]}" for key in apart[:TOLD] if key in one) for one in settings]
+    told = ["".join(f"\n{key} {one[key]}" for key in apart[:MOST_SETTINGS] if key in one) for one in settings]
     return [
         f"{run.name[:8]} {what}{more if plain.count(what) > 1 else ''}"
         for run, what, more in zip(runs, plain, told, strict=True)

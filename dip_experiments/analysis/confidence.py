@@ -23,7 +23,7 @@ class Interval:
     high: float
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The interval alone, `-0.31 to -0.05`; `-` where there is none."""
         return f"{self.low:+.2f} to {self.high:+.2f}" if np.isfinite(self.low) else "-"
 
@@ -62,7 +62,7 @@ def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -
 def format_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> str:
     """Return the mean over pictures in dB with its interval: `+0.05 dB (-0.13 to +0.23, 3 pictures)`."""
     found, count = picture_interval(values_by_picture), len(values_by_picture)
-    sure = f"{found.words}, {count} pictures" if count > 1 else "1 picture"
+    sure = f"{found.text}, {count} pictures" if count > 1 else "1 picture"
     return f"{found.value:+.2f} dB ({sure})"
 
 
@@ -106,7 +106,7 @@ def holm(p_values: Sequence[float] | Array) -> Array:
     return adjusted
 
 
-def paired(some: Mapping[object, float], others: Mapping[object, float]) -> Array:
+def paired_differences(some: Mapping[object, float], others: Mapping[object, float]) -> Array:
     """Differences of what two have in common, in the order of the first."""
     return np.array([value - others[key] for key, value in some.items() if key in others])
 

@@ -12,7 +12,7 @@ from dip_experiments.metrics import curve_points, log_points
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
-JUDGED_BY = ("psnr_average", "psnr_measurement")
+QUALITY = ("psnr_average", "psnr_measurement")
 """What a fit is judged by, the first that it has; the last one looks at no reference."""
 STATISTICS = ("mean", "min", "max")
 
@@ -38,7 +38,7 @@ def curve_of(run: Run, column: str) -> Curve:
     return Curve(points, np.stack(rows))
 
 
-def judged(run: Run, columns: Sequence[str] = JUDGED_BY) -> tuple[str, Curve]:
+def first_curve(run: Run, columns: Sequence[str] = QUALITY) -> tuple[str, Curve]:
     """The first of these curves that a run has, finished or not. Raises ValueError if it has none."""
     if not (run.folder / "curves.csv").exists() or not run.curves:
         raise ValueError(f"run {run.name} has no curves yet; they are written when it ends or is interrupted")
@@ -76,21 +76,21 @@ def to_decibels(error: Array) -> Array:
     return np.asarray(-10 * np.log10(error))
 
 
-def band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
+def plot_band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
     """Mean over the seeds as a line; their range as a band."""
     at, values = curve.iterations, curve.values
     axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5, linestyle=style)
     axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
 
 
-def tabulated(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
+def tabulate_curves(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
     """Mean, least and most over the seeds at log-spaced iterations."""
     columns: dict[str, list[Any]] = {
         column: [] for column in (name, "iteration", *(f"{quantity}_{what}" for what in STATISTICS))
     }
     for label, curve in curves.items():
         for n, values in zip(curve.sparse.iterations, curve.sparse.values.T, strict=True):
-            add_row(columns, label, int(n), *statistics(values))
+            add_row(columns, label, int(n), *format_statistics(values))
     return columns
 
 
@@ -100,7 +100,7 @@ def add_row(columns: Mapping[str, list[Any]], *row: object) -> None:
         column.append(value)
 
 
-def statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
+def format_statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
     """Mean, least and most to six digits."""
     mean, least, most = (f"{value:.6g}" for value in (np.mean(values), np.min(values), np.max(values)))
     return mean, least, most

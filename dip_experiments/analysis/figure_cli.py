@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.labels import OF_A_MACHINE
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.labels import MACHINE_SETTINGS
 from dip_experiments.analysis.style import style
 from dip_experiments.store import Origin, Selection, drawings_folder
 
@@ -19,7 +19,9 @@ OPTIONS = {"scale": "--scale", "paths.results": "--results"}
 """Words of dip that are options of a drawing, as they say where the page lies."""
 IGNORED = ("-m", "--multirun", "resume")
 """Words of dip that only say how its jobs are carried out."""
-HARMLESS = (*OF_A_MACHINE, "hydra.launcher", "hydra.job", "hydra.verbose", "blend", "fit.checkpoint_every", "fit.keep")
+HARMLESS = (
+    *MACHINE_SETTINGS, "hydra.launcher", "hydra.job", "hydra.verbose", "blend", "fit.checkpoint_every", "fit.keep",
+)  # fmt: skip
 """Settings that change no number of a run."""
 LONGEST_REQUEST = 60
 """Characters of a request in the name of a page's file; of a longer one a digest stands for the rest."""
@@ -29,7 +31,7 @@ Select = Callable[[str, str, Path, Sequence[str], Origin], Selection]
 """Experiment, scale, results folder, further words and where runs are looked for -> its runs."""
 
 
-def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Sequence[str]) -> int:
+def run_script(place: str, draw: Callable[..., Artifact], select: Select, *asked: Sequence[str]) -> int:
     """Write the page `draw(*selections)` as the command line of a drawing script asks; return the exit code.
 
     Of the user's own runs it goes to results/reproduced/<scale>/<place>.*, with --records of the records alone to
@@ -56,10 +58,10 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
             return 0
         said = [word for word in arguments.words if not _harmless(word)]
         own = [select(name, scale, results, words, origin) for name, *words in asked] if said else found
-        request = "" if _settings(own) == _settings(found) else " ".join(said)
-        path = folder / named(place, request)
+        request = "" if _relevant_settings(own) == _relevant_settings(found) else " ".join(said)
+        path = folder / artifact_name(place, request)
         if origin == "runs":
-            Page.remove(path)
+            Artifact.remove(path)
         page = draw(*found)
         page.write(path, request)
     except ValueError as error:
@@ -68,12 +70,12 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
             return 0
         print(error, file=sys.stderr)
         return WRONG
-    for line in filter(None, (page.note, "" if arguments.records else f"See {page.seen(path)}")):
+    for line in filter(None, (page.message, "" if arguments.records else f"See {page.main_file(path)}")):
         print(line)
     return 0
 
 
-def named(place: str, request: str) -> str:
+def artifact_name(place: str, request: str) -> str:
     """Return the place of a page that shows another request than the experiment's own: `figures/fig2-replicas-5`."""
     files_alone = re.sub(r"(path=)[^=]*/", r"\1", request)
     short = re.sub(r"[^A-Za-z0-9]+", "-", files_alone).strip("-")
@@ -107,14 +109,14 @@ def _harmless(word: str) -> bool:
     return any(f"{key}.".startswith(f"{name}.") for name in HARMLESS)
 
 
-def _settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
+def _relevant_settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
     """The settings of all jobs that count for their numbers."""
-    return [_counting(job.words) for one in selections for job in one.jobs]
+    return [_relevant(job.words) for one in selections for job in one.jobs]
 
 
-def _counting(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def _relevant(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return {
-        key: _counting(value, f"{above}{key}.") if isinstance(value, dict) else value
+        key: _relevant(value, f"{above}{key}.") if isinstance(value, dict) else value
         for key, value in words.items()
         if f"{above}{key}" not in HARMLESS
     }

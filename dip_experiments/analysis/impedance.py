@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.labels import seed_words
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.labels import format_seeds
 from dip_experiments.analysis.run_data import Array
-from dip_experiments.analysis.table import job_rows, table_page
+from dip_experiments.analysis.table import job_rows, make_table
 from dip_experiments.store import Run, Selection
 
 TITLES = {
@@ -21,7 +21,7 @@ TITLES = {
 Word = Callable[[Mapping[str, Any]], str]
 
 
-def impedance_page(selection: Selection, names: Mapping[str, Word], alike: Word, ratio: str, notes: str) -> Page:
+def impedance_table(selection: Selection, names: Mapping[str, Word], alike: Word, ratio: str, notes: str) -> Artifact:
     """A table: a row's `names` by its settings, its iterations, and their `ratio` to the natural image's.
 
     `alike`: what a run shares with the natural image's that it is compared with.
@@ -31,10 +31,10 @@ def impedance_page(selection: Selection, names: Mapping[str, Word], alike: Word,
         selection.jobs,
         names,
         (*TITLES, ratio),
-        lambda run: (seed_words(run), *impedance(run, natural.get(alike(run.settings)))),
+        lambda run: (format_seeds(run), *impedance_cells(run, natural.get(alike(run.settings)))),
     )
     titles = {**{name: name for name in names}, **TITLES, ratio: "ratio"}
-    return table_page(columns, titles, selection.runs, notes, selection.waiting)
+    return make_table(columns, titles, selection.runs, notes, selection.waiting)
 
 
 def iterations_explained(run: Run) -> Array:
@@ -43,7 +43,7 @@ def iterations_explained(run: Run) -> Array:
     return np.array([np.inf if n is None else n for n in reached], dtype=float)
 
 
-def impedance(run: Run, natural: Run | None) -> tuple[str, ...]:
+def impedance_cells(run: Run, natural: Run | None) -> tuple[str, ...]:
     """Median, least and most iterations to 90 % over the seeds, and the ratio of the medians to `natural`'s.
 
     `>N` stands where it was not reached in N iterations, `-` where there is nothing to compare with.

@@ -26,13 +26,13 @@ class Independent:
     @property
     def words(self) -> str:
         """Return the sentence of every table, `Behind it: 9 independent noise draws, 12 seeds, 5 pictures.`"""
-        noise = counted(self.noise_draws, "independent noise draw") if self.noise_draws else "no noise drawn"
-        masks = [counted(self.mask_draws, "independent mask draw")] if self.mask_draws else []
-        counts = [noise, *masks, counted(self.seeds, "seed"), counted(self.pictures, "picture")]
+        noise = format_count(self.noise_draws, "independent noise draw") if self.noise_draws else "no noise drawn"
+        masks = [format_count(self.mask_draws, "independent mask draw")] if self.mask_draws else []
+        counts = [noise, *masks, format_count(self.seeds, "seed"), format_count(self.pictures, "picture")]
         return f"Behind it: {', '.join(counts)}."
 
 
-def counted(count: int, name: str) -> str:
+def format_count(count: int, name: str) -> str:
     """Return so many of something, `1 seed` or `3 seeds`."""
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
@@ -59,19 +59,19 @@ def noise_draws(run: Run) -> Iterator[Draw]:
     """Yield what tells each noise draw of a run's measurements, random targets of the impedance study among them."""
     task, target = run.settings["task"], run.settings["target"]
     if task["name"] == "reconstruction":
-        yield from seeded(run, "target") if target["name"] != "natural" else ()
+        yield from seeded_draws(run, "target") if target["name"] != "natural" else ()
     elif noise := task.get("noise"):
         published = noise["name"] in (PUBLISHED_NOISE, NO_NOISE)
-        yield from [(noise["name"], *picture(run))] if published else seeded(run, "task")
+        yield from [(noise["name"], *picture(run))] if published else seeded_draws(run, "task")
 
 
 def mask_draws(run: Run) -> Iterator[Draw]:
     """Yield what tells each mask draw of a run's measurements."""
     mask: dict[str, Any] = run.settings["task"].get("mask") or {"name": None}
-    yield from seeded(run, "task") if mask["name"] in DRAWN_MASKS else ()
+    yield from seeded_draws(run, "task") if mask["name"] in DRAWN_MASKS else ()
 
 
-def seeded(run: Run, stream: str) -> Iterator[Draw]:
+def seeded_draws(run: Run, stream: str) -> Iterator[Draw]:
     """Yield stream and seed of each replica that did not fail: its own seed, or the first one's if they share it."""
     shared = stream in run.settings["shared"]
     for seed in run.seeds:

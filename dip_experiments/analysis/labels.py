@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from dip_experiments.schema import flat
 from dip_experiments.store import Run
 
-OF_SEEDS = "pictures of {}, numbers and curves with mean and range"
+SEEDS = "pictures of {}, numbers and curves with mean and range"
 HOURGLASSES = ("skip", "encoder_decoder")
 """Architectures of the paper's own kind: their width says it all."""
-OF_A_MACHINE = ("paths", "logger", "output", "force", "device")
+MACHINE_SETTINGS = ("paths", "logger", "output", "force", "device")
 """Settings that say nothing of a run's numbers."""
 TABLES = "experiment."
 CHANNELS = ("down", "widths")
 """Arguments by which an architecture may be told its channels."""
 
 
-def described(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:
+def describe_fit(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:
     """What was fitted, and how: picture, size, network, rates, precision, scale, seeds, whose pictures are shown.
 
     `picture`: one that is as large as what was fitted.
@@ -33,24 +33,24 @@ def described(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], sho
     rates = sorted({run.settings["optimizer"]["lr"] for run in runs}, reverse=True)
     seeds = runs[0].seeds
     return (
-        f"{words['image']['name']}, {cut}{width} x {height} pixels; {network_words(words['architecture'])}; "
+        f"{words['image']['name']}, {cut}{width} x {height} pixels; {format_network(words['architecture'])}; "
         f"{words['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {words['precision']}; "
         f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
-        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {OF_SEEDS.format(shown)}")
+        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {SEEDS.format(shown)}")
     )
 
 
-def size_words(run: Run) -> str:
+def format_size(run: Run) -> str:
     """What was fitted by what: `middle 128 x 128, width 32`."""
     image = run.settings["image"]
     cut = "middle" if image["fit"] == "crop" else "scaled to"
     part = "whole picture" if image["size"] is None else f"{cut} {image['size']} x {image['size']}"
     if image["size"] and image["fit"] == "whole":
         part = f"whole picture, short side {image['size']}"
-    return f"{part}, {network_words(run.settings['architecture'])}"
+    return f"{part}, {format_network(run.settings['architecture'])}"
 
 
-def network_words(architecture: Mapping[str, Any]) -> str:
+def format_network(architecture: Mapping[str, Any]) -> str:
     """An architecture by its channels, `width 32` or `channels 8, 16`, and by its name if it is not the paper's own."""
     name = architecture["name"]
     named = [] if name in HOURGLASSES else [str(name)]
@@ -61,7 +61,7 @@ def network_words(architecture: Mapping[str, Any]) -> str:
     return ", ".join([*named, f"{'width' if len(different) == 1 else 'channels'} {', '.join(map(str, different))}"])
 
 
-def signal_words(words: Mapping[str, Any]) -> str:
+def format_task(words: Mapping[str, Any]) -> str:
     """The task with its noise, or of a plain reconstruction its target: `denoising gaussian 25`."""
     task = words["task"]
     if task["name"] == "reconstruction":
@@ -71,13 +71,13 @@ def signal_words(words: Mapping[str, Any]) -> str:
     return " ".join(map(str, [task["name"], *([noise["name"]] if noise else []), *filter(None, strength)]))
 
 
-def seed_words(run: Run) -> str:
+def format_seeds(run: Run) -> str:
     """How many seeds have numbers, and how many failed: `2 (1 failed)`."""
     failed = len(run.provenance["seeds"]) - len(run.seeds)
     return f"{len(run.seeds)} ({failed} failed)" if failed else f"{len(run.seeds)}"
 
 
-def lost_words(runs: Sequence[Run]) -> str:
+def format_lost_iterations(runs: Sequence[Run]) -> str:
     """How many iterations the guard threw away, over all runs and seeds; nothing where there are no runs."""
     lost = sum(lost_iterations(run) for run in runs)
     done = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
@@ -89,9 +89,9 @@ def lost_iterations(run: Run) -> int:
     return sum(run.summary["lost_iterations"])
 
 
-def differing(words: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
+def differing_settings(words: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
     """Settings that are not as in `default`, by their full names; of the experiment's own tables only its name."""
-    plain, mine = flat(default), flat({key: value for key, value in words.items() if key not in OF_A_MACHINE})
+    plain, mine = flat(default), flat({key: value for key, value in words.items() if key not in MACHINE_SETTINGS})
     return {
         key: "null" if value is None else str(value)
         for key, value in mine.items()

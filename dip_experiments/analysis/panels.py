@@ -9,11 +9,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.curves import STATISTICS, add_row, statistics
+from dip_experiments.analysis.curves import STATISTICS, add_row, format_statistics
 from dip_experiments.analysis.style import FRAME, WIDTH
 
 Array = NDArray[np.float64]
-LABELLED = 0.85
+LABEL_HEIGHT = 0.85
 """Inches: room for the words in a row of pictures."""
 
 
@@ -31,7 +31,7 @@ class Panel(NamedTuple):
 def row_height(panels: Sequence[Panel]) -> float:
     """Inches that `show_row` takes."""
     height, width = next(panel.picture.shape[1:] for panel in panels if panel.picture is not None)
-    return 2 * WIDTH / max(len(panels), 4) * height / width + LABELLED
+    return 2 * WIDTH / max(len(panels), 4) * height / width + LABEL_HEIGHT
 
 
 def show_row(figure: Figure | SubFigure, panels: Sequence[Panel], corner: tuple[float, float]) -> None:
@@ -45,23 +45,23 @@ def show_row(figure: Figure | SubFigure, panels: Sequence[Panel], corner: tuple[
             whole.set_axis_off()
             enlarged.set_axis_off()
             continue
-        show(whole, panel.picture, panel.title, note(panel.decibels))
+        show(whole, panel.picture, panel.title, format_psnr(panel.decibels))
         height, width = (side // 4 for side in panel.picture.shape[1:])
         top, left = (round(at * side) for at, side in zip(corner, panel.picture.shape[1:], strict=True))
         whole.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME))
         show(enlarged, panel.picture[:, top : top + height, left : left + width], pixels="nearest")
 
 
-def show(axis: Axes, picture: Array, title: str = "", note: str = "", pixels: str = "antialiased") -> None:
+def show(axis: Axes, picture: Array, title: str = "", format_psnr: str = "", pixels: str = "antialiased") -> None:
     """A picture "c h w" in [0, 1], grey or RGB, with a line above and one below; `pixels`: the interpolation."""
     axis.imshow(np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, 2), interpolation=pixels)
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=8)
-    axis.set_xlabel(note, fontsize=8)
+    axis.set_xlabel(format_psnr, fontsize=8)
     axis.spines[:].set_visible(False)
 
 
-def note(decibels: Sequence[float] | Array) -> str:
+def format_psnr(decibels: Sequence[float] | Array) -> str:
     """What stands below a picture: the mean over the seeds, and their range."""
     if not len(decibels):
         return ""
@@ -69,7 +69,7 @@ def note(decibels: Sequence[float] | Array) -> str:
     return mean if len(decibels) == 1 else f"{mean}\n{np.min(decibels):.2f} to {np.max(decibels):.2f}"
 
 
-def under_pictures(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
+def tabulate_panels(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
     """The numbers under rows of pictures, each row with its entry in the column `name`."""
     columns: dict[str, list[Any]] = {
         column: [] for column in (name, "picture", *(f"{quantity}_{what}" for what in STATISTICS))
@@ -77,5 +77,5 @@ def under_pictures(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[
     for label, panels in rows:
         for panel in panels:
             if len(panel.decibels):
-                add_row(columns, label, panel.title, *statistics(panel.decibels))
+                add_row(columns, label, panel.title, *format_statistics(panel.decibels))
     return columns

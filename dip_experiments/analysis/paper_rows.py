@@ -65,7 +65,7 @@ class Table:
 
     `setting` names a run's setting by its words, `measure` gives its numbers by column, `last` that of its last
     output. `ours` is the column that is compared with the published number and, on the same pictures, with the other
-    methods in the columns `rivals`. `lacking` says why a column is empty.
+    methods in the columns `baselines`. `lacking` says why a column is empty.
     `titles`: the columns for reading, with the title of each.
     """
 
@@ -73,7 +73,7 @@ class Table:
     metric: str
     ours: str
     columns: Sequence[str]
-    rivals: Sequence[str]
+    baselines: Sequence[str]
     parts: Sequence[Part]
     setting: Callable[[Mapping[str, Any]], str]
     measure: Callable[[Run, Baselines], Numbers]
@@ -121,13 +121,13 @@ def picture_row(table: Table, part: Part, image: str, fits: Selection, plain: Se
     published = look_up(part, image.partition("/")[2], part.methods)
     remark = f", {part.remark}" if part.remark else ""
     row = Row(image, part.setting, table.ours, published, published["published"].source + remark)
-    run, pixels = (one_of(selection, table, row) for selection in (fits, plain))
+    run, pixels = (find_run(selection, table, row) for selection in (fits, plain))
     if run is None:
         return row
-    return fitted(table, row, run, fits.baselines, pixels if pixels and same_picture(run, pixels) else None)
+    return fill_row(table, row, run, fits.baselines, pixels if pixels and same_picture(run, pixels) else None)
 
 
-def fitted(table: Table, row: Row, run: Run, kept: Baselines, pixels: Run | None = None) -> Row:
+def fill_row(table: Table, row: Row, run: Run, kept: Baselines, pixels: Run | None = None) -> Row:
     """The row with the numbers of its run."""
     numbers = {"minutes": np.array([run.summary["wall_seconds"] / 60])} | table.measure(run, kept)
     if pixels:
@@ -140,7 +140,7 @@ def same_picture(run: Run, other: Run) -> bool:
     return bool(run.settings["image"] == other.settings["image"])
 
 
-def one_of(selection: Selection, table: Table, row: Row) -> Run | None:
+def find_run(selection: Selection, table: Table, row: Row) -> Run | None:
     """The run of a row's picture and setting, if it is there; ValueError if the words ask for several.
 
     What the job asks for counts: its run may be another experiment's, of the same picture under another name.

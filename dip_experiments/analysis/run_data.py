@@ -13,7 +13,7 @@ END = 0.02
 ablation 115 have their peak in it, 101 at the very last iteration, and 4 in as many iterations before it."""
 
 
-def stored(run: Run, name: str, replica: int | None = None) -> Array:
+def load_image(run: Run, name: str, replica: int | None = None) -> Array:
     """A picture of the store, "c h w" in [0, 1]; `name` as Run.image takes it; of the first replica if none is given.
 
     Raises ValueError if it is not there.
@@ -24,12 +24,12 @@ def stored(run: Run, name: str, replica: int | None = None) -> Array:
     return read_image(path)
 
 
-def output_at(run: Run, iteration: int, replica: int | None = None) -> Array:
+def load_output(run: Run, iteration: int, replica: int | None = None) -> Array:
     """The output of the network at an iteration whose image was kept."""
-    return stored(run, store.output_at(iteration), replica)
+    return load_image(run, store.output_at(iteration), replica)
 
 
-def peaks(run: Run, column: str) -> Array:
+def peak_values(run: Run, column: str) -> Array:
     """The best value of a curve, which only the reference tells, one per seed."""
     return np.array([run.summary["oracle_peak"][column][replica] for replica in run.replicas])
 
@@ -39,14 +39,14 @@ def peak_iterations(run: Run, column: str) -> Array:
     return np.array([run.summary["oracle_iteration"][column][replica] for replica in run.replicas], dtype=float)
 
 
-def rising(run: Run) -> int:
+def count_rising(run: Run) -> int:
     """Count the seeds whose average still rises at the last iteration: its peak lies at the END."""
     return int(np.sum(peak_iterations(run, "psnr_average") > (1 - END) * run.summary["iterations"]))
 
 
 def peak_differences(run: Run, other: Run | None) -> Array:
     """Return the differences of the average's peaks to another run's, one for each seed that both have."""
-    ours, theirs = (dict(zip(r.seeds, peaks(r, "psnr_average"), strict=True)) if r else {} for r in (run, other))
+    ours, theirs = (dict(zip(r.seeds, peak_values(r, "psnr_average"), strict=True)) if r else {} for r in (run, other))
     return np.array([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
 
 
@@ -58,6 +58,6 @@ def peak_gaps(run: Run, other: Run | None, decimals: int) -> tuple[str, str]:
     return f"{gap.mean():+.{decimals}f}", f"{gap[np.abs(gap).argmax()]:+.{decimals}f}"
 
 
-def variances(run: Run) -> Array:
+def target_variances(run: Run) -> Array:
     """Of the target, one per seed."""
     return np.array([run.summary["target_variance"][replica] for replica in run.replicas])

@@ -53,7 +53,7 @@ def stopping_gaps(runs: Sequence[Run]) -> Iterator[Gap]:
     plain = {noisy_picture(run): run for run in runs if kind_of(run) == PLAIN}
     for run in runs:
         if reference := plain.get(noisy_picture(run)):
-            for rule, found in found_by(run).items():
+            for rule, found in current_stops(run).items():
                 for output in ORACLES:
                     yield from gaps_of_rule(run, reference, rule, found, output)
 
@@ -86,7 +86,7 @@ def gaps_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], outp
         )
 
 
-def found_by(run: Run) -> dict[str, Mapping[str, Any]]:
+def current_stops(run: Run) -> dict[str, Mapping[str, Any]]:
     """What each rule found, without those that would find other things by today's code."""
     older = outdated(run.observer_epochs)
     return {rule: words for rule, words in run.summary["stopping"].items() if rule not in older}

@@ -14,7 +14,7 @@ FRAME = "#33BBEE"
 """Colour of the frame around a part that is enlarged elsewhere: one that the pictures hardly have."""
 WIDTH, TITLE = 8.4, 0.7
 """Inches: width of the figures, room for their title."""
-BESIDE = [(side * 6, up) for up in (5, -12, 14, -21, 23, -30) for side in (1, -1)]
+OFFSETS = [(side * 6, up) for up in (5, -12, 14, -21, 23, -30) for side in (1, -1)]
 """Where the name of a point may stand, in points of type from it: above or below it, right or left."""
 DOT = 5
 """Pixels around the middle of a point that no name may cover."""
@@ -43,13 +43,13 @@ def sheet(*heights: float) -> tuple[Figure, list[SubFigure]]:
     return figure, [*figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]]
 
 
-def name_points(figure: Figure, axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+def label_points(figure: Figure, axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
     """Writes its name beside each point, so that none covers another name or point; call it when all else is drawn."""
     figure.draw_without_rendering()  # the layout, and with it where points are
     centres = [axis.transData.transform(point) for point in points.values()]
     taken = [Bbox([centre - DOT, centre + DOT]) for centre in centres]
     for name, point in points.items():
-        for right, up in BESIDE:
+        for right, up in OFFSETS:
             side = "left" if right > 0 else "right"
             text = axis.annotate(name, point, (right, up), textcoords="offset points", ha=side, fontsize=8)
             text.set_in_layout(False)

@@ -5,10 +5,10 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.independence import describe_independence
-from dip_experiments.analysis.labels import lost_words
+from dip_experiments.analysis.labels import format_lost_iterations
 from dip_experiments.store import Job, Run
 
 MOST_COLUMNS, WIDEST = 8, 118
@@ -35,12 +35,12 @@ def markdown(columns: Cells) -> str:
     return "".join(map(line, [{name: name for name in columns}, rule, *rows]))
 
 
-def paragraph(text: str) -> str:
+def wrap(text: str) -> str:
     """Words in lines that fit a page."""
     return textwrap.fill(text, WIDEST, break_long_words=False, break_on_hyphens=False)
 
 
-def chosen(columns: Cells, titles: Mapping[str, str]) -> dict[str, Sequence[str]]:
+def select_columns(columns: Cells, titles: Mapping[str, str]) -> dict[str, Sequence[str]]:
     """The columns that are shown, under their titles."""
     return {title: columns[name] for name, title in titles.items()}
 
@@ -59,8 +59,8 @@ def job_rows(
     return columns
 
 
-def table_page(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Page:
+def make_table(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Artifact:
     """A table of `columns`, of which those of `titles` are for reading. `waiting`: what is said of missing rows."""
-    above = paragraph(f"{notes} {describe_independence(runs)} {lost_words(runs)}")
-    text = f"{above}\n\n{markdown(chosen(columns, titles))}"
-    return Page(text, columns, runs, waiting)
+    above = wrap(f"{notes} {describe_independence(runs)} {format_lost_iterations(runs)}")
+    text = f"{above}\n\n{markdown(select_columns(columns, titles))}"
+    return Artifact(text, columns, runs, waiting)

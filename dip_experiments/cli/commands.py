@@ -87,24 +87,24 @@ def compare(words: Sequence[str], imported: Importer) -> int:
     return 0
 
 
-def rivals(words: Sequence[str], imported: Importer) -> int:
+def baselines(words: Sequence[str], imported: Importer) -> int:
     """Compute what other methods make of what one's own runs of an experiment saw, for its figures and tables.
 
-    Drawing does the same where they are there. `dip rivals fig4 scale=paper --records`: for the records; what these saw
+    Drawing does the same where they are there. `dip baselines fig4 scale=paper --records`: for the records; what these saw
     is made once more. For `denoisers` ZS-N2N is fitted too.
     """
     origin = "records" if RECORDS in words else "runs"
-    chosen = asked_for("rivals", [word for word in words if word != RECORDS], imported, origin)
+    chosen = asked_for("baselines", [word for word in words if word != RECORDS], imported, origin)
     drawing = imported("dip_experiments.analysis.baseline_results")
     zs_n2n = imported("dip_experiments.baselines.zs_n2n").zs_n2n
     made_again = imported("dip_experiments.runner.build").made_again
     fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
         shown = bool(job.words["experiment"].get("pictures"))
-        for rival in [*drawing.task_rivals(job.words), *fitted]:
-            found = drawing.computed(rival, job.run, chosen.baselines, made_again, shown=shown)
+        for method in [*drawing.task_baselines(job.words), *fitted]:
+            found = drawing.compute_baseline(method, job.run, chosen.baselines, made_again, shown=shown)
             said = f"{found['psnr']:.2f} dB" if found else "not installed"
-            print(f"{count} of {len(chosen.runs)}: {rival.name}, {job.words['image']['name']}: {said}", flush=True)
+            print(f"{count} of {len(chosen.runs)}: {method.name}, {job.words['image']['name']}: {said}", flush=True)
     if chosen.missing:
         print(f"the others are not finished: {chosen.command}")
     return 0
@@ -173,6 +173,7 @@ def composed(experiment: str | None, scale: str) -> dict[str, Any]:
 
 
 SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {
+    "baselines": baselines,
     "compare": compare,
     "keep": keep,
     "merge": merge,
@@ -180,7 +181,7 @@ SUBCOMMANDS: dict[str, Callable[[Sequence[str], Importer], int]] = {
     "plot": plot,
     "prune": prune,
     "report": report,
-    "rivals": rivals,
+    "rivals": baselines,  # the old word
     "show": show,
     "status": status,
 }

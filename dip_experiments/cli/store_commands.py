@@ -64,7 +64,7 @@ def plotted(runs: Sequence[Any], path: Path, imported: Importer) -> Path:
     """Where the figure of the curves of some runs was written."""
     if path.suffix != ".png":
         raise ValueError(f"output={path}: a PNG is written; give a name that ends in .png")
-    imported("dip_experiments.analysis.compare_runs").write_side_by_side(runs, path)
+    imported("dip_experiments.analysis.compare_runs").plot_runs(runs, path)
     return path
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.analysis.labels import network_words
+from dip_experiments.analysis.labels import format_network
 from dip_experiments.schema import flat
 
 Words = Mapping[str, Any]
@@ -60,7 +60,7 @@ def image_words(words: Words) -> str:
 
 def architecture_words(words: Words) -> str:
     """`skip, width 32`."""
-    name, more = str(words["architecture"]["name"]), network_words(words["architecture"])
+    name, more = str(words["architecture"]["name"]), format_network(words["architecture"])
     return more if more.startswith(name) else f"{name}, {more}"
 
 

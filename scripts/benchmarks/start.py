@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dip_experiments.analysis.table import chosen, markdown
+from dip_experiments.analysis.table import markdown, select_columns
 from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
 from dip_experiments.fitting.memory import keep_freed_memory
@@ -97,7 +97,9 @@ def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: t
     name = device_name(device).replace(" ", "-").lower() + suffix
     cells = {column: [str(entry) for entry in entries] for column, entries in columns.items()}
     write_columns(folder / f"{name}.csv", columns)
-    write_text(folder / f"{name}.md", markdown(chosen(cells, {c: title for c, title in READ.items() if c in columns})))
+    write_text(
+        folder / f"{name}.md", markdown(select_columns(cells, {c: title for c, title in READ.items() if c in columns}))
+    )
     write_json(folder / f"{name}.json", sitting(name, torch.get_num_threads(), sys.argv[:1], 0))
 
 

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.curves import Curve, add_row, band, curve_of, statistics
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import Curve, add_row, curve_of, format_statistics, plot_band
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.impedance import impedance_page, iterations_explained
-from dip_experiments.analysis.run_data import output_at, stored, variances
+from dip_experiments.analysis.impedance import impedance_table, iterations_explained
+from dip_experiments.analysis.run_data import load_image, load_output, target_variances
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED
 from dip_experiments.data.cropping import centre_crop
 from dip_experiments.metrics import EXPLAINED
@@ -31,7 +31,7 @@ ENLARGED = ("shuffled", "noise")
 """Targets that look the same everywhere: the strip shows their central quarter."""
 
 
-def draw_figure(selection: Selection) -> Page:
+def draw_figure(selection: Selection) -> Artifact:
     """Draws figures/fig2."""
     runs = selection.whole
     figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
@@ -42,7 +42,7 @@ def draw_figure(selection: Selection) -> Page:
         draw_explained(row[1], of_architecture(runs, architecture))
     draw_strip(strip, of_architecture(runs, "skip"))
     plots.suptitle(title(of_architecture(runs, "skip")["natural"], selection.scale), fontsize=9)
-    return Page(figure, drawn_curves(runs), runs)
+    return Artifact(figure, drawn_curves(runs), runs)
 
 
 def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
@@ -59,7 +59,7 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
 
 def title(run: Run, scale: str) -> str:
     """What was fitted, and how."""
-    words, (rows, columns) = run.settings, stored(run, "target").shape[1:]
+    words, (rows, columns) = run.settings, load_image(run, "target").shape[1:]
     width, rate, seeds = words["scale"]["width"], words["optimizer"]["lr"], ", ".join(map(str, run.seeds))
     shown = f"mean and range over seeds {seeds}" if len(run.seeds) > 1 else f"seed {seeds}"
     return f"{words['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, {shown}; scale {scale}"
@@ -68,11 +68,11 @@ def title(run: Run, scale: str) -> str:
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
     """Panel a: the paper's plot. Dotted: where a fit waits that has found the mean colour only, or the image only."""
     for name, run in runs.items():
-        band(axis, curve_of(run, "loss"), COLOURS[name], LABELS[name])
+        plot_band(axis, curve_of(run, "loss"), COLOURS[name], LABELS[name])
     sigma = runs["noisy"].settings["target"]["sigma"]
     plateaus = {
         "noise": (1 / 12, "1/12: variance of U(0, 1)"),
-        "shuffled": (variances(runs["natural"])[0], "variance of the image"),
+        "shuffled": (target_variances(runs["natural"])[0], "variance of the image"),
         "noisy": ((sigma / 255) ** 2, f"variance of the noise, ({sigma:g}/255)$^2$"),
     }
     for name, (height, text) in plateaus.items():
@@ -92,7 +92,9 @@ def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
     """Panel b: the same in units of each target's variance; triangles where 90 % is explained (median over seeds)."""
     for name, run in runs.items():
         loss = curve_of(run, "loss")
-        band(axis, Curve(loss.iterations, loss.values / variances(run)[:, None]), COLOURS[name], LABELS[name])
+        plot_band(
+            axis, Curve(loss.iterations, loss.values / target_variances(run)[:, None]), COLOURS[name], LABELS[name]
+        )
         reached = iterations_explained(run)
         if np.isfinite(reached).all():
             axis.plot(np.median(reached), 1 - EXPLAINED, marker="v", color=COLOURS[name], markersize=8)
@@ -107,10 +109,10 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
     """Panel c: what the network shows at some iterations, first seed; the target on the left."""
     shown = [n for n in STRIP if n <= min(run.summary["iterations"] for run in runs.values())]
     axes = figure.subplots(len(runs), 1 + len(shown), squeeze=False)
-    side = min(stored(runs["natural"], "target").shape[1:]) // 2
+    side = min(load_image(runs["natural"], "target").shape[1:]) // 2
     for row, (name, run) in zip(axes, runs.items(), strict=True):
         enlarged = name in ENLARGED
-        for axis, picture in zip(row, [stored(run, "target"), *(output_at(run, n) for n in shown)], strict=True):
+        for axis, picture in zip(row, [load_image(run, "target"), *(load_output(run, n) for n in shown)], strict=True):
             part, drawn = (side, "nearest") if enlarged else (None, "antialiased")
             axis.imshow(shown_part(picture, part), interpolation=drawn)
             axis.set(xticks=[], yticks=[])
@@ -134,9 +136,9 @@ def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {name: [] for name in names}
     for run in runs:
         curve, words = curve_of(run, "loss").sparse, run.settings
-        variance, of = f"{variances(run).mean():.6g}", (words["architecture"]["name"], words["target"]["name"])
+        variance, of = f"{target_variances(run).mean():.6g}", (words["architecture"]["name"], words["target"]["name"])
         for n, values in zip(curve.iterations, curve.values.T, strict=True):
-            add_row(columns, *of, int(n), *statistics(values), variance)
+            add_row(columns, *of, int(n), *format_statistics(values), variance)
     return columns
 
 
@@ -149,9 +151,9 @@ Iterations until the fit explains 90 % of its target's variance: median, least a
 of the medians to that of the natural image, the impedance."""
 
 
-def draw_table(selection: Selection) -> Page:
+def draw_table(selection: Selection) -> Artifact:
     """Writes tables/impedance."""
-    return impedance_page(selection, NAMES, NAMES["architecture"], "impedance_ratio", ABOVE)
+    return impedance_table(selection, NAMES, NAMES["architecture"], "impedance_ratio", ABOVE)
 
 
 if __name__ == "__main__":

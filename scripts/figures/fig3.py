@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.curves import band, curve_of, tabulated, value_at
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import curve_of, plot_band, tabulate_curves, value_at
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import Panel, row_height, show_row
-from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import BLUE, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -23,25 +23,25 @@ CORNER = (0.55, 0.25)
 """Of the enlarged part: an outline, where the JPEG rings and its blocks show."""
 
 
-def draw(selection: Selection) -> Page:
+def draw(selection: Selection) -> Artifact:
     """Draws figures/fig3."""
     run = selection.only
     psnr, last = curve_of(run, "psnr_measurement"), run.summary["iterations"]
     values = {n: value_at(run, "psnr_measurement", n) for n in (*(n for n in SHOWN if n < last), last)}
     replica = middle(run, values[min(SHOWN[-1], last)])
-    outputs = [Panel(f"output, iteration {n}", output_at(run, n, replica), values[n]) for n in values]
-    panels = [Panel("the JPEG", stored(run, "target")), *outputs]
+    outputs = [Panel(f"output, iteration {n}", load_output(run, n, replica), values[n]) for n in values]
+    panels = [Panel("the JPEG", load_image(run, "target")), *outputs]
     figure, (pictures, plot) = sheet(row_height(panels), 2.2)
     show_row(pictures, panels, CORNER)
     axis = plot.subplots()
-    band(axis, psnr.sparse, BLUE, "")
+    plot_band(axis, psnr.sparse, BLUE, "")
     axis.plot(list(values), [value.mean() for value in values.values()], "o", color=BLUE)
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR to the JPEG (dB)")
     shown = f"the seed that is in the middle at iteration {SHOWN[-1]}"
     title = "Figure 3: a JPEG restored; nobody knows the clean picture, the numbers compare with the JPEG"
-    words = described([run], selection.scale, output_at(run, last, replica), shown)
+    words = describe_fit([run], selection.scale, load_output(run, last, replica), shown)
     figure.suptitle(f"{title}\n{words}", fontsize=9)
-    return Page(figure, tabulated({"single output": psnr}, "curve", "psnr_jpeg"), [run])
+    return Artifact(figure, tabulate_curves({"single output": psnr}, "curve", "psnr_jpeg"), [run])
 
 
 def middle(run: Run, values: np.ndarray) -> int:

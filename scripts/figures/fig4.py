@@ -7,13 +7,21 @@ import sys
 
 from matplotlib.axes import Axes
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import SIGMA, denoised
-from dip_experiments.analysis.curves import Curve, add_row, band, curve_of, statistics, tabulated, value_at
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import SIGMA, denoiser_panel
+from dip_experiments.analysis.curves import (
+    Curve,
+    add_row,
+    curve_of,
+    format_statistics,
+    plot_band,
+    tabulate_curves,
+    value_at,
+)
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import Panel, row_height, show_row
-from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.published import trajectory
 from dip_experiments.runner.select_runs import select
@@ -29,30 +37,30 @@ LEVELS = {"noisy": ("grey", ":"), "NLM": (ORANGE, "--"), "BM3D": (RED, "-.")}
 AUTHORS = "authors, 512 x 512, single output"
 
 
-def draw(selection: Selection) -> Page:
+def draw(selection: Selection) -> Artifact:
     """Draws figures/fig4."""
     run = selection.only
     curves = {"single output": curve_of(run, "psnr_reference"), "average": curve_of(run, "psnr_average")}
-    clean = stored(run, "reference")
-    noisy = Panel("noisy", stored(run, "target"), run.scores("measurement", "psnr")[:1])
-    others = [denoised(run, name, title, SIGMA, selection.baselines) for name, title in BASELINES.items()]
+    clean = load_image(run, "reference")
+    noisy = Panel("noisy", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
+    others = [denoiser_panel(run, name, title, SIGMA, selection.baselines) for name, title in BASELINES.items()]
     levels = {panel.title: panel.decibels[0] for panel in (noisy, *others) if len(panel.decibels)}
     panels = [noisy, *ours(run), *others, Panel("clean", clean)]
     figure, (pictures, plot) = sheet(row_height(panels), 3.2)
     show_row(pictures, panels, CORNER)
     draw_curves(plot.subplots(), curves, levels)
-    words = described([run], selection.scale, clean)
+    words = describe_fit([run], selection.scale, clean)
     figure.suptitle(f"Figure 4: denoising, sigma {SIGMA:g}\n{words}", fontsize=9)
-    return Page(figure, drawn_numbers(curves, levels), [run])
+    return Artifact(figure, drawn_numbers(curves, levels), [run])
 
 
 def ours(run: Run) -> list[Panel]:
     """One output of the network and the average of all, with the curves' values there."""
     last = run.summary["iterations"]
     at = min(SHOWN, last)
-    average = stored(run, average_at(at) if at in run.settings["fit"]["keep"] else "average")
+    average = load_image(run, average_at(at) if at in run.settings["fit"]["keep"] else "average")
     return [
-        Panel(f"output,\niteration {at}", output_at(run, at), value_at(run, "psnr_reference", at)),
+        Panel(f"output,\niteration {at}", load_output(run, at), value_at(run, "psnr_reference", at)),
         Panel(f"average of outputs,\niteration {at}", average, value_at(run, "psnr_average", at)),
     ]
 
@@ -60,7 +68,7 @@ def ours(run: Run) -> list[Panel]:
 def draw_curves(axis: Axes, curves: dict[str, Curve], levels: dict[str, float]) -> None:
     """PSNR to the clean picture over the iterations, from the noisy picture's upwards; linear, so that falls show."""
     for (label, curve), colour in zip(curves.items(), (BLUE, GREEN), strict=True):
-        band(axis, curve, colour, label)
+        plot_band(axis, curve, colour, label)
     axis.plot(*trajectory("f16"), color="black", linewidth=1, label=AUTHORS)
     for label, level in levels.items():
         colour, line = LEVELS[label]
@@ -74,11 +82,11 @@ def draw_curves(axis: Axes, curves: dict[str, Curve], levels: dict[str, float]) 
 
 def drawn_numbers(curves: dict[str, Curve], levels: dict[str, float]) -> dict[str, list[object]]:
     """The numbers behind the curves and lines; what has no iterations stands without one."""
-    columns = tabulated(curves, "curve", "psnr")
+    columns = tabulate_curves(curves, "curve", "psnr")
     for iteration, value in zip(*trajectory("f16"), strict=True):
-        add_row(columns, AUTHORS, int(iteration), *statistics([value]))
+        add_row(columns, AUTHORS, int(iteration), *format_statistics([value]))
     for label, level in levels.items():
-        add_row(columns, label, "", *statistics([level]))
+        add_row(columns, label, "", *format_statistics([level]))
     return columns
 
 

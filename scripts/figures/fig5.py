@@ -5,12 +5,12 @@ Experiment: fig5. Writes: figures/fig5. Command: make reproduce-fig5
 
 import sys
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import rival_numbers, rival_picture, upsampler
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, upsampler
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import described
-from dip_experiments.analysis.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.labels import describe_fit
+from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
@@ -21,7 +21,7 @@ BASELINES = ("nearest", "bicubic")
 METRIC = "psnr_y_authors"
 
 
-def draw(selection: Selection) -> Page:
+def draw(selection: Selection) -> Artifact:
     """Draws figures/fig5."""
     runs = selection.whole
     rows = [(factor(run), panels(run, selection.baselines)) for run in runs]
@@ -30,8 +30,8 @@ def draw(selection: Selection) -> Page:
         show_row(part, row, CORNER)
         part.suptitle(f"x{times}", fontsize=9, fontweight="bold")
     title = "Figure 5: super-resolution; PSNR of the brightness as in the authors' tables"
-    figure.suptitle(f"{title}\n{described(runs, selection.scale, stored(runs[0], 'average'))}", fontsize=9)
-    return Page(figure, under_pictures("factor", "psnr_y", rows), runs)
+    figure.suptitle(f"{title}\n{describe_fit(runs, selection.scale, load_image(runs[0], 'average'))}", fontsize=9)
+    return Artifact(figure, tabulate_panels("factor", "psnr_y", rows), runs)
 
 
 def factor(run: Run) -> int:
@@ -43,18 +43,18 @@ def panels(run: Run, kept: Baselines) -> list[Panel]:
     """The small picture enlarged by what one would pick otherwise, and by the network; the original."""
     last = run.summary["iterations"]
     return [
-        *(rival(run, name, kept) for name in BASELINES),
-        Panel(f"output, iteration {last}", output_at(run, last), run.scores("output", METRIC)),
-        Panel("average of outputs", stored(run, "average"), run.scores("average", METRIC)),
-        Panel("original", stored(run, "reference")),
+        *(baseline(run, name, kept) for name in BASELINES),
+        Panel(f"output, iteration {last}", load_output(run, last), run.scores("output", METRIC)),
+        Panel("average of outputs", load_image(run, "average"), run.scores("average", METRIC)),
+        Panel("original", load_image(run, "reference")),
     ]
 
 
-def rival(run: Run, name: str, kept: Baselines) -> Panel:
+def baseline(run: Run, name: str, kept: Baselines) -> Panel:
     """What another method makes of the small picture."""
     method = upsampler(name, factor(run))
-    numbers = rival_numbers(method, run, kept) or {}
-    return Panel(name, rival_picture(method, run, kept), [numbers[METRIC]] if METRIC in numbers else [])
+    numbers = baseline_numbers(method, run, kept) or {}
+    return Panel(name, baseline_image(method, run, kept), [numbers[METRIC]] if METRIC in numbers else [])
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.curves import band, curve_of, tabulated
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import curve_of, plot_band, tabulate_curves
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import described
+from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import show
-from dip_experiments.analysis.run_data import stored
+from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -30,7 +30,7 @@ PICTURES = 3.5
 """Inches of the pictures with the small ones below them."""
 
 
-def draw(selection: Selection) -> Page:
+def draw(selection: Selection) -> Artifact:
     """Draws figures/fig6."""
     runs = sorted(selection.whole, key=rate, reverse=True)
     if len(runs) != len(COLOURS):
@@ -40,17 +40,17 @@ def draw(selection: Selection) -> Page:
     known, *parts = pictures.subfigures(1, 1 + len(runs), squeeze=False)[0]
     show_seeds(known, "what is known", [with_hole(runs[0])], seeds)
     for part, run in zip(parts, runs, strict=True):
-        show_seeds(part, named(rate(run)), [stored(run, "unperturbed", replica) for replica in run.replicas], seeds)
+        show_seeds(part, named(rate(run)), [load_image(run, "unperturbed", replica) for replica in run.replicas], seeds)
     losses = {rate(run): curve_of(run, "loss") for run in runs}
     axis = plot.subplots()
     for (value, loss), colour in zip(losses.items(), COLOURS, strict=True):
-        band(axis, loss.sparse, colour, named(value))
+        plot_band(axis, loss.sparse, colour, named(value))
     axis.set(xscale="log", yscale="log", xlabel="iteration", ylabel="loss: MSE, 0 in the hole")
     axis.legend(fontsize=8)
     title = f"Figure 6: a large hole at three rates, the authors' is {AUTHORS}; outputs for the latent as it is"
-    words = described(runs, selection.scale, stored(runs[0], "unperturbed"))
+    words = describe_fit(runs, selection.scale, load_image(runs[0], "unperturbed"))
     figure.suptitle(f"{title}\n{words} (small: the others)", fontsize=9)
-    return Page(figure, tabulated({f"{value}": loss for value, loss in losses.items()}, "rate", "loss"), runs)
+    return Artifact(figure, tabulate_curves({f"{value}": loss for value, loss in losses.items()}, "rate", "loss"), runs)
 
 
 def rate(run: Run) -> float:
@@ -65,8 +65,8 @@ def named(value: float) -> str:
 
 def with_hole(run: Run) -> Array:
     """The target with its hole in a flat colour."""
-    known = stored(run, "mask").min(axis=0) > 0.5
-    return np.where(known, stored(run, "target"), HOLE[:, None, None])
+    known = load_image(run, "mask").min(axis=0) > 0.5
+    return np.where(known, load_image(run, "target"), HOLE[:, None, None])
 
 
 def show_seeds(part: SubFigure, title: str, pictures: list[Array], seeds: int) -> None:

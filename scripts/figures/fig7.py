@@ -5,12 +5,12 @@ Experiments: fig7_text, fig7_missing. Writes: figures/fig7. Command: make reprod
 
 import sys
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import inpainter, rival_numbers, rival_picture
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, inpainter
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import described
-from dip_experiments.analysis.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.analysis.run_data import stored
+from dip_experiments.analysis.labels import describe_fit
+from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
@@ -23,34 +23,34 @@ SUBTITLE = 0.25
 BASELINES = ("nearest", "biharmonic")
 
 
-def draw(text: Selection, missing: Selection) -> Page:
+def draw(text: Selection, missing: Selection) -> Artifact:
     """Draws figures/fig7."""
     runs = [*text.whole, *missing.whole]
     rows = [(run.settings["image"]["name"], panels(run, text.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) + SUBTITLE for _, row in rows))
     for part, run, (name, row) in zip(parts, runs, rows, strict=True):
         show_row(part, row, CORNERS.get(name, MIDDLE))
-        part.suptitle(described([run], text.scale, stored(run, "reference")), fontsize=8)
+        part.suptitle(describe_fit([run], text.scale, load_image(run, "reference")), fontsize=8)
     figure.suptitle("Figure 7: inpainting; of the network, the output for the latent as it is", fontsize=9)
-    return Page(figure, under_pictures("image", "psnr", rows), runs)
+    return Artifact(figure, tabulate_panels("image", "psnr", rows), runs)
 
 
 def panels(run: Run, kept: Baselines) -> list[Panel]:
     """The holes, filled by what one would pick otherwise and by the network; the picture itself."""
     title = f"network, iteration {run.summary['iterations']}"
     return [
-        Panel("missing: black", stored(run, "target"), run.scores("measurement", "psnr")[:1]),
-        *(rival(run, name, kept) for name in BASELINES),
-        Panel(title, stored(run, "unperturbed"), run.scores("unperturbed", "psnr")),
-        Panel("original", stored(run, "reference")),
+        Panel("missing: black", load_image(run, "target"), run.scores("measurement", "psnr")[:1]),
+        *(baseline(run, name, kept) for name in BASELINES),
+        Panel(title, load_image(run, "unperturbed"), run.scores("unperturbed", "psnr")),
+        Panel("original", load_image(run, "reference")),
     ]
 
 
-def rival(run: Run, name: str, kept: Baselines) -> Panel:
+def baseline(run: Run, name: str, kept: Baselines) -> Panel:
     """The holes as another method fills them."""
     method = inpainter(name)
-    numbers = rival_numbers(method, run, kept)
-    return Panel(name, rival_picture(method, run, kept), [numbers["psnr"]] if numbers else [])
+    numbers = baseline_numbers(method, run, kept)
+    return Panel(name, baseline_image(method, run, kept), [numbers["psnr"]] if numbers else [])
 
 
 if __name__ == "__main__":

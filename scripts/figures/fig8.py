@@ -5,11 +5,11 @@ Experiments: fig8, fig8_others. Writes: figures/fig8. Command: make reproduce-fi
 
 import sys
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import described
-from dip_experiments.analysis.panels import Panel, row_height, show_row, under_pictures
-from dip_experiments.analysis.run_data import stored
+from dip_experiments.analysis.labels import describe_fit
+from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -23,13 +23,13 @@ CORNER = (0.15, 0.22)
 """Of the enlarged part: the hole in the shelves."""
 
 
-def draw(hourglasses: Selection, others: Selection) -> Page:
+def draw(hourglasses: Selection, others: Selection) -> Artifact:
     """Draws figures/fig8."""
     runs = [*hourglasses.whole, *others.whole]
     by_name = {name_of(run): run for run in runs}
     first = runs[0]
-    original = stored(first, "reference")
-    holes, whole = Panel("missing: black", stored(first, "target")), Panel("original", original)
+    original = load_image(first, "reference")
+    holes, whole = Panel("missing: black", load_image(first, "target")), Panel("original", original)
     filled = {name: panel(NAMES[name], by_name[name]) for name in NAMES if name in by_name}
     rows = [
         [holes, *(filled[name] for name in ("depth_2", "depth_4", "depth_6") if name in filled)],
@@ -39,12 +39,12 @@ def draw(hourglasses: Selection, others: Selection) -> Page:
     for part, row in zip(parts, rows, strict=True):
         show_row(part, row, CORNER)
     title = "Figure 8: depth and kind of the network; PSNR inside the holes, output for the latent as it is"
-    words = described([first], hourglasses.scale, original).split(";")[0]
+    words = describe_fit([first], hourglasses.scale, original).split(";")[0]
     seeds = len(first.seeds)
     figure.suptitle(
         f"{title}\n{words}, {first.summary['iterations']} iterations, {seeds} seeds (mean and range)", fontsize=9
     )
-    return Page(figure, under_pictures("row", "psnr_missing", list(enumerate(rows, 1))), runs)
+    return Artifact(figure, tabulate_panels("row", "psnr_missing", list(enumerate(rows, 1))), runs)
 
 
 def name_of(run: Run) -> str:
@@ -55,7 +55,7 @@ def name_of(run: Run) -> str:
 def panel(name: str, run: Run) -> Panel:
     """What a network fills in, with the error there."""
     title = f"{name}: {run.summary['parameters'] / 1e6:.2f} M"
-    return Panel(title, stored(run, "unperturbed"), run.scores("unperturbed", "psnr_missing"))
+    return Panel(title, load_image(run, "unperturbed"), run.scores("unperturbed", "psnr_missing"))
 
 
 if __name__ == "__main__":

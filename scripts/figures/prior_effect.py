@@ -5,12 +5,12 @@ Experiment: prior_effect. Writes: figures/prior_effect. Command: make reproduce-
 
 import sys
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.curves import Curve, band, curve_of, tabulated
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import Curve, curve_of, plot_band, tabulate_curves
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import size_words
+from dip_experiments.analysis.labels import format_size
 from dip_experiments.analysis.panels import Panel, row_height, show_row
-from dip_experiments.analysis.run_data import output_at, stored
+from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.published import find_one
 from dip_experiments.runner.select_runs import select
@@ -26,7 +26,7 @@ PRIORS = {
 CORNER = (0.45, 0.6)
 
 
-def draw(selection: Selection) -> Page:
+def draw(selection: Selection) -> Artifact:
     """Draws figures/prior_effect."""
     runs = {prior(run): run for run in selection.whole}
     if set(runs) != set(PRIORS):
@@ -38,22 +38,22 @@ def draw(selection: Selection) -> Page:
         curves[name] = curve_of(run, "psnr_reference")
         page = f"\n(page: {theirs(run, published)})" if published else "\n(ours)"
         panels.append(
-            Panel(name + page, output_at(run, run.summary["iterations"]), run.scores("output", "psnr_y_authors"))
+            Panel(name + page, load_output(run, run.summary["iterations"]), run.scores("output", "psnr_y_authors"))
         )
-    panels.append(Panel("original\n", stored(first, "reference")))
+    panels.append(Panel("original\n", load_image(first, "reference")))
     figure, (pictures, plot) = sheet(row_height(panels) + 0.1, 2.6)
     show_row(pictures, panels, CORNER)
     axis = plot.subplots()
     for (name, colour, _), curve in zip(PRIORS.values(), curves.values(), strict=True):
-        band(axis, curve, colour, name)
+        plot_band(axis, curve, colour, name)
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR, all channels (dB)")
     axis.legend(fontsize=8)
-    words = f"{first.settings['image']['name']}, {size_words(runs['skip', 'none'])}, {len(first.seeds)} seeds"
+    words = f"{first.settings['image']['name']}, {format_size(runs['skip', 'none'])}, {len(first.seeds)} seeds"
     title = (
         "Prior effect: x4 super-resolution, outputs of the last iteration; below them PSNR as in the authors' tables"
     )
     figure.suptitle(f"{title}\n{words}; their page's numbers are of the whole picture", fontsize=9)
-    return Page(figure, tabulated(curves, "prior", "psnr"), list(runs.values()))
+    return Artifact(figure, tabulate_curves(curves, "prior", "psnr"), list(runs.values()))
 
 
 def prior(run: Run) -> tuple[str, str]:

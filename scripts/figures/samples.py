@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.panels import show
-from dip_experiments.analysis.run_data import output_at
+from dip_experiments.analysis.run_data import load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.data.cropping import cut
 from dip_experiments.data.reading import whole_image
@@ -32,7 +32,7 @@ Bands = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """Median, and the 5th and 95th of a hundred, of the power at each frequency."""
 
 
-def draw(selection: Selection) -> Page:
+def draw(selection: Selection) -> Artifact:
     """Draws figures/samples."""
     runs = selection.whole
     figure, (pictures, plots) = sheet(3.9, 2.9)
@@ -41,7 +41,7 @@ def draw(selection: Selection) -> Page:
         column, half = place % (len(runs) // 2), place // (len(runs) // 2)
         for row in range(SHOWN):
             axis = grid[SHOWN * half + row, column]
-            show(axis, output_at(run, 1, run.replicas[row]), "" if row else named(run).replace(", ", "\n", 1))
+            show(axis, load_output(run, 1, run.replicas[row]), "" if row else named(run).replace(", ", "\n", 1))
     axes = plots.subplots(1, 4, sharex=True, sharey=True)
     natural, ours = natural_bands(runs[0]), {run: bands(run, selection.baselines) for run in runs}
     columns: dict[str, list[str]] = {name: [] for name in ("network", "frequency", "power", "low", "high")}
@@ -58,13 +58,13 @@ def draw(selection: Selection) -> Page:
         for frequency, values in enumerate(zip(*band, strict=True), 1):
             add_row(columns, name, str(frequency), *(f"{value:.4g}" for value in values))
     count = len(runs[0].replicas)
-    side = output_at(runs[0], 1).shape[1]
+    side = load_output(runs[0], 1).shape[1]
     figure.suptitle(
         f"Random networks before any fit, {side} x {side} pixels: two of each; spectra of {count} of each "
         "(median, 5 to 95 %)",
         fontsize=9,
     )
-    return Page(figure, columns, runs)
+    return Artifact(figure, columns, runs)
 
 
 def depth(run: Run) -> str:
@@ -113,7 +113,7 @@ def bands(run: Run, kept: Baselines) -> Bands:
     words = {"run": run.name}
     found = kept.find("spectrum", VERSION, run.name, words)
     if found is None:
-        computed = statistics([radial_spectrum(output_at(run, 1, replica)) for replica in run.replicas])
+        computed = statistics([radial_spectrum(load_output(run, 1, replica)) for replica in run.replicas])
         names = ("median", "low", "high")
         numbers = {f"{n}_{i}": float(f"{v:.6g}") for n, b in zip(names, computed, strict=True) for i, v in enumerate(b)}
         kept.add("spectrum", VERSION, run.name, words, numbers)

@@ -12,13 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.confidence import Interval, holm, paired, picture_interval, picture_means, picture_p_value
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.confidence import (
+    Interval,
+    holm,
+    paired_differences,
+    picture_interval,
+    picture_means,
+    picture_p_value,
+)
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.run_data import Array, peak_iterations, peaks, rising
+from dip_experiments.analysis.run_data import Array, count_rising, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, RED, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
@@ -63,7 +70,7 @@ class Effect:
         return self.p_value_holm < SIGNIFICANT
 
 
-def draw_table(*selections: Selection) -> Page:
+def draw_table(*selections: Selection) -> Artifact:
     """Writes tables/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
     effects, further = effects_of(found), [f"difference {picture}" for picture in pictures]
@@ -77,7 +84,7 @@ def draw_table(*selections: Selection) -> Page:
         significant=sum(effect.significant for effect in effects.values()),
         names=", ".join(pictures),
     )
-    return table_page(columns, TITLES, [run for some in found.values() for run in some], told, waiting(*selections))
+    return make_table(columns, TITLES, [run for some in found.values() for run in some], told, waiting(*selections))
 
 
 def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
@@ -103,7 +110,7 @@ def peaks_by_picture(runs: Sequence[Run], column: str = "psnr_average") -> dict[
     """Return the peak by picture and seed."""
     found: dict[str, dict[object, float]] = {}
     for run in runs:
-        each = zip(run.seeds, peaks(run, column), strict=True)
+        each = zip(run.seeds, peak_values(run, column), strict=True)
         found.setdefault(run.settings["image"]["name"], {}).update((seed, float(peak)) for seed, peak in each)
     return found
 
@@ -113,7 +120,7 @@ def effects_of(found: Mapping[str, Sequence[Run]]) -> dict[str, Effect]:
     default = peaks_by_picture(found.get(DEFAULT, []))
     apart: dict[str, dict[str, Array]] = {}
     for change, runs in found.items():
-        pairs = {name: paired(some, default.get(name, {})) for name, some in peaks_by_picture(runs).items()}
+        pairs = {name: paired_differences(some, default.get(name, {})) for name, some in peaks_by_picture(runs).items()}
         if change != DEFAULT and (some := {name: values for name, values in pairs.items() if values.size}):
             apart[change] = some
     p_values = [picture_p_value(pairs) for pairs in apart.values()]
@@ -137,7 +144,7 @@ def cells(runs: Sequence[Run], effect: Effect | None, pictures: Sequence[str]) -
     end = np.concatenate([[run.summary["final"]["psnr_average"][r] for r in run.replicas] for run in runs])
     seconds = [run.summary["wall_seconds"] / run.summary["iterations"] / len(run.provenance["seeds"]) for run in runs]
     known, apart = effect_cells(effect, pictures)
-    fits, up = end.size, sum(map(rising, runs))
+    fits, up = end.size, sum(map(count_rising, runs))
     return (
         str(fits), peak, *known, at, str(up), f"{at} ({up}/{fits})", f"{end.mean():.2f}", output_peak, output_at,
         f"{np.median(seconds):.3f}", *apart,
@@ -151,7 +158,7 @@ def effect_cells(effect: Effect | None, pictures: Sequence[str]) -> tuple[Sequen
     mean, each = effect.interval, [effect.by_picture.get(picture) for picture in pictures]
     value = f"{mean.value:+.2f}"
     known = (
-        value, f"{mean.low:.3f}", f"{mean.high:.3f}", mean.words, f"{effect.p_value:.4g}", f"{effect.p_value_holm:.4g}",
+        value, f"{mean.low:.3f}", f"{mean.high:.3f}", mean.text, f"{effect.p_value:.4g}", f"{effect.p_value_holm:.4g}",
         f"{value}*" if effect.significant else value, " ".join(map(short, each)),
     )  # fmt: skip
     return known, [NONE if one is None else f"{one:+.3f}" for one in each]
@@ -191,7 +198,7 @@ PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 COLUMNS = ("change", "difference", "low", "high", "p_value_holm", "fits", "rising")
 
 
-def draw_figure(*selections: Selection) -> Page:
+def draw_figure(*selections: Selection) -> Artifact:
     """Draws figures/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
     effects = effects_of(found)
@@ -204,7 +211,7 @@ def draw_figure(*selections: Selection) -> Page:
     labels = []
     for place, (change, effect) in enumerate(ranked):
         draw_effect(axis, place, effect)
-        fits, up = sum(len(run.seeds) for run in found[change]), sum(map(rising, found[change]))
+        fits, up = sum(len(run.seeds) for run in found[change]), sum(map(count_rising, found[change]))
         labels.append(change.replace("_", " ") + (f"  \N{UPWARDS ARROW}{up}/{fits}" if up else ""))
         mean, each = effect.interval, (effect.by_picture.get(picture, np.nan) for picture in pictures)
         numbers = (f"{value:.3f}" for value in (mean.value, mean.low, mean.high))
@@ -221,7 +228,7 @@ def draw_figure(*selections: Selection) -> Page:
         fontsize=9,
     )
     runs = [run for some in (found.get(DEFAULT, []), *found.values()) for run in some]
-    return Page(figure, columns, list(dict.fromkeys(runs)), waiting(*selections))
+    return Artifact(figure, columns, list(dict.fromkeys(runs)), waiting(*selections))
 
 
 def draw_effect(axis: Axes, place: int, effect: Effect) -> None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import iterations_explained
-from dip_experiments.analysis.run_data import peaks
-from dip_experiments.analysis.style import BLUE, name_points, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.run_data import peak_values
+from dip_experiments.analysis.style import BLUE, label_points, sheet
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
@@ -58,7 +58,7 @@ class Measured:
         return self.iterations[target] / natural if np.isfinite(natural) else np.nan
 
 
-def draw_table(selection: Selection) -> Page:
+def draw_table(selection: Selection) -> Artifact:
     """Writes tables/ablation_impedance."""
     columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
     found = measured(selection)
@@ -66,7 +66,7 @@ def draw_table(selection: Selection) -> Page:
         add_row(
             columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
         )
-    return table_page(columns, TITLES, selection.runs, f"{ABOVE} {verdict(found)}", selection.waiting)
+    return make_table(columns, TITLES, selection.runs, f"{ABOVE} {verdict(found)}", selection.waiting)
 
 
 def measured(selection: Selection) -> dict[str, Measured]:
@@ -86,7 +86,7 @@ def measure(fits: Mapping[str, Run]) -> Measured:
     logarithm = mean_interval(both[0] - both[1]) if all(reached) else Interval(np.inf, np.nan, np.nan)
     impedance = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
     noisy = fits["noisy"]
-    best, single = (float(peaks(noisy, column).mean()) for column in ("psnr_average", "psnr_reference"))
+    best, single = (float(peak_values(noisy, column).mean()) for column in ("psnr_average", "psnr_reference"))
     medians = {target: float(np.median(values)) for target, values in explained.items()}
     return Measured(medians, noisy.summary["iterations"], impedance, best, single)
 
@@ -156,11 +156,11 @@ def verdict(networks: Mapping[str, Measured]) -> str:
     left_out = f"; left out, as their rank is not known: {', '.join(without)}" if without else ""
     return (
         f"Rank correlation of impedance and denoising over {len(known)} networks: {found.value:+.2f} "
-        f"(95 % interval {found.words}, by drawing networks with replacement{left_out})."
+        f"(95 % interval {found.text}, by drawing networks with replacement{left_out})."
     )
 
 
-def draw_figure(selection: Selection) -> Page:
+def draw_figure(selection: Selection) -> Artifact:
     """Draws figures/ablation_impedance."""
     every = measured(selection)
     if not every:
@@ -191,14 +191,14 @@ def draw_figure(selection: Selection) -> Page:
     axis.margins(x=0.08)
     known = told(every)
     found = correlation(known)
-    words = f"rank correlation {found.value:+.2f} ({found.words}) over {len(known)} networks"
+    words = f"rank correlation {found.value:+.2f} ({found.text}) over {len(known)} networks"
     if without := [name for name in every if name not in networks]:
         words += f"\nnot even the natural image was fitted by {', '.join(without)}"
     if unknown := [name for name in networks if name not in known]:
         words += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
     figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
-    name_points(figure, axis, points)
-    return Page(figure, columns, selection.runs, selection.waiting)
+    label_points(figure, axis, points)
+    return Artifact(figure, columns, selection.runs, selection.waiting)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import picture_interval
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image
 
@@ -37,7 +37,7 @@ Runs = Mapping[str, Run]
 """Those of one noisy picture, by setting."""
 
 
-def draw(study: Selection) -> Page:
+def draw(study: Selection) -> Artifact:
     """Writes tables/selection."""
     names = list(dict.fromkeys(str(job.words["experiment"]["setting"]) for job in study.jobs))
     columns: dict[str, list[str]] = {name: [] for name in (*TITLES, "fits", *(f"loss_of_{name}" for name in names))}
@@ -45,7 +45,7 @@ def draw(study: Selection) -> Page:
     for (picture, number), (runs, count) in found.items():
         add_row(columns, picture, str(number), *row(runs, count, names))
     whole = [(picture, runs) for (picture, _), (runs, count) in found.items() if len(runs) == count]
-    return table_page(columns, TITLES, study.runs, ABOVE + (in_the_mean(whole) if whole else ""), study.waiting)
+    return make_table(columns, TITLES, study.runs, ABOVE + (in_the_mean(whole) if whole else ""), study.waiting)
 
 
 def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str, Run], int]]:

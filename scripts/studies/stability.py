@@ -12,15 +12,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import Interval, picture_means
-from dip_experiments.analysis.curves import Curve, add_row, curve_of, ensemble_error, tabulated, to_decibels
-from dip_experiments.analysis.deviations import Spread, pooled_variance, spread
+from dip_experiments.analysis.curves import Curve, add_row, curve_of, ensemble_error, tabulate_curves, to_decibels
+from dip_experiments.analysis.deviations import Spread, pooled_spread, pooled_variance
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.independence import counted
-from dip_experiments.analysis.run_data import Array, peak_iterations, peaks
+from dip_experiments.analysis.independence import format_count
+from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, table_page
+from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image, waiting
 
@@ -68,13 +68,13 @@ output, the PSNR at a fixed iteration (1800, or the last one), `plateau`, the it
 best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so many."""
 
 
-def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Page:
+def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
     """Writes tables/stability."""
     jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
     looks = {"image": lambda words: str(words["image"]["name"]), "varies": varies, "draw": draw_of}
     runs, waits = [job.run for job in jobs if job.run], waiting(noises, weak, sources)
-    page = table_page(summed_up(jobs), TITLES, runs, ABOVE, waits)
-    return Page(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
+    page = make_table(summed_up(jobs), TITLES, runs, ABOVE, waits)
+    return Artifact(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
 
 
 def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
@@ -84,11 +84,11 @@ def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
     for job in sorted(jobs, key=lambda job: "noise" in job.words["experiment"]):
         runs = by_what.setdefault(varies(job.words), {}).setdefault(str(job.words["image"]["name"]), [])
         runs.extend([job.run] if job.run else [])
-    null = spread(groups(by_what.get(SOURCES[NULL], {}), best))
+    null = pooled_spread(groups(by_what.get(SOURCES[NULL], {}), best))
     for what, pictures in by_what.items():
         subtracted = None if what == SOURCES[NULL] or what.startswith(ALL_ELSE) else null
         done, count = sum(map(bool, pictures.values())), len(pictures)
-        told = counted(count, "picture") if done == count else f"{done} of {count}"
+        told = format_count(count, "picture") if done == count else f"{done} of {count}"
         add_row(columns, what, told, *pooled(pictures, subtracted))
         if what.startswith(ALL_ELSE):
             for picture, runs in pictures.items():
@@ -101,7 +101,7 @@ def pooled(pictures: Runs, null: Spread | None) -> Sequence[str]:
     runs = [run for some in pictures.values() for run in some]
     if not runs:
         return (NOT_RUN, NONE, NONE, NONE, NONE)
-    found, at = spread(groups(pictures, best)), spread(groups(pictures, at_best))
+    found, at = pooled_spread(groups(pictures, best)), pooled_spread(groups(pictures, at_best))
     return (
         f"{mean_of(pictures, best):.2f}",
         in_decibels(found.deviation),
@@ -133,7 +133,7 @@ def mean_of(pictures: Runs, values: Callable[[Run], Array]) -> float:
 
 def best(run: Run) -> Array:
     """Return the averages' peaks."""
-    return peaks(run, "psnr_average")
+    return peak_values(run, "psnr_average")
 
 
 def at_best(run: Run) -> Array:
@@ -172,7 +172,7 @@ def cells(run: Run) -> Sequence[str]:
         f"{peak.std(ddof=1):.3f}",
         f"{fixed(run).mean():.2f}",
         f"{plateau(curve).mean():.0f}",
-        f"{peaks(run, 'psnr_reference').mean():.2f}",
+        f"{peak_values(run, 'psnr_reference').mean():.2f}",
         *means,
     )
 
@@ -202,7 +202,7 @@ REQUESTS = (
 )
 
 
-def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Page:
+def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
     """Draws figures/stability."""
     runs = [*weak.runs, *noises.runs]
     there = {run.settings["experiment"]["noise"] for run in runs}
@@ -216,10 +216,12 @@ def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Page:
     shares(what, sources.runs)
     curves = averaging(buys, runs)
     pictures, draws = (len({name(run) for run in runs}) for name in (picture, noisy_picture))
-    title = f"How much results vary, with what, and what the mean of replicas gains: {counted(pictures, 'picture')}"
-    figure.suptitle(f"{title}, {counted(draws, 'noise draw')} of {len(runs[0].seeds)} replicas", fontsize=9)
-    numbers = tabulated(curves, "replicas", "gain")
-    return Page(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
+    title = (
+        f"How much results vary, with what, and what the mean of replicas gains: {format_count(pictures, 'picture')}"
+    )
+    figure.suptitle(f"{title}, {format_count(draws, 'noise draw')} of {len(runs[0].seeds)} replicas", fontsize=9)
+    numbers = tabulate_curves(curves, "replicas", "gain")
+    return Artifact(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
 
 
 def picture(run: Run) -> str:
@@ -253,7 +255,7 @@ def shares(axis: Axes, runs: list[Run]) -> None:
     """Draw the deviation of the best PSNR over replicas that differ in one thing alone: 95 %, a point each picture."""
     for place, source in enumerate(SOURCES):
         some = groups(by_picture([run for run in runs if run.settings["experiment"]["varies"] == source]), best)
-        found = spread(some).deviation
+        found = pooled_spread(some).deviation
         colour = "0.6" if source == NULL else "0.8"
         axis.bar(place, found.value, color=colour)
         axis.plot([place, place], [found.low, found.high], color="black", linewidth=1)

@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import picture_interval
-from dip_experiments.analysis.curves import Array, Curve, add_row, band, curve_of, tabulated
+from dip_experiments.analysis.curves import Array, Curve, add_row, curve_of, plot_band, tabulate_curves
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.independence import counted
-from dip_experiments.analysis.labels import network_words
-from dip_experiments.analysis.run_data import rising
+from dip_experiments.analysis.independence import format_count
+from dip_experiments.analysis.labels import format_network
+from dip_experiments.analysis.run_data import count_rising
 from dip_experiments.analysis.stopping_gaps import (
     PLAIN,
     RULES,
     Gap,
     at_stop,
-    found_by,
+    current_stops,
     kind_of,
     noise_of,
     stopping_gaps,
 )
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
@@ -91,14 +91,14 @@ Fits = Mapping[str, Run]
 REQUESTS = (["study_stopping"], ["study_noises"])
 
 
-def draw_table(study: Selection, others: Selection) -> Page:
+def draw_table(study: Selection, others: Selection) -> Artifact:
     """Writes tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
     rows, asked = list(stopping_gaps(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
     shown = summed_up(rows, [noise for noise in NOISES if noise in asked])
     above = ABOVE.format(behind=behind(rows)) + still_rising(runs) + left_out(runs)
-    page = table_page(shown, TITLES, runs, above, waits)
-    return Page(page.shown, columns_of(rows), runs, waits)
+    page = make_table(shown, TITLES, runs, above, waits)
+    return Artifact(page.shown, columns_of(rows), runs, waits)
 
 
 def behind(rows: Sequence[Gap]) -> str:
@@ -106,7 +106,9 @@ def behind(rows: Sequence[Gap]) -> str:
     draws: dict[str, set[tuple[str, int]]] = {}
     for row in rows:
         draws.setdefault(NOISES[row.noise], set()).add((row.image, row.draw))
-    found = (f"{n}, {counted(len(d), 'draw')} of {counted(len(dict(d)), 'picture')}" for n, d in draws.items())
+    found = (
+        f"{n}, {format_count(len(d), 'draw')} of {format_count(len(dict(d)), 'picture')}" for n, d in draws.items()
+    )
     return f"Noise drawn: {'; '.join(found)}." if draws else ""
 
 
@@ -114,7 +116,7 @@ def still_rising(runs: Sequence[Run]) -> str:
     """Return how many fits of each kind end while their averaged image still rises, and their oracle would too."""
     up: Counter[str] = Counter()
     for run in runs:
-        up[kind_of(run)] += rising(run)
+        up[kind_of(run)] += count_rising(run)
     told = (f"{n} of the {sum(len(r.seeds) for r in runs if kind_of(r) == kind)} {kind}" for kind, n in up.items() if n)
     found = ", ".join(told).replace("_", " ")
     return f" The averaged image still rises at the last iteration of {found} fits." if found else ""
@@ -122,7 +124,7 @@ def still_rising(runs: Sequence[Run]) -> str:
 
 def left_out(runs: Sequence[Run]) -> str:
     """What is to be said of rules that watched some of the fits by older code."""
-    counts = Counter(rule for run in runs for rule in run.summary["stopping"].keys() - found_by(run).keys())
+    counts = Counter(rule for run in runs for rule in run.summary["stopping"].keys() - current_stops(run).keys())
     return "".join(OLDER.format(rule=rule, count=len(runs) - n, all=len(runs)) for rule, n in sorted(counts.items()))
 
 
@@ -167,7 +169,7 @@ def mean_over_pictures(rows: Sequence[Gap], number: str) -> str:
     return picture_interval(values).plus_minus
 
 
-def draw_figure(study: Selection, others: Selection) -> Page:
+def draw_figure(study: Selection, others: Selection) -> Artifact:
     """Draws figures/stopping."""
     found = shown(study, others)
     figure, (upper, lower) = sheet(3.2, 2.5)
@@ -183,9 +185,9 @@ def draw_figure(study: Selection, others: Selection) -> Page:
     upper.legend(*tops[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     runs = [run for fits in found.values() for run in fits.values()]
     plain = found["gaussian25"][PLAIN]
-    words = f"{IMAGE}, {plain.settings['image']['size']} pixels, {network_words(plain.settings['architecture'])}"
+    words = f"{IMAGE}, {plain.settings['image']['size']} pixels, {format_network(plain.settings['architecture'])}"
     figure.suptitle(f"When to stop: {words}, one draw of the noise, {len(plain.seeds)} replicas; marks at their stops")
-    return Page(figure, tabulated(numbers, "curve", "value"), runs, waiting(study, others))
+    return Artifact(figure, tabulate_curves(numbers, "curve", "value"), runs, waiting(study, others))
 
 
 def shown(*studies: Selection) -> dict[str, Fits]:
@@ -205,7 +207,7 @@ def draw_trajectories(axis: Axes, fits: Fits, title: str) -> dict[str, Curve]:
     curves = {kind: curve_of(run, "psnr_average") for kind, run in fits.items()}
     for kind, (label, colour) in FITS.items():
         if kind == PLAIN:
-            band(axis, curves[kind], colour, f"{label}, range")
+            plot_band(axis, curves[kind], colour, f"{label}, range")
         else:
             axis.plot(curves[kind].iterations, curves[kind].values.mean(0), color=colour, label=label, linewidth=1)
     for rule, (label, colour, mark) in STYLES.items():

@@ -11,13 +11,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.curves import Curve, add_row, band, curve_of, tabulated, value_at
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import Curve, add_row, curve_of, plot_band, tabulate_curves, value_at
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import seed_words, size_words
-from dip_experiments.analysis.run_data import Array, peak_iterations, peaks
+from dip_experiments.analysis.labels import format_seeds, format_size
+from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
-from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
 from dip_experiments.published import code_curves, trajectory
 from dip_experiments.runner.select_runs import PRECISIONS, select
 from dip_experiments.store import Job, Run, Selection, waiting
@@ -164,7 +164,7 @@ def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
     return tuple(job.run for job in jobs if job.run)
 
 
-def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Page:
+def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact:
     """Writes tables/trajectory."""
     common = [job.words for job in both.jobs]
     rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
@@ -178,7 +178,7 @@ def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Page:
     above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
     runs = [run for row in rows for run in row.runs]
     note = "\n".join(filter(None, [still_waiting(rest, by_seed), still_waiting(both, by_seed)]))
-    return table_page(columns, TITLES, runs, above, note)
+    return make_table(columns, TITLES, runs, above, note)
 
 
 def place(row: Row) -> tuple[str, int]:
@@ -211,11 +211,11 @@ def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
         each(lambda run: value_at(run, "psnr_reference", early)),
         each(lambda run: value_at(run, "psnr_reference", late)),
         each(lambda run: value_at(run, "psnr_average", late)),
-        each(lambda run: peaks(run, "psnr_reference")),
+        each(lambda run: peak_values(run, "psnr_reference")),
         each(lambda run: peak_iterations(run, "psnr_reference"), ".0f"),
         row.words["image"]["name"],
-        " + ".join(map(seed_words, runs)),
-        size_words(first),
+        " + ".join(map(format_seeds, runs)),
+        format_size(first),
         each(lambda run: run.scores("unperturbed", "psnr")),
         str(first.summary["iterations"]),
         ", ".join(dict.fromkeys(run.provenance["device"] for run in runs)),
@@ -241,7 +241,7 @@ def spread(values: Sequence[float] | Array, form: str = ".2f") -> str:
     return mean if len(values) == 1 else f"{mean} ({half})"
 
 
-def draw_figure(grid: Selection, by_seed: Selection) -> Page:
+def draw_figure(grid: Selection, by_seed: Selection) -> Artifact:
     """Draws figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
     rows, note = [row for row in rows_of(grid, by_seed) if row.runs], still_waiting(grid, by_seed)
     runs = [run for row in rows for run in row.runs]
@@ -254,21 +254,21 @@ def draw_figure(grid: Selection, by_seed: Selection) -> Page:
         if image == F16:
             curves = theirs(grid.scale)
             shown = Curve(curves.iteration.astype(int), curves.output)
-            band(axis, shown, "black", curves.name)
+            plot_band(axis, shown, "black", curves.name)
             numbers[f"{image}, {curves.name}"] = shown
         for row in (row for row in rows if row.words["image"]["name"] == image):
             label = f"gamma {row.said}"
             curve = joined([curve_of(run, "psnr_reference") for run in row.runs])
             style = "-" if row is next(one for one in rows if one.words == row.words) else "--"
-            band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label, style)
+            plot_band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label, style)
             numbers[f"{image}, {label}"] = curve
         axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
         axis.set_ylim(bottom=LEAST)
         axis.set_xlim(left=0)
         axis.legend(loc="lower right", fontsize=8)
     seeds = ", ".join(map(str, sorted({seed for run in runs for seed in run.seeds})))
-    figure.suptitle(f"Denoising, sigma 25: {size_words(runs[0])}; seeds {seeds}\n{MEANING}", fontsize=9)
-    return Page(figure, tabulated(numbers, "curve", "psnr"), runs, note)
+    figure.suptitle(f"Denoising, sigma 25: {format_size(runs[0])}; seeds {seeds}\n{MEANING}", fontsize=9)
+    return Artifact(figure, tabulate_curves(numbers, "curve", "psnr"), runs, note)
 
 
 def joined(curves: Sequence[Curve]) -> Curve:

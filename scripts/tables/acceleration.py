@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import format_interval
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import seed_words
-from dip_experiments.analysis.run_data import Array, peak_differences, peak_gaps, peak_iterations, peaks
-from dip_experiments.analysis.table import NONE, job_rows, table_page
+from dip_experiments.analysis.labels import format_seeds
+from dip_experiments.analysis.run_data import Array, peak_differences, peak_gaps, peak_iterations, peak_values
+from dip_experiments.analysis.table import NONE, job_rows, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
@@ -54,7 +54,7 @@ too; `fewer`: how many times fewer iterations until the peak; `uniform`: norms s
 of 2018."""
 
 
-def draw(paper: Selection, *others: Selection) -> Page:
+def draw(paper: Selection, *others: Selection) -> Artifact:
     """Writes tables/acceleration."""
     jobs = sorted(
         (job for asked in (paper, *others) for job in asked.jobs),
@@ -65,7 +65,7 @@ def draw(paper: Selection, *others: Selection) -> Page:
         jobs, {"settings": label, "image": image}, NUMBERS, lambda run: numbers(run, basis.get(image(run.settings)))
     )
     runs = [job.run for job in jobs if job.run]
-    return table_page(columns, TITLES, runs, f"{ABOVE} {verdict(runs, basis)}", waiting(paper, *others))
+    return make_table(columns, TITLES, runs, f"{ABOVE} {verdict(runs, basis)}", waiting(paper, *others))
 
 
 def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
@@ -83,10 +83,10 @@ def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
     """One line of the table."""
     fewer = f"{peak_at(paper) / peak_at(run):.2f}" if paper else NONE
     return (
-        seed_words(run),
+        format_seeds(run),
         str(run.summary["iterations"]),
         f"{peak_at(run):.0f}",
-        f"{peaks(run, 'psnr_average').mean():.2f}",
+        f"{peak_values(run, 'psnr_average').mean():.2f}",
         *peak_gaps(run, paper, 2),
         f"{run.summary['wall_seconds'] * peak_at(run) / run.summary['iterations']:.0f}",
         fewer,

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import Rival, denoiser, rival_scores, zero_shot
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import Baseline, baseline_scores, denoiser, zero_shot
 from dip_experiments.analysis.confidence import picture_interval
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import count_independent
-from dip_experiments.analysis.table import NONE, NOT_RUN, table_page
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, stop_image, waiting
 
@@ -78,7 +78,7 @@ class Row:
         found = picture_interval(pairs)
         if self.title == basis.title:
             return (f"{found.value:+.2f}", *(NONE,) * 3)
-        return f"{found.value:+.2f}", f"{found.low:.3f}", f"{found.high:.3f}", found.words
+        return f"{found.value:+.2f}", f"{found.low:.3f}", f"{found.high:.3f}", found.text
 
     def cells(self, sigma: float, basis: "Row") -> Sequence[str]:
         """Means over the pictures, medians of iterations and seconds; the gap only where all pictures are done."""
@@ -91,7 +91,7 @@ class Row:
         return (f"{sigma:g}", self.title, self.told, *numbers, f"{len(self.found)} of {self.count}")
 
 
-def draw(study: Selection, uniform: Selection, decoder: Selection) -> Page:
+def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
     """Writes tables/denoisers."""
     asked = (study, uniform, decoder)
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
@@ -101,7 +101,7 @@ def draw(study: Selection, uniform: Selection, decoder: Selection) -> Page:
         for row in found:
             add_row(columns, *row.cells(sigma, basis))
     runs = [run for one in asked for run in one.runs]
-    return table_page(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*asked))
+    return make_table(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*asked))
 
 
 def describe_draws(study: Selection) -> str:
@@ -144,10 +144,10 @@ def ours(run: Run, image: str) -> Scores:
 
 def others(study: Selection, sigma: float) -> Iterator[Row]:
     """Rows of the other methods, on what the first network of each run saw."""
-    rivals: dict[str, tuple[str, Rival]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
-    rivals |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
-    for title, (told, rival) in rivals.items():
-        found = {picture(run): rival_scores(rival, run, study.baselines) for run in study.runs}
+    baselines: dict[str, tuple[str, Baseline]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
+    baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
+    for title, (told, baseline) in baselines.items():
+        found = {picture(run): baseline_scores(baseline, run, study.baselines) for run in study.runs}
         yield Row(title, told, len(study.jobs), {name: (*scores, None) for name, scores in found.items() if scores})
 
 

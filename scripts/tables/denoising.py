@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import SIGMA, denoiser, rival_columns
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import SIGMA, baseline_columns, denoiser
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.paper_rows import Mean, Numbers, Part, Row, Table, fitted, look_up
-from dip_experiments.analysis.paper_table import comparison
-from dip_experiments.analysis.run_data import peaks
+from dip_experiments.analysis.paper_rows import Mean, Numbers, Part, Row, Table, fill_row, look_up
+from dip_experiments.analysis.paper_table import paper_table
+from dip_experiments.analysis.run_data import peak_values
 from dip_experiments.baselines.classical import DENOISERS
 from dip_experiments.published import find
 from dip_experiments.runner.select_runs import select
@@ -81,13 +81,13 @@ def measure(run: Run, kept: Baselines) -> Numbers:
         "raw": run.scores("output", "psnr"),
         "unperturbed": run.scores("unperturbed", "psnr"),
         "averaged": run.scores("average", "psnr"),
-        "oracle": peaks(run, "psnr_average"),
+        "oracle": peak_values(run, "psnr_average"),
         "ssim": run.scores("average", "ssim"),
         "noisy": run.scores("measurement", "psnr")[:1],
     }
     if setting(run.settings) == AUTHORS and "mean_of_2" in run.summary["scores"]:
         numbers["two_replicas"] = run.scores("mean_of_2", "psnr")
-    return numbers | rival_columns({name: denoiser(name, SIGMA) for name in METHODS}, "psnr", run, kept)
+    return numbers | baseline_columns({name: denoiser(name, SIGMA) for name in METHODS}, "psnr", run, kept)
 
 
 def stand_in_row(run: Run, kept: Baselines) -> Row:
@@ -95,13 +95,13 @@ def stand_in_row(run: Run, kept: Baselines) -> Row:
     size, published = run.settings["image"]["size"], look_up(TABLE.parts[0], "f16", PICTURE)
     words = f"middle {size} x {size}, the paper's network (stands in)"
     row = Row(run.settings["image"]["name"], words, TABLE.ours, published, published["published"].source)
-    return fitted(TABLE, row, run, kept)
+    return fill_row(TABLE, row, run, kept)
 
 
-def draw(fits: Selection, plain: Selection, smaller: Selection | None = None) -> Page:
+def draw(fits: Selection, plain: Selection, smaller: Selection | None = None) -> Artifact:
     """Writes tables/denoising, complete or not; at scale paper with the stand-in, if it is run."""
     stand_ins = smaller.runs if smaller and fits.scale == "paper" else []
-    return comparison(TABLE, fits, plain, [stand_in_row(run, fits.baselines) for run in stand_ins])
+    return paper_table(TABLE, fits, plain, [stand_in_row(run, fits.baselines) for run in stand_ins])
 
 
 TABLE = Table(
@@ -109,7 +109,7 @@ TABLE = Table(
     metric="psnr_rgb",
     ours="averaged",
     columns=("raw", "unperturbed", "averaged", "two_replicas", "oracle", "ssim", "noisy", *METHODS),
-    rivals=("nlm", "bm3d"),
+    baselines=("nlm", "bm3d"),
     parts=(
         Part("cset9", AUTHORS, WHERE, PICTURE, (RAW, UNPERTURBED, AVERAGED, TWO)),
         Part("cset9", FRESH, WHERE, PICTURE, (RAW, UNPERTURBED, AVERAGED)),

@@ -13,15 +13,15 @@ from denoising import TABLE as DENOISING
 from inpainting import TABLE as INPAINTING
 from super_resolution import TABLE as SUPER_RESOLUTION
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import describe_independence
-from dip_experiments.analysis.labels import lost_words
+from dip_experiments.analysis.labels import format_lost_iterations
 from dip_experiments.analysis.paper_rows import Array, Row, Table, part_rows
-from dip_experiments.analysis.paper_table import facts
-from dip_experiments.analysis.run_data import peaks
-from dip_experiments.analysis.table import NONE, NOT_RUN, chosen, markdown, paragraph
+from dip_experiments.analysis.paper_table import run_cells
+from dip_experiments.analysis.run_data import peak_values
+from dip_experiments.analysis.table import NONE, NOT_RUN, markdown, select_columns, wrap
 from dip_experiments.published import trajectory
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
@@ -58,7 +58,7 @@ run. `close`: whether the difference is at most 0.3 dB. Device, precision, itera
 are in the CSV. The notes are below."""
 
 
-def draw(*selections: Selection) -> Page:
+def draw(*selections: Selection) -> Artifact:
     """Writes tables/fidelity, at scale paper only."""
     *tables, fig4 = selections
     if fig4.scale != "paper":
@@ -73,10 +73,12 @@ def draw(*selections: Selection) -> Page:
         add_row(columns, *peak_cells(fig4.only))
     found = [word for word in columns["within"] if word != NONE]
     counted = f"{found.count('yes')} of {len(found)} numbers are within {CLOSE} dB."
-    notes = "\n".join(paragraph(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*columns["why"]} - {NONE}))
+    notes = "\n".join(wrap(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*columns["why"]} - {NONE}))
     unique = list(dict.fromkeys(runs))
-    above = paragraph(f"{ABOVE} {counted} {describe_independence(unique)} {lost_words(unique)}")
-    return Page(f"{above}\n\n{markdown(chosen(columns, TITLES))}\n{notes}", columns, unique, waiting(*selections))
+    above = wrap(f"{ABOVE} {counted} {describe_independence(unique)} {format_lost_iterations(unique)}")
+    return Artifact(
+        f"{above}\n\n{markdown(select_columns(columns, TITLES))}\n{notes}", columns, unique, waiting(*selections)
+    )
 
 
 def rows_of(table: Table, fits: Selection) -> list[Row]:
@@ -94,17 +96,19 @@ def is_mean(row: Row) -> bool:
 def cells(table: Table, row: Row) -> tuple[str, ...]:
     """A row in words."""
     of, published = f"{table.name.replace('_', '-')}, {row.setting}", row.published["published"]
-    told = facts(row, "paper")
+    told = run_cells(row, "paper")
     note = "d" if table is not DENOISING else NOTE_OF.get(row.ours, "d") if is_mean(row) else "a"
     return words(of, row.image, published.value, row.numbers.get(row.ours), note, told, table.metric, row.source)
 
 
 def peak_cells(run: Run) -> tuple[str, ...]:
     """The peak of Figure 4's single outputs."""
-    told = facts(Row("", "", "", {}, "", [run]), "paper")
+    told = run_cells(Row("", "", "", {}, "", [run]), "paper")
     source = "computed from the pictures of their project page"
     theirs = float(trajectory("f16")[1].max())
-    return words("Figure 4", "cset9/f16, peak", theirs, peaks(run, "psnr_reference"), "c", told, "psnr_rgb", source)
+    return words(
+        "Figure 4", "cset9/f16, peak", theirs, peak_values(run, "psnr_reference"), "c", told, "psnr_rgb", source
+    )
 
 
 def words(

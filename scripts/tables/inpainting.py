@@ -5,11 +5,11 @@ Experiments: table_inpainting, pixels_inpainting. Writes: tables/inpainting. Com
 
 import sys
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import inpainter, rival_columns
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import baseline_columns, inpainter
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.paper_rows import PIXELS, Mean, Numbers, Part, Table
-from dip_experiments.analysis.paper_table import comparison
+from dip_experiments.analysis.paper_table import paper_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
@@ -47,13 +47,13 @@ def measure(run: Run, kept: Baselines) -> Numbers:
         "last": run.scores("output", "psnr"),
         "averaged": run.scores("average", "psnr"),
         "ssim": run.scores("unperturbed", "ssim"),
-        **rival_columns({name: inpainter(name) for name in METHODS}, "psnr", run, kept),
+        **baseline_columns({name: inpainter(name) for name in METHODS}, "psnr", run, kept),
     }
 
 
-def draw(fits: Selection, plain: Selection) -> Page:
+def draw(fits: Selection, plain: Selection) -> Artifact:
     """Writes tables/inpainting, complete or not."""
-    return comparison(TABLE, fits, plain)
+    return paper_table(TABLE, fits, plain)
 
 
 TABLE = Table(
@@ -61,7 +61,7 @@ TABLE = Table(
     metric="psnr_gray",
     ours="unperturbed",
     columns=("last", "averaged", "ssim", *METHODS),
-    rivals=("biharmonic", PIXELS),
+    baselines=("biharmonic", PIXELS),
     parts=[Part("standard11", SETTING, WHERE, PICTURE, [PRINTED])],
     setting=lambda words: SETTING if words["task"]["mask"]["name"] == "authors" else "",
     measure=measure,

@@ -6,13 +6,13 @@ Experiments: precision, precision_fig2. Writes: tables/precision, tables/precisi
 import sys
 from collections.abc import Mapping
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import format_interval
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.impedance import impedance_page
-from dip_experiments.analysis.labels import seed_words
-from dip_experiments.analysis.run_data import peak_differences, peak_gaps, peaks
-from dip_experiments.analysis.table import job_rows, table_page
+from dip_experiments.analysis.impedance import impedance_table
+from dip_experiments.analysis.labels import format_seeds
+from dip_experiments.analysis.run_data import peak_differences, peak_gaps, peak_values
+from dip_experiments.analysis.table import job_rows, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
@@ -45,13 +45,13 @@ Figure 2's network in both precisions: iterations until 90 % of the target's var
 most over the seeds, and the ratio of the medians to that of the natural image."""
 
 
-def draw_quality(selection: Selection) -> Page:
+def draw_quality(selection: Selection) -> Artifact:
     """Writes tables/precision: peaks are the oracle's, means over the seeds, in dB."""
     plain = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "float32"}
     columns = job_rows(
         selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(run.settings["image"]["name"]))
     )
-    return table_page(columns, TITLES, selection.runs, f"{ABOVE} {verdict(selection, plain)}", selection.waiting)
+    return make_table(columns, TITLES, selection.runs, f"{ABOVE} {verdict(selection, plain)}", selection.waiting)
 
 
 def verdict(selection: Selection, plain: Mapping[str, Run]) -> str:
@@ -62,17 +62,17 @@ def verdict(selection: Selection, plain: Mapping[str, Run]) -> str:
     return VERDICT.format(format_interval(some)) if some else ""
 
 
-def draw_impedance(selection: Selection) -> Page:
+def draw_impedance(selection: Selection) -> Artifact:
     """Writes tables/precision_fig2; `>N` where 90 % was not reached in N iterations."""
-    return impedance_page(selection, IMPEDANCE_NAMES, IMPEDANCE_NAMES["precision"], "ratio", IMPEDANCE_ABOVE)
+    return impedance_table(selection, IMPEDANCE_NAMES, IMPEDANCE_NAMES["precision"], "ratio", IMPEDANCE_ABOVE)
 
 
 def quality(run: Run, plain: Run | None) -> tuple[str, ...]:
     """The numbers of a run, beside the float32 run of the same image if that is there."""
     return (
-        seed_words(run),
-        f"{peaks(run, 'psnr_average').mean():.2f}",
-        f"{peaks(run, 'psnr_reference').mean():.2f}",
+        format_seeds(run),
+        f"{peak_values(run, 'psnr_average').mean():.2f}",
+        f"{peak_values(run, 'psnr_reference').mean():.2f}",
         *peak_gaps(run, plain, 3),
         f"{run.summary['wall_seconds'] / run.summary['iterations']:.4f}",
     )

@@ -6,11 +6,11 @@ Writes: tables/super_resolution. Command: make table-super-resolution
 
 import sys
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.baseline_results import rival_columns, upsampler
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import baseline_columns, upsampler
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.paper_rows import PIXELS, Mean, Numbers, Part, Table
-from dip_experiments.analysis.paper_table import comparison
+from dip_experiments.analysis.paper_table import paper_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
@@ -60,13 +60,13 @@ def measure(run: Run, kept: Baselines) -> Numbers:
         "last": run.scores("output", METRIC),
         "averaged": run.scores("average", METRIC),
         "ssim": run.scores("output", "ssim"),
-        **rival_columns({name: upsampler(name, factor) for name in METHODS}, METRIC, run, kept),
+        **baseline_columns({name: upsampler(name, factor) for name in METHODS}, METRIC, run, kept),
     }
 
 
-def draw(fits: Selection, plain: Selection) -> Page:
+def draw(fits: Selection, plain: Selection) -> Artifact:
     """Writes tables/super_resolution, complete or not."""
-    return comparison(TABLE, fits, plain)
+    return paper_table(TABLE, fits, plain)
 
 
 TABLE = Table(
@@ -74,7 +74,7 @@ TABLE = Table(
     metric=METRIC,
     ours="last",
     columns=("averaged", "ssim", *METHODS),
-    rivals=("bicubic", "lanczos", PIXELS),
+    baselines=("bicubic", "lanczos", PIXELS),
     parts=[part(dataset, setting) for setting in DEEP_PRIOR for dataset in ("set5", "set14")],
     setting=lambda words: f"x{words['task']['factor']}",
     measure=measure,

@@ -11,43 +11,49 @@ from scipy import stats
 from studio import files, part_of
 from test_restoration_tables import AUTHORS, HOLES, TABLES, found, larger, made_up, page
 
-from dip_experiments.analysis.baseline_results import rival_numbers, rival_picture, task_rivals, upsampler
+from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, task_baselines, upsampler
 from dip_experiments.analysis.paper_rows import Row
-from dip_experiments.analysis.paper_table import describe_rivals
+from dip_experiments.analysis.paper_table import describe_baselines
 from dip_experiments.baselines import classical
 from dip_experiments.cli.main import main
 from dip_experiments.store import Baselines, Run, Selection, Store
 
 
-def test_rivals_are_those_that_the_task_has() -> None:
+def test_baselines_are_those_that_the_task_has() -> None:
     noises: list[Any] = [{"name": "noisy25"}, {"name": "gaussian", "sigma": 10.0}, {"name": "poisson"}, None]
-    sigmas = [[one.words["sigma"] for one in task_rivals({"task": {"name": "denoising", "noise": n}})] for n in noises]
+    sigmas = [
+        [one.words["sigma"] for one in task_baselines({"task": {"name": "denoising", "noise": n}})] for n in noises
+    ]
     assert [set(each) for each in sigmas] == [{25.0}, {10.0}, set(), set()]
-    assert task_rivals({"task": {"name": "jpeg"}}) == []
-    assert {one.name for one in task_rivals({"task": {"name": "inpainting"}})} == {"nearest_known", "biharmonic"}
+    assert task_baselines({"task": {"name": "jpeg"}}) == []
+    assert {one.name for one in task_baselines({"task": {"name": "inpainting"}})} == {"nearest_known", "biharmonic"}
 
 
-def test_rivals_of_a_record_are_those_of_its_run(dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_baselines_of_a_record_are_those_of_its_run(
+    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     store = Store(tmp_path / "results")
     words = ["scale=smoke", "experiment.setting=x4", f"paths.results={store.results}"]
     assert dip("experiment=fig5", "image=camera", "hydra/launcher=basic", "fit.iterations=2", *words[:2]) == 0
     (folder,) = (store.results / "runs").iterdir()
     method, kept = upsampler("bicubic", 4), Baselines(tmp_path / "kept")
-    numbers = rival_numbers(method, Run(folder), kept)
+    numbers = baseline_numbers(method, Run(folder), kept)
     asked = ["fig5", "image=camera", "fit.iterations=2", *words]
     assert main(["keep", *asked]) == 0
     shutil.rmtree(store.results / "runs")
-    assert rival_numbers(method, store.run(folder.name), Baselines(tmp_path / "none")) is None  # a record has no arrays
+    assert (
+        baseline_numbers(method, store.run(folder.name), Baselines(tmp_path / "none")) is None
+    )  # a record has no arrays
     assert main(["rivals", *asked]) == 0
     assert "the others are not finished" in capfd.readouterr().out, "one's own runs are asked for, and gone"
-    assert main(["rivals", *asked, "--records"]) == 0
+    assert main(["baselines", *asked, "--records"]) == 0
     assert "1 of 1: bicubic, camera" in capfd.readouterr().out
     again = Baselines(store.results / "smoke" / "records" / "baselines")
-    found = rival_numbers(method, store.run(folder.name), again)
+    found = baseline_numbers(method, store.run(folder.name), again)
     assert found is not None
     assert numbers is not None
     assert found["psnr"] == pytest.approx(numbers["psnr"], abs=0.01)  # the stored reference has 8 bits
-    assert rival_picture(method, store.run(folder.name), again) is not None
+    assert baseline_image(method, store.run(folder.name), again) is not None
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -92,8 +98,8 @@ def test_ours_is_compared_with_other_methods_over_the_pictures_that_both_have() 
     half = stats.t.ppf(0.975, 1)  # of +1 and +3
     both = f"{2 - half:.2f} to +{2 + half:.2f}, 2 pictures"
     words = f"interval: biharmonic: +2.00 dB ({both}); pixels_tv: +0.50 dB (1 picture)."
-    assert words in " ".join(describe_rivals(table, "50 % missing", rows).split())
-    assert describe_rivals(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
+    assert words in " ".join(describe_baselines(table, "50 % missing", rows).split())
+    assert describe_baselines(table, "50 % missing", [row("a", unperturbed=30.0)]) == ""
 
 
 def test_other_methods_are_computed_once_and_again_for_another_version_or_measurement(
