@@ -39,8 +39,8 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return Interval(mean, np.nan, np.nan)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * np.std(values, ddof=1) / count**0.5)
-    return Interval(mean, mean - half, mean + half)
+    low, high = mean + stats.sem(values) * np.array(stats.t.interval(LEVEL, count - 1))
+    return Interval(mean, float(low), float(high))
 
 
 def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> Interval:
@@ -78,11 +78,9 @@ def picture_p_value(values_by_picture: Mapping[str, Sequence[float] | Array]) ->
         The p-value; NaN with fewer than two pictures, or if all of them are exactly 0.
     """
     means = picture_means(values_by_picture)
-    if means.size < 2:
+    if means.size < 2 or not means.any():
         return np.nan
-    error = means.std(ddof=1) / means.size**0.5
-    with np.errstate(divide="ignore", invalid="ignore"):  # means that are all alike
-        return float(2 * stats.t.sf(abs(means.mean()) / error, means.size - 1))
+    return float(stats.ttest_1samp(means, 0).pvalue) if np.ptp(means) else 0.0
 
 
 def holm(p_values: Sequence[float] | Array) -> Array:
@@ -120,11 +118,7 @@ def rank_correlation(x: Array, y: Array) -> Interval:
         return Interval(np.nan, np.nan, np.nan)
     draw = np.random.default_rng(0)
     chosen = draw.integers(len(x), size=(DRAWS, len(x)))
-    found = [spearman(x[some], y[some]) for some in chosen if len(set(x[some])) > 1 and len(set(y[some])) > 1]
+    pairs = [(x[some], y[some]) for some in chosen if len(set(x[some])) > 1 and len(set(y[some])) > 1]
+    found = [stats.spearmanr(*pair).statistic for pair in pairs]
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(spearman(x, y), float(low), float(high))
-
-
-def spearman(x: Array, y: Array) -> float:
-    """The correlation of ranks, ties sharing theirs."""
-    return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
+    return Interval(float(stats.spearmanr(x, y).statistic), float(low), float(high))

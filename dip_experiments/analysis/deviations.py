@@ -52,7 +52,7 @@ def pooled_spread(pictures: Mapping[str, Sequence[Array]]) -> Spread:
     fourth = np.sum(each**2 / own)
     freedom = float(min(each.sum() ** 2 / fourth, own.sum())) if fourth else float(own.sum())
     mean = float(each.mean())
-    low, high = (mean * freedom / stats.chi2.ppf(part, freedom) for part in ((1 + LEVEL) / 2, (1 - LEVEL) / 2))
+    high, low = mean * freedom / np.array(stats.chi2.interval(LEVEL, freedom))
     return Spread(Interval(mean, float(low), float(high)), freedom)
 
 

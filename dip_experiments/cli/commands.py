@@ -90,8 +90,8 @@ def compare(words: Sequence[str], imported: Importer) -> int:
 def baselines(words: Sequence[str], imported: Importer) -> int:
     """Compute what other methods make of what one's own runs of an experiment saw, for its figures and tables.
 
-    Drawing does the same where they are there. `dip baselines fig4 scale=paper --records`: for the records; what these saw
-    is made once more. For `denoisers` ZS-N2N is fitted too.
+    Drawing does the same where they are there. `dip baselines fig4 scale=paper --records`: for the records; what these
+    saw is made once more. For `denoisers` ZS-N2N is fitted too.
     """
     origin = "records" if RECORDS in words else "runs"
     chosen = asked_for("baselines", [word for word in words if word != RECORDS], imported, origin)
