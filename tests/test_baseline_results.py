@@ -22,7 +22,7 @@ from dip_experiments.store import Baselines, Run, Selection, Store
 def test_baselines_are_those_that_the_task_has() -> None:
     noises: list[Any] = [{"name": "noisy25"}, {"name": "gaussian", "sigma": 10.0}, {"name": "poisson"}, None]
     sigmas = [
-        [one.words["sigma"] for one in task_baselines({"task": {"name": "denoising", "noise": n}})] for n in noises
+        [one.arguments["sigma"] for one in task_baselines({"task": {"name": "denoising", "noise": n}})] for n in noises
     ]
     assert [set(each) for each in sigmas] == [{25.0}, {10.0}, set(), set()]
     assert task_baselines({"task": {"name": "jpeg"}}) == []

@@ -152,7 +152,7 @@ def test_where_both_precisions_are_asked_for_each_has_a_row(tmp_path: Path) -> N
     assert [(row["setting"], row["seeds"]) for row in rows(page)[:-1]] == [("uniform", "-"), ("uniform, bf16", "2")]
 
 
-@pytest.mark.parametrize("setting", part_of("studies/trajectory", "WORDS"))
+@pytest.mark.parametrize("setting", part_of("studies/trajectory", "LABELS"))
 def test_the_longest_name_of_a_row_fits_the_page(setting: str, tmp_path: Path) -> None:
     first = fit(tmp_path, setting, [301, 701], range(2))
     words = {**first.settings, "replicas": 3}

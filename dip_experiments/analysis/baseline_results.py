@@ -42,7 +42,7 @@ class Baseline:
     """
 
     name: str
-    words: Mapping[str, Any]
+    arguments: Mapping[str, Any]
     compute: Callable[[Array, Known | None], Array] | None
 
     @property
@@ -76,9 +76,9 @@ def inpainter(name: str) -> Baseline:
     return Baseline(f"{name}_known" if name == "nearest" else name, {}, compute)
 
 
-def task_baselines(words: Mapping[str, Any]) -> list[Baseline]:
+def task_baselines(arguments: Mapping[str, Any]) -> list[Baseline]:
     """The methods that figures and tables set beside a run of these words; none where its task has none."""
-    task = words["task"]
+    task = arguments["task"]
     match task["name"]:
         case "denoising":
             noise = task["noise"] or {"name": None}
@@ -92,56 +92,56 @@ def task_baselines(words: Mapping[str, Any]) -> list[Baseline]:
 
 
 def compute_baseline(
-    baseline: Baseline, run: Run, kept: Baselines, recompute: Inputs, *, shown: bool = False
+    baseline: Baseline, run: Run, store: Baselines, recompute: Inputs, *, shown: bool = False
 ) -> dict[str, float] | None:
     """The numbers of a method, with its picture where one is `shown`; None where it is not installed.
 
     `recompute` gives what a run saw that has stored no arrays, as a record: `measurement`, `reference`, `known`.
     """
-    _found(kept.picture if shown else kept.find, baseline, run, kept, shown, recompute)
-    return baseline_numbers(baseline, run, kept)
+    _found(store.picture if shown else store.find, baseline, run, store, shown, recompute)
+    return baseline_numbers(baseline, run, store)
 
 
-def baseline_numbers(baseline: Baseline, run: Run, kept: Baselines) -> dict[str, float] | None:
+def baseline_numbers(baseline: Baseline, run: Run, store: Baselines) -> dict[str, float] | None:
     """Its `psnr`, and `psnr_y_authors` of an enlarged picture, of what the first seed saw; None if not installed.
 
     The reference is the stored picture (8 bit, exact where it was not scaled).
     """
-    return _found(kept.find, baseline, run, kept, shown=False)
+    return _found(store.find, baseline, run, store, shown=False)
 
 
 def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Baseline:
     """ZS-N2N, which is told nothing; drawing takes the numbers that are there, as `dip baselines` has computed them."""
-    words = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
-    return Baseline("zs_n2n", words, None if method is None else lambda noisy, known: method(noisy, **words))
+    arguments = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
+    return Baseline("zs_n2n", arguments, None if method is None else lambda noisy, known: method(noisy, **arguments))
 
 
-def baseline_scores(baseline: Baseline, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
+def baseline_scores(baseline: Baseline, run: Run, store: Baselines) -> tuple[float, float, float] | None:
     """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
 
     def look(*key: Any) -> tuple[float, float, float] | None:
-        numbers = kept.find(*key) or {}
+        numbers = store.find(*key) or {}
         return (numbers["psnr"], numbers["ssim"], numbers["seconds"]) if set(SCORES) <= set(numbers) else None
 
-    return _found(look, baseline, run, kept, shown=False)
+    return _found(look, baseline, run, store, shown=False)
 
 
-def baseline_columns(baselines: Mapping[str, Baseline], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
+def baseline_columns(baselines: Mapping[str, Baseline], metric: str, run: Run, store: Baselines) -> dict[str, Array]:
     """A metric of several methods, each by its column; those that are not installed are left out."""
-    found = {column: baseline_numbers(baseline, run, kept) for column, baseline in baselines.items()}
+    found = {column: baseline_numbers(baseline, run, store) for column, baseline in baselines.items()}
     return {column: np.array([numbers[metric]]) for column, numbers in found.items() if numbers}
 
 
-def baseline_image(baseline: Baseline, run: Run, kept: Baselines) -> NDArray[np.float64] | None:
+def baseline_image(baseline: Baseline, run: Run, store: Baselines) -> NDArray[np.float64] | None:
     """What it makes of what the first seed saw, as it is stored; None if not installed."""
-    path = _found(kept.picture, baseline, run, kept, shown=True)
+    path = _found(store.picture, baseline, run, store, shown=True)
     return None if path is None else read_image(path)
 
 
-def denoiser_panel(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> Panel:
+def denoiser_panel(run: Run, name: str, title: str, sigma: float, store: Baselines) -> Panel:
     """What a denoiser that is told the noise makes of what the first seed saw; how to get one that is not there."""
     method = denoiser(name, sigma)
-    picture, numbers = baseline_image(method, run, kept), baseline_numbers(method, run, kept)
+    picture, numbers = baseline_image(method, run, store), baseline_numbers(method, run, store)
     if method.compute is None and picture is None:
         return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
     if picture is None or numbers is None:  # of a record
@@ -153,14 +153,14 @@ def _found(
     look: Callable[..., T | None],
     baseline: Baseline,
     run: Run,
-    kept: Baselines,
+    store: Baselines,
     shown: bool,
     recompute: Inputs | None = None,
 ) -> T | None:
     """Return what `look` finds for the current version, computed if it is missing; else for any stored version."""
-    key = (_seen(run), baseline.words)
+    key = (_seen(run), baseline.arguments)
     found = look(baseline.name, baseline.version, *key)
-    if found is None and _compute(baseline, run, kept, shown, recompute):
+    if found is None and _compute(baseline, run, store, shown, recompute):
         found = look(baseline.name, baseline.version, *key)
     return found if found is not None else look(baseline.name, None, *key)
 
@@ -169,7 +169,7 @@ def _seen(run: Run) -> str:
     return str(run.summary["measurement_sha256"][run.replicas[0]])
 
 
-def _compute(baseline: Baseline, run: Run, kept: Baselines, shown: bool, recompute: Inputs | None) -> bool:
+def _compute(baseline: Baseline, run: Run, store: Baselines, shown: bool, recompute: Inputs | None) -> bool:
     """Stores the numbers, and the picture if it is `shown`, where the run has its measurement, which no record has."""
     if baseline.compute is None or baseline.version is None:
         return False
@@ -187,7 +187,7 @@ def _compute(baseline: Baseline, run: Run, kept: Baselines, shown: bool, recompu
     picture = baseline.compute(measurement, known)
     seconds = time.perf_counter() - began
     numbers = {"psnr": psnr(picture, reference), "ssim": ssim(picture, reference), "seconds": round(seconds, 3)}
-    if "factor" in baseline.words:
+    if "factor" in baseline.arguments:
         numbers["psnr_y_authors"] = psnr_y_authors(picture, reference)
-    kept.add(baseline.name, baseline.version, _seen(run), baseline.words, numbers, picture if shown else None)
+    store.add(baseline.name, baseline.version, _seen(run), baseline.arguments, numbers, picture if shown else None)
     return True

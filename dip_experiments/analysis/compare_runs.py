@@ -39,12 +39,12 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
     """Of each run the beginning of its name, picture, signal and network; where these are the same, what differs."""
-    words = [run.settings for run in runs]
-    plain = [f"{one['image']['name']}\n{format_task(one)}, {format_network(one['architecture'])}" for one in words]
-    settings = [differing_settings(one, {}) for one in words]
+    configs = [run.settings for run in runs]
+    plain = [f"{one['image']['name']}\n{format_task(one)}, {format_network(one['architecture'])}" for one in configs]
+    settings = [differing_settings(one, {}) for one in configs]
     apart = [key for key in settings[0] if len({other.get(key) for other in settings}) > 1]
-    told = ["".join(f"\n{key} {one[key]}" for key in apart[:MOST_SETTINGS] if key in one) for one in settings]
+    details = ["".join(f"\n{key} {one[key]}" for key in apart[:MOST_SETTINGS] if key in one) for one in settings]
     return [
         f"{run.name[:8]} {what}{more if plain.count(what) > 1 else ''}"
-        for run, what, more in zip(runs, plain, told, strict=True)
+        for run, what, more in zip(runs, plain, details, strict=True)
     ]

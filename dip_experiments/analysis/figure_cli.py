@@ -31,7 +31,7 @@ Select = Callable[[str, str, Path, Sequence[str], Origin], Selection]
 """Experiment, scale, results folder, further words and where runs are looked for -> its runs."""
 
 
-def run_script(place: str, draw: Callable[..., Artifact], select: Select, *asked: Sequence[str]) -> int:
+def run_script(place: str, draw: Callable[..., Artifact], select: Select, *requests: Sequence[str]) -> int:
     """Write the page `draw(*selections)` as the command line of a drawing script asks; return the exit code.
 
     Of the user's own runs it goes to results/reproduced/<scale>/<place>.*, with --records of the records alone to
@@ -51,14 +51,14 @@ def run_script(place: str, draw: Callable[..., Artifact], select: Select, *asked
     optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:
-        found = [select(name, scale, results, [*arguments.words, *words], origin) for name, *words in asked]
+        found = [select(name, scale, results, [*arguments.words, *config], origin) for name, *config in requests]
         runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
         if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
-        said = [word for word in arguments.words if not _harmless(word)]
-        own = [select(name, scale, results, words, origin) for name, *words in asked] if said else found
-        request = "" if _relevant_settings(own) == _relevant_settings(found) else " ".join(said)
+        changing = [word for word in arguments.words if not _harmless(word)]
+        own = [select(name, scale, results, config, origin) for name, *config in requests] if changing else found
+        request = "" if _relevant_settings(own) == _relevant_settings(found) else " ".join(changing)
         path = folder / artifact_name(place, request)
         if origin == "runs":
             Artifact.remove(path)
@@ -114,9 +114,9 @@ def _relevant_settings(selections: Sequence[Selection]) -> list[Mapping[str, Any
     return [_relevant(job.words) for one in selections for job in one.jobs]
 
 
-def _relevant(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def _relevant(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return {
         key: _relevant(value, f"{above}{key}.") if isinstance(value, dict) else value
-        for key, value in words.items()
+        for key, value in config.items()
         if f"{above}{key}" not in HARMLESS
     }

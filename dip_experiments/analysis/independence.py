@@ -24,7 +24,7 @@ class Independent:
     pictures: int
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """Return the sentence of every table, `Behind it: 9 independent noise draws, 12 seeds, 5 pictures.`"""
         noise = format_count(self.noise_draws, "independent noise draw") if self.noise_draws else "no noise drawn"
         masks = [format_count(self.mask_draws, "independent mask draw")] if self.mask_draws else []
@@ -52,7 +52,7 @@ def count_independent(runs: Sequence[Run]) -> Independent:
 
 def describe_independence(runs: Sequence[Run]) -> str:
     """Return the sentence of every table; nothing where there are no runs."""
-    return count_independent(runs).words if runs else ""
+    return count_independent(runs).text if runs else ""
 
 
 def noise_draws(run: Run) -> Iterator[Draw]:

@@ -24,17 +24,17 @@ def describe_fit(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], 
 
     `picture`: one that is as large as what was fitted.
     """
-    words, (height, width) = runs[0].settings, picture.shape[1:]
+    config, (height, width) = runs[0].settings, picture.shape[1:]
     cut = (
-        {"crop": "middle ", "resize": "resized to ", "whole": "whole, resized to "}[words["image"]["fit"]]
-        if words["image"]["size"]
+        {"crop": "middle ", "resize": "resized to ", "whole": "whole, resized to "}[config["image"]["fit"]]
+        if config["image"]["size"]
         else ""
     )
     rates = sorted({run.settings["optimizer"]["lr"] for run in runs}, reverse=True)
     seeds = runs[0].seeds
     return (
-        f"{words['image']['name']}, {cut}{width} x {height} pixels; {format_network(words['architecture'])}; "
-        f"{words['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {words['precision']}; "
+        f"{config['image']['name']}, {cut}{width} x {height} pixels; {format_network(config['architecture'])}; "
+        f"{config['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {config['precision']}; "
         f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
         + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {SEEDS.format(shown)}")
     )
@@ -61,11 +61,11 @@ def format_network(architecture: Mapping[str, Any]) -> str:
     return ", ".join([*named, f"{'width' if len(different) == 1 else 'channels'} {', '.join(map(str, different))}"])
 
 
-def format_task(words: Mapping[str, Any]) -> str:
+def format_task(config: Mapping[str, Any]) -> str:
     """The task with its noise, or of a plain reconstruction its target: `denoising gaussian 25`."""
-    task = words["task"]
+    task = config["task"]
     if task["name"] == "reconstruction":
-        return str(words["target"]["name"])
+        return str(config["target"]["name"])
     noise = task.get("noise") or {}
     strength = (noise.get(name) for name in ("sigma", "peak", "looks"))
     return " ".join(map(str, [task["name"], *([noise["name"]] if noise else []), *filter(None, strength)]))
@@ -89,9 +89,9 @@ def lost_iterations(run: Run) -> int:
     return sum(run.summary["lost_iterations"])
 
 
-def differing_settings(words: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
+def differing_settings(config: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
     """Settings that are not as in `default`, by their full names; of the experiment's own tables only its name."""
-    plain, mine = flat(default), flat({key: value for key, value in words.items() if key not in MACHINE_SETTINGS})
+    plain, mine = flat(default), flat({key: value for key, value in config.items() if key not in MACHINE_SETTINGS})
     return {
         key: "null" if value is None else str(value)
         for key, value in mine.items()

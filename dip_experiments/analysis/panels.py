@@ -39,16 +39,16 @@ def show_row(figure: Figure | SubFigure, panels: Sequence[Panel], corner: tuple[
 
     The corner is given as shares of the height and width.
     """
-    for (whole, enlarged), panel in zip(figure.subplots(2, len(panels)).T, panels, strict=True):
+    for (overview, enlarged), panel in zip(figure.subplots(2, len(panels)).T, panels, strict=True):
         if panel.picture is None:
-            whole.text(0.5, 0.5, panel.title, ha="center", va="center", fontsize=8)
-            whole.set_axis_off()
+            overview.text(0.5, 0.5, panel.title, ha="center", va="center", fontsize=8)
+            overview.set_axis_off()
             enlarged.set_axis_off()
             continue
-        show(whole, panel.picture, panel.title, format_psnr(panel.decibels))
+        show(overview, panel.picture, panel.title, format_psnr(panel.decibels))
         height, width = (side // 4 for side in panel.picture.shape[1:])
         top, left = (round(at * side) for at, side in zip(corner, panel.picture.shape[1:], strict=True))
-        whole.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME))
+        overview.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME))
         show(enlarged, panel.picture[:, top : top + height, left : left + width], pixels="nearest")
 
 

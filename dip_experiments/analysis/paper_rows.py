@@ -127,9 +127,9 @@ def picture_row(table: Table, part: Part, image: str, fits: Selection, plain: Se
     return fill_row(table, row, run, fits.baselines, pixels if pixels and same_picture(run, pixels) else None)
 
 
-def fill_row(table: Table, row: Row, run: Run, kept: Baselines, pixels: Run | None = None) -> Row:
+def fill_row(table: Table, row: Row, run: Run, stored_baselines: Baselines, pixels: Run | None = None) -> Row:
     """The row with the numbers of its run."""
-    numbers = {"minutes": np.array([run.summary["wall_seconds"] / 60])} | table.measure(run, kept)
+    numbers = {"minutes": np.array([run.summary["wall_seconds"] / 60])} | table.measure(run, stored_baselines)
     if pixels:
         numbers[PIXELS] = table.last(pixels)
     return replace(row, runs=[run], numbers=numbers, pixels=pixels)

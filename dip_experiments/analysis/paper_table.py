@@ -27,8 +27,9 @@ def paper_table(table: Table, fits: Selection, plain: Selection, further: Sequen
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
     counts = f"{describe_independence(runs)} {format_lost_iterations(runs)}"
     above = f"{table.above} {heading(pictures, fits.scale)} {WARNING} {counts}"
-    told = {setting: describe_baselines(table, setting, pictures) for setting in {row.setting for row in pictures}}
-    text = "\n".join([f"{wrap(above)}\n", *sections(table, lines, told), table.below, ""])
+    settings = {row.setting for row in pictures}
+    comparisons = {setting: describe_baselines(table, setting, pictures) for setting in settings}
+    text = "\n".join([f"{wrap(above)}\n", *sections(table, lines, comparisons), table.below, ""])
     return Artifact(text, columns, runs, format_missing(table, pictures, fits, plain))
 
 
@@ -38,8 +39,9 @@ def describe_baselines(table: Table, setting: str, pictures: Sequence[Row]) -> s
     for row in (row for row in pictures if row.setting == setting and row.ours in row.numbers):
         for name in (name for name in table.baselines if name in row.numbers):
             gaps.setdefault(name, {})[row.image] = row.numbers[row.ours].mean() - row.numbers[name]
-    told = "; ".join(f"{name}: {format_interval(gap)}" for name, gap in gaps.items())
-    return wrap(f"`ours` less other methods, mean over the pictures and 95 % interval: {told}.") if told else ""
+    comparisons = "; ".join(f"{name}: {format_interval(gap)}" for name, gap in gaps.items())
+    above = "`ours` less other methods, mean over the pictures and 95 % interval"
+    return wrap(f"{above}: {comparisons}.") if comparisons else ""
 
 
 def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, str]) -> list[str]:
@@ -59,9 +61,9 @@ def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
     common = {
         title: dict.fromkeys(line[name] for line in lines if line[name] != NONE) for name, title in titles.items()
     }
-    told = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if values)
+    comparisons = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if values)
     columns = {name: [line[name] for line in lines] for name in table.titles}
-    return f"### {lines[0]['setting']}\n\n{told}\n\n{markdown(select_columns(columns, table.titles))}"
+    return f"### {lines[0]['setting']}\n\n{comparisons}\n\n{markdown(select_columns(columns, table.titles))}"
 
 
 def heading(pictures: Sequence[Row], scale: str) -> str:

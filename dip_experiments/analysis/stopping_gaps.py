@@ -60,8 +60,8 @@ def stopping_gaps(runs: Sequence[Run]) -> Iterator[Gap]:
 
 def gaps_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], output: str) -> Iterator[Gap]:
     """Yield one rule's rows of one kind of image, of the replicas that have numbers in both fits."""
-    words, last = run.settings, int(run.summary["iterations"])
-    patience = words["observe"][rule].get("patience", 0)
+    config, last = run.settings, int(run.summary["iterations"])
+    patience = config["observe"][rule].get("patience", 0)
     both = [replica for replica in run.replicas if replica in plain.replicas]
     for replica in both[:1] if output == "mean" else both:
         stop, sure = stop_of(found, output, replica)
@@ -69,10 +69,10 @@ def gaps_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], outp
         psnr = at_stop(run, rule, output, replica, stop)
         yield Gap(
             rule=rule,
-            image=words["image"]["name"],
-            noise=noise_of(words),
-            sigma=str(words["task"]["noise"].get("sigma", NONE)),
-            draw=words["experiment"]["draw"],
+            image=config["image"]["name"],
+            noise=noise_of(config),
+            sigma=str(config["task"]["noise"].get("sigma", NONE)),
+            draw=config["experiment"]["draw"],
             seed="all" if output == "mean" else str(run.provenance["seeds"][replica]),
             output=output,
             stop_iteration=stop,
@@ -89,7 +89,7 @@ def gaps_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], outp
 def current_stops(run: Run) -> dict[str, Mapping[str, Any]]:
     """What each rule found, without those that would find other things by today's code."""
     older = outdated(run.observer_epochs)
-    return {rule: words for rule, words in run.summary["stopping"].items() if rule not in older}
+    return {rule: config for rule, config in run.summary["stopping"].items() if rule not in older}
 
 
 def stop_of(found: Mapping[str, Any], output: str, replica: int) -> tuple[int | None, bool]:
@@ -107,9 +107,9 @@ def at_stop(run: Run, rule: str, output: str, replica: int, stop: int | None) ->
     return float(psnr[0 if output == "mean" else replica])
 
 
-def noise_of(words: Mapping[str, Any]) -> str:
+def noise_of(config: Mapping[str, Any]) -> str:
     """The noise's name in the experiment."""
-    return str(words["experiment"]["noise"])
+    return str(config["experiment"]["noise"])
 
 
 def kind_of(run: Run) -> str:

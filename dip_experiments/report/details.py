@@ -12,12 +12,19 @@ from dip_experiments.report.drawn import Drawn
 from dip_experiments.report.numbers import fact, guard_lines, known, score_table, spread, stop_table
 from dip_experiments.report.pictures import described
 from dip_experiments.report.row import COLUMNS, seeds
-from dip_experiments.report.settings import Compose, differing, experiment_of, image_words, task_words, told
+from dip_experiments.report.settings import (
+    Compose,
+    differing,
+    experiment_of,
+    format_image,
+    format_settings,
+    format_task,
+)
 from dip_experiments.store import Run
 
 NO_EXPERIMENT = "single"
 """What a run of no experiment says."""
-SAID_ALONE = ("versions", "command")
+ON_OWN_LINES = ("versions", "command")
 """Of a sitting, what stands in lines of its own."""
 
 
@@ -32,7 +39,7 @@ def details(run: Run, html: str) -> dict[str, Any]:
         "marked": list(ORDER),
         "stops": {name: stops(run, rule) for name, rule in run.summary.get("stopping", {}).items()},
         "pictures": described(run),
-        "settings": told(run.settings),
+        "settings": format_settings(run.settings),
         "numbers": {**facts(run), **best_scores(run)},
         "html": html,
     }
@@ -45,9 +52,9 @@ def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
 
 def title(run: Run) -> str:
     """`cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
-    words = run.settings
-    of = f" of {words['target']['name']}" if words["task"]["name"] == "reconstruction" else ""
-    return f"{image_words(words)}, {task_words(words)}{of}"
+    config = run.settings
+    of = f" of {config['target']['name']}" if config["task"]["name"] == "reconstruction" else ""
+    return f"{format_image(config)}, {format_task(config)}{of}"
 
 
 def facts(run: Run) -> dict[str, str]:
@@ -86,14 +93,14 @@ def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, 
         explained=spread(known(run.summary["iterations_explained"]), 0),
         guard=guard_lines(run),
         differing=differing(run.settings, compose(experiment, scale), plain),
-        settings=told(run.settings),
-        sittings=[sitting_rows(sitting) for sitting in run.provenance["sittings"]],
+        settings=format_settings(run.settings),
+        sittings=[session_rows(session) for session in run.provenance["sittings"]],
     )
 
 
-def sitting_rows(sitting: Mapping[str, Any]) -> list[tuple[str, str]]:
+def session_rows(session: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Code, versions, machine and command of a sitting, a line each."""
-    rows = [(key.replace("_", " "), fact(value)) for key, value in sitting.items() if key not in SAID_ALONE]
-    versions = ", ".join(f"{package} {version}" for package, version in sitting.get("versions", {}).items())
-    said = [("versions", versions), ("command", shlex.join(map(str, sitting.get("command", []))))]
-    return [(key, value) for key, value in [*rows, *said] if value]
+    rows = [(key.replace("_", " "), fact(value)) for key, value in session.items() if key not in ON_OWN_LINES]
+    versions = ", ".join(f"{package} {version}" for package, version in session.get("versions", {}).items())
+    rest = [("versions", versions), ("command", shlex.join(map(str, session.get("command", []))))]
+    return [(key, value) for key, value in [*rows, *rest] if value]

@@ -54,8 +54,8 @@ class Drawn:
     @property
     def title(self) -> str:
         """`Figure 2`, `Denoising`."""
-        words = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
-        return words[0].upper() + words[1:] + (f" ({self.request})" if self.request else "")
+        phrase = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
+        return phrase[0].upper() + phrase[1:] + (f" ({self.request})" if self.request else "")
 
     @property
     def shelf(self) -> str:
@@ -78,16 +78,16 @@ def all_drawn(results: Path, experiments: Path) -> list[Drawn]:
 
 def _drawn(path: Path, experiments: Path) -> Drawn:
     scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
-    asked = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
-    said = header(next(iter(_experiments(experiment_of(path.stem), asked, experiments)), None))
+    of_runs = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
+    labels = header(next(iter(_experiments(experiment_of(path.stem), of_runs, experiments)), None))
     picture, text = path.with_suffix(".png"), path.with_suffix(".md")
     return Drawn(
         scale=scale,
         kind=kind,
         name=path.stem,
-        about=said.get("", ""),
-        expected=[(label, words) for label, words in said.items() if label.startswith("Expected")],
-        command=_command(said, scale, str(source.get("request", ""))),
+        about=labels.get("", ""),
+        expected=[(label, phrase) for label, phrase in labels.items() if label.startswith("Expected")],
+        command=_command(labels, scale, str(source.get("request", ""))),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,
@@ -107,11 +107,11 @@ def _is_own(path: Path) -> bool:
     return path.parents[2].name == REPRODUCED
 
 
-def _experiments(name: str, asked: Sequence[str], folder: Path) -> Iterator[Path]:
+def _experiments(name: str, of_runs: Sequence[str], folder: Path) -> Iterator[Path]:
     """Files of the experiments that a page may be of, the likeliest first: called like it, else those of its runs."""
     names = [pattern.format(name) for pattern in NAMED]
     names += [path.stem for path in sorted(folder.glob(f"{name}_*.yaml"))]
-    yield from (path for one in (*names, *asked) if (path := folder / f"{one}.yaml").exists())
+    yield from (path for one in (*names, *of_runs) if (path := folder / f"{one}.yaml").exists())
 
 
 def header(experiment: Path | None) -> dict[str, str]:
@@ -124,12 +124,12 @@ def header(experiment: Path | None) -> dict[str, str]:
     return {"": about.strip()} | dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
 
 
-def _command(said: Mapping[str, str], scale: str, request: str) -> str:
-    if scale == "paper" and AT_PAPER_SIZE in said.get("Time", ""):
+def _command(labels: Mapping[str, str], scale: str, request: str) -> str:
+    if scale == "paper" and AT_PAPER_SIZE in labels.get("Time", ""):
         return AT_PAPER_SIZE
-    command = said.get("Command", "").rstrip(".")
-    words = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
-    return " ".join([command, *words]) if command else ""
+    command = labels.get("Command", "").rstrip(".")
+    phrase = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
+    return " ".join([command, *phrase]) if command else ""
 
 
 def numbers(path: Path) -> Table:

@@ -19,12 +19,12 @@ def gather(results: Path) -> Gathered:
     folders = [path for place in ("runs/*", "*/records/*") for path in results.glob(place) if _is_run(path)]
     runs, left_out = [], {}
     for name in sorted({path.name for path in folders}):
-        whole, kept = Store(results).place(name), [Run(path) for path in folders if path.name == name]
-        places = [whole, *(run for run in sorted(kept, key=lambda run: run.folder) if run.is_record)]
+        best, copies = Store(results).place(name), [Run(path) for path in folders if path.name == name]
+        places = [best, *(run for run in sorted(copies, key=lambda run: run.folder) if run.is_record)]
         if shown := next((run for run in places if run.finished and run.replicas), None):
             runs.append(shown)
         else:
-            left_out[name] = _reason(kept[0])
+            left_out[name] = _reason(copies[0])
     return Gathered(runs, left_out)
 
 

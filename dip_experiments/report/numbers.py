@@ -42,7 +42,7 @@ def spread(values: Sequence[Number], decimals: int) -> str:
     return mean if least == most else f"{mean} ({least} to {most})"
 
 
-def whole_spread(values: Sequence[Number]) -> str:
+def integer_spread(values: Sequence[Number]) -> str:
     """Median and range of iterations."""
     if not values:
         return ""
@@ -74,18 +74,18 @@ def _stop(run: Run, name: str, rule: Mapping[str, Any]) -> list[str]:
     scores = known(run.summary["scores"].get(stop_image(name, "average"), {}).get("psnr"))
     best = known(run.summary["oracle_peak"].get("psnr_average"))
     gaps = [peak - score for peak, score in zip(best, scores, strict=True)] if len(best) == len(scores) else []
-    joint = "" if rule["joint"] is None else f"{rule['joint']}{'' if rule['joint_final'] else ', not sure'}"
+    ensemble = "" if rule["joint"] is None else f"{rule['joint']}{'' if rule['joint_final'] else ', not sure'}"
     return [
-        whole_spread(stops) or "nowhere",
+        integer_spread(stops) or "nowhere",
         f"{sum(map(bool, rule['final']))} of {len(rule['final'])}",
-        joint,
+        ensemble,
         spread(scores, 2),
         spread(gaps, 2),
-        "; ".join(_said(rule)),
+        "; ".join(_used(rule)),
     ]
 
 
-def _said(rule: Mapping[str, Any]) -> list[str]:
+def _used(rule: Mapping[str, Any]) -> list[str]:
     """What the rule took from the picture, and its own estimate of the mean image."""
     origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FROM)}
     facts = [

@@ -41,12 +41,12 @@ COMMANDS = {
 ON_GPU = {"dip, denoising 512 x 512, 1800 iterations": ["scale=paper", "fit.iterations=1800", "precision=bf16"]}
 
 
-def command_seconds(words: list[str], device: torch.device) -> float:
+def command_seconds(overrides: list[str], device: torch.device) -> float:
     """Wall time of `dip` with these words, from nothing, in a process of its own."""
     with tempfile.TemporaryDirectory() as results:
-        fit = [] if "--help" in words else [f"paths.results={results}", f"device={device.type}", "logger=none"]
+        fit = [] if "--help" in overrides else [f"paths.results={results}", f"device={device.type}", "logger=none"]
         started = time.perf_counter()
-        subprocess.run([Path(sys.executable).with_name("dip"), *words, *fit], check=True, capture_output=True)
+        subprocess.run([Path(sys.executable).with_name("dip"), *overrides, *fit], check=True, capture_output=True)
         return time.perf_counter() - started
 
 
@@ -108,7 +108,7 @@ def main() -> int:
     arguments = command_line(main.__doc__)
     device = find_device(arguments.device)
     commands = COMMANDS | (ON_GPU if device.type == "cuda" else {})
-    found = [(name, command_seconds(words, device)) for name, words in commands.items()]
+    found = [(name, command_seconds(overrides, device)) for name, overrides in commands.items()]
     keep_freed_memory()
     found += compilation(4, 64, device) if arguments.smoke else compilation(32, 128, device)
     for what, value in found:

@@ -20,10 +20,10 @@ GNU = "300000"
 BUSY = [sys.executable, "-c", "while True: pass"]
 
 
-def seconds(words: list[str], fits: int, busy: int, set_by_user: Mapping[str, str]) -> float:
+def seconds(overrides: list[str], fits: int, busy: int, set_by_user: Mapping[str, str]) -> float:
     """Wall time until so many fits, begun at once beside so many busy processes, are done; each in its own folder."""
     environment = {name: value for name, value in os.environ.items() if name not in CHOSEN} | dict(set_by_user)
-    dip = [str(Path(sys.executable).with_name("dip")), *words, "device=cpu", "logger=none"]
+    dip = [str(Path(sys.executable).with_name("dip")), *overrides, "device=cpu", "logger=none"]
     with tempfile.TemporaryDirectory() as folder:
         others = [subprocess.Popen(BUSY) for _ in range(busy)]
         try:
@@ -51,7 +51,7 @@ def seconds(words: list[str], fits: int, busy: int, set_by_user: Mapping[str, st
 def main() -> int:
     """Writes results/bench/cpu-threads.csv, .md and .json: seconds, start and all, and their ratio to a fit alone."""
     arguments = command_line(main.__doc__)
-    words = ["scale=smoke"] if arguments.smoke else ["scale=laptop", "fit.iterations=200"]
+    overrides = ["scale=smoke"] if arguments.smoke else ["scale=laptop", "fit.iterations=200"]
     cores = torch.get_num_threads()
     cases: dict[str, tuple[int, int, dict[str, str]]] = {
         "alone": (1, 0, {}),
@@ -63,7 +63,7 @@ def main() -> int:
     found: dict[str, list[float]] = {what: [] for what in cases}
     for _ in range(1 if arguments.smoke else ROUNDS):
         for what, (fits, busy, set_by_user) in cases.items():
-            found[what].append(seconds(words, fits, busy, set_by_user))
+            found[what].append(seconds(overrides, fits, busy, set_by_user))
             print(f"{what}: {found[what][-1]:.3g} s", flush=True)
     medians = {what: statistics.median(times) for what, times in found.items()}
     ratios = [f"{value / medians['alone']:.3g}" for value in medians.values()]

@@ -59,10 +59,10 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
 
 def title(run: Run, scale: str) -> str:
     """What was fitted, and how."""
-    words, (rows, columns) = run.settings, load_image(run, "target").shape[1:]
-    width, rate, seeds = words["scale"]["width"], words["optimizer"]["lr"], ", ".join(map(str, run.seeds))
+    config, (rows, columns) = run.settings, load_image(run, "target").shape[1:]
+    width, rate, seeds = config["scale"]["width"], config["optimizer"]["lr"], ", ".join(map(str, run.seeds))
     shown = f"mean and range over seeds {seeds}" if len(run.seeds) > 1 else f"seed {seeds}"
-    return f"{words['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, {shown}; scale {scale}"
+    return f"{config['image']['name']} {columns} x {rows}, width {width}, Adam {rate}, {shown}; scale {scale}"
 
 
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
@@ -135,16 +135,16 @@ def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
     names = ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
     columns: dict[str, list[object]] = {name: [] for name in names}
     for run in runs:
-        curve, words = curve_of(run, "loss").sparse, run.settings
-        variance, of = f"{target_variances(run).mean():.6g}", (words["architecture"]["name"], words["target"]["name"])
+        curve, config = curve_of(run, "loss").sparse, run.settings
+        variance, of = f"{target_variances(run).mean():.6g}", (config["architecture"]["name"], config["target"]["name"])
         for n, values in zip(curve.iterations, curve.values.T, strict=True):
             add_row(columns, *of, int(n), *format_statistics(values), variance)
     return columns
 
 
 NAMES = {
-    "architecture": lambda words: str(words["architecture"]["name"]),
-    "target": lambda words: str(words["target"]["name"]),
+    "architecture": lambda config: str(config["architecture"]["name"]),
+    "target": lambda config: str(config["target"]["name"]),
 }
 ABOVE = """\
 Iterations until the fit explains 90 % of its target's variance: median, least and most over the seeds, and the ratio

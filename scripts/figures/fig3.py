@@ -39,8 +39,8 @@ def draw(selection: Selection) -> Artifact:
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR to the JPEG (dB)")
     shown = f"the seed that is in the middle at iteration {SHOWN[-1]}"
     title = "Figure 3: a JPEG restored; nobody knows the clean picture, the numbers compare with the JPEG"
-    words = describe_fit([run], selection.scale, load_output(run, last, replica), shown)
-    figure.suptitle(f"{title}\n{words}", fontsize=9)
+    caption = describe_fit([run], selection.scale, load_output(run, last, replica), shown)
+    figure.suptitle(f"{title}\n{caption}", fontsize=9)
     return Artifact(figure, tabulate_curves({"single output": psnr}, "curve", "psnr_jpeg"), [run])
 
 

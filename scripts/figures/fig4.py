@@ -49,8 +49,8 @@ def draw(selection: Selection) -> Artifact:
     figure, (pictures, plot) = sheet(row_height(panels), 3.2)
     show_row(pictures, panels, CORNER)
     draw_curves(plot.subplots(), curves, levels)
-    words = describe_fit([run], selection.scale, clean)
-    figure.suptitle(f"Figure 4: denoising, sigma {SIGMA:g}\n{words}", fontsize=9)
+    caption = describe_fit([run], selection.scale, clean)
+    figure.suptitle(f"Figure 4: denoising, sigma {SIGMA:g}\n{caption}", fontsize=9)
     return Artifact(figure, drawn_numbers(curves, levels), [run])
 
 

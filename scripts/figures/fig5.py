@@ -39,22 +39,22 @@ def factor(run: Run) -> int:
     return int(run.settings["task"]["factor"])
 
 
-def panels(run: Run, kept: Baselines) -> list[Panel]:
+def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
     """The small picture enlarged by what one would pick otherwise, and by the network; the original."""
     last = run.summary["iterations"]
     return [
-        *(baseline(run, name, kept) for name in BASELINES),
+        *(baseline(run, name, stored_baselines) for name in BASELINES),
         Panel(f"output, iteration {last}", load_output(run, last), run.scores("output", METRIC)),
         Panel("average of outputs", load_image(run, "average"), run.scores("average", METRIC)),
         Panel("original", load_image(run, "reference")),
     ]
 
 
-def baseline(run: Run, name: str, kept: Baselines) -> Panel:
+def baseline(run: Run, name: str, stored_baselines: Baselines) -> Panel:
     """What another method makes of the small picture."""
     method = upsampler(name, factor(run))
-    numbers = baseline_numbers(method, run, kept) or {}
-    return Panel(name, baseline_image(method, run, kept), [numbers[METRIC]] if METRIC in numbers else [])
+    numbers = baseline_numbers(method, run, stored_baselines) or {}
+    return Panel(name, baseline_image(method, run, stored_baselines), [numbers[METRIC]] if METRIC in numbers else [])
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def draw(selection: Selection) -> Artifact:
     axis.set(xscale="log", yscale="log", xlabel="iteration", ylabel="loss: MSE, 0 in the hole")
     axis.legend(fontsize=8)
     title = f"Figure 6: a large hole at three rates, the authors' is {AUTHORS}; outputs for the latent as it is"
-    words = describe_fit(runs, selection.scale, load_image(runs[0], "unperturbed"))
-    figure.suptitle(f"{title}\n{words} (small: the others)", fontsize=9)
+    caption = describe_fit(runs, selection.scale, load_image(runs[0], "unperturbed"))
+    figure.suptitle(f"{title}\n{caption} (small: the others)", fontsize=9)
     return Artifact(figure, tabulate_curves({f"{value}": loss for value, loss in losses.items()}, "rate", "loss"), runs)
 
 

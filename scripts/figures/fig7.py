@@ -35,22 +35,22 @@ def draw(text: Selection, missing: Selection) -> Artifact:
     return Artifact(figure, tabulate_panels("image", "psnr", rows), runs)
 
 
-def panels(run: Run, kept: Baselines) -> list[Panel]:
+def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
     """The holes, filled by what one would pick otherwise and by the network; the picture itself."""
     title = f"network, iteration {run.summary['iterations']}"
     return [
         Panel("missing: black", load_image(run, "target"), run.scores("measurement", "psnr")[:1]),
-        *(baseline(run, name, kept) for name in BASELINES),
+        *(baseline(run, name, stored_baselines) for name in BASELINES),
         Panel(title, load_image(run, "unperturbed"), run.scores("unperturbed", "psnr")),
         Panel("original", load_image(run, "reference")),
     ]
 
 
-def baseline(run: Run, name: str, kept: Baselines) -> Panel:
+def baseline(run: Run, name: str, stored_baselines: Baselines) -> Panel:
     """The holes as another method fills them."""
     method = inpainter(name)
-    numbers = baseline_numbers(method, run, kept)
-    return Panel(name, baseline_image(method, run, kept), [numbers["psnr"]] if numbers else [])
+    numbers = baseline_numbers(method, run, stored_baselines)
+    return Panel(name, baseline_image(method, run, stored_baselines), [numbers["psnr"]] if numbers else [])
 
 
 if __name__ == "__main__":

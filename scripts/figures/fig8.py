@@ -29,20 +29,20 @@ def draw(hourglasses: Selection, others: Selection) -> Artifact:
     by_name = {name_of(run): run for run in runs}
     first = runs[0]
     original = load_image(first, "reference")
-    holes, whole = Panel("missing: black", load_image(first, "target")), Panel("original", original)
+    holes, reference = Panel("missing: black", load_image(first, "target")), Panel("original", original)
     filled = {name: panel(NAMES[name], by_name[name]) for name in NAMES if name in by_name}
     rows = [
         [holes, *(filled[name] for name in ("depth_2", "depth_4", "depth_6") if name in filled)],
-        [*(filled[name] for name in ("skip", "unet", "resnet") if name in filled), whole],
+        [*(filled[name] for name in ("skip", "unet", "resnet") if name in filled), reference],
     ]
     figure, parts = sheet(*(row_height(row) for row in rows))
     for part, row in zip(parts, rows, strict=True):
         show_row(part, row, CORNER)
     title = "Figure 8: depth and kind of the network; PSNR inside the holes, output for the latent as it is"
-    words = describe_fit([first], hourglasses.scale, original).split(";")[0]
+    caption = describe_fit([first], hourglasses.scale, original).split(";")[0]
     seeds = len(first.seeds)
     figure.suptitle(
-        f"{title}\n{words}, {first.summary['iterations']} iterations, {seeds} seeds (mean and range)", fontsize=9
+        f"{title}\n{caption}, {first.summary['iterations']} iterations, {seeds} seeds (mean and range)", fontsize=9
     )
     return Artifact(figure, tabulate_panels("row", "psnr_missing", list(enumerate(rows, 1))), runs)
 

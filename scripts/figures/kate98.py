@@ -29,9 +29,9 @@ def draw(selection: Selection) -> Artifact:
     ]
     figure, (part,) = sheet(row_height(panels))
     show_row(part, panels, CORNERS.get(picture, MIDDLE))
-    words = describe_fit([run], selection.scale, load_image(run, "reference"))
+    caption = describe_fit([run], selection.scale, load_image(run, "reference"))
     figure.suptitle(
-        f"98 % of the pixels missing; of the network, the output for the latent as it is\n{words}", fontsize=9
+        f"98 % of the pixels missing; of the network, the output for the latent as it is\n{caption}", fontsize=9
     )
     return Artifact(figure, tabulate_panels("image", "psnr", [(picture, panels)]), [run])
 

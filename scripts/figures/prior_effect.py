@@ -48,11 +48,11 @@ def draw(selection: Selection) -> Artifact:
         plot_band(axis, curve, colour, name)
     axis.set(xscale="log", xlabel="iteration", ylabel="PSNR, all channels (dB)")
     axis.legend(fontsize=8)
-    words = f"{first.settings['image']['name']}, {format_size(runs['skip', 'none'])}, {len(first.seeds)} seeds"
+    caption = f"{first.settings['image']['name']}, {format_size(runs['skip', 'none'])}, {len(first.seeds)} seeds"
     title = (
         "Prior effect: x4 super-resolution, outputs of the last iteration; below them PSNR as in the authors' tables"
     )
-    figure.suptitle(f"{title}\n{words}; their page's numbers are of the whole picture", fontsize=9)
+    figure.suptitle(f"{title}\n{caption}; their page's numbers are of the whole picture", fontsize=9)
     return Artifact(figure, tabulate_curves(curves, "prior", "psnr"), list(runs.values()))
 
 

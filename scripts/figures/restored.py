@@ -28,17 +28,17 @@ def draw(selection: Selection) -> Artifact:
     figure, parts = sheet(*(row_height(row) for row in rows))
     for part, row in zip(parts, rows, strict=True):
         show_row(part, row, CORNER)
-    words = f"{format_size(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
-    figure.suptitle(f"A noisy picture restored from itself, sigma {SIGMA:g}\n{words}", fontsize=9)
+    caption = f"{format_size(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
+    figure.suptitle(f"A noisy picture restored from itself, sigma {SIGMA:g}\n{caption}", fontsize=9)
     pictures = [run.settings["image"]["name"] for run in runs]
     return Artifact(figure, tabulate_panels("image", "psnr", list(zip(pictures, rows, strict=True))), runs)
 
 
-def panels(run: Run, kept: Baselines) -> list[Panel]:
+def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
     """A row of pictures."""
     name = stop_image("split", "mixed")
     noisy = Panel("noisy", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
-    others = [denoiser_panel(run, method, title, SIGMA, kept) for method, title in METHODS.items()]
+    others = [denoiser_panel(run, method, title, SIGMA, stored_baselines) for method, title in METHODS.items()]
     ours = Panel("restore_noisy", load_image(run, name, 0), run.scores(name, "psnr"))
     return [noisy, *others, ours, Panel("clean", load_image(run, "reference"))]
 

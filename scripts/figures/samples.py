@@ -108,16 +108,16 @@ def natural_bands(run: Run) -> Bands:
     return statistics([radial_spectrum(picture) for picture in pictures])
 
 
-def bands(run: Run, kept: Baselines) -> Bands:
+def bands(run: Run, stored_baselines: Baselines) -> Bands:
     """Of all networks of a run; kept beside the records, which have two of the pictures."""
-    words = {"run": run.name}
-    found = kept.find("spectrum", VERSION, run.name, words)
+    arguments = {"run": run.name}
+    found = stored_baselines.find("spectrum", VERSION, run.name, arguments)
     if found is None:
         computed = statistics([radial_spectrum(load_output(run, 1, replica)) for replica in run.replicas])
         names = ("median", "low", "high")
         numbers = {f"{n}_{i}": float(f"{v:.6g}") for n, b in zip(names, computed, strict=True) for i, v in enumerate(b)}
-        kept.add("spectrum", VERSION, run.name, words, numbers)
-        found = kept.find("spectrum", VERSION, run.name, words) or {}
+        stored_baselines.add("spectrum", VERSION, run.name, arguments, numbers)
+        found = stored_baselines.find("spectrum", VERSION, run.name, arguments) or {}
     length = len(found) // 3
     median, low, high = (np.array([found[f"{name}_{i}"] for i in range(length)]) for name in ("median", "low", "high"))
     return median, low, high

@@ -78,13 +78,13 @@ def draw_table(*selections: Selection) -> Artifact:
     for change, runs in found.items():
         rest = [NONE] * (len(columns) - 2)
         add_row(columns, change, *(cells(runs, effects.get(change), pictures) if runs else (NOT_RUN, *rest)))
-    told = ABOVE.format(
+    above = ABOVE.format(
         pictures=pictures_done(found, pictures),
         tested=tested(effects),
         significant=sum(effect.significant for effect in effects.values()),
         names=", ".join(pictures),
     )
-    return make_table(columns, TITLES, [run for some in found.values() for run in some], told, waiting(*selections))
+    return make_table(columns, TITLES, [run for some in found.values() for run in some], above, waiting(*selections))
 
 
 def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
@@ -97,7 +97,7 @@ def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
 
 def pictures_of(selections: Sequence[Selection]) -> list[str]:
     """Return the names of the pictures that were asked for."""
-    return list(dict.fromkeys(job.words["image"]["name"] for asked in selections for job in asked.jobs))
+    return list(dict.fromkeys(job.words["image"]["name"] for request in selections for job in request.jobs))
 
 
 def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -> str:

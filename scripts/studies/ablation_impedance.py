@@ -118,7 +118,7 @@ def fitting(networks: Mapping[str, Measured]) -> dict[str, Measured]:
     return {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
 
 
-def told(networks: Mapping[str, Measured]) -> dict[str, Measured]:
+def with_known_rank(networks: Mapping[str, Measured]) -> dict[str, Measured]:
     """The networks whose order by impedance is known.
 
     They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
@@ -148,7 +148,7 @@ def bound(network: Measured) -> float:
 
 def verdict(networks: Mapping[str, Measured]) -> str:
     """What the scatter says."""
-    known = told(networks)
+    known = with_known_rank(networks)
     found = correlation(known)
     if not np.isfinite(found.value):
         return "Too few networks are run to compare impedance and denoising."
@@ -189,14 +189,14 @@ def draw_figure(selection: Selection) -> Artifact:
     )
     axis.minorticks_off()
     axis.margins(x=0.08)
-    known = told(every)
+    known = with_known_rank(every)
     found = correlation(known)
-    words = f"rank correlation {found.value:+.2f} ({found.text}) over {len(known)} networks"
+    title = f"rank correlation {found.value:+.2f} ({found.text}) over {len(known)} networks"
     if without := [name for name in every if name not in networks]:
-        words += f"\nnot even the natural image was fitted by {', '.join(without)}"
+        title += f"\nnot even the natural image was fitted by {', '.join(without)}"
     if unknown := [name for name in networks if name not in known]:
-        words += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
-    figure.suptitle(f"Is impedance what makes a good denoiser? {words}", fontsize=9)
+        title += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
+    figure.suptitle(f"Is impedance what makes a good denoiser? {title}", fontsize=9)
     label_points(figure, axis, points)
     return Artifact(figure, columns, selection.runs, selection.waiting)
 

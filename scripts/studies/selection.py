@@ -44,8 +44,8 @@ def draw(study: Selection) -> Artifact:
     found = noisy_pictures(study.jobs)
     for (picture, number), (runs, count) in found.items():
         add_row(columns, picture, str(number), *row(runs, count, names))
-    whole = [(picture, runs) for (picture, _), (runs, count) in found.items() if len(runs) == count]
-    return make_table(columns, TITLES, study.runs, ABOVE + (in_the_mean(whole) if whole else ""), study.waiting)
+    complete = [(picture, runs) for (picture, _), (runs, count) in found.items() if len(runs) == count]
+    return make_table(columns, TITLES, study.runs, ABOVE + (in_the_mean(complete) if complete else ""), study.waiting)
 
 
 def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str, Run], int]]:
@@ -65,8 +65,8 @@ def row(runs: Runs, count: int, names: Sequence[str]) -> Sequence[str]:
     chosen, best = choices(runs)
     numbers = {name: f"{psnr(runs[name]):.2f}" for name in runs}
     each = (f"{lost(runs, name):.2f}" for name in names)
-    told = (chosen, numbers[chosen], best, numbers[best], f"{lost(runs, chosen):.2f}")
-    return (numbers.get("default", NONE), *told, str(count), *each)
+    choice = (chosen, numbers[chosen], best, numbers[best], f"{lost(runs, chosen):.2f}")
+    return (numbers.get("default", NONE), *choice, str(count), *each)
 
 
 def choices(runs: Runs) -> tuple[str, str]:

@@ -71,7 +71,7 @@ best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so 
 def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
     """Writes tables/stability."""
     jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
-    looks = {"image": lambda words: str(words["image"]["name"]), "varies": varies, "draw": draw_of}
+    looks = {"image": lambda config: str(config["image"]["name"]), "varies": varies, "draw": draw_of}
     runs, waits = [job.run for job in jobs if job.run], waiting(noises, weak, sources)
     page = make_table(summed_up(jobs), TITLES, runs, ABOVE, waits)
     return Artifact(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
@@ -88,8 +88,8 @@ def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
     for what, pictures in by_what.items():
         subtracted = None if what == SOURCES[NULL] or what.startswith(ALL_ELSE) else null
         done, count = sum(map(bool, pictures.values())), len(pictures)
-        told = format_count(count, "picture") if done == count else f"{done} of {count}"
-        add_row(columns, what, told, *pooled(pictures, subtracted))
+        count_text = format_count(count, "picture") if done == count else f"{done} of {count}"
+        add_row(columns, what, count_text, *pooled(pictures, subtracted))
         if what.startswith(ALL_ELSE):
             for picture, runs in pictures.items():
                 add_row(columns, what, picture, *pooled({picture: runs}, None))
@@ -148,17 +148,17 @@ def in_decibels(interval: Interval) -> str:
     return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
-def varies(words: Mapping[str, Any]) -> str:
+def varies(config: Mapping[str, Any]) -> str:
     """The one source that a job's replicas do not share, or the noise of which they share that alone."""
-    experiment: Mapping[str, Any] = words["experiment"]
+    experiment: Mapping[str, Any] = config["experiment"]
     if "noise" in experiment:
         return f"{ALL_ELSE}, {NOISES[experiment['noise']]}"
     return SOURCES[experiment["varies"]]
 
 
-def draw_of(words: Mapping[str, Any]) -> str:
+def draw_of(config: Mapping[str, Any]) -> str:
     """Return which draw of the picture's noise it is."""
-    return str(words["experiment"]["draw"])
+    return str(config["experiment"]["draw"])
 
 
 def cells(run: Run) -> Sequence[str]:
@@ -205,9 +205,9 @@ REQUESTS = (
 def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
     """Draws figures/stability."""
     runs = [*weak.runs, *noises.runs]
-    there = {run.settings["experiment"]["noise"] for run in runs}
-    there |= {run.settings["experiment"]["varies"] for run in sources.runs}
-    if lacking := [name for name in (*NOISES, *SOURCES) if name not in there]:
+    drawn = {run.settings["experiment"]["noise"] for run in runs}
+    drawn |= {run.settings["experiment"]["varies"] for run in sources.runs}
+    if lacking := [name for name in (*NOISES, *SOURCES) if name not in drawn]:
         commands = "; ".join(one.command for one in (noises, weak, sources))
         raise ValueError(f"no run of {', '.join(lacking)}; make them: {commands}")
     figure, (part,) = sheet(3.2)
@@ -277,9 +277,9 @@ def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:
             at = curve_of(run, "psnr_average").iterations
             gains = to_decibels(ensemble_error(run, count)) - one.max()
             rows.append(np.interp(grid, at / at[one.argmax()], gains, right=np.nan))
-        there = np.isfinite(rows).any(0)  # not later than the longest fit
+        drawn = np.isfinite(rows).any(0)  # not later than the longest fit
         gain = np.full(len(grid), np.nan)
-        gain[there] = np.nanmean(np.array(rows)[:, there], axis=0)
+        gain[drawn] = np.nanmean(np.array(rows)[:, drawn], axis=0)
         axis.plot(grid, gain, color=shade, label=f"{count}")
         curves[str(count)] = Curve(np.arange(1, len(grid) + 1), gain[None])
     axis.set(xscale="log", xlabel="iteration / best one of a single fit", ylabel="gain (dB)", title="mean of replicas")

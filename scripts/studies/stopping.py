@@ -94,8 +94,8 @@ REQUESTS = (["study_stopping"], ["study_noises"])
 def draw_table(study: Selection, others: Selection) -> Artifact:
     """Writes tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
-    rows, asked = list(stopping_gaps(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
-    shown = summed_up(rows, [noise for noise in NOISES if noise in asked])
+    rows, wanted = list(stopping_gaps(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
+    shown = summed_up(rows, [noise for noise in NOISES if noise in wanted])
     above = ABOVE.format(behind=behind(rows)) + still_rising(runs) + left_out(runs)
     page = make_table(shown, TITLES, runs, above, waits)
     return Artifact(page.shown, columns_of(rows), runs, waits)
@@ -117,8 +117,8 @@ def still_rising(runs: Sequence[Run]) -> str:
     up: Counter[str] = Counter()
     for run in runs:
         up[kind_of(run)] += count_rising(run)
-    told = (f"{n} of the {sum(len(r.seeds) for r in runs if kind_of(r) == kind)} {kind}" for kind, n in up.items() if n)
-    found = ", ".join(told).replace("_", " ")
+    fits = {kind: sum(len(run.seeds) for run in runs if kind_of(run) == kind) for kind in up}
+    found = ", ".join(f"{count} of the {fits[kind]} {kind}" for kind, count in up.items() if count).replace("_", " ")
     return f" The averaged image still rises at the last iteration of {found} fits." if found else ""
 
 
@@ -131,8 +131,8 @@ def left_out(runs: Sequence[Run]) -> str:
 def columns_of(rows: Sequence[Gap]) -> dict[str, list[Any]]:
     """What the CSV has."""
     in_db = ("oracle", "psnr", "gap", "fit_cost")
-    words = [asdict(row) | {name: f"{getattr(row, name):.4f}" for name in in_db} for row in rows]
-    return {field.name: ["" if row[field.name] is None else row[field.name] for row in words] for field in fields(Gap)}
+    cells = [asdict(row) | {name: f"{getattr(row, name):.4f}" for name in in_db} for row in rows]
+    return {field.name: ["" if row[field.name] is None else row[field.name] for row in cells] for field in fields(Gap)}
 
 
 def summed_up(rows: Sequence[Gap], noises: Sequence[str]) -> dict[str, list[str]]:
@@ -185,8 +185,8 @@ def draw_figure(study: Selection, others: Selection) -> Artifact:
     upper.legend(*tops[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     runs = [run for fits in found.values() for run in fits.values()]
     plain = found["gaussian25"][PLAIN]
-    words = f"{IMAGE}, {plain.settings['image']['size']} pixels, {format_network(plain.settings['architecture'])}"
-    figure.suptitle(f"When to stop: {words}, one draw of the noise, {len(plain.seeds)} replicas; marks at their stops")
+    cells = f"{IMAGE}, {plain.settings['image']['size']} pixels, {format_network(plain.settings['architecture'])}"
+    figure.suptitle(f"When to stop: {cells}, one draw of the noise, {len(plain.seeds)} replicas; marks at their stops")
     return Artifact(figure, tabulate_curves(numbers, "curve", "value"), runs, waiting(study, others))
 
 

@@ -22,7 +22,7 @@ from dip_experiments.published import code_curves, trajectory
 from dip_experiments.runner.select_runs import PRECISIONS, select
 from dip_experiments.store import Job, Run, Selection, waiting
 
-WORDS = {
+LABELS = {
     "gamma_uniform": "uniform",
     "gamma_one": "one (today)",
     "corners_aligned": "uniform, aligned",
@@ -97,19 +97,19 @@ class Row:
     All runs of a row are of one precision.
     """
 
-    words: Mapping[str, Any]
+    config: Mapping[str, Any]
     runs: tuple[Run, ...]
 
     @property
-    def said(self) -> str:
+    def label(self) -> str:
         """What it tries, in words; the precision of its runs, if that is not float32; how many seeds, if not all.
 
         The runs themselves may be another experiment's: the settings of trajectory are in the job's words only.
         """
-        words, seeds = self.words, sum(len(run.seeds) for run in self.runs)
-        precision = self.runs[0].settings["precision"] if self.runs else words["precision"]
-        few = f"{seeds} seed{'s' * (seeds > 1)}" if 0 < seeds < words["replicas"] else None
-        named = WORDS[words["experiment"]["setting"]], None if precision == "float32" else precision, few
+        config, seeds = self.config, sum(len(run.seeds) for run in self.runs)
+        precision = self.runs[0].settings["precision"] if self.runs else config["precision"]
+        few = f"{seeds} seed{'s' * (seeds > 1)}" if 0 < seeds < config["replicas"] else None
+        named = LABELS[config["experiment"]["setting"]], None if precision == "float32" else precision, few
         return ", ".join(filter(None, named))
 
 
@@ -120,16 +120,16 @@ def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
 
 def still_waiting(grid: Selection, by_seed: Selection) -> str:
     """What is not there yet, and what makes it: of a job of which one seed is there, the others."""
-    begun = [job for job in grid.jobs if not job.run and _fitted(_most(job, grid, by_seed))]
-    rest = [job for job in grid.jobs if job not in begun]
-    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(_most(job, grid, by_seed), by_seed) for job in begun))
+    partial = [job for job in grid.jobs if not job.run and _fitted(_most(job, grid, by_seed))]
+    rest = [job for job in grid.jobs if job not in partial]
+    return waiting(replace(grid, jobs=tuple(rest)), *(_apart(_most(job, grid, by_seed), by_seed) for job in partial))
 
 
 def _apart(jobs: list[Job], by_seed: Selection) -> Selection:
-    """Jobs of one seed each, as they are asked for."""
-    said, one = [word for word in by_seed.words if not word.startswith("precision=")], jobs[0].words
-    words = (f"image={one['image']['name']}", f"experiment.setting={one['experiment']['setting']}")
-    return replace(by_seed, words=(*said, *words, f"precision={one['precision']}"), jobs=tuple(jobs))
+    """Return the jobs of one seed each as a selection with the overrides that compose them."""
+    overrides, config = [word for word in by_seed.words if not word.startswith("precision=")], jobs[0].words
+    own = (f"image={config['image']['name']}", f"experiment.setting={config['experiment']['setting']}")
+    return replace(by_seed, words=(*overrides, *own, f"precision={config['precision']}"), jobs=tuple(jobs))
 
 
 def _rows(job: Job, grid: Selection, by_seed: Selection) -> list[Row]:
@@ -152,7 +152,7 @@ def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[list[Job]]:
     own = job.words["precision"]
     free = grid.scale == "paper" and {one.words["precision"] for one in grid.jobs} == {PRECISIONS[0]}
     apart = ({**job.words, "precision": precision} for precision in (PRECISIONS if free else (own,)))
-    return [[one for one in by_seed.jobs if _of_seeds(one, words) == words] for words in apart]
+    return [[one for one in by_seed.jobs if _of_seeds(one, config) == config] for config in apart]
 
 
 def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,7 +169,7 @@ def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact
     common = [job.words for job in both.jobs]
     rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
     scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
-    early, late = next((row.words["fit"]["keep"] for row in rows), (0, 0))
+    early, late = next((row.config["fit"]["keep"] for row in rows), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for row in rows:
         add_row(columns, *(cells(row, early, late) if row.runs else not_run(row)))
@@ -183,18 +183,18 @@ def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact
 
 def place(row: Row) -> tuple[str, int]:
     """By picture, then by what it tries."""
-    return row.words["image"]["name"], list(WORDS).index(row.words["experiment"]["setting"])
+    return row.config["image"]["name"], list(LABELS).index(row.config["experiment"]["setting"])
 
 
 def not_run(row: Row) -> tuple[str, ...]:
     """The row of settings that were not run yet."""
     rest = len(TITLES) - 3, len(COLUMNS) - len(TITLES) - 1
-    return (named(row), row.said, NOT_RUN, *[NONE] * rest[0], row.words["image"]["name"], *[NONE] * rest[1])
+    return (named(row), row.label, NOT_RUN, *[NONE] * rest[0], row.config["image"]["name"], *[NONE] * rest[1])
 
 
 def named(row: Row) -> str:
     """A picture without its set: all are of the nine with the authors' noise."""
-    return str(row.words["image"]["name"]).split("/")[-1]
+    return str(row.config["image"]["name"]).split("/")[-1]
 
 
 def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
@@ -207,13 +207,13 @@ def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
     iterations = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
     return (
         named(row),
-        row.said,
+        row.label,
         each(lambda run: value_at(run, "psnr_reference", early)),
         each(lambda run: value_at(run, "psnr_reference", late)),
         each(lambda run: value_at(run, "psnr_average", late)),
         each(lambda run: peak_values(run, "psnr_reference")),
         each(lambda run: peak_iterations(run, "psnr_reference"), ".0f"),
-        row.words["image"]["name"],
+        row.config["image"]["name"],
         " + ".join(map(format_seeds, runs)),
         format_size(first),
         each(lambda run: run.scores("unperturbed", "psnr")),
@@ -247,7 +247,7 @@ def draw_figure(grid: Selection, by_seed: Selection) -> Artifact:
     runs = [run for row in rows for run in row.runs]
     if not rows:
         raise ValueError(note)
-    images = list(dict.fromkeys(row.words["image"]["name"] for row in rows))
+    images = list(dict.fromkeys(row.config["image"]["name"] for row in rows))
     figure, panels = plt.subplots(1, len(images), figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
     numbers: dict[str, Curve] = {}
     for image, axis in zip(images, panels[0], strict=True):
@@ -256,11 +256,11 @@ def draw_figure(grid: Selection, by_seed: Selection) -> Artifact:
             shown = Curve(curves.iteration.astype(int), curves.output)
             plot_band(axis, shown, "black", curves.name)
             numbers[f"{image}, {curves.name}"] = shown
-        for row in (row for row in rows if row.words["image"]["name"] == image):
-            label = f"gamma {row.said}"
+        for row in (row for row in rows if row.config["image"]["name"] == image):
+            label = f"gamma {row.label}"
             curve = joined([curve_of(run, "psnr_reference") for run in row.runs])
-            style = "-" if row is next(one for one in rows if one.words == row.words) else "--"
-            plot_band(axis, curve, COLOURS[row.words["experiment"]["setting"]], label, style)
+            style = "-" if row is next(one for one in rows if one.config == row.config) else "--"
+            plot_band(axis, curve, COLOURS[row.config["experiment"]["setting"]], label, style)
             numbers[f"{image}, {label}"] = curve
         axis.set(title=image, xlabel="iteration", ylabel="PSNR of the output (dB)")
         axis.set_ylim(bottom=LEAST)

@@ -57,7 +57,7 @@ of 2018."""
 def draw(paper: Selection, *others: Selection) -> Artifact:
     """Writes tables/acceleration."""
     jobs = sorted(
-        (job for asked in (paper, *others) for job in asked.jobs),
+        (job for selection in (paper, *others) for job in selection.jobs),
         key=lambda job: (not label(job.words).startswith("paper"), label(job.words)),
     )
     basis = {image(run.settings): run for run in paper.runs}
@@ -75,8 +75,8 @@ def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
         paper = basis.get(image(run.settings))
         if paper != run and (gap := peak_differences(run, paper)).size:
             gaps.setdefault(label(run.settings), {})[image(run.settings)] = gap
-    told = "; ".join(f"{settings}: {format_interval(gap)}" for settings, gap in gaps.items())
-    return f"Gaps over the pictures, mean and 95 % interval: {told}." if told else ""
+    gaps_text = "; ".join(f"{settings}: {format_interval(gap)}" for settings, gap in gaps.items())
+    return f"Gaps over the pictures, mean and 95 % interval: {gaps_text}." if gaps_text else ""
 
 
 def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
@@ -93,21 +93,21 @@ def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
     )
 
 
-def label(words: Mapping[str, Any]) -> str:
+def label(config: Mapping[str, Any]) -> str:
     """What is done otherwise than in the paper."""
-    adam = words["optimizer"]
+    adam = config["optimizer"]
     theirs = (adam["lr"], adam["betas"]) == PAPER
     named = (
         "paper" if theirs else f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}",
         "one-cycle" if adam["name"] == "adam_one_cycle" else None,
-        "uniform" if words["architecture"].get("gamma") == "uniform" else None,
+        "uniform" if config["architecture"].get("gamma") == "uniform" else None,
     )
     return ", ".join(filter(None, named))
 
 
-def image(words: Mapping[str, Any]) -> str:
+def image(config: Mapping[str, Any]) -> str:
     """The picture."""
-    return str(words["image"]["name"])
+    return str(config["image"]["name"])
 
 
 def peak_at(run: Run) -> float:

@@ -61,7 +61,7 @@ class Row:
     """A method at one strength of noise: of how many pictures, and what it reached on those that are done, by name."""
 
     title: str
-    told: str
+    knows_sigma: str
     count: int
     found: Mapping[str, Scores]
 
@@ -88,32 +88,32 @@ class Row:
             many = NONE if None in iterations else f"{np.median(iterations):.0f}"
             means = f"{np.mean(psnr):.2f}", f"{np.mean(ssim):.3f}"
             numbers = (means[0], *self.gap(basis), means[1], many, f"{np.median(seconds):.1f}")
-        return (f"{sigma:g}", self.title, self.told, *numbers, f"{len(self.found)} of {self.count}")
+        return (f"{sigma:g}", self.title, self.knows_sigma, *numbers, f"{len(self.found)} of {self.count}")
 
 
 def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
     """Writes tables/denoisers."""
-    asked = (study, uniform, decoder)
+    selection = (study, uniform, decoder)
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for noise, sigma in NOISES.items():
-        found = [*networks(*(at(noise, one) for one in asked)), *others(at(noise, study), sigma)]
+        found = [*networks(*(at(noise, one) for one in selection)), *others(at(noise, study), sigma)]
         basis = next(row for row in found if row.title == METHODS["bm3d"])
         for row in found:
             add_row(columns, *row.cells(sigma, basis))
-    runs = [run for one in asked for run in one.runs]
-    return make_table(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*asked))
+    runs = [run for one in selection for run in one.runs]
+    return make_table(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*selection))
 
 
 def describe_draws(study: Selection) -> str:
     """Say how many draws stand behind each strength, as all rows of one share them; nothing where there are no runs."""
     counts = {sigma: count_independent(at(noise, study).runs).noise_draws for noise, sigma in NOISES.items()}
-    told = ", ".join(f"{count} at sigma {sigma:g}" for sigma, count in counts.items() if count)
-    return f"Independent noise draws: {told}." if told else ""
+    knows_sigma = ", ".join(f"{count} at sigma {sigma:g}" for sigma, count in counts.items() if count)
+    return f"Independent noise draws: {knows_sigma}." if knows_sigma else ""
 
 
-def at(noise: str, asked: Selection) -> Selection:
+def at(noise: str, selection: Selection) -> Selection:
     """Those of one noise."""
-    return replace(asked, jobs=tuple(job for job in asked.jobs if job.words["experiment"]["noise"] == noise))
+    return replace(selection, jobs=tuple(job for job in selection.jobs if job.words["experiment"]["noise"] == noise))
 
 
 def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterator[Row]:
@@ -126,9 +126,9 @@ def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterat
     yield network("deep decoder", decoder, "output")
 
 
-def network(title: str, asked: Selection, image: str) -> Row:
+def network(title: str, selection: Selection, image: str) -> Row:
     """What one of the images of its runs reached, of the first replica where there are several."""
-    return Row(title, "no", len(asked.jobs), {picture(run): ours(run, image) for run in asked.runs})
+    return Row(title, "no", len(selection.jobs), {picture(run): ours(run, image) for run in selection.runs})
 
 
 def picture(run: Run) -> str:
@@ -146,9 +146,10 @@ def others(study: Selection, sigma: float) -> Iterator[Row]:
     """Rows of the other methods, on what the first network of each run saw."""
     baselines: dict[str, tuple[str, Baseline]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
     baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
-    for title, (told, baseline) in baselines.items():
+    for title, (knows_sigma, baseline) in baselines.items():
         found = {picture(run): baseline_scores(baseline, run, study.baselines) for run in study.runs}
-        yield Row(title, told, len(study.jobs), {name: (*scores, None) for name, scores in found.items() if scores})
+        scores = {name: (*numbers, None) for name, numbers in found.items() if numbers}
+        yield Row(title, knows_sigma, len(study.jobs), scores)
 
 
 if __name__ == "__main__":

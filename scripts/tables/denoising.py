@@ -69,13 +69,13 @@ the CSV, there by these names:
   {PAGE_MEAN:.2f} dB, above every mean printed in the paper: the two kinds must not be mixed."""
 
 
-def setting(words: Mapping[str, Any]) -> str:
+def setting(config: Mapping[str, Any]) -> str:
     """The noise of a run; empty for one that the table does not tell of."""
-    noise = words["task"]["noise"]
+    noise = config["task"]["noise"]
     return SETTINGS.get((noise["name"], noise.get("sigma", SIGMA)), "")
 
 
-def measure(run: Run, kept: Baselines) -> Numbers:
+def measure(run: Run, stored_baselines: Baselines) -> Numbers:
     """Ours, and the other methods' on what the first seed saw."""
     numbers = {
         "raw": run.scores("output", "psnr"),
@@ -87,15 +87,15 @@ def measure(run: Run, kept: Baselines) -> Numbers:
     }
     if setting(run.settings) == AUTHORS and "mean_of_2" in run.summary["scores"]:
         numbers["two_replicas"] = run.scores("mean_of_2", "psnr")
-    return numbers | baseline_columns({name: denoiser(name, SIGMA) for name in METHODS}, "psnr", run, kept)
+    return numbers | baseline_columns({name: denoiser(name, SIGMA) for name in METHODS}, "psnr", run, stored_baselines)
 
 
-def stand_in_row(run: Run, kept: Baselines) -> Row:
+def stand_in_row(run: Run, stored_baselines: Baselines) -> Row:
     """The row of the paper's network on a part of F16."""
     size, published = run.settings["image"]["size"], look_up(TABLE.parts[0], "f16", PICTURE)
-    words = f"middle {size} x {size}, the paper's network (stands in)"
-    row = Row(run.settings["image"]["name"], words, TABLE.ours, published, published["published"].source)
-    return fill_row(TABLE, row, run, kept)
+    config = f"middle {size} x {size}, the paper's network (stands in)"
+    row = Row(run.settings["image"]["name"], config, TABLE.ours, published, published["published"].source)
+    return fill_row(TABLE, row, run, stored_baselines)
 
 
 def draw(fits: Selection, plain: Selection, smaller: Selection | None = None) -> Artifact:

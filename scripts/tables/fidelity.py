@@ -96,28 +96,28 @@ def is_mean(row: Row) -> bool:
 def cells(table: Table, row: Row) -> tuple[str, ...]:
     """A row in words."""
     of, published = f"{table.name.replace('_', '-')}, {row.setting}", row.published["published"]
-    told = run_cells(row, "paper")
+    facts = run_cells(row, "paper")
     note = "d" if table is not DENOISING else NOTE_OF.get(row.ours, "d") if is_mean(row) else "a"
-    return words(of, row.image, published.value, row.numbers.get(row.ours), note, told, table.metric, row.source)
+    return format_row(of, row.image, published.value, row.numbers.get(row.ours), note, facts, table.metric, row.source)
 
 
 def peak_cells(run: Run) -> tuple[str, ...]:
     """The peak of Figure 4's single outputs."""
-    told = run_cells(Row("", "", "", {}, "", [run]), "paper")
+    facts = run_cells(Row("", "", "", {}, "", [run]), "paper")
     source = "computed from the pictures of their project page"
     theirs = float(trajectory("f16")[1].max())
-    return words(
-        "Figure 4", "cset9/f16, peak", theirs, peak_values(run, "psnr_reference"), "c", told, "psnr_rgb", source
+    return format_row(
+        "Figure 4", "cset9/f16, peak", theirs, peak_values(run, "psnr_reference"), "c", facts, "psnr_rgb", source
     )
 
 
-def words(
+def format_row(
     of: str,
     image: str,
     theirs: float,
     ours: Array | None,
     note: str,
-    told: dict[str, str],
+    facts: dict[str, str],
     metric: str,
     source: str,
 ) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def words(
         if ours is None or difference is None
         else (f"{np.mean(ours):.2f}", f"{difference:+.2f}", "yes" if abs(difference) <= CLOSE else "no")
     )
-    seeds, *rest = (told.get(name, NONE) for name in ("seeds", "iterations", "device", "precision"))
+    seeds, *rest = (facts.get(name, NONE) for name in ("seeds", "iterations", "device", "precision"))
     return (of, image, f"{theirs:.2f}", *compared, seeds, NONE if ours is None else note, of, metric, *rest, source)
 
 

@@ -40,14 +40,14 @@ More columns are in the CSV, there by these names:
 - `published_papyan`: convolutional sparse coding (Papyan et al. 2017), as printed in the paper's Table 1."""
 
 
-def measure(run: Run, kept: Baselines) -> Numbers:
+def measure(run: Run, stored_baselines: Baselines) -> Numbers:
     """Ours, and the other methods' on what the first seed saw."""
     return {
         "unperturbed": run.scores("unperturbed", "psnr"),
         "last": run.scores("output", "psnr"),
         "averaged": run.scores("average", "psnr"),
         "ssim": run.scores("unperturbed", "ssim"),
-        **baseline_columns({name: inpainter(name) for name in METHODS}, "psnr", run, kept),
+        **baseline_columns({name: inpainter(name) for name in METHODS}, "psnr", run, stored_baselines),
     }
 
 
@@ -63,7 +63,7 @@ TABLE = Table(
     columns=("last", "averaged", "ssim", *METHODS),
     baselines=("biharmonic", PIXELS),
     parts=[Part("standard11", SETTING, WHERE, PICTURE, [PRINTED])],
-    setting=lambda words: SETTING if words["task"]["mask"]["name"] == "authors" else "",
+    setting=lambda config: SETTING if config["task"]["mask"]["name"] == "authors" else "",
     measure=measure,
     last=lambda run: run.scores("output", "psnr"),
     titles=TITLES,

@@ -16,7 +16,7 @@ from dip_experiments.analysis.table import job_rows, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
-NAMES = {"image": lambda words: words["image"]["name"], "precision": lambda words: words["precision"]}
+NAMES = {"image": lambda config: config["image"]["name"], "precision": lambda config: config["precision"]}
 NUMBERS = (
     "seeds",
     "peak_psnr_average",
@@ -39,7 +39,7 @@ ABOVE = """\
 Denoising at sigma 25 in both precisions. Peaks are the oracle's, in dB, means over the seeds; `minus float32` compares
 the averages' peaks seed by seed, `worst seed` is the largest of these differences."""
 VERDICT = "bf16 less float32, mean over the pictures with its 95 % interval: {}."
-IMPEDANCE_NAMES = {"target": lambda words: words["target"]["name"], "precision": lambda words: words["precision"]}
+IMPEDANCE_NAMES = {"target": lambda config: config["target"]["name"], "precision": lambda config: config["precision"]}
 IMPEDANCE_ABOVE = """\
 Figure 2's network in both precisions: iterations until 90 % of the target's variance is explained, median, least and
 most over the seeds, and the ratio of the medians to that of the natural image."""

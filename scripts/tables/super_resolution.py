@@ -53,14 +53,14 @@ def part(dataset: str, setting: str) -> Part:
     return Part(dataset, setting, {"table": "super_resolution", "setting": setting}, methods, [PRINTED], remark)
 
 
-def measure(run: Run, kept: Baselines) -> Numbers:
+def measure(run: Run, stored_baselines: Baselines) -> Numbers:
     """Ours, and the other methods' from the small picture."""
     factor = run.settings["task"]["factor"]
     return {
         "last": run.scores("output", METRIC),
         "averaged": run.scores("average", METRIC),
         "ssim": run.scores("output", "ssim"),
-        **baseline_columns({name: upsampler(name, factor) for name in METHODS}, METRIC, run, kept),
+        **baseline_columns({name: upsampler(name, factor) for name in METHODS}, METRIC, run, stored_baselines),
     }
 
 
@@ -76,7 +76,7 @@ TABLE = Table(
     columns=("averaged", "ssim", *METHODS),
     baselines=("bicubic", "lanczos", PIXELS),
     parts=[part(dataset, setting) for setting in DEEP_PRIOR for dataset in ("set5", "set14")],
-    setting=lambda words: f"x{words['task']['factor']}",
+    setting=lambda config: f"x{config['task']['factor']}",
     measure=measure,
     last=lambda run: run.scores("output", METRIC),
     titles=TITLES,

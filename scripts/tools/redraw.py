@@ -33,10 +33,10 @@ def main() -> int:
     parser.add_argument("--results", default="results")
     results = parser.parse_args().results
     scripts = [script for folder in FOLDERS for script in sorted((SCRIPTS / folder).glob("*.py"))]
-    asked = [(DEMO, "demo"), *product(scripts, SCALES)]
+    drawings = [(DEMO, "demo"), *product(scripts, SCALES)]
     with ProcessPoolExecutor(2) as processes:
-        codes = list(processes.map(redraw, *zip(*asked, strict=True), [results] * len(asked)))
-    for (script, scale), code in zip(asked, codes, strict=True):
+        codes = list(processes.map(redraw, *zip(*drawings, strict=True), [results] * len(drawings)))
+    for (script, scale), code in zip(drawings, codes, strict=True):
         if code:
             print(f"{script.name} at scale {scale} ended with {code}", file=sys.stderr)
     return max(codes)

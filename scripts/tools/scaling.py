@@ -26,8 +26,8 @@ def measured(records: Path, device: str) -> list[Run]:
     That is 128 x 128 and width 32 at scale laptop, the paper's network at scale paper, 1800 iterations at both.
     """
     runs = [Run(path.parent) for path in records.glob("*/summary.json")]
-    asked = [run for run in runs if run.settings["experiment"]["name"] == "table_denoising"]
-    alone = [run for run in asked if run.settings["replicas"] == 1 and device in run.provenance["device"]]
+    runs_of_table = [run for run in runs if run.settings["experiment"]["name"] == "table_denoising"]
+    alone = [run for run in runs_of_table if run.settings["replicas"] == 1 and device in run.provenance["device"]]
     large = [run for run in alone if run.settings["image"]["name"].partition("/")[2] in LARGE]
     return alone if device == "cpu" else large
 
