@@ -1,4 +1,4 @@
-"""A figure or a table as it lies in results: what it shows, the numbers behind it, the runs that it was made of."""
+"""Figures and tables as files in the results folder, with their numbers and the runs that they are made of."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from dip_experiments.analysis.labels import MACHINE_SETTINGS, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
-"""By ending: what would differ from day to day."""
+"""Metadata, by ending, that would differ from day to day."""
 ENDINGS = ("csv", "json", "md", *METADATA)
 
 
@@ -36,7 +36,7 @@ class Artifact:
     def write(self, path: Path, request: str = "") -> None:
         """Write `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes.
 
-        `request`: in what the page differs from its experiment's own; it is said above figure or table.
+        `request`: overrides by which it differs from its experiment's own; they stand above figure or table.
         """
         write_columns(path.with_suffix(".csv"), self.numbers)
         write_json(path.with_suffix(".json"), ({"request": request} if request else {}) | sources(self.runs))
@@ -52,7 +52,7 @@ class Artifact:
 
     @staticmethod
     def remove(path: Path) -> None:
-        """Remove the files of an earlier page."""
+        """Remove the files of an earlier artifact."""
         for ending in ENDINGS:
             path.with_suffix(f".{ending}").unlink(missing_ok=True)
 
@@ -62,7 +62,7 @@ class Artifact:
 
 
 def sources(runs: Sequence[Run]) -> dict[str, Any]:
-    """Settings, provenance and time of a page's runs, how much of them is independent, and what the guard did."""
+    """Return settings, provenance and time of the runs, how many are independent, and what the guard did."""
     minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
     return {
         "minutes_of_fitting": round(minutes, 2),
@@ -73,7 +73,7 @@ def sources(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def source(run: Run) -> dict[str, Any]:
-    """One run of a page."""
+    """Return the entry of one run."""
     return {
         "run": run.name,
         "settings": {key: value for key, value in run.settings.items() if key not in MACHINE_SETTINGS},
@@ -86,7 +86,7 @@ def source(run: Run) -> dict[str, Any]:
 
 
 def without(value: Any, name: str) -> Any:
-    """Nested words without those of one name, at whatever depth: a command has the paths of its machine."""
+    """Return nested settings without the keys of one name, at any depth: a command has the paths of its machine."""
     if isinstance(value, dict):
         return {key: without(item, name) for key, item in value.items() if key != name}
     return [without(item, name) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What other methods make of what a network saw: computed once in float, then found by method and measurement."""
+"""Results of baselines on the measurements of runs: computed once in float, then looked up."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ Inputs = Callable[[Run], dict[str, NDArray[Any]]]
 SIGMA = 25.0
 """Grey levels of 255, of the authors' noisy pictures `noisy25`."""
 SCORES = ("psnr", "ssim", "seconds")
-"""What older numbers may lack."""
+"""Entries that older results may lack."""
 ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
 """By scale; about 2000 are its authors'."""
 
@@ -54,19 +54,19 @@ class Baseline:
 
 
 def denoiser(name: str, sigma: float) -> Baseline:
-    """A denoiser that is told the noise's standard deviation in grey levels of 255."""
+    """Return a denoiser that is given the standard deviation of the noise, in grey levels of 255."""
     method = DENOISERS.get(name)
     compute = None if method is None else lambda noisy, known: method(noisy, sigma)
     return Baseline(name, {"sigma": sigma, **CHOICES[name]}, compute)
 
 
 def upsampler(name: str, factor: int) -> Baseline:
-    """A method that makes pictures `factor` times larger."""
+    """Return a method that enlarges images by `factor`."""
     return Baseline(name, {"factor": factor}, lambda small, known: UPSAMPLERS[name](small, factor))
 
 
 def inpainter(name: str) -> Baseline:
-    """A method that fills holes."""
+    """Return a method that fills missing pixels."""
 
     def compute(holes: Array, known: Known | None) -> Array:
         if known is None:
@@ -77,7 +77,7 @@ def inpainter(name: str) -> Baseline:
 
 
 def task_baselines(arguments: Mapping[str, Any]) -> list[Baseline]:
-    """The methods that figures and tables set beside a run of these words; none where its task has none."""
+    """Return the baselines of a run with these settings; none if its task has none."""
     task = arguments["task"]
     match task["name"]:
         case "denoising":
@@ -111,7 +111,7 @@ def baseline_numbers(baseline: Baseline, run: Run, store: Baselines) -> dict[str
 
 
 def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Baseline:
-    """ZS-N2N, which is told nothing; drawing takes the numbers that are there, as `dip baselines` has computed them."""
+    """Return ZS-N2N, which knows nothing of the noise; without `method`, only stored results are looked up."""
     arguments = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
     return Baseline("zs_n2n", arguments, None if method is None else lambda noisy, known: method(noisy, **arguments))
 
@@ -133,13 +133,13 @@ def baseline_columns(baselines: Mapping[str, Baseline], metric: str, run: Run, s
 
 
 def baseline_image(baseline: Baseline, run: Run, store: Baselines) -> NDArray[np.float64] | None:
-    """What it makes of what the first seed saw, as it is stored; None if not installed."""
+    """Return the stored image of a baseline for the first seed's measurement; None if it is not installed."""
     path = _found(store.picture, baseline, run, store, shown=True)
     return None if path is None else read_image(path)
 
 
 def denoiser_panel(run: Run, name: str, title: str, sigma: float, store: Baselines) -> Panel:
-    """What a denoiser that is told the noise makes of what the first seed saw; how to get one that is not there."""
+    """Return the panel of a denoiser that knows the noise level, or one with instructions if its result is missing."""
     method = denoiser(name, sigma)
     picture, numbers = baseline_image(method, run, store), baseline_numbers(method, run, store)
     if method.compute is None and picture is None:

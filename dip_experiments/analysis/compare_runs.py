@@ -1,4 +1,4 @@
-"""Curves of any runs in one figure, finished or not."""
+"""Plot curves of several runs, finished or not, in one figure."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from dip_experiments.analysis.style import WIDTH, style
 from dip_experiments.store import Run, atomic
 
 MOST_SETTINGS = 4
-"""How many settings the legend tells at most."""
+"""Number of settings that the legend names at most."""
 
 
 def plot_runs(runs: Sequence[Run], path: Path) -> None:
-    """PSNR and loss over the logarithm of the iteration: mean over a run's seeds, and their range.
+    """Plot PSNR and loss over the logarithm of the iteration: mean over a run's seeds, and their range.
 
     Raises ValueError for a run without curves.
     """
@@ -38,7 +38,7 @@ def plot_runs(runs: Sequence[Run], path: Path) -> None:
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:
-    """Of each run the beginning of its name, picture, signal and network; where these are the same, what differs."""
+    """Return for each run the start of its id, image, task and network; if these agree, the settings that differ."""
     configs = [run.settings for run in runs]
     plain = [f"{one['image']['name']}\n{format_task(one)}, {format_network(one['architecture'])}" for one in configs]
     settings = [differing_settings(one, {}) for one in configs]

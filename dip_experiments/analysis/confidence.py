@@ -1,4 +1,4 @@
-"""How sure a number is: 95 % intervals of means over pictures and of rank correlations, Holm's correction."""
+"""Confidence intervals of means over images and of rank correlations, p-values, Holm's correction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DRAWS = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """A number and its 95 % interval; NaN where too few values tell of it."""
+    """A number and its 95 % confidence interval; NaN for too few values."""
 
     value: float
     low: float
@@ -24,7 +24,7 @@ class Interval:
 
     @property
     def text(self) -> str:
-        """The interval alone, `-0.31 to -0.05`; `-` where there is none."""
+        """Return the interval alone, `-0.31 to -0.05`; `-` for none."""
         return f"{self.low:+.2f} to {self.high:+.2f}" if np.isfinite(self.low) else "-"
 
     @property
@@ -35,7 +35,7 @@ class Interval:
 
 
 def mean_interval(values: NDArray[np.float64]) -> Interval:
-    """The mean, with Student's interval for values that are independent and normal."""
+    """Return the mean with Student's interval for independent, normal values."""
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return Interval(mean, np.nan, np.nan)
@@ -105,7 +105,7 @@ def holm(p_values: Sequence[float] | Array) -> Array:
 
 
 def paired_differences(some: Mapping[object, float], others: Mapping[object, float]) -> Array:
-    """Differences of what two have in common, in the order of the first."""
+    """Return the differences of the entries that both have, in the order of the first."""
     return np.array([value - others[key] for key, value in some.items() if key in others])
 
 

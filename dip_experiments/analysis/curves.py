@@ -1,4 +1,4 @@
-"""Curves over the iterations: read at the points that records keep, drawn with their range, tabulated."""
+"""Curves over the iterations: loading, plotting with their range, tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
 QUALITY = ("psnr_average", "psnr_measurement")
-"""What a fit is judged by, the first that it has; the last one looks at no reference."""
+"""Curves that show the quality of a fit, in order of preference; the last one needs no reference."""
 STATISTICS = ("mean", "min", "max")
 
 
@@ -32,14 +32,14 @@ class Curve:
 
 
 def curve_of(run: Run, column: str) -> Curve:
-    """One of the run's curves, at `curve_points` whether all iterations are there or those of a record."""
+    """Return a curve of a run at `curve_points`, of a full run and of a record alike."""
     points = curve_points(run.summary["iterations"])
     rows = [curve[column][np.isin(curve["iteration"], points)] for curve in run.curves]
     return Curve(points, np.stack(rows))
 
 
 def first_curve(run: Run, columns: Sequence[str] = QUALITY) -> tuple[str, Curve]:
-    """The first of these curves that a run has, finished or not. Raises ValueError if it has none."""
+    """Return the first of these curves that a run has, finished or not. Raises ValueError if it has none."""
     if not (run.folder / "curves.csv").exists() or not run.curves:
         raise ValueError(f"run {run.name} has no curves yet; they are written when it ends or is interrupted")
     column = next((name for name in columns if name in run.curves[0]), "loss")
@@ -49,7 +49,7 @@ def first_curve(run: Run, columns: Sequence[str] = QUALITY) -> tuple[str, Curve]
 
 
 def value_at(run: Run, column: str, iteration: int) -> Array:
-    """A curve's value at one iteration, one per seed. Raises ValueError if a record has not kept it."""
+    """Return a curve's value at one iteration, one per seed. Raises ValueError if it is not stored."""
     rows = [curve[column][curve["iteration"] == iteration] for curve in run.curves]
     if not all(row.size for row in rows):
         raise ValueError(f"{run.folder}: curves.csv has no iteration {iteration}; make the run again, or its record")
@@ -77,14 +77,14 @@ def to_decibels(error: Array) -> Array:
 
 
 def plot_band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
-    """Mean over the seeds as a line; their range as a band."""
+    """Plot the mean over the seeds as a line and their range as a band."""
     at, values = curve.iterations, curve.values
     axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5, linestyle=style)
     axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
 
 
 def tabulate_curves(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
-    """Mean, least and most over the seeds at log-spaced iterations."""
+    """Return mean, minimum and maximum over the seeds at log-spaced iterations, as columns."""
     columns: dict[str, list[Any]] = {
         column: [] for column in (name, "iteration", *(f"{quantity}_{what}" for what in STATISTICS))
     }
@@ -95,12 +95,12 @@ def tabulate_curves(curves: Mapping[str, Curve], name: str, quantity: str) -> di
 
 
 def add_row(columns: Mapping[str, list[Any]], *row: object) -> None:
-    """Appends one entry to each column."""
+    """Append one entry to each column."""
     for column, value in zip(columns.values(), row, strict=True):
         column.append(value)
 
 
 def format_statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
-    """Mean, least and most to six digits."""
+    """Return mean, minimum and maximum to six digits."""
     mean, least, most = (f"{value:.6g}" for value in (np.mean(values), np.min(values), np.max(values)))
     return mean, least, most

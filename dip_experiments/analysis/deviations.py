@@ -1,4 +1,4 @@
-"""How sure a standard deviation is, of values about the mean of their own group, such as replicas of one draw."""
+"""Confidence intervals of standard deviations within groups, such as the replicas of one noise draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -7,16 +7,16 @@ from typing import Any
 from dip_experiments.store import Run
 
 DRAWN_MASKS = ("bernoulli",)
-"""Masks that are drawn: the others are read, or made from words."""
+"""Masks that are drawn at random: the others are read, or follow from the settings."""
 PUBLISHED_NOISE, NO_NOISE = "noisy25", "none"
 """Noise that the authors published, another one for each picture, and a picture that is noisy already."""
 Draw = tuple[str, ...]
-"""What tells a draw from others."""
+"""Identifies a draw."""
 
 
 @dataclass(frozen=True)
 class Independent:
-    """How many there are of each: two results that share one are not independent of each other."""
+    """Numbers of draws, seeds and images: two results that share one are not independent of each other."""
 
     noise_draws: int
     mask_draws: int
@@ -40,9 +40,9 @@ def format_count(count: int, name: str) -> str:
 def count_independent(runs: Sequence[Run]) -> Independent:
     """Count the independent noise draws, mask draws, seeds and pictures of the fits that have numbers.
 
-    A draw is told by its stream and seed alone: noise of another strength, law or picture from the same seed is made of
-    the same random numbers (the noise of a grey picture is that of the first channel of a coloured one of its size).
-    Noise that was published with a picture is a draw of its own, and a picture that is noisy already has one.
+    A draw is identified by its stream and seed alone: noise of another strength, law or image from the same seed is
+    made of the same random numbers (the noise of a grey image is that of the first channel of a coloured one of its
+    size). Noise that was published with an image is a draw of its own, and an image that is noisy already has one.
     """
     noise = {draw for run in runs for draw in noise_draws(run)}
     masks = {draw for run in runs for draw in mask_draws(run)}
@@ -51,12 +51,12 @@ def count_independent(runs: Sequence[Run]) -> Independent:
 
 
 def describe_independence(runs: Sequence[Run]) -> str:
-    """Return the sentence of every table; nothing where there are no runs."""
+    """Return the sentence of every table; empty without runs."""
     return count_independent(runs).text if runs else ""
 
 
 def noise_draws(run: Run) -> Iterator[Draw]:
-    """Yield what tells each noise draw of a run's measurements, random targets of the impedance study among them."""
+    """Yield what identifies each noise draw of a run's measurements, or of its random targets (impedance)."""
     task, target = run.settings["task"], run.settings["target"]
     if task["name"] == "reconstruction":
         yield from seeded_draws(run, "target") if target["name"] != "natural" else ()
@@ -66,7 +66,7 @@ def noise_draws(run: Run) -> Iterator[Draw]:
 
 
 def mask_draws(run: Run) -> Iterator[Draw]:
-    """Yield what tells each mask draw of a run's measurements."""
+    """Yield what identifies each mask draw of a run's measurements."""
     mask: dict[str, Any] = run.settings["task"].get("mask") or {"name": None}
     yield from seeded_draws(run, "task") if mask["name"] in DRAWN_MASKS else ()
 
@@ -79,6 +79,6 @@ def seeded_draws(run: Run, stream: str) -> Iterator[Draw]:
 
 
 def picture(run: Run) -> Draw:
-    """Return what tells a run's picture."""
+    """Return what identifies a run's image."""
     image = run.settings["image"]
     return image["name"], str(image["path"])

@@ -1,4 +1,4 @@
-"""Pictures side by side, with their numbers."""
+"""Rows of images with their numbers."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,11 +14,11 @@ from dip_experiments.analysis.style import FRAME, WIDTH
 
 Array = NDArray[np.float64]
 LABEL_HEIGHT = 0.85
-"""Inches: room for the words in a row of pictures."""
+"""Inches for the text of a row of images."""
 
 
 class Panel(NamedTuple):
-    """One picture of a row.
+    """One image of a row.
 
     `picture`: "c h w" in [0, 1]; None leaves the title in its place. `decibels`: its quality, one value per seed.
     """
@@ -29,13 +29,13 @@ class Panel(NamedTuple):
 
 
 def row_height(panels: Sequence[Panel]) -> float:
-    """Inches that `show_row` takes."""
+    """Return the height of a row in inches."""
     height, width = next(panel.picture.shape[1:] for panel in panels if panel.picture is not None)
     return 2 * WIDTH / max(len(panels), 4) * height / width + LABEL_HEIGHT
 
 
 def show_row(figure: Figure | SubFigure, panels: Sequence[Panel], corner: tuple[float, float]) -> None:
-    """Pictures side by side; below each the part a quarter of its height and width from `corner` (top, left) on.
+    """Show images in a row; below each the part a quarter of its height and width from `corner` (top, left) on.
 
     The corner is given as shares of the height and width.
     """
@@ -53,7 +53,7 @@ def show_row(figure: Figure | SubFigure, panels: Sequence[Panel], corner: tuple[
 
 
 def show(axis: Axes, picture: Array, title: str = "", format_psnr: str = "", pixels: str = "antialiased") -> None:
-    """A picture "c h w" in [0, 1], grey or RGB, with a line above and one below; `pixels`: the interpolation."""
+    """Show an image "c h w" in [0, 1], grey or RGB, with a line above and one below; `pixels`: the interpolation."""
     axis.imshow(np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, 2), interpolation=pixels)
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=8)
@@ -62,7 +62,7 @@ def show(axis: Axes, picture: Array, title: str = "", format_psnr: str = "", pix
 
 
 def format_psnr(decibels: Sequence[float] | Array) -> str:
-    """What stands below a picture: the mean over the seeds, and their range."""
+    """Return the mean over the seeds, and their range, as text."""
     if not len(decibels):
         return ""
     mean = f"{np.mean(decibels):.2f} dB"
@@ -70,7 +70,7 @@ def format_psnr(decibels: Sequence[float] | Array) -> str:
 
 
 def tabulate_panels(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
-    """The numbers under rows of pictures, each row with its entry in the column `name`."""
+    """Return the numbers of rows of images as columns, each row with its entry in the column `name`."""
     columns: dict[str, list[Any]] = {
         column: [] for column in (name, "picture", *(f"{quantity}_{what}" for what in STATISTICS))
     }

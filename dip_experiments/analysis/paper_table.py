@@ -1,4 +1,4 @@
-"""The page of a table that sets our numbers beside published ones: all columns in the CSV, few in the Markdown."""
+"""Tables that compare our numbers with published ones: all columns in the CSV, few in the Markdown."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ COMMON = ("metric", "seeds", "iterations", "device", "precision")
 
 
 def paper_table(table: Table, fits: Selection, plain: Selection, further: Sequence[Row] = ()) -> Artifact:
-    """The page. `fits`, `plain`: runs of the network, and of the pixels. `further`: rows after the data sets'."""
+    """Return the table of `fits` of the network and `plain` ones of the pixels; `further` rows are appended."""
     rows = [row for part in table.parts for row in part_rows(table, part, fits, plain)]
     pictures = [row for row in rows if not row.image.startswith("mean of")]
     lines = [cells(table, row, fits.scale) for row in (*rows, *further)]
@@ -34,7 +34,7 @@ def paper_table(table: Table, fits: Selection, plain: Selection, further: Sequen
 
 
 def describe_baselines(table: Table, setting: str, pictures: Sequence[Row]) -> str:
-    """Say by how much ours differs from other methods on the pictures of a setting that both have; nothing without."""
+    """Return by how much ours differs from baselines on the images of a setting that both have; empty without any."""
     gaps: dict[str, dict[str, Array]] = {}
     for row in (row for row in pictures if row.setting == setting and row.ours in row.numbers):
         for name in (name for name in table.baselines if name in row.numbers):
@@ -45,7 +45,7 @@ def describe_baselines(table: Table, setting: str, pictures: Sequence[Row]) -> s
 
 
 def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, str]) -> list[str]:
-    """A small table for every setting, below what its rows have in common. `below`: words after it, by setting."""
+    """Return a small table for every setting, after the values that its rows share. `below`: text after it."""
     parts = []
     for setting in dict.fromkeys(line["setting"] for line in lines):
         rows = section(table, [line for line in lines if line["setting"] == setting])
@@ -54,7 +54,7 @@ def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, 
 
 
 def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
-    """The rows of one setting."""
+    """Return the table of one setting."""
     titles = {name: name for name in COMMON}
     if PIXELS in table.titles:
         titles[PIXELS_MADE] = table.titles[PIXELS]
@@ -67,14 +67,14 @@ def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
 
 
 def heading(pictures: Sequence[Row], scale: str) -> str:
-    """What was run: `Scale laptop: 2 of 18 rows are run, middle 128 x 128, width 32.`"""
+    """Return how many rows are run: `Scale laptop: 2 of 18 rows are run, middle 128 x 128, width 32.`"""
     ran = [row for row in pictures if row.runs]
     looks = dict.fromkeys(f", {format_size(run)}" for row in ran for run in row.runs)
     return f"Scale {scale}: {len(ran)} of {len(pictures)} rows are run{' /'.join(looks)}."
 
 
 def cells(table: Table, row: Row, scale: str) -> dict[str, str]:
-    """A row in words, by column."""
+    """Return the cells of a row by column."""
     ours, published = row.numbers.get(row.ours), row.published["published"].value
     numbers = {name: number(row.numbers[name], name) for name in row.numbers}
     lacking = table.lacking if row.runs else {}
@@ -95,12 +95,12 @@ def cells(table: Table, row: Row, scale: str) -> dict[str, str]:
 
 
 def number(values: Array, column: str) -> str:
-    """The mean over the seeds, with as many decimals as its column has."""
+    """Return the mean over the seeds, with as many decimals as its column has."""
     return format(values.mean(), FORMATS.get(column, ".2f"))
 
 
 def run_cells(row: Row, scale: str) -> dict[str, str]:
-    """Seeds, iterations, scale, device and precision of a row's runs, each value once; of the pixels' the last two."""
+    """Return seeds, iterations, scale, device and precision of a row's runs; of the pixels' the last two."""
     if not row.runs:
         return {"scale": scale}
     looks: dict[str, Callable[[Run], object]] = {
@@ -117,7 +117,7 @@ def run_cells(row: Row, scale: str) -> dict[str, str]:
 
 
 def format_missing(table: Table, pictures: Sequence[Row], fits: Selection, plain: Selection) -> str:
-    """How many rows wait for which command."""
+    """Return how many rows are missing, and the commands that make them."""
     lacking = sum(not row.runs for row in pictures)
     pixels = sum(row.pixels is None for row in pictures)
     if not lacking + pixels:

@@ -49,7 +49,7 @@ class Gap:
 
 
 def stopping_gaps(runs: Sequence[Run]) -> Iterator[Gap]:
-    """Yield the rows of all runs beside which the plain one of the same picture, noise and seeds was made."""
+    """Yield the gaps of all runs for which the plain fit of the same image, noise and seeds is finished."""
     plain = {noisy_picture(run): run for run in runs if kind_of(run) == PLAIN}
     for run in runs:
         if reference := plain.get(noisy_picture(run)):
@@ -87,20 +87,20 @@ def gaps_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], outp
 
 
 def current_stops(run: Run) -> dict[str, Mapping[str, Any]]:
-    """What each rule found, without those that would find other things by today's code."""
+    """Return the stops of each rule, without rules whose code has changed since."""
     older = outdated(run.observer_epochs)
     return {rule: config for rule, config in run.summary["stopping"].items() if rule not in older}
 
 
 def stop_of(found: Mapping[str, Any], output: str, replica: int) -> tuple[int | None, bool]:
-    """Where a rule stops a replica, or the mean of all, and whether it has made sure."""
+    """Return the iteration at which a rule stops a replica, or the mean of all, and if it has confirmed it."""
     if output == "mean":
         return found["joint"], found["joint_final"]
     return found["iteration"][replica], found["final"][replica]
 
 
 def at_stop(run: Run, rule: str, output: str, replica: int, stop: int | None) -> float:
-    """PSNR of the image that the rule gives; of the last one where it stops nowhere."""
+    """Return the PSNR of the image that the rule selects; of the last one if it does not stop."""
     if stop is None:
         return float(run.summary["final"][ORACLES[output]][replica])
     psnr = run.summary["scores"][stop_image(rule, output)]["psnr"]
@@ -108,7 +108,7 @@ def at_stop(run: Run, rule: str, output: str, replica: int, stop: int | None) ->
 
 
 def noise_of(config: Mapping[str, Any]) -> str:
-    """The noise's name in the experiment."""
+    """Return the noise's name in the experiment."""
     return str(config["experiment"]["noise"])
 
 
@@ -118,6 +118,6 @@ def kind_of(run: Run) -> str:
 
 
 def noisy_picture(run: Run) -> tuple[Any, ...]:
-    """Return what runs of different kinds have in common where they began with the same noisy picture."""
+    """Return what identifies the noisy image of a run, in fits of every kind."""
     image = run.settings["image"]
     return image["name"], image["path"], noise_of(run.settings), run.settings["seed"]

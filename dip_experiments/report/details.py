@@ -1,4 +1,4 @@
-"""One run as its view shows it: what the page's scripts draw, and what stands there in words."""
+"""View of one run: the data that the page's scripts draw, and its tables."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from dip_experiments.report.settings import (
 from dip_experiments.store import Run
 
 NO_EXPERIMENT = "single"
-"""What a run of no experiment says."""
+"""Experiment name of runs without one."""
 ON_OWN_LINES = ("versions", "command")
-"""Of a sitting, what stands in lines of its own."""
+"""Entries of a session that have lines of their own."""
 
 
 def details(run: Run, html: str) -> dict[str, Any]:
-    """What the scripts take: curves, stops, pictures, settings and numbers by title; `html` is shown as it is."""
+    """Return the data of the scripts: curves, stops, pictures, settings and numbers by title, and `html`."""
     return {
         "run": run.name,
         "title": title(run),
@@ -46,7 +46,7 @@ def details(run: Run, html: str) -> dict[str, Any]:
 
 
 def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
-    """Where a rule stops, one per seed that did not fail."""
+    """Return the iterations at which a rule stops, one per successful seed."""
     return [rule["iteration"][replica] for replica in run.replicas]
 
 
@@ -58,7 +58,7 @@ def title(run: Run) -> str:
 
 
 def facts(run: Run) -> dict[str, str]:
-    """The columns of the table of runs, and how large the network is."""
+    """Return the columns of the table of runs, and the size of the network."""
     shown = {column.title: column.cell(run)[1] for column in COLUMNS}
     shown["device"] = str(run.provenance["device"])
     if parameters := run.summary.get("parameters"):
@@ -75,7 +75,7 @@ def best_scores(run: Run) -> dict[str, str]:
 
 
 def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, templates: Environment) -> str:
-    """What stands under a run's curves and pictures: scores, stops, settings, provenance."""
+    """Render the part below a run's curves and images: scores, stops, settings, provenance."""
     scale, experiment = str(run.settings["scale"]["name"]), experiment_of(run.settings)
     plain = compose(None, scale)
     return templates.get_template("run.html.j2").render(
@@ -99,7 +99,7 @@ def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, 
 
 
 def session_rows(session: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Code, versions, machine and command of a sitting, a line each."""
+    """Return code, versions, machine and command of a session, a line each."""
     rows = [(key.replace("_", " "), fact(value)) for key, value in session.items() if key not in ON_OWN_LINES]
     versions = ", ".join(f"{package} {version}" for package, version in session.get("versions", {}).items())
     rest = [("versions", versions), ("command", shlex.join(map(str, session.get("command", []))))]

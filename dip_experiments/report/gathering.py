@@ -1,4 +1,4 @@
-"""The runs that a results folder holds, each once, and what of it cannot be shown."""
+"""Find the runs of a results folder, each once, and those that cannot be shown."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,14 @@ from dip_experiments.store import Run, Store
 
 @dataclass(frozen=True)
 class Gathered:
-    """`runs`: finished ones, by name. `left_out`: name of each other one and why it is not shown, in words."""
+    """`runs`: finished ones, by name. `left_out`: the reason for each run that is not shown, by name."""
 
     runs: list[Run]
     left_out: dict[str, str]
 
 
 def gather(results: Path) -> Gathered:
-    """All finished runs below a results folder: whole ones, else their records; one that is both counts once."""
+    """Return all finished runs of a results folder: full runs, else their records; one that has both counts once."""
     folders = [path for place in ("runs/*", "*/records/*") for path in results.glob(place) if _is_run(path)]
     runs, left_out = [], {}
     for name in sorted({path.name for path in folders}):

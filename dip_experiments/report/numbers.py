@@ -1,4 +1,4 @@
-"""What a run came to, in words: scores, stops, and what the guard did."""
+"""Results of a run as text: scores, stops, and actions of the guard."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
@@ -63,7 +63,7 @@ def score_table(run: Run) -> tuple[list[str], list[list[str]]]:
 
 
 def stop_table(run: Run) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: where each rule stops, and what it is worth there."""
+    """Return head and rows: the stop of each rule and its scores."""
     head = ["rule", "stops at", "made sure", "of the mean", "PSNR of the average, dB", "below the oracle", "it says"]
     rules = run.summary.get("stopping", {})
     return head, [[name.replace("_", " "), *_stop(run, name, rule)] for name, rule in rules.items()]
@@ -86,7 +86,7 @@ def _stop(run: Run, name: str, rule: Mapping[str, Any]) -> list[str]:
 
 
 def _used(rule: Mapping[str, Any]) -> list[str]:
-    """What the rule took from the picture, and its own estimate of the mean image."""
+    """Return the quantities that the rule estimated from the image, and its estimate for the mean image."""
     origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FROM)}
     facts = [
         f"{key.replace('_', ' ')} {fact(value)}{origins.get(key + FROM, '')}"
@@ -105,7 +105,7 @@ def fact(value: Any) -> str:
 
 
 def guard_lines(run: Run) -> list[str]:
-    """What the guard did, and what failed, a line each."""
+    """Return the actions of the guard, and the failures, a line each."""
     lost = sum(run.summary["lost_iterations"])
     lines = [f"{lost} iterations lost to the guard"] if lost else []
     lines += [

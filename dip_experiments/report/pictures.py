@@ -1,4 +1,4 @@
-"""The pictures that a run has kept, of its first seed: where they lie, and what each is."""
+"""Stored images of a run's first seed: paths and titles."""
 
 import re
 from pathlib import Path
@@ -62,7 +62,7 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def _whose(match: re.Match[str], first: int) -> int:
-    """What is of all replicas was kept as replica 0's."""
+    """Return the replica of an image: those of all replicas are stored as replica 0's."""
     return 0 if match["name"] == "flash" else first
 
 

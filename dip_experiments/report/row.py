@@ -1,4 +1,4 @@
-"""A run as a row of the page's table: what it is filtered by, sorted by, and what stands there."""
+"""A run as a row of the page's table: filters, sort keys and cells."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dip_experiments.store import Run
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table; `value` gives what it is sorted by, None where there is nothing. `form` shows a number."""
+    """A column of the table; `value` gives the sort key or None, `form` the format of a number."""
 
     name: str
     title: str
@@ -20,7 +20,7 @@ class Column:
     form: str = ""
 
     def cell(self, run: Run) -> tuple[str, str]:
-        """What it is sorted by and what is shown."""
+        """Return sort key and text."""
         value = self.value(run)
         if value is None:
             return "", ""
@@ -37,7 +37,7 @@ def of_average(run: Run, when: str) -> float | None:
 
 
 def began(run: Run) -> str:
-    """Day of its first sitting."""
+    """Return the day of its first session."""
     return str(next((session["began"] for session in run.provenance["sittings"] if "began" in session), ""))[:10]
 
 
@@ -70,7 +70,7 @@ FILTERS = ("experiment", "task", "target", "architecture", "image", "seed", "sca
 
 
 def facets(run: Run) -> dict[str, list[str]]:
-    """What the run is found by: one value of each, and every seed."""
+    """Return the values of the filters: one of each, and every seed."""
     config: Mapping[str, Any] = run.settings
     return {
         "experiment": [experiment_of(config)],

@@ -1,4 +1,4 @@
-"""Settings in words: one line each, and which of them differ from what was composed without them."""
+"""Settings as text, and how they differ from the experiment's and the default ones."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ Config = Mapping[str, Any]
 Compose = Callable[[str | None, str], Config]
 """Experiment (None for no experiment) and scale -> the settings that `dip` composes of them."""
 LEFT_OUT = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
-"""Settings that say nothing of a run's numbers, or that come again as others."""
+"""Settings that do not change a run's numbers, or that repeat others."""
 
 
 def text(value: Any) -> str:
@@ -33,7 +33,7 @@ def format_settings(config: Config) -> dict[str, str]:
 def differing(config: Config, experiment: Config, plain: Config) -> list[tuple[str, str, str, str]]:
     """Key, value here, in the `experiment` and in the `plain` default, of all that are not the same in the three.
 
-    First those that differ from the experiment. A setting that is not there is an empty text.
+    First those that differ from the experiment. A missing setting is an empty text.
     """
     here, one, other = format_settings(config), format_settings(experiment), format_settings(plain)
     rows = [(key, here.get(key, ""), one.get(key, ""), other.get(key, "")) for key in {**here, **one, **other}]
@@ -65,5 +65,5 @@ def format_architecture(config: Config) -> str:
 
 
 def experiment_of(config: Config) -> str:
-    """The experiment that first asked for a run."""
+    """Return the experiment for which a run was first fitted."""
     return str((config.get("experiment") or {}).get("name", "single"))

@@ -1,4 +1,7 @@
-"""The fits as they run here against the method as written, alternately in one process: `make bench`."""
+"""Speed of our fits and of the method as written, alternately in one process.
+
+Writes: bench/<device>. Command: make bench
+"""
 
 import ctypes
 import statistics
@@ -139,7 +142,7 @@ def seconds(act: Callable[[], object], device: torch.device) -> float:
 
 @contextmanager
 def peak_memory(device: torch.device, found: list[float]) -> Iterator[None]:
-    """Appends by how many MB memory rose at most: the allocator's count on a GPU, sampled resident memory on a CPU."""
+    """Append by how many MB memory rose at most: the allocator's count on a GPU, sampled resident memory on a CPU."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         allocated = torch.cuda.memory_allocated(device)
@@ -190,7 +193,7 @@ class Traffic(TorchDispatchMode):
 
 
 def matrix_product_gflops(precision: str, device: torch.device) -> float:
-    """What a large matrix product reaches in this run: the ceiling of any convolution."""
+    """Return the speed of a large matrix product in this run: the ceiling of any convolution."""
     side = 8192 if device.type == "cuda" else 2048
     a = torch.rand(side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     return 2 * side**3 / min(seconds(lambda: a @ a, device) for _ in range(8)) / 1e9
@@ -271,7 +274,7 @@ def measure(case: Case, device: torch.device) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Writes results/bench/<device>.csv, .md and .json; times are seconds per iteration of all replicas."""
+    """Write results/bench/<device>.csv, .md and .json; times are seconds per iteration of all replicas."""
     arguments = command_line(main.__doc__)
     device = find_device(arguments.device)
     rows = []

@@ -1,4 +1,7 @@
-"""What a stopping rule costs on top of an iteration: `make bench`."""
+"""Time that a stopping rule adds to an iteration.
+
+Writes: bench/<device>-rules. Command: make bench
+"""
 
 import statistics
 import sys
@@ -65,7 +68,7 @@ def watch_of(rule: StoppingRule, images: torch.Tensor) -> Watch:
 
 
 def main() -> int:
-    """Writes results/bench/<device>-rules.csv, .md and .json; times are seconds per iteration of all replicas."""
+    """Write results/bench/<device>-rules.csv, .md and .json; times are seconds per iteration of all replicas."""
     arguments = command_line(main.__doc__)
     device = find_device(arguments.device)
     keep_freed_memory()

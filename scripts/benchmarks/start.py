@@ -1,4 +1,7 @@
-"""What comes before the first iteration: start of the commands, and compilation, which therefore is not used."""
+"""Time before the first iteration: start of the commands, and compilation, which therefore is not used.
+
+Writes: bench/<device>-start. Command: make bench
+"""
 
 import argparse
 import subprocess
@@ -42,7 +45,7 @@ ON_GPU = {"dip, denoising 512 x 512, 1800 iterations": ["scale=paper", "fit.iter
 
 
 def command_seconds(overrides: list[str], device: torch.device) -> float:
-    """Wall time of `dip` with these words, from nothing, in a process of its own."""
+    """Return the wall time of `dip` with these overrides, in a process of its own."""
     with tempfile.TemporaryDirectory() as results:
         fit = [] if "--help" in overrides else [f"paths.results={results}", f"device={device.type}", "logger=none"]
         started = time.perf_counter()
@@ -83,7 +86,7 @@ def compilation(width: int, size: int, device: torch.device) -> list[tuple[str, 
 
 
 def command_line(description: str | None) -> argparse.Namespace:
-    """The words of a benchmark."""
+    """Parse the arguments of a benchmark."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--results", type=Path, default=Path("results"))
@@ -92,7 +95,7 @@ def command_line(description: str | None) -> argparse.Namespace:
 
 
 def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: torch.device, suffix: str = "") -> None:
-    """Writes results/bench/<device><suffix>.csv, .md and .json."""
+    """Write results/bench/<device><suffix>.csv, .md and .json."""
     folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
     name = device_name(device).replace(" ", "-").lower() + suffix
     cells = {column: [str(entry) for entry in entries] for column, entries in columns.items()}
@@ -104,7 +107,7 @@ def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: t
 
 
 def main() -> int:
-    """Writes results/bench/<device>-start.csv, .md and .json; values are seconds unless they are iterations."""
+    """Write results/bench/<device>-start.csv, .md and .json; values are seconds unless they are iterations."""
     arguments = command_line(main.__doc__)
     device = find_device(arguments.device)
     commands = COMMANDS | (ON_GPU if device.type == "cuda" else {})

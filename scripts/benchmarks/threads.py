@@ -1,4 +1,7 @@
-"""A fit beside others on the same cores: `make bench`, on a machine that does nothing else."""
+"""Time of a fit that shares its cores with others, on an otherwise idle machine.
+
+Writes: bench/cpu-threads. Command: make bench
+"""
 
 import os
 import statistics
@@ -16,12 +19,12 @@ from dip_experiments.threads import CHOSEN
 
 ROUNDS = 3
 GNU = "300000"
-"""What GNU's OpenMP does by itself, where a thread has a core of its own."""
+"""The default of GNU's OpenMP if a thread has a core of its own."""
 BUSY = [sys.executable, "-c", "while True: pass"]
 
 
 def seconds(overrides: list[str], fits: int, busy: int, set_by_user: Mapping[str, str]) -> float:
-    """Wall time until so many fits, begun at once beside so many busy processes, are done; each in its own folder."""
+    """Return the wall time of so many fits, started at once while so many processes are busy."""
     environment = {name: value for name, value in os.environ.items() if name not in CHOSEN} | dict(set_by_user)
     dip = [str(Path(sys.executable).with_name("dip")), *overrides, "device=cpu", "logger=none"]
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +52,7 @@ def seconds(overrides: list[str], fits: int, busy: int, set_by_user: Mapping[str
 
 
 def main() -> int:
-    """Writes results/bench/cpu-threads.csv, .md and .json: seconds, start and all, and their ratio to a fit alone."""
+    """Write results/bench/cpu-threads.csv, .md and .json: seconds, start and all, and their ratio to a fit alone."""
     arguments = command_line(main.__doc__)
     overrides = ["scale=smoke"] if arguments.smoke else ["scale=laptop", "fit.iterations=200"]
     cores = torch.get_num_threads()

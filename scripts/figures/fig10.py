@@ -16,11 +16,11 @@ from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 
 CORNER = (0.0, 0.5)
-"""Of the enlarged part: a jug with its pattern, in the whole picture and in its middle."""
+"""Of the enlarged part: a jug with its pattern, in the full image and in its middle."""
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/fig10."""
+    """Draw figures/fig10."""
     run = selection.only
     loss, output = curve_of(run, "loss"), load_image(run, "unperturbed")
     panels = [

@@ -25,14 +25,14 @@ from dip_experiments.store import Run, Selection
 ARCHITECTURES = {"skip": "the paper's network", "pixels": "control: pixels without a network"}
 COLOURS = {"natural": BLUE, "noisy": ORANGE, "shuffled": GREEN, "noise": RED}
 LABELS = {"natural": "image", "noisy": "image + noise", "shuffled": "image shuffled", "noise": "U(0, 1) noise"}
-"""The paper's words for the target signals, in its order."""
+"""The paper's names of the target signals, in its order."""
 STRIP = (10, 30, 100, 300, 1000)
 ENLARGED = ("shuffled", "noise")
 """Targets that look the same everywhere: the strip shows their central quarter."""
 
 
 def draw_figure(selection: Selection) -> Artifact:
-    """Draws figures/fig2."""
+    """Draw figures/fig2."""
     runs = selection.whole
     figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
     plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1], squeeze=False)[:, 0]
@@ -46,7 +46,7 @@ def draw_figure(selection: Selection) -> Artifact:
 
 
 def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
-    """The run of each target of one architecture, in the paper's order. Raises ValueError if one is not asked for."""
+    """Return the run of each target of one architecture, in the paper's order. Raises ValueError if one is missing."""
     chosen = {
         run.settings["target"]["name"]: run for run in runs if run.settings["architecture"]["name"] == architecture
     }
@@ -58,7 +58,7 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
 
 
 def title(run: Run, scale: str) -> str:
-    """What was fitted, and how."""
+    """Return image, size, network, rate and seeds."""
     config, (rows, columns) = run.settings, load_image(run, "target").shape[1:]
     width, rate, seeds = config["scale"]["width"], config["optimizer"]["lr"], ", ".join(map(str, run.seeds))
     shown = f"mean and range over seeds {seeds}" if len(run.seeds) > 1 else f"seed {seeds}"
@@ -152,7 +152,7 @@ of the medians to that of the natural image, the impedance."""
 
 
 def draw_table(selection: Selection) -> Artifact:
-    """Writes tables/impedance."""
+    """Draw tables/impedance."""
     return impedance_table(selection, NAMES, NAMES["architecture"], "impedance_ratio", ABOVE)
 
 

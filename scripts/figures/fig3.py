@@ -24,7 +24,7 @@ CORNER = (0.55, 0.25)
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/fig3."""
+    """Draw figures/fig3."""
     run = selection.only
     psnr, last = curve_of(run, "psnr_measurement"), run.summary["iterations"]
     values = {n: value_at(run, "psnr_measurement", n) for n in (*(n for n in SHOWN if n < last), last)}

@@ -30,7 +30,7 @@ from dip_experiments.store import Run, Selection, average_at
 SHOWN = 1800
 """The iteration at which the paper stops."""
 CORNER = (0.25, 0.35)
-"""Of the enlarged part: the letters on the fuselage, in the whole picture and in its middle."""
+"""Of the enlarged part: the letters on the fuselage, in the full image and in its middle."""
 BASELINES = {"nlm": "NLM", "bm3d": "BM3D"}
 LEVELS = {"noisy": ("grey", ":"), "NLM": (ORANGE, "--"), "BM3D": (RED, "-.")}
 """Colour and line of what has no iterations."""
@@ -38,7 +38,7 @@ AUTHORS = "authors, 512 x 512, single output"
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/fig4."""
+    """Draw figures/fig4."""
     run = selection.only
     curves = {"single output": curve_of(run, "psnr_reference"), "average": curve_of(run, "psnr_average")}
     clean = load_image(run, "reference")
@@ -55,7 +55,7 @@ def draw(selection: Selection) -> Artifact:
 
 
 def ours(run: Run) -> list[Panel]:
-    """One output of the network and the average of all, with the curves' values there."""
+    """Return the panels of one output and of the average of all, with the curves' values at that iteration."""
     last = run.summary["iterations"]
     at = min(SHOWN, last)
     average = load_image(run, average_at(at) if at in run.settings["fit"]["keep"] else "average")

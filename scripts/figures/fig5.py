@@ -16,13 +16,13 @@ from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
 CORNER = (0.2, 0.4)
-"""Of the enlarged part: stripes, in the whole picture and in its middle."""
+"""Of the enlarged part: stripes, in the full image and in its middle."""
 BASELINES = ("nearest", "bicubic")
 METRIC = "psnr_y_authors"
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/fig5."""
+    """Draw figures/fig5."""
     runs = selection.whole
     rows = [(factor(run), panels(run, selection.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) for _, row in rows))
@@ -51,7 +51,7 @@ def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
 
 
 def baseline(run: Run, name: str, stored_baselines: Baselines) -> Panel:
-    """What another method makes of the small picture."""
+    """Return the panel of a baseline."""
     method = upsampler(name, factor(run))
     numbers = baseline_numbers(method, run, stored_baselines) or {}
     return Panel(name, baseline_image(method, run, stored_baselines), [numbers[METRIC]] if METRIC in numbers else [])

@@ -16,7 +16,7 @@ from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
 CORNERS = {"paper/kate": (0.2, 0.38), "standard11/barbara": (0.75, 0.5)}
-"""Of the enlarged parts: the face and a pattern of stripes, in the whole pictures and in their middles."""
+"""Of the enlarged parts: the face and a pattern of stripes, in the full images and in their middles."""
 MIDDLE = (0.375, 0.375)
 SUBTITLE = 0.25
 """Inches."""
@@ -24,7 +24,7 @@ BASELINES = ("nearest", "biharmonic")
 
 
 def draw(text: Selection, missing: Selection) -> Artifact:
-    """Draws figures/fig7."""
+    """Draw figures/fig7."""
     runs = [*text.whole, *missing.whole]
     rows = [(run.settings["image"]["name"], panels(run, text.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) + SUBTITLE for _, row in rows))
@@ -47,7 +47,7 @@ def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
 
 
 def baseline(run: Run, name: str, stored_baselines: Baselines) -> Panel:
-    """The holes as another method fills them."""
+    """Return the panel of a baseline."""
     method = inpainter(name)
     numbers = baseline_numbers(method, run, stored_baselines)
     return Panel(name, baseline_image(method, run, stored_baselines), [numbers["psnr"]] if numbers else [])

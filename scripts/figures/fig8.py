@@ -24,7 +24,7 @@ CORNER = (0.15, 0.22)
 
 
 def draw(hourglasses: Selection, others: Selection) -> Artifact:
-    """Draws figures/fig8."""
+    """Draw figures/fig8."""
     runs = [*hourglasses.whole, *others.whole]
     by_name = {name_of(run): run for run in runs}
     first = runs[0]
@@ -53,7 +53,7 @@ def name_of(run: Run) -> str:
 
 
 def panel(name: str, run: Run) -> Panel:
-    """What a network fills in, with the error there."""
+    """Return the panel of a network, with the error in the holes."""
     title = f"{name}: {run.summary['parameters'] / 1e6:.2f} M"
     return Panel(title, load_image(run, "unperturbed"), run.scores("unperturbed", "psnr_missing"))
 

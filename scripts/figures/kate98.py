@@ -18,7 +18,7 @@ from dip_experiments.store import Selection
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/kate98."""
+    """Draw figures/kate98."""
     run = selection.only
     picture = run.settings["image"]["name"]
     panels = [

@@ -27,7 +27,7 @@ CORNER = (0.45, 0.6)
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/prior_effect."""
+    """Draw figures/prior_effect."""
     runs = {prior(run): run for run in selection.whole}
     if set(runs) != set(PRIORS):
         raise ValueError("the figure shows both architectures with both regularizers; leave these words out")
@@ -57,12 +57,12 @@ def draw(selection: Selection) -> Artifact:
 
 
 def prior(run: Run) -> tuple[str, str]:
-    """What there is besides the data."""
+    """Return architecture and regularizer."""
     return run.settings["architecture"]["name"], run.settings["regularizer"]["name"]
 
 
 def theirs(run: Run, method: str) -> str:
-    """The authors' number for the whole picture."""
+    """Return the authors' number for the full image."""
     dataset, image = run.settings["image"]["name"].split("/")
     where = {"table": "super_resolution", "setting": f"x{run.settings['task']['factor']}"}
     return f"{find_one(dataset=dataset, image=image, method=method, metric='psnr_y_authors', **where).value:.2f} dB"

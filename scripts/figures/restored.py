@@ -16,13 +16,13 @@ from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection, stop_image
 
 SIGMA = 25.0
-"""Of the noisy pictures, which the other methods are told."""
+"""Noise level of the images, which the baselines are given."""
 CORNER = (0.3, 0.35)
 METHODS = {"nlm": "NLM", "bm3d": "BM3D"}
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/restored."""
+    """Draw figures/restored."""
     runs = selection.whole
     rows = [panels(run, selection.baselines) for run in runs]
     figure, parts = sheet(*(row_height(row) for row in rows))

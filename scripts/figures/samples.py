@@ -26,14 +26,14 @@ NATURAL = ("astronaut", "camera", "chelsea", "coffee")
 """Pictures of scikit-image that are compared with."""
 DEPTHS = {"depth_1": BLUE, "depth_3": ORANGE, "depth_5": GREEN}
 VERSION = "1"
-"""Of how spectra are computed and kept."""
+"""Version of how spectra are computed and stored."""
 SHOWN = 2
 Bands = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 """Median, and the 5th and 95th of a hundred, of the power at each frequency."""
 
 
 def draw(selection: Selection) -> Artifact:
-    """Draws figures/samples."""
+    """Draw figures/samples."""
     runs = selection.whole
     figure, (pictures, plots) = sheet(3.9, 2.9)
     grid = pictures.subplots(4, len(runs) // 2, squeeze=False)
@@ -68,12 +68,12 @@ def draw(selection: Selection) -> Artifact:
 
 
 def depth(run: Run) -> str:
-    """Its number of scales, in the experiment's words."""
+    """Return the number of scales, as the experiment names it."""
     return str(run.settings["experiment"]["network"])
 
 
 def kind(run: Run) -> tuple[str, str]:
-    """Skips, in the experiment's words, and upsampling."""
+    """Return skips, as the experiment names them, and upsampling."""
     return run.settings["experiment"]["skips"], run.settings["architecture"]["upsample"]
 
 
@@ -83,7 +83,7 @@ def kinds(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 
 def named(run: Run) -> str:
-    """What tells it from the others."""
+    """Return the label of a network."""
     skips, upsample = kind(run)
     return f"{depth(run).replace('_', ' ')}, skips: {skips}, {upsample}"
 
@@ -109,7 +109,7 @@ def natural_bands(run: Run) -> Bands:
 
 
 def bands(run: Run, stored_baselines: Baselines) -> Bands:
-    """Of all networks of a run; kept beside the records, which have two of the pictures."""
+    """Return the bands of all networks of a run; stored with the records, which have two of the images."""
     arguments = {"run": run.name}
     found = stored_baselines.find("spectrum", VERSION, run.name, arguments)
     if found is None:

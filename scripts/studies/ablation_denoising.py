@@ -57,7 +57,7 @@ CSV has p, the single output, the last iteration and seconds too."""
 
 @dataclass(frozen=True)
 class Effect:
-    """What a change does to the average's peak: by picture, their mean with its interval, p before and after Holm."""
+    """Effect of a change on the average's peak: by image, mean with its interval, p before and after Holm."""
 
     by_picture: Mapping[str, float]
     interval: Interval
@@ -66,12 +66,12 @@ class Effect:
 
     @property
     def significant(self) -> bool:
-        """Whether the mean differs from 0 by more than chance, as many changes as were tried."""
+        """Return if the mean differs from 0 by more than chance, corrected for the number of changes."""
         return self.p_value_holm < SIGNIFICANT
 
 
 def draw_table(*selections: Selection) -> Artifact:
-    """Writes tables/ablation_denoising."""
+    """Draw tables/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
     effects, further = effects_of(found), [f"difference {picture}" for picture in pictures]
     columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS, *further)}
@@ -88,7 +88,7 @@ def draw_table(*selections: Selection) -> Artifact:
 
 
 def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
-    """Return the runs of each change that was asked for, in the order of the asking."""
+    """Return the runs of each change, in the order of the requests."""
     found: dict[str, list[Run]] = {}
     for job in (job for selection in selections for job in selection.jobs):
         found.setdefault(job.words["experiment"]["change"], []).extend([job.run] if job.run else [])
@@ -96,7 +96,7 @@ def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
 
 
 def pictures_of(selections: Sequence[Selection]) -> list[str]:
-    """Return the names of the pictures that were asked for."""
+    """Return the names of the requested images."""
     return list(dict.fromkeys(job.words["image"]["name"] for request in selections for job in request.jobs))
 
 
@@ -192,14 +192,14 @@ EXPERIMENTS = (
 REQUESTS = [[name] for name in EXPERIMENTS]
 
 LEAST = -4.0
-"""dB: what lies farther to the left is drawn there, with its number."""
+"""dB: points farther to the left are drawn here, with their number."""
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 """Behind a number, which a line would cross."""
 COLUMNS = ("change", "difference", "low", "high", "p_value_holm", "fits", "rising")
 
 
 def draw_figure(*selections: Selection) -> Artifact:
-    """Draws figures/ablation_denoising."""
+    """Draw figures/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
     effects = effects_of(found)
     if not effects:

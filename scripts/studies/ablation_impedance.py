@@ -59,7 +59,7 @@ class Measured:
 
 
 def draw_table(selection: Selection) -> Artifact:
-    """Writes tables/ablation_impedance."""
+    """Draw tables/ablation_impedance."""
     columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
     found = measured(selection)
     for change in dict.fromkeys(job.words["experiment"]["change"] for job in selection.jobs):
@@ -142,12 +142,12 @@ def impedance_of(network: Measured) -> float:
 
 
 def bound(network: Measured) -> float:
-    """What the impedance exceeds if the shuffled image was not reached."""
+    """Return a lower bound of the impedance if the shuffled image was not reached."""
     return network.limit / network.iterations["natural"]
 
 
 def verdict(networks: Mapping[str, Measured]) -> str:
-    """What the scatter says."""
+    """Return the sentence on the rank correlation."""
     known = with_known_rank(networks)
     found = correlation(known)
     if not np.isfinite(found.value):
@@ -161,7 +161,7 @@ def verdict(networks: Mapping[str, Measured]) -> str:
 
 
 def draw_figure(selection: Selection) -> Artifact:
-    """Draws figures/ablation_impedance."""
+    """Draw figures/ablation_impedance."""
     every = measured(selection)
     if not every:
         raise ValueError(f"no network has runs of all its targets; {selection.waiting}")

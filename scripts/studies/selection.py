@@ -38,7 +38,7 @@ Runs = Mapping[str, Run]
 
 
 def draw(study: Selection) -> Artifact:
-    """Writes tables/selection."""
+    """Draw tables/selection."""
     names = list(dict.fromkeys(str(job.words["experiment"]["setting"]) for job in study.jobs))
     columns: dict[str, list[str]] = {name: [] for name in (*TITLES, "fits", *(f"loss_of_{name}" for name in names))}
     found = noisy_pictures(study.jobs)
@@ -49,7 +49,7 @@ def draw(study: Selection) -> Artifact:
 
 
 def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str, Run], int]]:
-    """Return the runs of each picture and draw by setting, and how many there are to be."""
+    """Return the runs of each picture and draw by setting, and how many are requested."""
     found: dict[tuple[str, int], tuple[dict[str, Run], int]] = {}
     for job in jobs:
         key = str(job.words["image"]["name"]), int(job.words["experiment"]["draw"])

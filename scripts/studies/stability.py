@@ -69,7 +69,7 @@ best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so 
 
 
 def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
-    """Writes tables/stability."""
+    """Draw tables/stability."""
     jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
     looks = {"image": lambda config: str(config["image"]["name"]), "varies": varies, "draw": draw_of}
     runs, waits = [job.run for job in jobs if job.run], waiting(noises, weak, sources)
@@ -142,7 +142,7 @@ def at_best(run: Run) -> Array:
 
 
 def in_decibels(interval: Interval) -> str:
-    """Return a deviation with its interval, `0.13 (0.11 to 0.17)`; NONE where there is none."""
+    """Return a deviation with its interval, `0.13 (0.11 to 0.17)`; NONE for NaN."""
     if np.isnan(interval.value):
         return NONE
     return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
@@ -203,7 +203,7 @@ REQUESTS = (
 
 
 def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
-    """Draws figures/stability."""
+    """Draw figures/stability."""
     runs = [*weak.runs, *noises.runs]
     drawn = {run.settings["experiment"]["noise"] for run in runs}
     drawn |= {run.settings["experiment"]["varies"] for run in sources.runs}
@@ -246,7 +246,7 @@ def scatter(axis: Axes, runs: list[Run]) -> None:
 
 
 def plain_ticks(axis: Axes, *at: float) -> None:
-    """Ticks of a logarithmic axis there alone, in plain numbers."""
+    """Set the ticks of a logarithmic axis, in plain numbers."""
     axis.set_xticks(at, [f"{value:g}" for value in at])
     axis.minorticks_off()
 

@@ -85,14 +85,14 @@ STYLES = {
 FITS = {PLAIN: ("plain fit", "0.5"), "split": ("fit with more noise", BLUE), "held_out": ("5 % hidden", GREEN)}
 """Name and colour of each kind of fit."""
 STATISTICS = {"split": "split_mse", "held_out_pixels": "held_out_mse", "windowed_variance": "windowed_variance"}
-"""What rules look at, drawn under the trajectories in the rule's colour and divided by its smallest value."""
+"""Statistics of rules, drawn under the trajectories in the rule's colour, divided by their minimum."""
 Fits = Mapping[str, Run]
 """Of one noisy picture, by kind."""
 REQUESTS = (["study_stopping"], ["study_noises"])
 
 
 def draw_table(study: Selection, others: Selection) -> Artifact:
-    """Writes tables/stopping."""
+    """Draw tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
     rows, wanted = list(stopping_gaps(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
     shown = summed_up(rows, [noise for noise in NOISES if noise in wanted])
@@ -123,13 +123,13 @@ def still_rising(runs: Sequence[Run]) -> str:
 
 
 def left_out(runs: Sequence[Run]) -> str:
-    """What is to be said of rules that watched some of the fits by older code."""
+    """Return the sentences on rules that monitored some of the fits with older code."""
     counts = Counter(rule for run in runs for rule in run.summary["stopping"].keys() - current_stops(run).keys())
     return "".join(OLDER.format(rule=rule, count=len(runs) - n, all=len(runs)) for rule, n in sorted(counts.items()))
 
 
 def columns_of(rows: Sequence[Gap]) -> dict[str, list[Any]]:
-    """What the CSV has."""
+    """Return the columns of the CSV."""
     in_db = ("oracle", "psnr", "gap", "fit_cost")
     cells = [asdict(row) | {name: f"{getattr(row, name):.4f}" for name in in_db} for row in rows]
     return {field.name: ["" if row[field.name] is None else row[field.name] for row in cells] for field in fields(Gap)}
@@ -162,7 +162,7 @@ def statistics(rows: Sequence[Gap], changed: bool) -> tuple[str, ...]:
 
 
 def mean_over_pictures(rows: Sequence[Gap], number: str) -> str:
-    """Return the mean over pictures, `0.12 +- 0.05` with half of its 95 % interval; without where there is one."""
+    """Return the mean over pictures, `0.12 +- 0.05` with half of its 95 % interval with several images."""
     values: dict[str, list[float]] = {}
     for row in rows:
         values.setdefault(row.image, []).append(getattr(row, number))
@@ -170,7 +170,7 @@ def mean_over_pictures(rows: Sequence[Gap], number: str) -> str:
 
 
 def draw_figure(study: Selection, others: Selection) -> Artifact:
-    """Draws figures/stopping."""
+    """Draw figures/stopping."""
     found = shown(study, others)
     figure, (upper, lower) = sheet(3.2, 2.5)
     tops, bottoms = (part.subplots(1, len(FIGURE_NOISES), squeeze=False)[0] for part in (upper, lower))

@@ -92,7 +92,7 @@ def theirs(scale: str) -> Theirs:
 
 @dataclass(frozen=True)
 class Row:
-    """A job by its words, and its run, or the runs of its seeds where these were fitted one by one; none if not run.
+    """A job by its config, and its run, or the runs of its seeds if these were fitted one by one; none if not run.
 
     All runs of a row are of one precision.
     """
@@ -102,9 +102,9 @@ class Row:
 
     @property
     def label(self) -> str:
-        """What it tries, in words; the precision of its runs, if that is not float32; how many seeds, if not all.
+        """Return the setting; the precision of its runs, if that is not float32; how many seeds, if not all.
 
-        The runs themselves may be another experiment's: the settings of trajectory are in the job's words only.
+        The runs themselves may be another experiment's: the settings of trajectory are in the job's config only.
         """
         config, seeds = self.config, sum(len(run.seeds) for run in self.runs)
         precision = self.runs[0].settings["precision"] if self.runs else config["precision"]
@@ -119,7 +119,7 @@ def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
 
 
 def still_waiting(grid: Selection, by_seed: Selection) -> str:
-    """What is not there yet, and what makes it: of a job of which one seed is there, the others."""
+    """Return which runs are missing, and the commands that make them; the other seeds of a job with one seed fitted."""
     partial = [job for job in grid.jobs if not job.run and _fitted(_most(job, grid, by_seed))]
     rest = [job for job in grid.jobs if job not in partial]
     return waiting(replace(grid, jobs=tuple(rest)), *(_apart(_most(job, grid, by_seed), by_seed) for job in partial))
@@ -156,7 +156,7 @@ def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[list[Job]]:
 
 
 def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The words of a job of one seed, as if it had those of `several`."""
+    """Return the config of a job of one seed, with the seeds of `several`."""
     return {**one.words, **{key: several[key] for key in ("seed", "replicas")}}
 
 
@@ -165,7 +165,7 @@ def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
 
 
 def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact:
-    """Writes tables/trajectory."""
+    """Draw tables/trajectory."""
     common = [job.words for job in both.jobs]
     rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
     scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
@@ -236,13 +236,13 @@ def their_cells(curves: Theirs, early: int, late: int) -> tuple[str, ...]:
 
 
 def spread(values: Sequence[float] | Array, form: str = ".2f") -> str:
-    """Mean, and half the range where there are several."""
+    """Return the mean, and half the range of several values."""
     mean, half = (format(float(value), form) for value in (np.mean(values), np.ptp(values) / 2))
     return mean if len(values) == 1 else f"{mean} ({half})"
 
 
 def draw_figure(grid: Selection, by_seed: Selection) -> Artifact:
-    """Draws figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
+    """Draw figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
     rows, note = [row for row in rows_of(grid, by_seed) if row.runs], still_waiting(grid, by_seed)
     runs = [run for row in rows for run in row.runs]
     if not rows:

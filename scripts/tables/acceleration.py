@@ -55,7 +55,7 @@ of 2018."""
 
 
 def draw(paper: Selection, *others: Selection) -> Artifact:
-    """Writes tables/acceleration."""
+    """Draw tables/acceleration."""
     jobs = sorted(
         (job for selection in (paper, *others) for job in selection.jobs),
         key=lambda job: (not label(job.words).startswith("paper"), label(job.words)),
@@ -94,7 +94,7 @@ def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
 
 
 def label(config: Mapping[str, Any]) -> str:
-    """What is done otherwise than in the paper."""
+    """Return the differences from the paper's settings."""
     adam = config["optimizer"]
     theirs = (adam["lr"], adam["betas"]) == PAPER
     named = (
@@ -111,7 +111,7 @@ def image(config: Mapping[str, Any]) -> str:
 
 
 def peak_at(run: Run) -> float:
-    """Where the average is best, mean over the seeds."""
+    """Return the iteration of the average's peak, mean over the seeds."""
     return float(peak_iterations(run, "psnr_average").mean())
 
 

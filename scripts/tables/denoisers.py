@@ -92,7 +92,7 @@ class Row:
 
 
 def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
-    """Writes tables/denoisers."""
+    """Draw tables/denoisers."""
     selection = (study, uniform, decoder)
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for noise, sigma in NOISES.items():
@@ -105,7 +105,7 @@ def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
 
 
 def describe_draws(study: Selection) -> str:
-    """Say how many draws stand behind each strength, as all rows of one share them; nothing where there are no runs."""
+    """Say how many draws stand behind each strength, as all rows of one share them; empty without runs."""
     counts = {sigma: count_independent(at(noise, study).runs).noise_draws for noise, sigma in NOISES.items()}
     knows_sigma = ", ".join(f"{count} at sigma {sigma:g}" for sigma, count in counts.items() if count)
     return f"Independent noise draws: {knows_sigma}." if knows_sigma else ""
@@ -117,7 +117,7 @@ def at(noise: str, selection: Selection) -> Selection:
 
 
 def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterator[Row]:
-    """Rows of the fitted networks; with the norms' start of 2018 only where that was asked for."""
+    """Rows of the fitted networks; with the norms' start of 2018 only if requested."""
     yield network("DIP, mixed", study, stop_image("split", "mixed"))
     if uniform.jobs:
         yield network("DIP, mixed, uniform", uniform, stop_image("split", "mixed"))
@@ -127,7 +127,7 @@ def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterat
 
 
 def network(title: str, selection: Selection, image: str) -> Row:
-    """What one of the images of its runs reached, of the first replica where there are several."""
+    """Return the scores of one of the images of its runs, of the first replica."""
     return Row(title, "no", len(selection.jobs), {picture(run): ours(run, image) for run in selection.runs})
 
 

@@ -99,7 +99,7 @@ def stand_in_row(run: Run, stored_baselines: Baselines) -> Row:
 
 
 def draw(fits: Selection, plain: Selection, smaller: Selection | None = None) -> Artifact:
-    """Writes tables/denoising, complete or not; at scale paper with the stand-in, if it is run."""
+    """Draw tables/denoising, complete or not; at scale paper with the stand-in, if it is run."""
     stand_ins = smaller.runs if smaller and fits.scale == "paper" else []
     return paper_table(TABLE, fits, plain, [stand_in_row(run, fits.baselines) for run in stand_ins])
 

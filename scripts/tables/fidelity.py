@@ -59,7 +59,7 @@ are in the CSV. The notes are below."""
 
 
 def draw(*selections: Selection) -> Artifact:
-    """Writes tables/fidelity, at scale paper only."""
+    """Draw tables/fidelity, at scale paper only."""
     *tables, fig4 = selections
     if fig4.scale != "paper":
         raise ValueError("tables/fidelity compares with the paper at its own size: add --scale paper")
@@ -89,12 +89,12 @@ def rows_of(table: Table, fits: Selection) -> list[Row]:
 
 
 def is_mean(row: Row) -> bool:
-    """Whether the row is a mean over a data set."""
+    """Return if the row is a mean over a data set."""
     return row.image.startswith("mean of")
 
 
 def cells(table: Table, row: Row) -> tuple[str, ...]:
-    """A row in words."""
+    """Return the cells of a row."""
     of, published = f"{table.name.replace('_', '-')}, {row.setting}", row.published["published"]
     facts = run_cells(row, "paper")
     note = "d" if table is not DENOISING else NOTE_OF.get(row.ours, "d") if is_mean(row) else "a"

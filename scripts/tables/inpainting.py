@@ -52,7 +52,7 @@ def measure(run: Run, stored_baselines: Baselines) -> Numbers:
 
 
 def draw(fits: Selection, plain: Selection) -> Artifact:
-    """Writes tables/inpainting, complete or not."""
+    """Draw tables/inpainting, complete or not."""
     return paper_table(TABLE, fits, plain)
 
 

@@ -46,7 +46,7 @@ most over the seeds, and the ratio of the medians to that of the natural image."
 
 
 def draw_quality(selection: Selection) -> Artifact:
-    """Writes tables/precision: peaks are the oracle's, means over the seeds, in dB."""
+    """Draw tables/precision: peaks are the oracle's, means over the seeds, in dB."""
     plain = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "float32"}
     columns = job_rows(
         selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(run.settings["image"]["name"]))
@@ -63,12 +63,12 @@ def verdict(selection: Selection, plain: Mapping[str, Run]) -> str:
 
 
 def draw_impedance(selection: Selection) -> Artifact:
-    """Writes tables/precision_fig2; `>N` where 90 % was not reached in N iterations."""
+    """Draw tables/precision_fig2; `>N` where 90 % was not reached in N iterations."""
     return impedance_table(selection, IMPEDANCE_NAMES, IMPEDANCE_NAMES["precision"], "ratio", IMPEDANCE_ABOVE)
 
 
 def quality(run: Run, plain: Run | None) -> tuple[str, ...]:
-    """The numbers of a run, beside the float32 run of the same image if that is there."""
+    """Return the numbers of a run, compared with the float32 run of the same image."""
     return (
         format_seeds(run),
         f"{peak_values(run, 'psnr_average').mean():.2f}",

@@ -18,7 +18,7 @@ METRIC = "psnr_y_authors"
 METHODS = ("nearest", "bicubic", "lanczos")
 PRINTED = Mean("", "last", {"published": {"method": "dip"}, "published_bicubic": {"method": "bicubic"}})
 DEEP_PRIOR = {"x4": ("deep_prior", ""), "x8": ("deep_prior_005", "perturbation .05")}
-"""The page's name for the authors' method, and what is to be said of it; it has two perturbations at x8."""
+"""The project page's name of the authors' method, and a remark; it has two perturbations at x8."""
 TITLES = {
     "image": "image",
     "ours": "ours",
@@ -65,7 +65,7 @@ def measure(run: Run, stored_baselines: Baselines) -> Numbers:
 
 
 def draw(fits: Selection, plain: Selection) -> Artifact:
-    """Writes tables/super_resolution, complete or not."""
+    """Draw tables/super_resolution, complete or not."""
     return paper_table(TABLE, fits, plain)
 
 

@@ -21,7 +21,7 @@ STATISTICS = {
     "windowed_variance": "variance of the last outputs",
     "moving_variance": "moving variance of the outputs",
 }
-"""What the rules look at, by the column that they judge."""
+"""Statistics of the rules, by their column."""
 IMAGES = ("output", "average", "target", "reference")
 COLUMNS = (
     "run:group", "config:image.name", "config:target.name", "config:task.name", "config:architecture.name",
@@ -37,7 +37,7 @@ def curves(title: str, names: str, **settings: object) -> wr.LinePlot:
 
 
 def images(kind: str, seeds: Sequence[int]) -> wr.MediaBrowser:
-    """One kind of image, run by run, with a slider over what was kept on the way."""
+    """One kind of image, run by run, with a slider over the stored iterations."""
     keys = [f"{kind}/seed{seed}" for seed in seeds]
     return wr.MediaBrowser(title=kind, media_keys=keys, mode="gallery", gallery_axis="step", num_columns=4)
 
@@ -91,13 +91,13 @@ def checked(made: ws.Workspace) -> int:
 
 
 def seeds_in(folder: Path) -> list[int]:
-    """Seeds of the runs there, by their images; 0 where there are none."""
+    """Return the seeds of the runs of a folder, by their images; 0 without any."""
     names = (path.name for path in folder.glob("*run-*/files/media/images/output/seed*"))
     return sorted({int(found[1]) for name in names if (found := re.match(r"seed(\d+)_", name))}) or [0]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Pushes the workspace, or checks it and goes over to the viewer."""
+    """Push the workspace, or checks it and goes over to the viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"))
     folder = parser.parse_args(arguments).results / "wandb"

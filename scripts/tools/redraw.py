@@ -10,12 +10,12 @@ from pathlib import Path
 SCALES = ("laptop", "paper")
 SCRIPTS = Path(__file__).parents[1]
 DEMO = SCRIPTS / "figures/fig2.py"
-"""The script of what there is at scale demo."""
+"""The script that draws at scale demo."""
 FOLDERS = ("figures", "tables", "studies")
 
 
 def redraw(script: Path, scale: str, results: str) -> int:
-    """Exit code of a drawing script at one scale; where it has nothing to draw, that is said and no failure."""
+    """Run a drawing script at one scale and return its exit code; having nothing to draw is no failure."""
     sys.argv = [str(script), "--scale", scale, "--results", results, "--records", "--if-kept"]
     sys.path[0] = str(script.parent)  # where scripts find each other
     try:

@@ -1,4 +1,4 @@
-"""What sweeps cost: the tables of docs/scaling.md, from the records of finished fits and from what one run leaves."""
+"""Cost of sweeps: the tables of docs/scaling.md, from the records of finished fits and the files of a run."""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,9 +9,9 @@ from dip_experiments.store import Run
 from dip_experiments.times import duration
 
 MACHINES = {"laptop": ("laptop", 2), "one H100": ("paper", 5), "32 of these": ("paper", 160)}
-"""By name: the scale of the fit that it is asked for, and how many it carries out at a time."""
+"""By name: scale of the fits, and how many run at a time."""
 DEVICES = {"laptop": "cpu", "paper": "H100"}
-"""Where the fits were timed, by their scale."""
+"""Devices of the timed fits, by scale."""
 COUNTS = (10, 1_000, 100_000)
 CHECKPOINT = "checkpoint.pt"
 
@@ -66,7 +66,7 @@ def volume(name: str, size: int, files: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints both tables; rows of what is not there are left out."""
+    """Print both tables, without rows that have no data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"))
     results = parser.parse_args(arguments).results

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def commands(target: str, *settings: str) -> list[list[str]]:
-    """Return the commands of a target that run `dip` or a script, split into words."""
+    """Return the commands of a target that run `dip` or a script, split into arguments."""
     command = ["make", "--dry-run", "--old-file=setup", target, *settings]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     return [shlex.split(line) for line in printed.splitlines() if "/dip " in line or "/python scripts/" in line]
