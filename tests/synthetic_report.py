@@ -92,7 +92,7 @@ def figure(results: Path, run: Run) -> Path:
     )
     write_text(
         results / "smoke" / "tables" / "denoising.md",
-        f"Config {NASTY}\n\n### Part\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n",
+        f"Words {NASTY}\n\n### Part\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n",
     )
     experiments = results.parent / "experiments"
     write_text(experiments / "fig4.yaml", EXPERIMENT)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -61,3 +62,27 @@ def test_make_alone_prints_every_target_on_one_screen() -> None:
     assert max(map(len, lines)) <= 100
     spelled_out = re.sub(r"(\w+-)\{([\w,]+)\}", lambda m: " ".join(m[1] + end for end in m[2].split(",")), printed)
     assert make_targets() - set(re.findall(r"[a-z0-9-]+", spelled_out)) <= {"help"}
+
+
+def test_smoke_runs_what_make_would_run() -> None:
+    commands = part_of("tools/smoke", "commands")
+    ours = commands("smoke-ablations")
+    assert [command[0].rpartition("/")[2] for command in ours] == ["dip", "python", "dip"] * 2
+    assert not [word for command in ours for word in command if "ablation_pictures" in word]
+    assert {"scale=smoke", "image=astronaut", "logger=none"} <= set(ours[0])
+    printed = subprocess.run(
+        ["make", "-n", "-o", "setup", "smoke-ablations"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    assert all(shlex.join(command) in " ".join(printed.split()) for command in ours)
+
+
+def test_a_command_that_fails_ends_its_target(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    smoke = part_of("tools/smoke", "run_target")
+    failing = [["x/dip", "no-such-command"], ["x/dip", "--version"]]
+    monkeypatch.setitem(smoke.__globals__, "commands", lambda target: failing)
+    assert smoke("any") == 2
+    assert "any: x/dip no-such-command ended with 2" in capfd.readouterr().err
+    monkeypatch.setitem(smoke.__globals__, "commands", lambda target: failing[1:])
+    assert smoke("any") == 0
