@@ -76,9 +76,9 @@ def inpainter(name: str) -> Baseline:
     return Baseline(f"{name}_known" if name == "nearest" else name, {}, compute)
 
 
-def task_baselines(arguments: Mapping[str, Any]) -> list[Baseline]:
+def task_baselines(config: Mapping[str, Any]) -> list[Baseline]:
     """Return the baselines of a run with these settings; none if its task has none."""
-    task = arguments["task"]
+    task = config["task"]
     match task["name"]:
         case "denoising":
             noise = task["noise"] or {"name": None}
@@ -94,18 +94,26 @@ def task_baselines(arguments: Mapping[str, Any]) -> list[Baseline]:
 def compute_baseline(
     baseline: Baseline, run: Run, store: Baselines, recompute: Inputs, *, shown: bool = False
 ) -> dict[str, float] | None:
-    """The numbers of a method, with its picture where one is `shown`; None where it is not installed.
+    """Compute a baseline for a run, unless it is stored, with its image if that is `shown`.
 
-    `recompute` gives what a run saw that has stored no arrays, as a record: `measurement`, `reference`, `known`.
+    Args:
+        baseline: The method.
+        run: The run or record whose first measurement it gets.
+        store: The stored results of baselines.
+        recompute: Gives `measurement`, `reference` and `known` of a record, which has no arrays.
+        shown: If its image is stored too.
+
+    Returns:
+        The numbers; None if the method is not installed.
     """
     _found(store.picture if shown else store.find, baseline, run, store, shown, recompute)
     return baseline_numbers(baseline, run, store)
 
 
 def baseline_numbers(baseline: Baseline, run: Run, store: Baselines) -> dict[str, float] | None:
-    """Its `psnr`, and `psnr_y_authors` of an enlarged picture, of what the first seed saw; None if not installed.
+    """Return `psnr`, and `psnr_y_authors` of an enlarged image, for the first measurement; None if not installed.
 
-    The reference is the stored picture (8 bit, exact where it was not scaled).
+    The reference is the stored image (8 bit, exact where it was not scaled).
     """
     return _found(store.find, baseline, run, store, shown=False)
 
@@ -117,7 +125,7 @@ def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Baselin
 
 
 def baseline_scores(baseline: Baseline, run: Run, store: Baselines) -> tuple[float, float, float] | None:
-    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
+    """Return PSNR, SSIM and seconds of a method for the first measurement; None if it is not installed."""
 
     def look(*key: Any) -> tuple[float, float, float] | None:
         numbers = store.find(*key) or {}
@@ -127,7 +135,7 @@ def baseline_scores(baseline: Baseline, run: Run, store: Baselines) -> tuple[flo
 
 
 def baseline_columns(baselines: Mapping[str, Baseline], metric: str, run: Run, store: Baselines) -> dict[str, Array]:
-    """A metric of several methods, each by its column; those that are not installed are left out."""
+    """Return a metric of several methods by column, without those that are not installed."""
     found = {column: baseline_numbers(baseline, run, store) for column, baseline in baselines.items()}
     return {column: np.array([numbers[metric]]) for column, numbers in found.items() if numbers}
 
@@ -170,7 +178,7 @@ def _seen(run: Run) -> str:
 
 
 def _compute(baseline: Baseline, run: Run, store: Baselines, shown: bool, recompute: Inputs | None) -> bool:
-    """Stores the numbers, and the picture if it is `shown`, where the run has its measurement, which no record has."""
+    """Compute and store a baseline, with its image if `shown`; return if the measurement was available."""
     if baseline.compute is None or baseline.version is None:
         return False
     first = run.replicas[0]

@@ -51,26 +51,26 @@ def run_script(place: str, draw: Callable[..., Artifact], select: Select, *reque
     optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:
-        found = [select(name, scale, results, [*arguments.words, *config], origin) for name, *config in requests]
+        found = [select(name, scale, results, [*arguments.words, *own], origin) for name, *own in requests]
         runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
         if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
         changing = [word for word in arguments.words if not _harmless(word)]
-        own = [select(name, scale, results, config, origin) for name, *config in requests] if changing else found
-        request = "" if _relevant_settings(own) == _relevant_settings(found) else " ".join(changing)
+        plain = [select(name, scale, results, own, origin) for name, *own in requests] if changing else found
+        request = "" if _relevant_settings(plain) == _relevant_settings(found) else " ".join(changing)
         path = folder / artifact_name(place, request)
         if origin == "runs":
             Artifact.remove(path)
-        page = draw(*found)
-        page.write(path, request)
+        artifact = draw(*found)
+        artifact.write(path, request)
     except ValueError as error:
         if optional:  # too few of its runs are there yet
             print(f"{place} at scale {scale}: nothing to draw; {error}")
             return 0
         print(error, file=sys.stderr)
         return WRONG
-    for line in filter(None, (page.message, "" if arguments.records else f"See {page.main_file(path)}")):
+    for line in filter(None, (artifact.message, "" if arguments.records else f"See {artifact.main_file(path)}")):
         print(line)
     return 0
 

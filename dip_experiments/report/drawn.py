@@ -86,7 +86,7 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         kind=kind,
         name=path.stem,
         about=labels.get("", ""),
-        expected=[(label, phrase) for label, phrase in labels.items() if label.startswith("Expected")],
+        expected=[(label, text) for label, text in labels.items() if label.startswith("Expected")],
         command=_command(labels, scale, str(source.get("request", ""))),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
@@ -128,8 +128,8 @@ def _command(labels: Mapping[str, str], scale: str, request: str) -> str:
     if scale == "paper" and AT_PAPER_SIZE in labels.get("Time", ""):
         return AT_PAPER_SIZE
     command = labels.get("Command", "").rstrip(".")
-    phrase = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
-    return " ".join([command, *phrase]) if command else ""
+    settings = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
+    return " ".join([command, *settings]) if command else ""
 
 
 def numbers(path: Path) -> Table:
