@@ -1,6 +1,6 @@
 """Run the commands of make targets, as `make -n` prints them, in one process a target: the libraries are loaded once.
 
-python scripts/tools/smoke.py smoke-restoration smoke-stopping: what make does with these, in a third of the time.
+python scripts/tools/smoke.py smoke-restoration smoke-stopping
 """
 
 import argparse
