@@ -1,16 +1,19 @@
 """Runs made by hand for what is drawn from them: every number is known or random, and none comes of a fit."""
 
+import ast
+import re
 import runpy
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from conftest import composed, load_image
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.style import style
 from dip_experiments.config.settings import read_settings
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
@@ -31,7 +34,8 @@ from dip_experiments.store import (
 
 EPOCHS = dict.fromkeys(Observers.model_fields, 9)
 """Of a day on which no rule is older than its code."""
-SCRIPTS = Path(__file__).parents[1] / "scripts"
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
 SIDE, ITERATIONS, SEEDS = 64, 120, (3, 4)
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
 CLEAN = load_image("coffee", None, SIDE, "resize")
@@ -172,27 +176,45 @@ def selection(
 
 
 def part_of(script: str, name: str = "draw") -> Any:
-    """Something of a script, which is not run."""
-    sys.path.insert(0, str(SCRIPTS))
+    """Something of a script, such as `figures/fig2`, which is not run."""
+    path = SCRIPTS / f"{script}.py"
+    sys.path.insert(0, str(path.parent))
     try:
-        return runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="drawn")[name]
+        return runpy.run_path(str(path), run_name="drawn")[name]
     finally:
-        sys.path.remove(str(SCRIPTS))
+        sys.path.remove(str(path.parent))
 
 
-def draw(script: str, *selections: Selection, name: str = "draw") -> Page:
+def make_targets() -> set[str]:
+    """The targets that make can be given by name."""
+    database = subprocess.run(
+        ["make", "-pRrqf", "Makefile", ":"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    return set(re.findall(r"^\.PHONY: (.*)", database.stdout, re.MULTILINE)[0].split())
+
+
+def drawings() -> Iterator[tuple[str, str, str]]:
+    """Every script with a page, the page's place in the results, and the function that draws it."""
+    for path in sorted(SCRIPTS.glob("*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run_script":
+                place, function = (ast.unparse(part) for part in node.args[:2])
+                yield path.relative_to(SCRIPTS).with_suffix("").as_posix(), ast.literal_eval(place), function
+
+
+def draw(script: str, *selections: Selection, name: str = "draw") -> Artifact:
     """The page that a script draws."""
     style()
-    function: Callable[..., Page] = part_of(script, name)
+    function: Callable[..., Artifact] = part_of(script, name)
     return function(*selections)
 
 
-def rows(page: Page) -> list[dict[str, str]]:
+def rows(page: Artifact) -> list[dict[str, str]]:
     """What the page's CSV has."""
     return [dict(zip(page.numbers, map(str, row), strict=True)) for row in zip(*page.numbers.values(), strict=True)]
 
 
-def files(page: Page, folder: Path) -> dict[str, bytes]:
+def files(page: Artifact, folder: Path) -> dict[str, bytes]:
     """The page's files by name."""
     page.write(folder / "page")
     return {path.name: path.read_bytes() for path in folder.iterdir()}

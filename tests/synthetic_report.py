@@ -8,7 +8,7 @@ import numpy as np
 from studio import CLEAN, WORDS, make_run
 
 from dip_experiments.report.page import Written, write_report
-from dip_experiments.report.settings import Words
+from dip_experiments.report.settings import Config
 from dip_experiments.store import Run, Store, read_json, write_image, write_json, write_text
 
 NASTY = """<img src=x onerror="document.title='broken'">"""
@@ -91,14 +91,15 @@ def figure(results: Path, run: Run) -> Path:
         "image,setting,ours,published,difference,x\nf16,fresh,29,30,-1,0\n",
     )
     write_text(
-        results / "smoke" / "tables" / "denoising.md", f"Words {NASTY}\n\n### Part\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n"
+        results / "smoke" / "tables" / "denoising.md",
+        f"Words {NASTY}\n\n### Part\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n",
     )
     experiments = results.parent / "experiments"
     write_text(experiments / "fig4.yaml", EXPERIMENT)
     return experiments
 
 
-def composed(experiment: str | None, scale: str) -> Words:
+def composed(experiment: str | None, scale: str) -> Config:
     """Defaults: those of the experiment have another rate."""
     return WORDS | {"optimizer": WORDS["optimizer"] | {"lr": 0.01 if experiment is None else 0.02}}
 

@@ -124,7 +124,7 @@ def test_a_change_is_compared_with_the_default_of_the_same_picture_and_seed(tmp_
         selection(tmp_path, "ablation_layers", *better, {"experiment": {"name": "ablation", "change": "gelu"}}),
         selection(tmp_path, "ablation_lbfgs", alone),
     ]
-    page = draw("table_ablation_denoising", *asked)
+    page = draw("studies/ablation_denoising", *asked, name="draw_table")
     found = {row["change"]: row for row in rows(page)}
     assert list(found) == ["default", "relu", "gelu", "lbfgs"]
     assert (found["relu"]["difference"], found["relu"]["fits"]) == ("+0.30", "4")
@@ -138,7 +138,7 @@ def test_a_change_is_compared_with_the_default_of_the_same_picture_and_seed(tmp_
     assert (found["relu"]["average_end"], found["relu"]["output_iteration"]) == ("20.00", "80")
     assert (found["relu"]["at"], found["lbfgs"]["at"]) == ("100 (0/4)", "119 (1/1)")
     assert "(conf/change), 2 of 4 pictures" in " ".join(str(page.shown).split())
-    ranking = draw("figure_ablation_denoising", *asked)
+    ranking = draw("studies/ablation_denoising", *asked, name="draw_figure")
     assert [(row["change"], row["rising"]) for row in rows(ranking)] == [("lbfgs", "1"), ("relu", "0")]
     (axis,) = ranking.shown.axes if isinstance(ranking.shown, Figure) else ()
     assert [label.get_text() for label in axis.get_yticklabels()] == ["lbfgs  \N{UPWARDS ARROW}1/1", "relu"]
@@ -160,7 +160,7 @@ def test_a_change_is_marked_only_where_it_stands_holms_correction(tmp_path: Path
         for picture, value in zip(pictures, values, strict=True)
     ]
     asked = selection(tmp_path, "ablation_denoising", *runs)
-    page = draw("table_ablation_denoising", asked)
+    page = draw("studies/ablation_denoising", asked, name="draw_table")
     found = {row["change"]: row for row in rows(page)}
     alone = stats.ttest_1samp(moved["width_8"], 0).pvalue
     assert float(found["width_8"]["p_value"]) == pytest.approx(alone, rel=1e-3)
@@ -168,7 +168,7 @@ def test_a_change_is_marked_only_where_it_stands_holms_correction(tmp_path: Path
     assert alone < 0.05 < 5 * alone
     assert [row["difference_marked"] for row in found.values()] == ["-", "-14.00*", "-1.36", *["+0.00"] * 4]
     assert "correction for 6 changes (1 of them)" in " ".join(str(page.shown).split())
-    ranking = draw("figure_ablation_denoising", asked).shown
+    ranking = draw("studies/ablation_denoising", asked, name="draw_figure").shown
     assert isinstance(ranking, Figure)
     intervals = [line for line in ranking.axes[0].lines if line.get_linewidth() == 1.2]
     colours = [line.get_color() for line in intervals]
@@ -178,7 +178,7 @@ def test_a_change_is_marked_only_where_it_stands_holms_correction(tmp_path: Path
 def test_the_further_pictures_see_all_changes_with_seeds_of_their_own() -> None:
     experiments = conf_folder() / "experiment"
     grids = {path.stem: OmegaConf.load(path).hydra.sweeper.params for path in experiments.glob("ablation_*.yaml")}
-    further, siblings = grids.pop("ablation_pictures"), part_of("table_ablation_denoising", "EXPERIMENTS")[:-1]
+    further, siblings = grids.pop("ablation_pictures"), part_of("studies/ablation_denoising", "EXPERIMENTS")[:-1]
     changes = [change for name in siblings for change in grids[name].change.split(",")]
     assert further.change.split(",") == changes
     words = ["experiment=ablation_pictures", "change=default,lbfgs", f"image={further.image},astronaut,coffee"]
@@ -209,7 +209,7 @@ def test_the_impedance_is_that_of_the_shuffled_image_and_stands_beside_the_denoi
         *study(tmp_path, "deep_decoder", 25.0, shuffled=[None, None]),
         *study(tmp_path, "width_8", 24.0, shuffled=[90, 90])[:3],
     ]
-    page = draw("table_ablation_impedance", selection(tmp_path, "ablation_impedance", *runs))
+    page = draw("studies/ablation_impedance", selection(tmp_path, "ablation_impedance", *runs), name="draw_table")
     found = {row["change"]: row for row in rows(page)}
     assert (found["default"]["impedance"], found["default"]["interval"]) == ("10.00", "10.00 to 10.00")
     assert found["nearest"]["impedance"] == f"{(2 * 4) ** 0.5:.2f}"
@@ -218,7 +218,7 @@ def test_the_impedance_is_that_of_the_shuffled_image_and_stands_beside_the_denoi
     assert found["width_8"]["natural"] == "not run"
     # pixels 1, nearest 2.8, default 10: 20, 26, 27 dB; the deep decoder beyond 2.2, which may be anywhere
     assert "over 3 networks: +1.00" in " ".join(str(page.shown).split())
-    scatter = draw("figure_ablation_impedance", selection(tmp_path, "ablation_impedance", *runs))
+    scatter = draw("studies/ablation_impedance", selection(tmp_path, "ablation_impedance", *runs), name="draw_figure")
     assert {row["change"]: row["reached"] for row in rows(scatter)}["deep_decoder"] == "False"
     assert "page.png" in files(scatter, tmp_path / "drawn")
 
@@ -233,7 +233,7 @@ def test_a_network_whose_impedance_has_no_known_rank_is_in_no_correlation(tmp_pa
         for run in study(tmp_path, change, psnr, natural=[natural, natural], noisy=[natural, natural],
                          shuffled=[shuffled, shuffled], noise=[None, None])
     ]  # fmt: skip
-    page = draw("table_ablation_impedance", selection(tmp_path, "ablation_impedance", *runs))
+    page = draw("studies/ablation_impedance", selection(tmp_path, "ablation_impedance", *runs), name="draw_table")
     shown = " ".join(str(page.shown).split())
     assert "over 3 networks: +1.00" in shown
     assert "rank is not known: open, none" in shown

@@ -7,7 +7,7 @@ import pytest
 from studio import draw, make_run, rows, selection
 from test_restoration_tables import AUTHORS, larger, made_up
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST
 from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
@@ -16,9 +16,9 @@ from dip_experiments.store import Job, Run, Selection
 TABLES = ("denoising", "super_resolution", "inpainting")
 
 
-def page(results: Path, *, scale: str = "paper", fig4: Run | None = None, **runs: Run) -> Page:
+def page(results: Path, *, scale: str = "paper", fig4: Run | None = None, **runs: Run) -> Artifact:
     asked = [selection(results, name, *([runs[name]] if name in runs else []), scale=scale) for name in TABLES]
-    return draw("table_fidelity", *asked, selection(results, "fig4", *([fig4] if fig4 else []), scale=scale))
+    return draw("tables/fidelity", *asked, selection(results, "fig4", *([fig4] if fig4 else []), scale=scale))
 
 
 def test_every_printed_mean_has_a_row_also_before_anything_is_run(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_mean_says_in_a_note_which_output_it_is_of(tmp_path: Path, monkeypatch
     images = [image for image in PICTURES if image.startswith("cset9/")]
     runs = [made_up(tmp_path, image[6:], image, AUTHORS) for image in images]
     asked = [selection(tmp_path, "denoising", *runs, scale="paper")]
-    written = draw("table_fidelity", *asked, *(selection(tmp_path, "any", scale="paper") for _ in range(3)))
+    written = draw("tables/fidelity", *asked, *(selection(tmp_path, "any", scale="paper") for _ in range(3)))
     means = {row["image"]: row for row in rows(written) if row["ours"] != "not run" and "mean" in row["image"]}
     for name, kind, note, theirs in (
         ("raw", "output", "b", "29.22"),
@@ -77,7 +77,7 @@ def test_a_picture_that_another_experiment_fitted_under_another_name_fills_its_r
     fits = Selection("super_resolution", "paper", tmp_path, (), (Job(asked, run),))
     nothing = (selection(tmp_path, "any", scale="paper") for _ in range(3))
     denoising, inpainting, fig4 = nothing
-    found = rows(draw("table_fidelity", denoising, fits, inpainting, fig4))
+    found = rows(draw("tables/fidelity", denoising, fits, inpainting, fig4))
     assert "set14/zebra" in {row["image"] for row in found}
 
 

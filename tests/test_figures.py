@@ -11,8 +11,8 @@ from studio import SIDE, draw, files, make_run, rows, selection
 
 from dip_experiments.analysis.artifact import sources
 from dip_experiments.analysis.curves import curve_of, log_points, value_at
-from dip_experiments.analysis.labels import lost_words, network_words, seed_words, size_words
-from dip_experiments.analysis.style import name_points, sheet
+from dip_experiments.analysis.labels import format_lost_iterations, format_network, format_seeds, format_size
+from dip_experiments.analysis.style import label_points, sheet
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import channel_variance, curve_points, iterations_to_explain
@@ -64,7 +64,7 @@ def fig2(tmp_path_factory: pytest.TempPathFactory) -> Selection:
 
 
 def test_the_impedance_table_has_medians_ranges_and_ratios_over_the_seeds(fig2: Selection) -> None:
-    page = draw("table_impedance", fig2)
+    page = draw("figures/fig2", fig2, name="draw_table")
     found = [list(row.values()) for row in rows(page)]
     assert found[:4] == [
         ["skip", "natural", "3", "11", "10", "12", "1.00"],
@@ -78,16 +78,16 @@ def test_the_impedance_table_has_medians_ranges_and_ratios_over_the_seeds(fig2: 
 
 def test_a_missing_run_is_a_row_that_says_so_and_leaves_the_others(fig2: Selection, tmp_path: Path) -> None:
     lacking = selection(tmp_path, "fig2", {"architecture": {"name": "skip"}}, *fig2.runs[1:4])
-    page = draw("table_impedance", lacking)
+    page = draw("figures/fig2", lacking, name="draw_table")
     assert [row["seeds"] for row in rows(page)] == ["not run", "3", "3", "3"]
     assert [row["impedance_ratio"] for row in rows(page)] == ["-", "-", "-", "-"]
-    assert "dip -m experiment=fig2 scale=smoke" in page.note
+    assert "dip -m experiment=fig2 scale=smoke" in page.message
 
 
 def test_a_figure_that_lacks_a_run_names_the_command(fig2: Selection, tmp_path: Path) -> None:
     lacking = selection(tmp_path, "fig2", {"target": {"name": "natural"}}, *fig2.runs[1:])
     with pytest.raises(ValueError, match=r"1 of 8 runs of fig2 .* make them: dip -m experiment=fig2 scale=smoke"):
-        draw("figure_fig2", lacking)
+        draw("figures/fig2", lacking, name="draw_figure")
 
 
 def part_kept(target: str) -> int:
@@ -104,10 +104,10 @@ def test_a_record_gives_the_same_files_as_the_whole_run(fig2: Selection, tmp_pat
     assert all("records" in run.folder.parts for run in records)
     sides = {run.settings["target"]["name"]: read_image(run.image("target", 0)).shape[1] for run in records}
     assert sides == {"natural": SIDE, "noisy": SIDE, "shuffled": SIDE // 2, "noise": SIDE // 2}
-    for script in ("figure_fig2", "table_impedance"):
-        folder = tmp_path / script
-        whole = files(draw(script, fig2), folder / "whole")
-        assert_same_files(files(draw(script, selection(tmp_path, "fig2", *records)), folder / "record"), whole)
+    of_records = selection(tmp_path, "fig2", *records)
+    for name in ("draw_figure", "draw_table"):
+        whole = files(draw("figures/fig2", fig2, name=name), tmp_path / name / "whole")
+        assert_same_files(files(draw("figures/fig2", of_records, name=name), tmp_path / name / "record"), whole)
 
 
 def test_nothing_of_the_machine_or_the_day_is_in_a_pages_sources(fig2: Selection) -> None:
@@ -121,7 +121,7 @@ def test_names_of_points_that_lie_close_cover_no_name_and_no_point() -> None:
     axis = part.subplots()
     points = {"far": (1.0, 1.0), "these": (5.0, 5.0), "three": (5.1, 5.0), "close": (5.1, 5.1)}
     axis.scatter(*zip(*points.values(), strict=True))
-    name_points(figure, axis, points)
+    label_points(figure, axis, points)
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axis.texts]
     assert [text.get_text() for text in axis.texts] == list(points)
@@ -129,7 +129,7 @@ def test_names_of_points_that_lie_close_cover_no_name_and_no_point() -> None:
     middles = axis.transData.transform(list(points.values()))
     assert not any(box.contains(*middle) for box in boxes for middle in middles)
     with pytest.raises(ValueError, match="no room for its name"):
-        name_points(figure, axis, {f"point {number}": (5.0, 5.0) for number in range(20)})
+        label_points(figure, axis, {f"point {number}": (5.0, 5.0) for number in range(20)})
 
 
 def test_log_points_are_among_the_points_that_records_keep() -> None:
@@ -171,14 +171,14 @@ def test_a_record_keeps_the_pictures_that_another_experiment_shows_of_the_same_r
     ],
 )
 def test_every_architecture_can_be_told(architecture: dict[str, object], wanted: str, tmp_path: Path) -> None:
-    assert network_words(architecture) == wanted
+    assert format_network(architecture) == wanted
     run = make_run(tmp_path, "one", architecture=architecture)
-    assert size_words(run) == f"middle 64 x 64, {wanted}"
+    assert format_size(run) == f"middle 64 x 64, {wanted}"
 
 
 def test_a_failed_replica_is_counted_and_has_no_numbers(tmp_path: Path) -> None:
     run = make_run(tmp_path, "one", seeds=(5, 6, 7), failed=[0], summary={"lost_iterations": [40, 0, 50]})
-    assert seed_words(run) == "2 (1 failed)"
-    assert lost_words([run, run]) == "Iterations lost to the guard: 180 of 720."
+    assert format_seeds(run) == "2 (1 failed)"
+    assert format_lost_iterations([run, run]) == "Iterations lost to the guard: 180 of 720."
     assert curve_of(run, "loss").values.shape[0] == 2
     assert sources([run])["runs"][0]["failed"][0]["seed"] == 5

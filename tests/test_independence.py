@@ -8,7 +8,7 @@ from studio import make_bare_run
 
 from dip_experiments.analysis.artifact import sources
 from dip_experiments.analysis.independence import Independent, count_independent, describe_independence
-from dip_experiments.analysis.table import table_page
+from dip_experiments.analysis.table import make_table
 from dip_experiments.store import Run
 from dip_experiments.tasks.noise import Gaussian, GreyGaussian
 from dip_experiments.tensors import generator
@@ -75,7 +75,7 @@ def test_seeds_that_failed_stand_behind_nothing(tmp_path: Path) -> None:
 
 def test_every_table_and_what_lies_beside_it_say_what_stands_behind(tmp_path: Path) -> None:
     runs = study(tmp_path, 5, shared=["task"])
-    page = table_page({"a": ["1"]}, {"a": "a"}, runs, "Notes.", "")
+    page = make_table({"a": ["1"]}, {"a": "a"}, runs, "Notes.", "")
     assert "Behind it: 1 independent noise draw, 8 seeds, 5 pictures." in " ".join(str(page.shown).split())
     assert sources(runs)["independent"] == {"noise_draws": 1, "mask_draws": 0, "seeds": 8, "pictures": 5}
-    assert "Behind it" not in str(table_page({"a": ["1"]}, {"a": "a"}, [], "Notes.", "").shown)
+    assert "Behind it" not in str(make_table({"a": ["1"]}, {"a": "a"}, [], "Notes.", "").shown)

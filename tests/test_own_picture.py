@@ -1,9 +1,6 @@
 """Figure 2 of the user's own picture, from the commands of the Makefile to the pages."""
 
 import json
-import runpy
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +9,9 @@ import numpy as np
 import pytest
 from conftest import load_image
 from matplotlib.figure import Figure
+from studio import part_of
 
 from dip_experiments.analysis.artifact import ENDINGS
-from dip_experiments.cli.main import main
 from dip_experiments.data.reading import read_image
 from dip_experiments.store import Run, write_image
 
@@ -24,24 +21,6 @@ NAMED = "image-file-image-path-photo-png-image-size-32-replicas-2"
 PAGES = {"figures/fig2": ("csv", "json", "pdf", "png"), "tables/impedance": ("csv", "json", "md")}
 GRID = {(network, target) for network in ("skip", "pixels") for target in ("natural", "noisy", "shuffled", "noise")}
 ANOTHER = "of another request"
-
-
-def commands(target: str, *settings: str) -> list[list[str]]:
-    """The commands of a target of the Makefile, word by word."""
-    asked = ["make", "-n", "-o", "setup", target, *settings]
-    told = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    return [shlex.split(line) for line in told.splitlines() if "scripts/" in line or "/dip " in line]
-
-
-def carry_out(command: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Exit code of `.venv/bin/dip ...` or `.venv/bin/python scripts/...`, in this process."""
-    program, *words = command
-    if program.endswith("/dip"):
-        return main(words)
-    monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / words[0]), run_name="__main__")
-    return int(ended.value.code or 0)
 
 
 def pages_of_the_experiment(results: Path) -> Iterator[Path]:
@@ -70,11 +49,13 @@ def test_figure_2_of_ones_own_picture_is_of_its_own_fits_and_has_pages_of_its_ow
     write_image(tmp_path / "photo.png", np.random.default_rng(0).uniform(size=(3, 40, 48)))
     photo, results = load_image("file", "photo.png", 32, "resize"), tmp_path / "results"
     titles = titles_seen(monkeypatch)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    commands, run_command = (part_of("tools/smoke", name) for name in ("commands", "run_command"))
     for page in pages_of_the_experiment(results):
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(ANOTHER)
     fit, *further = commands("reproduce-fig2", "SCALE=smoke", f"RESULTS={results}", f"ARGS={REQUEST} logger=none")
-    assert carry_out(fit, monkeypatch) == 0
+    assert run_command(fit) == 0
     runs = {path.name: Run(path) for path in (results / "runs").iterdir() if path.is_dir()}
     fitted = {(run.settings["architecture"]["name"], run.settings["target"]["name"]): run for run in runs.values()}
     assert set(fitted) == GRID
@@ -83,7 +64,7 @@ def test_figure_2_of_ones_own_picture_is_of_its_own_fits_and_has_pages_of_its_ow
         if target == "natural":
             np.testing.assert_allclose(read_image(run.image("target", 0)), photo, rtol=0, atol=1 / 255)
     capfd.readouterr()
-    assert [carry_out(command, monkeypatch) for command in further] == [0] * 3
+    assert [run_command(command) for command in further] == [0] * 2
     told = capfd.readouterr().out
     for page in pages_of_the_experiment(results):
         assert page.exists(), page

@@ -35,7 +35,7 @@ def sampled(folder: Path) -> list[Run]:
 
 def test_samples_have_the_spectra_of_all_networks_also_from_records_of_two(tmp_path: Path) -> None:
     runs = sampled(tmp_path)
-    whole = draw("figure_samples", selection(tmp_path, "samples", *runs))
+    whole = draw("figures/samples", selection(tmp_path, "samples", *runs))
     found = {(row["network"], row["frequency"]): row["power"] for row in rows(whole)}
     pictures = [np.random.default_rng(replica).uniform(size=(3, 64, 64)) for replica in range(3)]
     median = np.median([radial_spectrum(np.round(picture * 255) / 255) for picture in pictures], axis=0)
@@ -47,7 +47,7 @@ def test_samples_have_the_spectra_of_all_networks_also_from_records_of_two(tmp_p
     shutil.rmtree(tmp_path / "runs")
     records = [store.run(run.name) for run in runs]
     assert len(list(records[0].folder.glob("images/*.png"))) == 2
-    again = files(draw("figure_samples", selection(tmp_path, "samples", *records)), tmp_path / "records-drawn")
+    again = files(draw("figures/samples", selection(tmp_path, "samples", *records)), tmp_path / "records-drawn")
     assert again["page.csv"] == drawn["page.csv"]
     assert again["page.png"] == drawn["page.png"]
 
@@ -71,7 +71,7 @@ def test_networks_stand_beside_each_other_with_their_errors_in_the_holes(tmp_pat
         )
         for name in ("unet", "resnet")
     ]  # fmt: skip
-    page = draw("figure_fig8", selection(tmp_path, "fig8", *hourglasses), selection(tmp_path, "fig8_others", *others))
+    page = draw("figures/fig8", selection(tmp_path, "fig8", *hourglasses), selection(tmp_path, "fig8_others", *others))
     found = {row["picture"]: row["psnr_missing_mean"] for row in rows(page)}
     assert found["depth 4: 0.06 M"] == "14"
     assert found["U-Net: 0.06 M"] == "9"
@@ -86,9 +86,9 @@ def test_the_prior_effect_shows_all_four_and_the_authors_numbers(tmp_path: Path)
         )
         for architecture, regularizer in itertools.product(("pixels", "skip"), ("none", "tv"))
     ]  # fmt: skip
-    page = draw("figure_prior_effect", selection(tmp_path, "prior_effect", *runs))
+    page = draw("figures/prior_effect", selection(tmp_path, "prior_effect", *runs))
     assert {row["prior"] for row in rows(page)} == {"pixels alone", "pixels + TV", "network", "network + TV"}
     words = " ".join(text.get_text() for text in page.shown.findobj() if hasattr(text, "get_text"))  # type: ignore[union-attr]
     assert "page: 26.23 dB" in words
     with pytest.raises(ValueError, match="both architectures"):
-        draw("figure_prior_effect", selection(tmp_path, "prior_effect", *runs[:2]))
+        draw("figures/prior_effect", selection(tmp_path, "prior_effect", *runs[:2]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SMALL, Dip, only_run
-from studio import make_run
+from studio import make_run, make_targets
 from synthetic_report import CLOSING, NASTY, RISING, asset, denoising, figure, record_of, refinish, report
 
 from dip_experiments.config.groups import conf_folder
@@ -220,7 +220,7 @@ def test_a_figure_has_its_words_numbers_command_and_runs(tmp_path: Path) -> None
 
 
 def test_everything_that_is_drawn_here_names_a_command_of_the_makefile() -> None:
-    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = make_targets()
     drawn = all_drawn(ROOT / "results", conf_folder() / "experiment")
     assert len(drawn) > 20
     for one in drawn:

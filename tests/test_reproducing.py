@@ -9,10 +9,10 @@ from typing import get_args
 
 import matplotlib.pyplot as plt
 import pytest
-from studio import a_record, make_run, name_of
+from studio import a_record, make_run, make_targets, name_of
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.figure_cli import HARMLESS, _harmless, named, run_script
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.figure_cli import HARMLESS, _harmless, artifact_name, run_script
 from dip_experiments.cli import paper_queue
 from dip_experiments.cli.paper_queue import Row
 from dip_experiments.config.compose import compose_jobs
@@ -73,12 +73,12 @@ def test_what_others_made_of_own_runs_goes_with_them_into_the_records(tmp_path: 
 def drawn(monkeypatch: pytest.MonkeyPatch, results: Path, *words: str, figure: bool = False) -> int:
     """Exit code of a script that draws the names of its runs, or a figure with a title."""
 
-    def draw(selection: Selection) -> Page:
+    def draw(selection: Selection) -> Artifact:
         runs = selection.whole
         shown = plt.figure()
         if not figure:
             plt.close(shown)
-        return Page(shown if figure else " ".join(run.name for run in runs), {"run": ["one"]}, runs)
+        return Artifact(shown if figure else " ".join(run.name for run in runs), {"run": ["one"]}, runs)
 
     monkeypatch.setattr(sys, "argv", ["figure.py", "--scale", "smoke", "--results", str(results), *words])
     return run_script("figures/fig10", draw, select, ["fig10"])
@@ -162,14 +162,14 @@ def test_where_a_drawing_fails_no_earlier_page_is_left(tmp_path: Path, monkeypat
 
 
 def test_long_requests_and_files_have_names_of_their_own() -> None:
-    assert named("figures/fig2", "") == "figures/fig2"
-    assert named("figures/fig2", "image=cset9/f16 replicas=5") == "figures/fig2-image-cset9-f16-replicas-5"
-    assert named("figures/fig2", "image.path=photo.png") == "figures/fig2-image-path-photo-png"
+    assert artifact_name("figures/fig2", "") == "figures/fig2"
+    assert artifact_name("figures/fig2", "image=cset9/f16 replicas=5") == "figures/fig2-image-cset9-f16-replicas-5"
+    assert artifact_name("figures/fig2", "image.path=photo.png") == "figures/fig2-image-path-photo-png"
     apart = ["optimizer.lr=1e-3", "optimizer.lr=1e+3", *(f"image.path=/home/{who}/my photo.png" for who in "ab")]
-    assert len({named("figures/fig2", request) for request in apart}) == 4
-    assert named("figures/fig2", apart[-1]).startswith("figures/fig2-image-path-my-photo-png-")
+    assert len({artifact_name("figures/fig2", request) for request in apart}) == 4
+    assert artifact_name("figures/fig2", apart[-1]).startswith("figures/fig2-image-path-my-photo-png-")
     long = [f"optimizer.lr=0.01 image={'cset9/' * 12}{end}" for end in ("a", "b")]
-    one, other = (named("figures/fig2", request) for request in long)
+    one, other = (artifact_name("figures/fig2", request) for request in long)
     assert one != other
     assert len(one) < 90
     assert Path(one).suffix == ""
@@ -182,9 +182,8 @@ def test_figure_2_of_the_users_own_picture_is_as_large_as_that_of_the_astronaut(
 
 
 def test_every_drawing_and_comparison_of_the_makefile_gets_the_words_of_the_request(tmp_path: Path) -> None:
-    targets = [line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if " setup ##" in line]
     kinds = ("reproduce", "table", "study", "ablation", "stand", "restored")
-    asked = [name for name in targets if name.startswith(kinds)]
+    asked = sorted(name for name in make_targets() if name.startswith(kinds))
     command = ["make", "-n", "-o", "setup", *asked, "ARGS=replicas=5", f"RESULTS={tmp_path}"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     lines = [line for line in told.splitlines() if "scripts/" in line or "/dip " in line]

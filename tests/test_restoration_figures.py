@@ -50,7 +50,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Selectio
 
 
 def table(figures: dict[str, list[Selection]], name: str) -> list[dict[str, str]]:
-    return rows(draw(f"figure_{name}", *figures[name]))
+    return rows(draw(f"figures/{name}", *figures[name]))
 
 
 def statistics(row: dict[str, str], quantity: str) -> list[float]:
@@ -70,7 +70,7 @@ def without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_records_alone_give_the_same_files(
     name: str, figures: dict[str, list[Selection]], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    whole = files(draw(f"figure_{name}", *figures[name]), tmp_path / "whole")
+    whole = files(draw(f"figures/{name}", *figures[name]), tmp_path / "whole")
     assert all(len(content) <= 600 * 1024 for content in whole.values())
     store = Store(tmp_path)
     kept = [[store.export_record(run, "smoke", PICTURES, "all") for run in one.runs] for one in figures[name]]
@@ -84,7 +84,7 @@ def test_records_alone_give_the_same_files(
         selection(tmp_path, one.experiment, *runs, origin="records")
         for one, runs in zip(figures[name], kept, strict=True)
     ]
-    assert_same_files(files(draw(f"figure_{name}", *records), tmp_path / "record"), whole)
+    assert_same_files(files(draw(f"figures/{name}", *records), tmp_path / "record"), whole)
     sources = json.loads(whole["page.json"])
     assert [source["run"] for source in sources["runs"]] == [run.name for runs in kept for run in runs]
 
@@ -118,7 +118,7 @@ def test_the_levels_of_the_denoisers_are_those_of_the_float_measurement(figures:
 def test_without_bm3d_the_figure_leaves_it_out(tmp_path: Path, without_libraries: None) -> None:
     run = make_run(tmp_path, "noisy", measurement=NOISY)
     classical.DENOISERS["nlm"] = lambda noisy, _: noisy
-    page = draw("figure_fig4", selection(tmp_path, "fig4", run))
+    page = draw("figures/fig4", selection(tmp_path, "fig4", run))
     assert "BM3D" not in {row["curve"] for row in rows(page)}
 
 
@@ -149,7 +149,7 @@ def test_inpainting_has_the_scores_in_float(figures: dict[str, list[Selection]])
 
 def test_a_hole_is_what_the_mask_says_not_what_is_black(tmp_path: Path) -> None:
     run = make_run(tmp_path, "black", measurement=np.zeros_like(CLEAN), known=KNOWN)
-    shown = part_of("figure_fig6", "with_hole")(run)
+    shown = part_of("figures/fig6", "with_hole")(run)
     assert (shown[:, KNOWN[0]] == 0).all()
     assert (shown[:, ~KNOWN[0]] > 0.4).all()
 
@@ -167,14 +167,14 @@ def test_runs_that_do_not_make_up_the_figure_are_told_apart(name: str, jobs: int
     for run in runs:
         run.image("flash", 0).unlink()
     with pytest.raises(ValueError, match=wanted):
-        draw(f"figure_{name}", selection(tmp_path, name, *runs))
+        draw(f"figures/{name}", selection(tmp_path, name, *runs))
 
 
 def test_pictures_of_the_first_replica_that_did_not_fail_are_shown(tmp_path: Path) -> None:
     run = make_run(tmp_path, "failed", measurement=NOISY, failed=[0])
     for path in (run.folder / "images").glob("*-replica0.png"):
         path.unlink()
-    assert draw("figure_fig4", selection(tmp_path, "fig4", run)).runs == [run]
+    assert draw("figures/fig4", selection(tmp_path, "fig4", run)).runs == [run]
 
 
 @pytest.mark.parametrize("name", ["fig2", "fig3", "fig4", "fig5", "fig6", "fig7_text", "fig7_missing", "fig10"])

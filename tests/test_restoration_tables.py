@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from studio import draw, files, make_run, part_of, rows, selection
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.data.reading import read_image
@@ -44,16 +44,16 @@ def made_up(results: Path, name: str, image: str, task: dict[str, Any], width: i
     )
 
 
-def page(table: str, results: Path, *fits: Run, pixels: tuple[Run, ...] = (), scale: str = "laptop") -> Page:
+def page(table: str, results: Path, *fits: Run, pixels: tuple[Run, ...] = (), scale: str = "laptop") -> Artifact:
     of = (selection(results, f"{kind}_{table}", *runs, scale=scale) for kind, runs in enumerated(fits, pixels))
-    return draw(f"table_{table}", *of)
+    return draw(f"tables/{table}", *of)
 
 
 def enumerated(fits: tuple[Run, ...], pixels: tuple[Run, ...]) -> list[tuple[str, tuple[Run, ...]]]:
     return [("table", fits), ("pixels", pixels)]
 
 
-def found(page: Page, image: str, setting: str) -> dict[str, str]:
+def found(page: Artifact, image: str, setting: str) -> dict[str, str]:
     (row,) = [row for row in rows(page) if (row["image"], row["setting"]) == (image, setting)]
     return row
 
@@ -88,7 +88,7 @@ def test_a_row_of_denoising_has_the_scores_in_float(tmp_path: Path) -> None:
     assert agrees(row["ssim"], run.scores("average", "ssim"), 3)
     assert agrees(row["two_replicas"], run.scores("mean_of_2", "psnr"))
     assert agrees(row["noisy"], run.scores("measurement", "psnr")[0])
-    for name in set(part_of("table_denoising", "METHODS")) & set(classical.DENOISERS):
+    for name in set(part_of("tables/denoising", "METHODS")) & set(classical.DENOISERS):
         assert agrees(row[name], psnr(classical.DENOISERS[name](noisy, 25.0), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr"))
     assert (row["seeds"], row["iterations"], row["device"], row["minutes"]) == ("3", "120", "cpu", "1.5")
@@ -139,9 +139,9 @@ def test_rows_that_wait_are_there_and_say_so(table: str, tmp_path: Path) -> None
         assert {row[name] for name in ("difference", "seeds", "iterations", "spread", "minutes")} == {"-"}
         assert float(row["published"]) > 0
     waiting = sum("mean" not in row["image"] for row in found)
-    assert f"{waiting} of {waiting} rows wait" in drawn.note
-    assert f"dip -m experiment=table_{table} scale=paper" in drawn.note
-    assert f"dip -m experiment=pixels_{table} scale=paper" in drawn.note
+    assert f"{waiting} of {waiting} rows wait" in drawn.message
+    assert f"dip -m experiment=table_{table} scale=paper" in drawn.message
+    assert f"dip -m experiment=pixels_{table} scale=paper" in drawn.message
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_at_paper_scale_the_stand_in_has_a_row_once_it_is_run(tmp_path: Path) ->
 
     def stand_in(scale: str) -> list[dict[str, str]]:
         selections = [selection(tmp_path, name, *runs, scale=scale) for name, runs in wanted]
-        return rows(draw("table_denoising", *selections))
+        return rows(draw("tables/denoising", *selections))
 
     wanted: list[tuple[str, tuple[Run, ...]]] = [("table_denoising", ()), ("pixels_denoising", ())]
     wanted += [("fig4_stand_in", (run,))]

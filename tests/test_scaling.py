@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "scaling.md").read_text()
 def test_the_page_has_what_the_records_cost(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for scale in ("laptop", "paper"):
         (tmp_path / scale).symlink_to(ROOT / "results" / scale)
-    part_of("scaling", "main")(["--results", str(tmp_path)])
+    part_of("tools/scaling", "main")(["--results", str(tmp_path)])
     told = [line for line in capfd.readouterr().out.splitlines() if line]
     assert len(told) == 8
     assert set(told) <= set(PAGE.splitlines())
@@ -26,7 +26,7 @@ def test_what_a_run_leaves_is_counted_without_its_checkpoint(tmp_path: Path) -> 
     (tmp_path / "inside").mkdir()
     for name, size in (("checkpoint.pt", 1000), ("a", 30), ("inside/b", 12)):
         (tmp_path / name).write_bytes(bytes(size))
-    assert part_of("scaling", "counted")([tmp_path]) == (42, 2)
+    assert part_of("tools/scaling", "counted")([tmp_path]) == (42, 2)
 
 
 def test_the_search_of_the_page_is_one_that_dip_takes(tmp_path: Path) -> None:

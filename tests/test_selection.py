@@ -112,20 +112,20 @@ def script(name: str, results: Path, *words: str) -> subprocess.CompletedProcess
 
 @pytest.mark.slow
 def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_kept(tmp_path: Path) -> None:
-    answer = script("figure_fig10.py", tmp_path, "optimizer.lr=0.2")
+    answer = script("figures/fig10.py", tmp_path, "optimizer.lr=0.2")
     assert answer.returncode == 2
     assert f"dip -m experiment=fig10 scale=smoke paths.results={tmp_path} optimizer.lr=0.2" in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
     assert not (tmp_path / "smoke").exists()
-    assert script("figure_fig10.py", tmp_path, "--if-kept").returncode == 0
+    assert script("figures/fig10.py", tmp_path, "--if-kept").returncode == 0
     (init,) = names("experiment=study_stability", "scale=smoke", "experiment.varies=init", "image=camera")
     make_run(tmp_path, init, experiment={"name": "study_stability", "varies": "init"})
-    assert script("figure_stability.py", tmp_path, "--if-kept").returncode == 0, "too few runs, and no page yet"
-    assert script("figure_stability.py", tmp_path).returncode == 2
+    assert script("studies/stability.py", tmp_path, "--if-kept").returncode == 0, "too few runs, and no page yet"
+    assert script("studies/stability.py", tmp_path).returncode == 2
     committed = tmp_path / "smoke" / "figures" / "fig10.csv"
     committed.parent.mkdir(parents=True)
     committed.touch()
-    assert script("figure_fig10.py", tmp_path, "--if-kept", "--records").returncode == 2
+    assert script("figures/fig10.py", tmp_path, "--if-kept", "--records").returncode == 2
     assert committed.exists()
 
 
@@ -133,7 +133,7 @@ def test_a_script_without_its_runs_names_the_command_or_passes_where_nothing_is_
 def test_a_script_is_told_its_scale_and_results_by_options_alone(
     word: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["figure_fig10.py", word])
+    monkeypatch.setattr(sys, "argv", ["figures/fig10.py", word])
     with pytest.raises(SystemExit) as ended:
         command_line("Draws.")
     assert ended.value.code == 2
@@ -143,7 +143,7 @@ def test_a_script_is_told_its_scale_and_results_by_options_alone(
 def test_a_script_draws_what_its_experiment_is(tmp_path: Path) -> None:
     (name,) = names("experiment=fig10", "scale=smoke")
     make_run(tmp_path, name)
-    answer = script("figure_fig10.py", tmp_path)
+    answer = script("figures/fig10.py", tmp_path)
     assert answer.returncode == 0, answer.stderr
     drawn = {path.name for path in (tmp_path / "reproduced" / "smoke" / "figures").iterdir()}
     assert drawn == {f"fig10.{ending}" for ending in ("png", "pdf", "csv", "json")}

@@ -10,7 +10,7 @@ from studio import CLEAN, draw, make_run, part_of, rows, selection
 from test_studies import SEEDS, Peaks, line_of
 
 from dip_experiments.analysis.confidence import Interval
-from dip_experiments.analysis.deviations import Spread, spread
+from dip_experiments.analysis.deviations import Spread, pooled_spread
 from dip_experiments.store import Run
 
 
@@ -26,7 +26,7 @@ def test_the_mean_of_so_many_replicas_is_expected_over_all_choices_of_them(tmp_p
         "psnr_mean": np.array([[psnr(images.mean(0))] * 5] * 4),
     }
     run = make_run(tmp_path, "means", seeds=(0, 1, 2, 3), curves=curves)
-    mean_error = part_of("table_stability", "mean_error")
+    mean_error = part_of("studies/stability", "ensemble_error")
     for count in (1, 2, 3, 4):
         some = [
             np.square(images[list(pick)].mean(0) - CLEAN).mean() for pick in itertools.combinations(range(4), count)
@@ -35,9 +35,9 @@ def test_the_mean_of_so_many_replicas_is_expected_over_all_choices_of_them(tmp_p
 
 
 def test_the_plateau_is_as_long_as_the_curve_is_near_its_best() -> None:
-    curve = part_of("table_stability", "Curve")
+    curve = part_of("studies/stability", "Curve")
     values = -np.abs(np.linspace(-8, 8, 201))[None]  # within 0.2 of the best at 5 of 201 points
-    assert part_of("table_stability", "plateau")(curve(np.arange(1, 202), values)).tolist() == [5.0]
+    assert part_of("studies/stability", "plateau")(curve(np.arange(1, 202), values)).tolist() == [5.0]
 
 
 def test_intervals_of_deviations_cover_what_they_are_of_also_where_pictures_differ() -> None:
@@ -46,7 +46,9 @@ def test_intervals_of_deviations_cover_what_they_are_of_also_where_pictures_diff
         covered = np.zeros(2)
         for _ in range(400):
             ours, null = (
-                spread({str(p): [numbers.normal(5, part * sizes[p], 4) for _ in range(3)] for p in range(pictures)})
+                pooled_spread(
+                    {str(p): [numbers.normal(5, part * sizes[p], 4) for _ in range(3)] for p in range(pictures)}
+                )
                 for part in (1.0, 0.6)
             )
             true = np.mean(np.square(sizes)) ** 0.5
@@ -57,7 +59,7 @@ def test_intervals_of_deviations_cover_what_they_are_of_also_where_pictures_diff
 
 def test_a_deviation_is_within_draws_and_what_rounding_makes_of_it_is_taken_off_in_squares() -> None:
     groups = {"a": [np.array([1.0, 3.0]), np.array([11.0, 13.0])], "b": [np.array([5.0, 5.0])]}
-    found = spread(groups)
+    found = pooled_spread(groups)
     assert found.deviation.value == pytest.approx(1.0)  # variance 2 in a, however far apart its draws are, and 0 in b
     five, three = (Spread(Interval(size**2, 0.5 * size**2, 2 * size**2), 9.0) for size in (5.0, 3.0))
     left = five.beyond(three)
@@ -65,8 +67,8 @@ def test_a_deviation_is_within_draws_and_what_rounding_makes_of_it_is_taken_off_
     assert left.low == pytest.approx((16 - np.hypot(12.5, 9)) ** 0.5)
     assert left.high == pytest.approx((16 + np.hypot(25, 4.5)) ** 0.5)
     assert (three.beyond(five).value, three.beyond(five).low) == (0.0, 0.0)
-    assert np.isnan(spread({"a": []}).deviation.value)
-    assert spread({"a": [np.array([1.0, 1.0])]}).deviation == Interval(0.0, 0.0, 0.0)
+    assert np.isnan(pooled_spread({"a": []}).deviation.value)
+    assert pooled_spread({"a": [np.array([1.0, 1.0])]}).deviation == Interval(0.0, 0.0, 0.0)
 
 
 def varied(folder: Path, source: str, image: str, number: int, peaks: Peaks) -> Run:
@@ -89,7 +91,9 @@ def test_the_stability_table_sets_each_source_against_rounding_alone(tmp_path: P
     ]
     waiting = {"experiment": {"name": "study_stability", "varies": "task", "draw": 0}}
     nothing = selection(tmp_path, "study_stopping"), selection(tmp_path, "study_noises")
-    page = draw("table_stability", *nothing, selection(tmp_path, "study_stability", *runs, waiting))
+    page = draw(
+        "studies/stability", *nothing, selection(tmp_path, "study_stability", *runs, waiting), name="draw_table"
+    )
     assert line_of(page, "rounding alone")[1:5] == ["2 pictures", "30.50", "0.30 (0.18 to 0.86)", "-"]
     assert line_of(page, "initial weights")[4].startswith("0.40 (0.00 to 1.4")
     assert line_of(page, "latent z")[4].startswith("0.00 (0.00 to 0.")

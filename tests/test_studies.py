@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from studio import CLEAN, draw, files, make_run, rows, selection
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.store import Run, Store, write_image, write_json
 
 SEEDS = (3, 4)
@@ -59,11 +59,16 @@ def fitted(
     )  # fmt: skip
 
 
-def stopping_page(folder: Path, *runs: Run) -> Page:
-    return draw("table_stopping", selection(folder, "study_stopping", *runs), selection(folder, "study_noises"))
+def stopping_page(folder: Path, *runs: Run) -> Artifact:
+    return draw(
+        "studies/stopping",
+        selection(folder, "study_stopping", *runs),
+        selection(folder, "study_noises"),
+        name="draw_table",
+    )
 
 
-def line_of(page: Page, *first: str) -> list[str]:
+def line_of(page: Artifact, *first: str) -> list[str]:
     """The cells of a table's line that begins with these."""
     lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in str(page.shown).splitlines() if "|" in line)
     (found,) = (line for line in lines if line[: len(first)] == list(first))
@@ -161,10 +166,10 @@ def test_the_split_chooses_by_its_estimate_and_the_oracle_by_the_clean_picture(t
         chosen(tmp_path, "low_rate", 0.001, 29.5),
         chosen(tmp_path, "half_width", 0.002, 29.75),
     ]
-    (row,) = rows(draw("table_selection", selection(tmp_path, "study_selection", *runs)))
+    (row,) = rows(draw("studies/selection", selection(tmp_path, "study_selection", *runs)))
     assert (row["default"], row["chosen"], row["best"], row["loss"]) == ("29.00", "low_rate", "half_width", "0.25")
     waiting = {"experiment": {"name": "study_selection", "setting": "high_rate", "draw": 0}}
-    (row,) = rows(draw("table_selection", selection(tmp_path, "study_selection", *runs, waiting)))
+    (row,) = rows(draw("studies/selection", selection(tmp_path, "study_selection", *runs, waiting)))
     assert (row["default"], row["fits"]) == ("not run", "3 of 4")
 
 
@@ -173,7 +178,7 @@ def test_what_the_choice_loses_is_set_against_one_setting_for_all_pictures_by_dr
     for image, number, best in (("coffee", 0, 30.0), ("coffee", 1, 32.0), ("camera", 0, 31.0)):
         runs.append(chosen(tmp_path, "default", 0.1, best - 0.1 * (number + 1), image, number))
         runs.append(chosen(tmp_path, "low_rate", 0.2 if image == "coffee" else 0.0, best, image, number))
-    page = draw("table_selection", selection(tmp_path, "study_selection", *runs))
+    page = draw("studies/selection", selection(tmp_path, "study_selection", *runs))
     assert [row["loss"] for row in rows(page)] == ["0.10", "0.20", "0.00"]
     half = stats.t.ppf(0.975, 1) * 0.15 / 2
     lost = (
@@ -200,7 +205,7 @@ def test_denoisers_are_compared_on_all_pictures_and_only_then_with_bm3d(tmp_path
     runs = [restored(tmp_path, "one", "cset9/f16", 30.0), restored(tmp_path, "three", "cset9/lena", 31.0)]
     none = selection(tmp_path, "denoisers_decoder")
     uniform = selection(tmp_path, "denoisers", *(restored(tmp_path, name, name, 30.2) for name in ("u", "v")))
-    table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs), uniform, none))
+    table = rows(draw("tables/denoisers", selection(tmp_path, "denoisers", *runs), uniform, none))
     found = {row["method"]: row for row in table if row["sigma"] == "25"}
     assert (found["DIP, mixed"]["psnr"], found["DIP"]["psnr"], found["DIP, one replica"]["psnr"]) == (
         "30.50", "30.00", "29.50",
@@ -214,14 +219,14 @@ def test_denoisers_are_compared_on_all_pictures_and_only_then_with_bm3d(tmp_path
         gap = float(found["DIP, mixed"]["psnr"]) - float(found["BM3D"]["psnr"])
         assert float(found["DIP, mixed"]["psnr_gap"]) == pytest.approx(gap, abs=0.011)
         waiting = {"experiment": {"name": "denoisers", "noise": "authors25"}, "image": {"name": "cset9/house"}}
-        table = rows(draw("table_denoisers", selection(tmp_path, "denoisers", *runs, waiting), none, none))
+        table = rows(draw("tables/denoisers", selection(tmp_path, "denoisers", *runs, waiting), none, none))
         assert {row["psnr_gap"] for row in table} == {"-"}
 
 
 def test_a_restored_picture_stands_beside_the_noisy_one_and_other_methods(tmp_path: Path) -> None:
     run = restored(tmp_path, "one", "cset9/f16", 30.0)
     write_image(run.image("stop-split-mixed", 0), CLEAN)
-    page = draw("figure_restored", selection(tmp_path, "restored", run))
+    page = draw("figures/restored", selection(tmp_path, "restored", run))
     found = {row["picture"]: row["psnr_mean"] for row in rows(page)}
     assert found["restore_noisy"] == "30"
     assert float(found["NLM"]) > float(found["noisy"]) + 3

@@ -1,21 +1,18 @@
 """The tables of speed follow from the stored runs by arithmetic that is checked here; every table can be read."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy import stats
-from studio import SCRIPTS, draw, make_bare_run, make_run, part_of, rows, selection
+from studio import draw, drawings, make_bare_run, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
-OF_ONE_SELECTION = ("table_precision", "table_impedance", "table_selection", "table_ablation_impedance")
-THREE = ("table_denoisers", "table_trajectory", "table_stability")
-STUDIES = (
-    "table_stopping", "table_selection", "table_stability", "table_denoisers", "table_ablation_denoising",
-    "table_ablation_impedance", "table_trajectory",
-)  # fmt: skip
+TABLES = [(script, name) for script, place, name in drawings() if place.startswith("tables/")]
+OF_STUDIES = ("studies/", "tables/denoisers")
 """What they draw of runs is in test_studies and test_stability."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
@@ -34,7 +31,7 @@ def peaked(results: Path, name: str, peaks: list[float], at: list[int] = [80, 90
 def test_precisions_are_compared_seed_by_seed_with_float32(tmp_path: Path) -> None:
     plain = peaked(tmp_path, "a", [27.0, 28.0])
     lower = peaked(tmp_path, "b", [27.1, 27.8], precision="bf16")
-    first, second = rows(draw("table_precision", selection(tmp_path, "precision", plain, lower), name="draw_quality"))
+    first, second = rows(draw("tables/precision", selection(tmp_path, "precision", plain, lower), name="draw_quality"))
     assert (first["average_minus_float32"], first["seconds_per_iteration"]) == ("+0.000", "0.5000")
     assert (second["average_minus_float32"], second["worst_seed"]) == ("-0.050", "-0.200")
     assert (second["peak_psnr_average"], second["peak_psnr_output"]) == ("27.45", "26.45")
@@ -47,7 +44,7 @@ def test_the_effect_of_precision_is_judged_over_pictures(tmp_path: Path) -> None
         peaked(tmp_path, f"bf16 {n}", peaks, image=image, precision="bf16")
         for n, (image, peaks) in enumerate(zip(pictures, ([27.1, 27.8], [27.3, 28.2]), strict=True))
     ]
-    page = draw("table_precision", selection(tmp_path, "precision", *plain, *lower), name="draw_quality")
+    page = draw("tables/precision", selection(tmp_path, "precision", *plain, *lower), name="draw_quality")
     half = stats.t.ppf(0.975, 1) * 0.15  # of -0.05 and +0.25
     interval = f"+0.10 dB ({0.1 - half:.2f} to +{0.1 + half:.2f}, 2 pictures)"
     words = f"bf16 less float32, mean over the pictures with its 95 % interval: {interval}."
@@ -56,9 +53,9 @@ def test_the_effect_of_precision_is_judged_over_pictures(tmp_path: Path) -> None
 
 def test_a_machine_without_bfloat16_leaves_rows_that_say_so(tmp_path: Path) -> None:
     plain = peaked(tmp_path, "a", [27.0, 28.0])
-    page = draw("table_precision", selection(tmp_path, "precision", plain, {"precision": "bf16"}), name="draw_quality")
+    page = draw("tables/precision", selection(tmp_path, "precision", plain, {"precision": "bf16"}), name="draw_quality")
     assert [row["seeds"] for row in rows(page)] == ["2", "not run"]
-    assert "1 of 2 runs of precision" in page.note
+    assert "1 of 2 runs of precision" in page.message
 
 
 def test_impedance_is_compared_within_each_precision(tmp_path: Path) -> None:
@@ -67,7 +64,7 @@ def test_impedance_is_compared_within_each_precision(tmp_path: Path) -> None:
         for precision, slower in (("float32", 0), ("bf16", 10))
         for target, n in (("natural", 10), ("noisy", 30 + slower))
     ]
-    page = draw("table_precision", selection(tmp_path, "precision_fig2", *runs), name="draw_impedance")
+    page = draw("tables/precision", selection(tmp_path, "precision_fig2", *runs), name="draw_impedance")
     assert [row["ratio"] for row in rows(page)] == ["1.00", "2.00", "1.00", "2.50"]
 
 
@@ -82,7 +79,7 @@ def test_ways_to_fewer_iterations_are_timed_until_their_peak(tmp_path: Path) -> 
         tmp_path, "d", [27.5, 28.0], [60, 68], architecture={**paper.settings["architecture"], "gamma": "uniform"}
     )
     asked = ("precision", paper), ("precision", uniform), ("acceleration", *others)
-    page = draw("table_acceleration", *(selection(tmp_path, *one) for one in asked))
+    page = draw("tables/acceleration", *(selection(tmp_path, *one) for one in asked))
     columns = ("settings", "minus_paper", "seconds", "times_fewer_iterations")
     assert [tuple(row[name] for name in columns) for row in rows(page)] == [
         ("paper", "+0.00", "40", "1.00"),
@@ -97,7 +94,7 @@ def test_ways_to_fewer_iterations_are_timed_until_their_peak(tmp_path: Path) -> 
 
 
 def test_a_denoiser_is_compared_with_bm3d_picture_by_picture() -> None:
-    row = part_of("table_denoisers", "Row")
+    row = part_of("tables/denoisers", "Row")
     ours, bm3d = (
         row(title, "no", 2, {name: (psnr, 0.9, 5.0, None) for name, psnr in found.items()})
         for title, found in (("DIP", {"a": 30.0, "b": 31.0}), ("BM3D", {"b": 30.5, "a": 30.4}))
@@ -116,31 +113,30 @@ def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Pa
     summary = {**plain.summary, "oracle_peak": {"psnr_average": [None, 29.0], "psnr_reference": [None, 27.0]}}
     summary |= {"failed": [{"replica": 0, "seed": 0, "iteration": 3}], "lost_iterations": [100, 50]}
     lower = make_run(tmp_path, "b", seeds=[0, 1], summary=summary, precision="bf16")
-    page = draw("table_precision", selection(tmp_path, "precision", plain, lower), name="draw_quality")
+    page = draw("tables/precision", selection(tmp_path, "precision", plain, lower), name="draw_quality")
     row = rows(page)[1]
     assert (row["seeds"], row["average_minus_float32"], row["peak_psnr_average"]) == ("1 (1 failed)", "+1.000", "29.00")
     assert "Iterations lost to the guard: 150 of 480." in " ".join(str(page.shown).split())
 
 
 @pytest.mark.parametrize(
-    ("script", "ran"),
+    ("script", "name", "ran"),
     [
-        (path.stem, ran)
-        for path in sorted({*SCRIPTS.glob("table_*.py")} - {SCRIPTS / "table_fidelity.py"})
+        (*table, ran)
+        for table in TABLES
         for ran in (False, True)
-        if not (ran and path.stem in STUDIES)
+        if table[0] != "tables/fidelity" and not (ran and table[0].startswith(OF_STUDIES))
     ],
 )
-def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, ran: bool, tmp_path: Path) -> None:
-    for name in ("draw_quality", "draw_impedance") if script == "table_precision" else ("draw",):
-        job: Any = peaked(tmp_path, "a", [27.0, 28.0]) if ran and script in OF_ONE_SELECTION else {}
-        asked = 1 if script in OF_ONE_SELECTION else 3 if script in THREE else 2
-        page = draw(script, *(selection(tmp_path, "any", *([job] if ran else [])) for _ in range(asked)), name=name)
-        lines = [line for line in str(page.shown).splitlines() if line.startswith("|")]
-        assert lines or not page.numbers
-        assert {len(line.split("|")) - 2 for line in lines} <= set(range(1, MOST_COLUMNS + 1))
-        assert max(len(line) for line in str(page.shown).splitlines()[1:]) <= 120
-        assert all(len(line) <= WIDEST for line in lines)
+def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, name: str, ran: bool, tmp_path: Path) -> None:
+    given = [one for one in signature(part_of(script, name)).parameters.values() if one.default is one.empty]
+    job: Any = peaked(tmp_path, "a", [27.0, 28.0]) if ran and len(given) == 1 else {}
+    page = draw(script, *(selection(tmp_path, "any", *([job] if ran else [])) for _ in given), name=name)
+    lines = [line for line in str(page.shown).splitlines() if line.startswith("|")]
+    assert lines or not page.numbers
+    assert {len(line.split("|")) - 2 for line in lines} <= set(range(1, MOST_COLUMNS + 1))
+    assert max(len(line) for line in str(page.shown).splitlines()[1:]) <= 120
+    assert all(len(line) <= WIDEST for line in lines)
 
 
 def test_numbers_stand_right_and_words_left() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from studio import draw, make_run, part_of, rows, selection
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.published import code_curves, trajectory
 from dip_experiments.store import Job, Run, Selection, Store
 from dip_experiments.store.files import write_json
@@ -40,8 +40,10 @@ def nothing(results: Path) -> Selection:
     return selection(results, "trajectory")
 
 
-def table(results: Path, grid: Selection, *by_seed: Run | dict[str, Any]) -> Page:
-    return draw("table_trajectory", grid, selection(results, "trajectory", *by_seed), nothing(results))
+def table(results: Path, grid: Selection, *by_seed: Run | dict[str, Any]) -> Artifact:
+    return draw(
+        "studies/trajectory", grid, selection(results, "trajectory", *by_seed), nothing(results), name="draw_table"
+    )
 
 
 def test_the_table_has_our_curves_and_the_authors_code_at_the_same_iterations(tmp_path: Path) -> None:
@@ -75,7 +77,9 @@ def test_at_the_papers_size_the_authors_pictures_stand_beside_ours(tmp_path: Pat
 
 
 def test_the_figure_has_every_setting_and_the_authors_curve(tmp_path: Path) -> None:
-    page = draw("figure_trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701), nothing(tmp_path))
+    page = draw(
+        "studies/trajectory", fitted(tmp_path, "gamma_one", "laptop", 301, 701), nothing(tmp_path), name="draw_figure"
+    )
     drawn = {row["curve"] for row in rows(page)}
     assert drawn == {"cset9/f16, the authors' code", "cset9/f16, gamma one (today)"}
 
@@ -93,7 +97,7 @@ def test_a_run_of_another_experiment_stands_under_what_the_job_asks(tmp_path: Pa
     write_json(run.folder / "settings.json", run.settings | {"experiment": {"name": "fig4"}})
     jobs = dataclasses.replace(selected, jobs=(Job(asked, run),))
     assert rows(table(tmp_path, jobs))[0]["setting"] == "uniform"
-    drawn = {row["curve"] for row in rows(draw("figure_trajectory", jobs, nothing(tmp_path)))}
+    drawn = {row["curve"] for row in rows(draw("studies/trajectory", jobs, nothing(tmp_path), name="draw_figure"))}
     assert "cset9/f16, gamma uniform" in drawn
 
 
@@ -111,9 +115,9 @@ def test_runs_of_one_seed_each_are_together_the_job_of_all(tmp_path: Path) -> No
     said = {"seeds": "3", "seconds_per_iteration_and_seed": "0.030"}  # all take 90 s
     assert ours | drawn | said == at_once
     assert (ours["seeds"], ours["seconds_per_iteration_and_seed"]) == ("1 + 1 + 1", "0.090")
-    assert (page.note, page.runs) == ("", apart)
-    figure = draw("figure_trajectory", grid, selection(tmp_path, "trajectory", *apart))
-    same = draw("figure_trajectory", selection(tmp_path, "trajectory", other), nothing(tmp_path))
+    assert (page.message, page.runs) == ("", apart)
+    figure = draw("studies/trajectory", grid, selection(tmp_path, "trajectory", *apart), name="draw_figure")
+    same = draw("studies/trajectory", selection(tmp_path, "trajectory", other), nothing(tmp_path), name="draw_figure")
     assert rows(figure) == rows(same)
 
 
@@ -121,9 +125,9 @@ def test_seeds_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
     grid, first = asked(tmp_path), fit(tmp_path, "gamma_one", [301, 701], [0])
     page = table(tmp_path, grid, first, first.settings | {"seed": 1}, first.settings | {"seed": 2})
     assert rows(page)[0]["setting"] == "one (today), 1 seed"
-    assert page.note.startswith("2 of 3 runs of trajectory")
-    assert page.note.endswith("image=cset9/f16 experiment.setting=gamma_one precision=float32")
-    assert table(tmp_path, grid, first.settings).note.startswith("1 of 1 runs of trajectory")
+    assert page.message.startswith("2 of 3 runs of trajectory")
+    assert page.message.endswith("image=cset9/f16 experiment.setting=gamma_one precision=float32")
+    assert table(tmp_path, grid, first.settings).message.startswith("1 of 1 runs of trajectory")
 
 
 def test_a_seed_of_other_settings_is_no_part_of_a_job(tmp_path: Path) -> None:
@@ -138,11 +142,17 @@ def test_where_both_precisions_are_asked_for_each_has_a_row(tmp_path: Path) -> N
     lower = Store(tmp_path).run(run.name)
     plain = run.settings  # float32
     grid = dataclasses.replace(selection(tmp_path, "trajectory"), jobs=(Job(plain, lower),))
-    page = draw("table_trajectory", grid, nothing(tmp_path), selection(tmp_path, "trajectory", plain, lower))
+    page = draw(
+        "studies/trajectory",
+        grid,
+        nothing(tmp_path),
+        selection(tmp_path, "trajectory", plain, lower),
+        name="draw_table",
+    )
     assert [(row["setting"], row["seeds"]) for row in rows(page)[:-1]] == [("uniform", "-"), ("uniform, bf16", "2")]
 
 
-@pytest.mark.parametrize("setting", part_of("trajectory", "WORDS"))
+@pytest.mark.parametrize("setting", part_of("studies/trajectory", "LABELS"))
 def test_the_longest_name_of_a_row_fits_the_page(setting: str, tmp_path: Path) -> None:
     first = fit(tmp_path, setting, [301, 701], range(2))
     words = {**first.settings, "replicas": 3}
@@ -150,12 +160,18 @@ def test_the_longest_name_of_a_row_fits_the_page(setting: str, tmp_path: Path) -
     store = Store(tmp_path)
     one = Job({**words, "replicas": 1, "precision": "bf16"}, store.run(first.name))
     by_seed = dataclasses.replace(nothing(tmp_path), jobs=(one,))
-    page = draw("table_trajectory", selection(tmp_path, "trajectory", words, scale="paper"), by_seed, nothing(tmp_path))
+    page = draw(
+        "studies/trajectory",
+        selection(tmp_path, "trajectory", words, scale="paper"),
+        by_seed,
+        nothing(tmp_path),
+        name="draw_table",
+    )
     assert rows(page)[0]["setting"].endswith(", bf16, 2 seeds")
     assert f"| {rows(page)[0]['setting']} |" in str(page.shown)
 
 
-def in_two_precisions(results: Path, lower: Sequence[int], plain: Sequence[int], asked: Sequence[str]) -> Page:
+def in_two_precisions(results: Path, lower: Sequence[int], plain: Sequence[int], asked: Sequence[str]) -> Artifact:
     """The table at scale paper where some seeds of three are fitted in bf16 and some in float32, one by one."""
     runs = {seed: fit(results, "gamma_one", [301, 701], [seed]) for seed in {*lower, *plain}}
     words = {**next(iter(runs.values())).settings, "precision": "float32", "replicas": 1}
@@ -173,7 +189,7 @@ def in_two_precisions(results: Path, lower: Sequence[int], plain: Sequence[int],
         results, "trajectory", *({**words, "replicas": 3, "precision": one} for one in asked), scale="paper"
     )
     alone, both = (grid, empty) if len(asked) == 1 else (empty, grid)
-    return draw("table_trajectory", alone, by_seed, both)
+    return draw("studies/trajectory", alone, by_seed, both, name="draw_table")
 
 
 @pytest.mark.parametrize(
@@ -191,9 +207,9 @@ def test_a_row_is_of_seeds_in_one_precision(
     page = in_two_precisions(tmp_path, lower, plain, ["float32"])
     assert [row["setting"] for row in rows(page)[:-1]] == settings
     if waiting:
-        assert page.note.endswith(f"image=cset9/f16 experiment.setting=gamma_one precision={waiting}")
+        assert page.message.endswith(f"image=cset9/f16 experiment.setting=gamma_one precision={waiting}")
     else:
-        assert page.note == ""
+        assert page.message == ""
 
 
 def test_where_both_precisions_are_asked_for_no_seed_stands_in_for_one_of_the_other(tmp_path: Path) -> None:

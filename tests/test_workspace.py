@@ -42,7 +42,7 @@ def offline_runs(folder: Path) -> list[Path]:
 
 def spec(seeds: list[int]) -> dict[str, Any]:
     """What would be sent to W&B."""
-    made = part_of("dashboard", "workspace")("nobody", seeds)
+    made = part_of("tools/dashboard", "workspace")("nobody", seeds)
     return json.loads(made._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))["section"]
 
 
@@ -150,11 +150,11 @@ def test_the_workspace_is_pushed_with_an_account_and_checked_without_one(
     monkeypatch.setattr(Workspace, "save", lambda made: asked.append(made) or SimpleNamespace(url="its address"))
     monkeypatch.setattr(wandb, "Api", lambda: SimpleNamespace(default_entity="somebody"))
     monkeypatch.setattr(wandb, "api", SimpleNamespace(api_key=None))
-    part_of("dashboard", "main")(["--results", str(whole / "results")])
+    part_of("tools/dashboard", "main")(["--results", str(whole / "results")])
     assert asked == [["-m", "wandb", "leet", str(whole / "results" / "wandb")]]
     assert capfd.readouterr().out.startswith("14 panels checked; ")
     monkeypatch.setattr(wandb, "api", SimpleNamespace(api_key="a key"))
-    part_of("dashboard", "main")(["--results", str(whole / "results")])
+    part_of("tools/dashboard", "main")(["--results", str(whole / "results")])
     assert asked[1].entity == "somebody"
     assert asked[1].sections[3].panels[0].media_keys == ["output/seed0", "output/seed1"]
     assert len(asked) == 2

@@ -1,4 +1,4 @@
-"""A figure or a table as it lies in results: what it shows, the numbers behind it, the runs that it was made of."""
+"""Figures and tables as files in the results folder, with their numbers and the runs that they are made of."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,27 +9,34 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from dip_experiments.analysis.independence import count_independent
-from dip_experiments.analysis.labels import OF_A_MACHINE, lost_iterations
+from dip_experiments.analysis.labels import MACHINE_SETTINGS, lost_iterations
 from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
-"""By ending: what would differ from day to day."""
+"""Metadata, by ending, that would differ from day to day."""
 ENDINGS = ("csv", "json", "md", *METADATA)
 
 
 @dataclass(frozen=True)
-class Page:
-    """`shown`: a figure, or a table in Markdown. `numbers`: column -> one entry per row. `note`: for the terminal."""
+class Artifact:
+    """A figure or table and where it comes from.
+
+    Args:
+        shown: The figure, or the table in Markdown.
+        numbers: One entry per row for each column of the CSV.
+        runs: Those that it is made of.
+        message: A line for the terminal.
+    """
 
     shown: Figure | str
     numbers: Mapping[str, Sequence[Any]]
     runs: Sequence[Run]
-    note: str = ""
+    message: str = ""
 
     def write(self, path: Path, request: str = "") -> None:
         """Write `path` with the endings .csv, .json and .png, .pdf or .md; the same runs give the same bytes.
 
-        `request`: in what the page differs from its experiment's own; it is said above figure or table.
+        `request`: overrides by which it differs from its experiment's own; they stand above figure or table.
         """
         write_columns(path.with_suffix(".csv"), self.numbers)
         write_json(path.with_suffix(".json"), ({"request": request} if request else {}) | sources(self.runs))
@@ -45,17 +52,17 @@ class Page:
 
     @staticmethod
     def remove(path: Path) -> None:
-        """Remove the files of an earlier page."""
+        """Remove the files of an earlier artifact."""
         for ending in ENDINGS:
             path.with_suffix(f".{ending}").unlink(missing_ok=True)
 
-    def seen(self, path: Path) -> Path:
+    def main_file(self, path: Path) -> Path:
         """Return which of the files that were written is the one to look at."""
         return path.with_suffix(".md" if isinstance(self.shown, str) else ".png")
 
 
 def sources(runs: Sequence[Run]) -> dict[str, Any]:
-    """Settings, provenance and time of a page's runs, how much of them is independent, and what the guard did."""
+    """Return settings, provenance and time of the runs, how many are independent, and what the guard did."""
     minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
     return {
         "minutes_of_fitting": round(minutes, 2),
@@ -66,10 +73,10 @@ def sources(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def source(run: Run) -> dict[str, Any]:
-    """One run of a page."""
+    """Return the entry of one run."""
     return {
         "run": run.name,
-        "settings": {key: value for key, value in run.settings.items() if key not in OF_A_MACHINE},
+        "settings": {key: value for key, value in run.settings.items() if key not in MACHINE_SETTINGS},
         "provenance": without(run.provenance, "command"),
         "wall_seconds": run.summary["wall_seconds"],
         "guard": run.summary["guard"],
@@ -79,7 +86,7 @@ def source(run: Run) -> dict[str, Any]:
 
 
 def without(value: Any, name: str) -> Any:
-    """Nested words without those of one name, at whatever depth: a command has the paths of its machine."""
+    """Return nested settings without the keys of one name, at any depth: a command has the paths of its machine."""
     if isinstance(value, dict):
         return {key: without(item, name) for key, item in value.items() if key != name}
     return [without(item, name) for item in value] if isinstance(value, list) else value

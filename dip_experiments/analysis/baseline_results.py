@@ -1,4 +1,4 @@
-"""What other methods make of what a network saw: computed once in float, then found by method and measurement."""
+"""Results of baselines on the measurements of runs: computed once in float, then looked up."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.analysis.panels import Panel
-from dip_experiments.analysis.run_data import stored
+from dip_experiments.analysis.run_data import load_image
 from dip_experiments.baselines.classical import (
     CHOICES,
     DENOISERS,
@@ -25,24 +25,24 @@ from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.store import Baselines, Run, version
 
 T = TypeVar("T")
-Seen = Callable[[Run], dict[str, NDArray[Any]]]
+Inputs = Callable[[Run], dict[str, NDArray[Any]]]
 SIGMA = 25.0
 """Grey levels of 255, of the authors' noisy pictures `noisy25`."""
 SCORES = ("psnr", "ssim", "seconds")
-"""What older numbers may lack."""
+"""Entries that older results may lack."""
 ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
 """By scale; about 2000 are its authors'."""
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """A method with all that its result depends on besides the measurement.
 
     `compute`: measurement and known pixels -> picture; None if its library is not installed.
     """
 
     name: str
-    words: Mapping[str, Any]
+    arguments: Mapping[str, Any]
     compute: Callable[[Array, Known | None], Array] | None
 
     @property
@@ -53,32 +53,32 @@ class Rival:
         return ", ".join(parts) if names else None
 
 
-def denoiser(name: str, sigma: float) -> Rival:
-    """A denoiser that is told the noise's standard deviation in grey levels of 255."""
+def denoiser(name: str, sigma: float) -> Baseline:
+    """Return a denoiser that is given the standard deviation of the noise, in grey levels of 255."""
     method = DENOISERS.get(name)
     compute = None if method is None else lambda noisy, known: method(noisy, sigma)
-    return Rival(name, {"sigma": sigma, **CHOICES[name]}, compute)
+    return Baseline(name, {"sigma": sigma, **CHOICES[name]}, compute)
 
 
-def upsampler(name: str, factor: int) -> Rival:
-    """A method that makes pictures `factor` times larger."""
-    return Rival(name, {"factor": factor}, lambda small, known: UPSAMPLERS[name](small, factor))
+def upsampler(name: str, factor: int) -> Baseline:
+    """Return a method that enlarges images by `factor`."""
+    return Baseline(name, {"factor": factor}, lambda small, known: UPSAMPLERS[name](small, factor))
 
 
-def inpainter(name: str) -> Rival:
-    """A method that fills holes."""
+def inpainter(name: str) -> Baseline:
+    """Return a method that fills missing pixels."""
 
     def compute(holes: Array, known: Known | None) -> Array:
         if known is None:
             raise ValueError(f"{name}: the run has stored no mask; make it again with force=true")
         return INPAINTERS[name](holes, known)
 
-    return Rival(f"{name}_known" if name == "nearest" else name, {}, compute)
+    return Baseline(f"{name}_known" if name == "nearest" else name, {}, compute)
 
 
-def task_rivals(words: Mapping[str, Any]) -> list[Rival]:
-    """The methods that figures and tables set beside a run of these words; none where its task has none."""
-    task = words["task"]
+def task_baselines(config: Mapping[str, Any]) -> list[Baseline]:
+    """Return the baselines of a run with these settings; none if its task has none."""
+    task = config["task"]
     match task["name"]:
         case "denoising":
             noise = task["noise"] or {"name": None}
@@ -91,98 +91,111 @@ def task_rivals(words: Mapping[str, Any]) -> list[Rival]:
     return []
 
 
-def computed(
-    rival: Rival, run: Run, kept: Baselines, made_again: Seen, *, shown: bool = False
+def compute_baseline(
+    baseline: Baseline, run: Run, store: Baselines, recompute: Inputs, *, shown: bool = False
 ) -> dict[str, float] | None:
-    """The numbers of a method, with its picture where one is `shown`; None where it is not installed.
+    """Compute a baseline for a run, unless it is stored, with its image if that is `shown`.
 
-    `made_again` gives what a run saw that has stored no arrays, as a record: `measurement`, `reference`, `known`.
+    Args:
+        baseline: The method.
+        run: The run or record whose first measurement it gets.
+        store: The stored results of baselines.
+        recompute: Gives `measurement`, `reference` and `known` of a record, which has no arrays.
+        shown: If its image is stored too.
+
+    Returns:
+        The numbers; None if the method is not installed.
     """
-    _found(kept.picture if shown else kept.find, rival, run, kept, shown, made_again)
-    return rival_numbers(rival, run, kept)
+    _found(store.picture if shown else store.find, baseline, run, store, shown, recompute)
+    return baseline_numbers(baseline, run, store)
 
 
-def rival_numbers(rival: Rival, run: Run, kept: Baselines) -> dict[str, float] | None:
-    """Its `psnr`, and `psnr_y_authors` of an enlarged picture, of what the first seed saw; None if not installed.
+def baseline_numbers(baseline: Baseline, run: Run, store: Baselines) -> dict[str, float] | None:
+    """Return `psnr`, and `psnr_y_authors` of an enlarged image, for the first measurement; None if not installed.
 
-    The reference is the stored picture (8 bit, exact where it was not scaled).
+    The reference is the stored image (8 bit, exact where it was not scaled).
     """
-    return _found(kept.find, rival, run, kept, shown=False)
+    return _found(store.find, baseline, run, store, shown=False)
 
 
-def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Rival:
-    """ZS-N2N, which is told nothing; drawing takes the numbers that are there, as `dip rivals` has computed them."""
-    words = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
-    return Rival("zs_n2n", words, None if method is None else lambda noisy, known: method(noisy, **words))
+def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Baseline:
+    """Return ZS-N2N, which knows nothing of the noise; without `method`, only stored results are looked up."""
+    arguments = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
+    return Baseline("zs_n2n", arguments, None if method is None else lambda noisy, known: method(noisy, **arguments))
 
 
-def rival_scores(rival: Rival, run: Run, kept: Baselines) -> tuple[float, float, float] | None:
-    """PSNR, SSIM and seconds of a method on what the first seed saw; None where it is not installed."""
+def baseline_scores(baseline: Baseline, run: Run, store: Baselines) -> tuple[float, float, float] | None:
+    """Return PSNR, SSIM and seconds of a method for the first measurement; None if it is not installed."""
 
     def look(*key: Any) -> tuple[float, float, float] | None:
-        numbers = kept.find(*key) or {}
+        numbers = store.find(*key) or {}
         return (numbers["psnr"], numbers["ssim"], numbers["seconds"]) if set(SCORES) <= set(numbers) else None
 
-    return _found(look, rival, run, kept, shown=False)
+    return _found(look, baseline, run, store, shown=False)
 
 
-def rival_columns(rivals: Mapping[str, Rival], metric: str, run: Run, kept: Baselines) -> dict[str, Array]:
-    """A metric of several methods, each by its column; those that are not installed are left out."""
-    found = {column: rival_numbers(rival, run, kept) for column, rival in rivals.items()}
+def baseline_columns(baselines: Mapping[str, Baseline], metric: str, run: Run, store: Baselines) -> dict[str, Array]:
+    """Return a metric of several methods by column, without those that are not installed."""
+    found = {column: baseline_numbers(baseline, run, store) for column, baseline in baselines.items()}
     return {column: np.array([numbers[metric]]) for column, numbers in found.items() if numbers}
 
 
-def rival_picture(rival: Rival, run: Run, kept: Baselines) -> NDArray[np.float64] | None:
-    """What it makes of what the first seed saw, as it is stored; None if not installed."""
-    path = _found(kept.picture, rival, run, kept, shown=True)
+def baseline_image(baseline: Baseline, run: Run, store: Baselines) -> NDArray[np.float64] | None:
+    """Return the stored image of a baseline for the first seed's measurement; None if it is not installed."""
+    path = _found(store.picture, baseline, run, store, shown=True)
     return None if path is None else read_image(path)
 
 
-def denoised(run: Run, name: str, title: str, sigma: float, kept: Baselines) -> Panel:
-    """What a denoiser that is told the noise makes of what the first seed saw; how to get one that is not there."""
+def denoiser_panel(run: Run, name: str, title: str, sigma: float, store: Baselines) -> Panel:
+    """Return the panel of a denoiser that knows the noise level, or one with instructions if its result is missing."""
     method = denoiser(name, sigma)
-    picture, numbers = rival_picture(method, run, kept), rival_numbers(method, run, kept)
+    picture, numbers = baseline_image(method, run, store), baseline_numbers(method, run, store)
     if method.compute is None and picture is None:
         return Panel(f"{title} is not\ninstalled:\nmake setup\nEXTRAS={name}", None)
     if picture is None or numbers is None:  # of a record
-        return Panel(f"{title} is not\nthere: dip rivals\n{run.settings['experiment'].get('name')} --records", None)
+        return Panel(f"{title} is not\nthere: dip baselines\n{run.settings['experiment'].get('name')} --records", None)
     return Panel(title, picture, [numbers["psnr"]])
 
 
 def _found(
-    look: Callable[..., T | None], rival: Rival, run: Run, kept: Baselines, shown: bool, made_again: Seen | None = None
+    look: Callable[..., T | None],
+    baseline: Baseline,
+    run: Run,
+    store: Baselines,
+    shown: bool,
+    recompute: Inputs | None = None,
 ) -> T | None:
-    """What `look` finds of the rival's version, computed if it is not there yet; else of whichever version there is."""
-    key = (_seen(run), rival.words)
-    found = look(rival.name, rival.version, *key)
-    if found is None and _compute(rival, run, kept, shown, made_again):
-        found = look(rival.name, rival.version, *key)
-    return found if found is not None else look(rival.name, None, *key)
+    """Return what `look` finds for the current version, computed if it is missing; else for any stored version."""
+    key = (_seen(run), baseline.arguments)
+    found = look(baseline.name, baseline.version, *key)
+    if found is None and _compute(baseline, run, store, shown, recompute):
+        found = look(baseline.name, baseline.version, *key)
+    return found if found is not None else look(baseline.name, None, *key)
 
 
 def _seen(run: Run) -> str:
     return str(run.summary["measurement_sha256"][run.replicas[0]])
 
 
-def _compute(rival: Rival, run: Run, kept: Baselines, shown: bool, made_again: Seen | None) -> bool:
-    """Stores the numbers, and the picture if it is `shown`, where the run has its measurement, which no record has."""
-    if rival.compute is None or rival.version is None:
+def _compute(baseline: Baseline, run: Run, store: Baselines, shown: bool, recompute: Inputs | None) -> bool:
+    """Compute and store a baseline, with its image if `shown`; return if the measurement was available."""
+    if baseline.compute is None or baseline.version is None:
         return False
     first = run.replicas[0]
     if (run.folder / "measurement.npz").exists():
-        arrays, reference = run.measured(), stored(run, "reference")
-    elif made_again:
-        arrays = made_again(run)
+        arrays, reference = run.measured(), load_image(run, "reference")
+    elif recompute:
+        arrays = recompute(run)
         reference = arrays["reference"][first]
     else:
         return False
     measurement = arrays["measurement"][first].astype(np.float64)
     known = np.broadcast_to(arrays["known"][first], measurement.shape) if "known" in arrays else None
     began = time.perf_counter()
-    picture = rival.compute(measurement, known)
+    picture = baseline.compute(measurement, known)
     seconds = time.perf_counter() - began
     numbers = {"psnr": psnr(picture, reference), "ssim": ssim(picture, reference), "seconds": round(seconds, 3)}
-    if "factor" in rival.words:
+    if "factor" in baseline.arguments:
         numbers["psnr_y_authors"] = psnr_y_authors(picture, reference)
-    kept.add(rival.name, rival.version, _seen(run), rival.words, numbers, picture if shown else None)
+    store.add(baseline.name, baseline.version, _seen(run), baseline.arguments, numbers, picture if shown else None)
     return True

@@ -1,4 +1,4 @@
-"""How sure a number is: 95 % intervals of means over pictures and of rank correlations, Holm's correction."""
+"""Confidence intervals of means over images and of rank correlations, p-values, Holm's correction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ DRAWS = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """A number and its 95 % interval; NaN where too few values tell of it."""
+    """A number and its 95 % confidence interval; NaN for too few values."""
 
     value: float
     low: float
     high: float
 
     @property
-    def words(self) -> str:
-        """The interval alone, `-0.31 to -0.05`; `-` where there is none."""
+    def text(self) -> str:
+        """Return the interval alone, `-0.31 to -0.05`; `-` for none."""
         return f"{self.low:+.2f} to {self.high:+.2f}" if np.isfinite(self.low) else "-"
 
     @property
@@ -35,12 +35,12 @@ class Interval:
 
 
 def mean_interval(values: NDArray[np.float64]) -> Interval:
-    """The mean, with Student's interval for values that are independent and normal."""
+    """Return the mean with Student's interval for independent, normal values."""
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return Interval(mean, np.nan, np.nan)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * np.std(values, ddof=1) / count**0.5)
-    return Interval(mean, mean - half, mean + half)
+    low, high = mean + stats.sem(values) * np.array(stats.t.interval(LEVEL, count - 1))
+    return Interval(mean, float(low), float(high))
 
 
 def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> Interval:
@@ -62,7 +62,7 @@ def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -
 def format_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> str:
     """Return the mean over pictures in dB with its interval: `+0.05 dB (-0.13 to +0.23, 3 pictures)`."""
     found, count = picture_interval(values_by_picture), len(values_by_picture)
-    sure = f"{found.words}, {count} pictures" if count > 1 else "1 picture"
+    sure = f"{found.text}, {count} pictures" if count > 1 else "1 picture"
     return f"{found.value:+.2f} dB ({sure})"
 
 
@@ -78,11 +78,9 @@ def picture_p_value(values_by_picture: Mapping[str, Sequence[float] | Array]) ->
         The p-value; NaN with fewer than two pictures, or if all of them are exactly 0.
     """
     means = picture_means(values_by_picture)
-    if means.size < 2:
+    if means.size < 2 or not means.any():
         return np.nan
-    error = means.std(ddof=1) / means.size**0.5
-    with np.errstate(divide="ignore", invalid="ignore"):  # means that are all alike
-        return float(2 * stats.t.sf(abs(means.mean()) / error, means.size - 1))
+    return float(stats.ttest_1samp(means, 0).pvalue) if np.ptp(means) else 0.0
 
 
 def holm(p_values: Sequence[float] | Array) -> Array:
@@ -106,8 +104,8 @@ def holm(p_values: Sequence[float] | Array) -> Array:
     return adjusted
 
 
-def paired(some: Mapping[object, float], others: Mapping[object, float]) -> Array:
-    """Differences of what two have in common, in the order of the first."""
+def paired_differences(some: Mapping[object, float], others: Mapping[object, float]) -> Array:
+    """Return the differences of the entries that both have, in the order of the first."""
     return np.array([value - others[key] for key, value in some.items() if key in others])
 
 
@@ -120,11 +118,7 @@ def rank_correlation(x: Array, y: Array) -> Interval:
         return Interval(np.nan, np.nan, np.nan)
     draw = np.random.default_rng(0)
     chosen = draw.integers(len(x), size=(DRAWS, len(x)))
-    found = [spearman(x[some], y[some]) for some in chosen if len(set(x[some])) > 1 and len(set(y[some])) > 1]
+    pairs = [(x[some], y[some]) for some in chosen if len(set(x[some])) > 1 and len(set(y[some])) > 1]
+    found = [stats.spearmanr(*pair).statistic for pair in pairs]
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(spearman(x, y), float(low), float(high))
-
-
-def spearman(x: Array, y: Array) -> float:
-    """The correlation of ranks, ties sharing theirs."""
-    return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
+    return Interval(float(stats.spearmanr(x, y).statistic), float(low), float(high))

@@ -1,4 +1,4 @@
-"""Curves over the iterations: read at the points that records keep, drawn with their range, tabulated."""
+"""Curves over the iterations: loading, plotting with their range, tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from dip_experiments.metrics import curve_points, log_points
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
-JUDGED_BY = ("psnr_average", "psnr_measurement")
-"""What a fit is judged by, the first that it has; the last one looks at no reference."""
+QUALITY = ("psnr_average", "psnr_measurement")
+"""Curves that show the quality of a fit, in order of preference; the last one needs no reference."""
 STATISTICS = ("mean", "min", "max")
 
 
@@ -32,14 +32,14 @@ class Curve:
 
 
 def curve_of(run: Run, column: str) -> Curve:
-    """One of the run's curves, at `curve_points` whether all iterations are there or those of a record."""
+    """Return a curve of a run at `curve_points`, of a full run and of a record alike."""
     points = curve_points(run.summary["iterations"])
     rows = [curve[column][np.isin(curve["iteration"], points)] for curve in run.curves]
     return Curve(points, np.stack(rows))
 
 
-def judged(run: Run, columns: Sequence[str] = JUDGED_BY) -> tuple[str, Curve]:
-    """The first of these curves that a run has, finished or not. Raises ValueError if it has none."""
+def first_curve(run: Run, columns: Sequence[str] = QUALITY) -> tuple[str, Curve]:
+    """Return the first of these curves that a run has, finished or not. Raises ValueError if it has none."""
     if not (run.folder / "curves.csv").exists() or not run.curves:
         raise ValueError(f"run {run.name} has no curves yet; they are written when it ends or is interrupted")
     column = next((name for name in columns if name in run.curves[0]), "loss")
@@ -49,38 +49,58 @@ def judged(run: Run, columns: Sequence[str] = JUDGED_BY) -> tuple[str, Curve]:
 
 
 def value_at(run: Run, column: str, iteration: int) -> Array:
-    """A curve's value at one iteration, one per seed. Raises ValueError if a record has not kept it."""
+    """Return a curve's value at one iteration, one per seed. Raises ValueError if it is not stored."""
     rows = [curve[column][curve["iteration"] == iteration] for curve in run.curves]
     if not all(row.size for row in rows):
         raise ValueError(f"{run.folder}: curves.csv has no iteration {iteration}; make the run again, or its record")
     return np.concatenate(rows)
 
 
-def band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
-    """Mean over the seeds as a line; their range as a band."""
+def ensemble_error(run: Run, count: int) -> Array:
+    """Return the mean squared error of the mean of `count` replicas, expected over all choices of them.
+
+    E_k = E_1 / k + (1 - 1 / k) C, where C is the mean product of two replicas' errors, which follows from E_1 and E_R.
+
+    Returns:
+        One value for each of `curve_points`.
+    """
+    single = (10 ** (-curve_of(run, "psnr_average").values / 10)).mean(0)
+    of_all = 10 ** (-curve_of(run, "psnr_mean").values[0] / 10)
+    replicas = len(run.seeds)
+    shared = (of_all - single / replicas) / (1 - 1 / replicas)
+    return np.asarray(single / count + (1 - 1 / count) * shared)
+
+
+def to_decibels(error: Array) -> Array:
+    """Return the PSNR of a mean squared error of values in [0, 1]."""
+    return np.asarray(-10 * np.log10(error))
+
+
+def plot_band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-") -> None:
+    """Plot the mean over the seeds as a line and their range as a band."""
     at, values = curve.iterations, curve.values
     axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5, linestyle=style)
     axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
 
 
-def tabulated(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
-    """Mean, least and most over the seeds at log-spaced iterations."""
+def tabulate_curves(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
+    """Return mean, minimum and maximum over the seeds at log-spaced iterations, as columns."""
     columns: dict[str, list[Any]] = {
         column: [] for column in (name, "iteration", *(f"{quantity}_{what}" for what in STATISTICS))
     }
     for label, curve in curves.items():
         for n, values in zip(curve.sparse.iterations, curve.sparse.values.T, strict=True):
-            add_row(columns, label, int(n), *statistics(values))
+            add_row(columns, label, int(n), *format_statistics(values))
     return columns
 
 
 def add_row(columns: Mapping[str, list[Any]], *row: object) -> None:
-    """Appends one entry to each column."""
+    """Append one entry to each column."""
     for column, value in zip(columns.values(), row, strict=True):
         column.append(value)
 
 
-def statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
-    """Mean, least and most to six digits."""
+def format_statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
+    """Return mean, minimum and maximum to six digits."""
     mean, least, most = (f"{value:.6g}" for value in (np.mean(values), np.min(values), np.max(values)))
     return mean, least, most

@@ -1,4 +1,4 @@
-"""How sure a standard deviation is, of values about the mean of their own group, such as replicas of one draw."""
+"""Confidence intervals of standard deviations within groups, such as the replicas of one noise draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Spread:
     @property
     def deviation(self) -> Interval:
         """Return the standard deviation with its interval."""
-        return rooted(self.variance)
+        return square_root(self.variance)
 
     def beyond(self, null: "Spread") -> Interval:
         """Return the standard deviation of what is left when the variance of an independent null is subtracted.
@@ -32,10 +32,10 @@ class Spread:
         apart = ours.value - theirs.value
         low = apart - np.hypot(ours.value - ours.low, theirs.high - theirs.value)
         high = apart + np.hypot(ours.high - ours.value, theirs.value - theirs.low)
-        return rooted(Interval(apart, float(low), float(high)))
+        return square_root(Interval(apart, float(low), float(high)))
 
 
-def spread(pictures: Mapping[str, Sequence[Array]]) -> Spread:
+def pooled_spread(pictures: Mapping[str, Sequence[Array]]) -> Spread:
     """Return the variance within groups, pooled in each picture, mean over the pictures.
 
     Values are taken as normal, and a picture's groups as equally variable: nu_p s_p^2 / sigma_p^2 is chi-square.
@@ -52,7 +52,7 @@ def spread(pictures: Mapping[str, Sequence[Array]]) -> Spread:
     fourth = np.sum(each**2 / own)
     freedom = float(min(each.sum() ** 2 / fourth, own.sum())) if fourth else float(own.sum())
     mean = float(each.mean())
-    low, high = (mean * freedom / stats.chi2.ppf(part, freedom) for part in ((1 + LEVEL) / 2, (1 - LEVEL) / 2))
+    high, low = mean * freedom / np.array(stats.chi2.interval(LEVEL, freedom))
     return Spread(Interval(mean, float(low), float(high)), freedom)
 
 
@@ -63,7 +63,7 @@ def pooled_variance(groups: Sequence[Array]) -> tuple[float, int]:
     return (squares / freedom, freedom) if freedom else (0.0, 0)
 
 
-def rooted(variance: Interval) -> Interval:
+def square_root(variance: Interval) -> Interval:
     """Return the square roots of a variance and of the ends of its interval, 0 of what is below 0."""
     value, low, high = (float(np.sqrt(np.maximum(end, 0.0))) for end in (variance.value, variance.low, variance.high))
     return Interval(value, low, high)

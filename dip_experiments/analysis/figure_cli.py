@@ -1,4 +1,4 @@
-"""The door of every script that draws: what was asked for, the runs of it, where the page goes."""
+"""Command line of the drawing scripts: parse the request, select its runs, write figure or table."""
 
 import argparse
 import hashlib
@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.labels import OF_A_MACHINE
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.labels import MACHINE_SETTINGS
 from dip_experiments.analysis.style import style
 from dip_experiments.store import Origin, Selection, drawings_folder
 
 WRONG = 2
-"""Exit code of what cannot be drawn."""
+"""Exit code if an artifact cannot be made."""
 OPTIONS = {"scale": "--scale", "paths.results": "--results"}
-"""Words of dip that are options of a drawing, as they say where the page lies."""
+"""Overrides of dip that are options of a drawing script."""
 IGNORED = ("-m", "--multirun", "resume")
-"""Words of dip that only say how its jobs are carried out."""
+"""Arguments of dip that only change how its jobs are run."""
 HARMLESS = (
-    *OF_A_MACHINE,
+    *MACHINE_SETTINGS,
     "hydra.launcher",
     "hydra.job",
     "hydra.searchpath",
@@ -31,27 +31,27 @@ HARMLESS = (
 )
 """Settings that change no number of a run."""
 LONGEST_REQUEST = 60
-"""Characters of a request in the name of a page's file; of a longer one a digest stands for the rest."""
+"""Characters of a request in a file name; the rest of a longer one is replaced by a digest."""
 
 
 Select = Callable[[str, str, Path, Sequence[str], Origin], Selection]
-"""Experiment, scale, results folder, further words and where runs are looked for -> its runs."""
+"""Experiment, scale, results folder, overrides and origin of the runs -> selected runs."""
 
 
-def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Sequence[str]) -> int:
-    """Write the page `draw(*selections)` as the command line of a drawing script asks; return the exit code.
+def run_script(place: str, draw: Callable[..., Artifact], select: Select, *requests: Sequence[str]) -> int:
+    """Write the artifact `draw(*selections)` for the command line of a drawing script; return the exit code.
 
     Of the user's own runs it goes to results/reproduced/<scale>/<place>.*, with --records of the records alone to
-    results/<scale>/<place>.*. Words that ask for other settings than the experiment's own are in its title and its
-    name. Where own runs cannot be drawn, no earlier page of the request is left.
+    results/<scale>/<place>.*. Overrides that change the experiment's own settings are part of its title and name. If
+    own runs cannot be drawn, an earlier artifact of the request is removed.
 
     Args:
-        place: folder and name of the page, `figures/fig2`.
-        draw: makes the page of one selection for each of `asked`.
-        select: finds the runs of an experiment.
-        asked: for every selection the experiment and its own words; those of the command line are added to each.
+        place: Folder and name of the artifact, `figures/fig2`.
+        draw: Makes the artifact of one selection for each of `requests`.
+        select: Finds the runs of an experiment.
+        requests: The experiment and its own overrides of each selection; those of the command line are added.
     """
-    arguments = command_line(draw.__doc__)
+    arguments = command_line(sys.modules[draw.__module__].__doc__)
     scale, results = arguments.scale, arguments.results
     origin: Origin = "records" if arguments.records else "runs"
     folder = drawings_folder(results, scale, origin)
@@ -60,32 +60,32 @@ def run_script(place: str, draw: Callable[..., Page], select: Select, *asked: Se
     optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:
-        found = [select(name, scale, results, [*arguments.words, *words], origin) for name, *words in asked]
+        found = [select(name, scale, results, [*arguments.words, *own], origin) for name, *own in requests]
         runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
         if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
-        said = [word for word in arguments.words if not _harmless(word)]
-        own = [select(name, scale, results, words, origin) for name, *words in asked] if said else found
-        request = "" if _settings(own) == _settings(found) else " ".join(said)
-        path = folder / named(place, request)
+        changing = [word for word in arguments.words if not _harmless(word)]
+        plain = [select(name, scale, results, own, origin) for name, *own in requests] if changing else found
+        request = "" if _relevant_settings(plain) == _relevant_settings(found) else " ".join(changing)
+        path = folder / artifact_name(place, request)
         if origin == "runs":
-            Page.remove(path)
-        page = draw(*found)
-        page.write(path, request)
+            Artifact.remove(path)
+        artifact = draw(*found)
+        artifact.write(path, request)
     except ValueError as error:
         if optional:  # too few of its runs are there yet
             print(f"{place} at scale {scale}: nothing to draw; {error}")
             return 0
         print(error, file=sys.stderr)
         return WRONG
-    for line in filter(None, (page.note, "" if arguments.records else f"See {page.seen(path)}")):
+    for line in filter(None, (artifact.message, "" if arguments.records else f"See {artifact.main_file(path)}")):
         print(line)
     return 0
 
 
-def named(place: str, request: str) -> str:
-    """Return the place of a page that shows another request than the experiment's own: `figures/fig2-replicas-5`."""
+def artifact_name(place: str, request: str) -> str:
+    """Return the place of the artifact of a request with overrides: `figures/fig2-replicas-5`."""
     files_alone = re.sub(r"(path=)[^=]*/", r"\1", request)
     short = re.sub(r"[^A-Za-z0-9]+", "-", files_alone).strip("-")
     lost = files_alone != request or re.search(r"[^A-Za-z0-9=. _/]", request)  # by which other requests may differ
@@ -95,11 +95,11 @@ def named(place: str, request: str) -> str:
 
 
 def command_line(description: str | None) -> argparse.Namespace:
-    """Return `scale`, `results`, `records`, `if_kept` and further words for the composition, as every script has them.
+    """Parse `scale`, `results`, `records`, `if_kept` and overrides, which every drawing script has.
 
-    The words may be all of a request to dip: those that only say how its jobs are carried out are left out.
+    The overrides may be those of a request to dip: such as only change how its jobs are run are ignored.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", default="laptop", help="one of conf/scale")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--records", action="store_true", help="draw what the records have, not one's own runs")
@@ -119,14 +119,14 @@ def _harmless(word: str) -> bool:
     return any(f"{key}.".startswith(f"{name}.") for name in HARMLESS)
 
 
-def _settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
-    """The settings of all jobs that count for their numbers."""
-    return [_counting(job.words) for one in selections for job in one.jobs]
+def _relevant_settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
+    """Return the settings of all jobs that can change their numbers."""
+    return [_relevant(job.words) for one in selections for job in one.jobs]
 
 
-def _counting(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def _relevant(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return {
-        key: _counting(value, f"{above}{key}.") if isinstance(value, dict) else value
-        for key, value in words.items()
+        key: _relevant(value, f"{above}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
         if f"{above}{key}" not in HARMLESS
     }

@@ -1,14 +1,14 @@
-"""Impedance: how many iterations a fit takes to explain its target, beside the natural image."""
+"""Impedance: iterations that a fit takes to explain its target, and their ratio to those of the natural image."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
-from dip_experiments.analysis.labels import seed_words
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.labels import format_seeds
 from dip_experiments.analysis.run_data import Array
-from dip_experiments.analysis.table import job_rows, table_page
+from dip_experiments.analysis.table import job_rows, make_table
 from dip_experiments.store import Run, Selection
 
 TITLES = {
@@ -21,8 +21,8 @@ TITLES = {
 Word = Callable[[Mapping[str, Any]], str]
 
 
-def impedance_page(selection: Selection, names: Mapping[str, Word], alike: Word, ratio: str, notes: str) -> Page:
-    """A table: a row's `names` by its settings, its iterations, and their `ratio` to the natural image's.
+def impedance_table(selection: Selection, names: Mapping[str, Word], alike: Word, ratio: str, notes: str) -> Artifact:
+    """Return a table with a row's `names` by its settings, its iterations, and their `ratio` to the natural image's.
 
     `alike`: what a run shares with the natural image's that it is compared with.
     """
@@ -31,22 +31,22 @@ def impedance_page(selection: Selection, names: Mapping[str, Word], alike: Word,
         selection.jobs,
         names,
         (*TITLES, ratio),
-        lambda run: (seed_words(run), *impedance(run, natural.get(alike(run.settings)))),
+        lambda run: (format_seeds(run), *impedance_cells(run, natural.get(alike(run.settings)))),
     )
     titles = {**{name: name for name in names}, **TITLES, ratio: "ratio"}
-    return table_page(columns, titles, selection.runs, notes, selection.waiting)
+    return make_table(columns, titles, selection.runs, notes, selection.waiting)
 
 
 def iterations_explained(run: Run) -> Array:
-    """Iterations to 90 % of the target's variance, one per seed; infinite where it was not reached."""
+    """Return the iterations to 90 % of the target's variance, one per seed; infinite if it was not reached."""
     reached = [run.summary["iterations_explained"][replica] for replica in run.replicas]
     return np.array([np.inf if n is None else n for n in reached], dtype=float)
 
 
-def impedance(run: Run, natural: Run | None) -> tuple[str, ...]:
-    """Median, least and most iterations to 90 % over the seeds, and the ratio of the medians to `natural`'s.
+def impedance_cells(run: Run, natural: Run | None) -> tuple[str, ...]:
+    """Return median, minimum and maximum of the iterations over the seeds, and the ratio of medians to `natural`'s.
 
-    `>N` stands where it was not reached in N iterations, `-` where there is nothing to compare with.
+    `>N` if 90 % was not reached in N iterations, `-` without a natural image.
     """
     limit, ours = run.summary["iterations"], iterations_explained(run)
     counts = [f"{n:g}" if np.isfinite(n) else f">{limit}" for n in (np.median(ours), ours.min(), ours.max())]

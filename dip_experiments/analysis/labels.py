@@ -1,4 +1,4 @@
-"""What was fitted, by what and how often, in words."""
+"""Labels of runs: image, size, task, network, seeds, settings that differ."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,49 +9,49 @@ from numpy.typing import NDArray
 from dip_experiments.schema import flat
 from dip_experiments.store import Run
 
-OF_SEEDS = "pictures of {}, numbers and curves with mean and range"
+SEEDS = "pictures of {}, numbers and curves with mean and range"
 HOURGLASSES = ("skip", "encoder_decoder")
 """Architectures of the paper's own kind: their width says it all."""
-OF_A_MACHINE = ("paths", "logger", "output", "force", "device")
-"""Settings that say nothing of a run's numbers."""
+MACHINE_SETTINGS = ("paths", "logger", "output", "force", "device")
+"""Settings that do not change a run's numbers."""
 TABLES = "experiment."
 CHANNELS = ("down", "widths")
-"""Arguments by which an architecture may be told its channels."""
+"""Arguments of an architecture that may hold its channels."""
 
 
-def described(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:
-    """What was fitted, and how: picture, size, network, rates, precision, scale, seeds, whose pictures are shown.
+def describe_fit(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:
+    """Return image, size, network, rates, precision, scale and seeds of runs, and whose images are `shown`.
 
-    `picture`: one that is as large as what was fitted.
+    `picture`: an image of the size that was fitted.
     """
-    words, (height, width) = runs[0].settings, picture.shape[1:]
+    config, (height, width) = runs[0].settings, picture.shape[1:]
     cut = (
-        {"crop": "middle ", "resize": "resized to ", "whole": "whole, resized to "}[words["image"]["fit"]]
-        if words["image"]["size"]
+        {"crop": "middle ", "resize": "resized to ", "whole": "whole, resized to "}[config["image"]["fit"]]
+        if config["image"]["size"]
         else ""
     )
     rates = sorted({run.settings["optimizer"]["lr"] for run in runs}, reverse=True)
     seeds = runs[0].seeds
     return (
-        f"{words['image']['name']}, {cut}{width} x {height} pixels; {network_words(words['architecture'])}; "
-        f"{words['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {words['precision']}; "
+        f"{config['image']['name']}, {cut}{width} x {height} pixels; {format_network(config['architecture'])}; "
+        f"{config['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {config['precision']}; "
         f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
-        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {OF_SEEDS.format(shown)}")
+        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {SEEDS.format(shown)}")
     )
 
 
-def size_words(run: Run) -> str:
-    """What was fitted by what: `middle 128 x 128, width 32`."""
+def format_size(run: Run) -> str:
+    """Return size and network: `middle 128 x 128, width 32`."""
     image = run.settings["image"]
     cut = "middle" if image["fit"] == "crop" else "scaled to"
     part = "whole picture" if image["size"] is None else f"{cut} {image['size']} x {image['size']}"
     if image["size"] and image["fit"] == "whole":
         part = f"whole picture, short side {image['size']}"
-    return f"{part}, {network_words(run.settings['architecture'])}"
+    return f"{part}, {format_network(run.settings['architecture'])}"
 
 
-def network_words(architecture: Mapping[str, Any]) -> str:
-    """An architecture by its channels, `width 32` or `channels 8, 16`, and by its name if it is not the paper's own."""
+def format_network(architecture: Mapping[str, Any]) -> str:
+    """Return an architecture's channels, `width 32` or `channels 8, 16`, with its name if it is not the paper's own."""
     name = architecture["name"]
     named = [] if name in HOURGLASSES else [str(name)]
     given: list[object] = next((architecture[key] for key in CHANNELS if isinstance(architecture.get(key), list)), [])
@@ -61,37 +61,37 @@ def network_words(architecture: Mapping[str, Any]) -> str:
     return ", ".join([*named, f"{'width' if len(different) == 1 else 'channels'} {', '.join(map(str, different))}"])
 
 
-def signal_words(words: Mapping[str, Any]) -> str:
-    """The task with its noise, or of a plain reconstruction its target: `denoising gaussian 25`."""
-    task = words["task"]
+def format_task(config: Mapping[str, Any]) -> str:
+    """Return the task with its noise, or the target of a plain reconstruction: `denoising gaussian 25`."""
+    task = config["task"]
     if task["name"] == "reconstruction":
-        return str(words["target"]["name"])
+        return str(config["target"]["name"])
     noise = task.get("noise") or {}
     strength = (noise.get(name) for name in ("sigma", "peak", "looks"))
     return " ".join(map(str, [task["name"], *([noise["name"]] if noise else []), *filter(None, strength)]))
 
 
-def seed_words(run: Run) -> str:
-    """How many seeds have numbers, and how many failed: `2 (1 failed)`."""
+def format_seeds(run: Run) -> str:
+    """Return how many seeds succeeded, and how many failed: `2 (1 failed)`."""
     failed = len(run.provenance["seeds"]) - len(run.seeds)
     return f"{len(run.seeds)} ({failed} failed)" if failed else f"{len(run.seeds)}"
 
 
-def lost_words(runs: Sequence[Run]) -> str:
-    """How many iterations the guard threw away, over all runs and seeds; nothing where there are no runs."""
+def format_lost_iterations(runs: Sequence[Run]) -> str:
+    """Return how many iterations the guard discarded, over all runs and seeds; empty without runs."""
     lost = sum(lost_iterations(run) for run in runs)
     done = sum(run.summary["iterations"] * len(run.provenance["seeds"]) for run in runs)
     return f"Iterations lost to the guard: {lost} of {done}." if runs else ""
 
 
 def lost_iterations(run: Run) -> int:
-    """Iterations of all seeds that the guard threw away, which were done again."""
+    """Count the iterations of all seeds that the guard discarded and repeated."""
     return sum(run.summary["lost_iterations"])
 
 
-def differing(words: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
-    """Settings that are not as in `default`, by their full names; of the experiment's own tables only its name."""
-    plain, mine = flat(default), flat({key: value for key, value in words.items() if key not in OF_A_MACHINE})
+def differing_settings(config: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that differ from `default` by their full names; of the experiment only its name."""
+    plain, mine = flat(default), flat({key: value for key, value in config.items() if key not in MACHINE_SETTINGS})
     return {
         key: "null" if value is None else str(value)
         for key, value in mine.items()

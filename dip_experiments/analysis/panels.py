@@ -1,4 +1,4 @@
-"""Pictures side by side, with their numbers."""
+"""Rows of images with their numbers."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,16 +9,16 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.curves import STATISTICS, add_row, statistics
+from dip_experiments.analysis.curves import STATISTICS, add_row, format_statistics
 from dip_experiments.analysis.style import FRAME, WIDTH
 
 Array = NDArray[np.float64]
-LABELLED = 0.85
-"""Inches: room for the words in a row of pictures."""
+LABEL_HEIGHT = 0.85
+"""Inches for the text of a row of images."""
 
 
 class Panel(NamedTuple):
-    """One picture of a row.
+    """One image of a row.
 
     `picture`: "c h w" in [0, 1]; None leaves the title in its place. `decibels`: its quality, one value per seed.
     """
@@ -29,53 +29,53 @@ class Panel(NamedTuple):
 
 
 def row_height(panels: Sequence[Panel]) -> float:
-    """Inches that `show_row` takes."""
+    """Return the height of a row in inches."""
     height, width = next(panel.picture.shape[1:] for panel in panels if panel.picture is not None)
-    return 2 * WIDTH / max(len(panels), 4) * height / width + LABELLED
+    return 2 * WIDTH / max(len(panels), 4) * height / width + LABEL_HEIGHT
 
 
 def show_row(figure: Figure | SubFigure, panels: Sequence[Panel], corner: tuple[float, float]) -> None:
-    """Pictures side by side; below each the part a quarter of its height and width from `corner` (top, left) on.
+    """Show images in a row; below each the part a quarter of its height and width from `corner` (top, left) on.
 
     The corner is given as shares of the height and width.
     """
-    for (whole, enlarged), panel in zip(figure.subplots(2, len(panels)).T, panels, strict=True):
+    for (overview, enlarged), panel in zip(figure.subplots(2, len(panels)).T, panels, strict=True):
         if panel.picture is None:
-            whole.text(0.5, 0.5, panel.title, ha="center", va="center", fontsize=8)
-            whole.set_axis_off()
+            overview.text(0.5, 0.5, panel.title, ha="center", va="center", fontsize=8)
+            overview.set_axis_off()
             enlarged.set_axis_off()
             continue
-        show(whole, panel.picture, panel.title, note(panel.decibels))
+        show(overview, panel.picture, panel.title, format_psnr(panel.decibels))
         height, width = (side // 4 for side in panel.picture.shape[1:])
         top, left = (round(at * side) for at, side in zip(corner, panel.picture.shape[1:], strict=True))
-        whole.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME))
+        overview.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=FRAME))
         show(enlarged, panel.picture[:, top : top + height, left : left + width], pixels="nearest")
 
 
-def show(axis: Axes, picture: Array, title: str = "", note: str = "", pixels: str = "antialiased") -> None:
-    """A picture "c h w" in [0, 1], grey or RGB, with a line above and one below; `pixels`: the interpolation."""
+def show(axis: Axes, picture: Array, title: str = "", format_psnr: str = "", pixels: str = "antialiased") -> None:
+    """Show an image "c h w" in [0, 1], grey or RGB, with a line above and one below; `pixels`: the interpolation."""
     axis.imshow(np.moveaxis(np.broadcast_to(picture, (3, *picture.shape[1:])), 0, 2), interpolation=pixels)
     axis.set(xticks=[], yticks=[])
     axis.set_title(title, fontsize=8)
-    axis.set_xlabel(note, fontsize=8)
+    axis.set_xlabel(format_psnr, fontsize=8)
     axis.spines[:].set_visible(False)
 
 
-def note(decibels: Sequence[float] | Array) -> str:
-    """What stands below a picture: the mean over the seeds, and their range."""
+def format_psnr(decibels: Sequence[float] | Array) -> str:
+    """Return the mean over the seeds, and their range, as text."""
     if not len(decibels):
         return ""
     mean = f"{np.mean(decibels):.2f} dB"
     return mean if len(decibels) == 1 else f"{mean}\n{np.min(decibels):.2f} to {np.max(decibels):.2f}"
 
 
-def under_pictures(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
-    """The numbers under rows of pictures, each row with its entry in the column `name`."""
+def tabulate_panels(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
+    """Return the numbers of rows of images as columns, each row with its entry in the column `name`."""
     columns: dict[str, list[Any]] = {
         column: [] for column in (name, "picture", *(f"{quantity}_{what}" for what in STATISTICS))
     }
     for label, panels in rows:
         for panel in panels:
             if len(panel.decibels):
-                add_row(columns, label, panel.title, *statistics(panel.decibels))
+                add_row(columns, label, panel.title, *format_statistics(panel.decibels))
     return columns

@@ -1,4 +1,4 @@
-"""Rows that set our numbers beside published ones and other methods': of every picture, run or not, and their means."""
+"""Rows of the paper's tables: our numbers, published ones and baselines, for every image and their means."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +13,9 @@ from dip_experiments.store import Baselines, Run, Selection
 
 Array = NDArray[np.float64]
 Numbers = dict[str, Array]
-"""Column -> one number per seed, or one where there are no seeds."""
+"""Column -> one number per seed, or a single one."""
 Methods = Mapping[str, Mapping[str, str]]
-"""Column -> what tells its published number from the others of the same picture."""
+"""Column -> entries that identify its published number among those of the same image."""
 PIXELS = "pixels_tv"
 """The column of the pixels fitted with total variation."""
 PIXELS_MADE = "pixels_made"
@@ -61,11 +61,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """What a table is made of.
+    """Definition of a table.
 
-    `setting` names a run's setting by its words, `measure` gives its numbers by column, `last` that of its last
+    `setting` names a run's setting by its config, `measure` gives its numbers by column, `last` that of its last
     output. `ours` is the column that is compared with the published number and, on the same pictures, with the other
-    methods in the columns `rivals`. `lacking` says why a column is empty.
+    methods in the columns `baselines`. `lacking` says why a column is empty.
     `titles`: the columns for reading, with the title of each.
     """
 
@@ -73,7 +73,7 @@ class Table:
     metric: str
     ours: str
     columns: Sequence[str]
-    rivals: Sequence[str]
+    baselines: Sequence[str]
     parts: Sequence[Part]
     setting: Callable[[Mapping[str, Any]], str]
     measure: Callable[[Run, Baselines], Numbers]
@@ -110,40 +110,40 @@ class Row:
 
 
 def part_rows(table: Table, part: Part, fits: Selection, plain: Selection) -> list[Row]:
-    """One row for every picture of the data set, then their means."""
+    """Return one row for every image of the data set, then their means."""
     images = [image for image in PICTURES if image.startswith(f"{part.dataset}/")]
     pictures = [picture_row(table, part, image, fits, plain) for image in images]
     return [*pictures, *(mean_row(part, mean, pictures) for mean in part.means)]
 
 
 def picture_row(table: Table, part: Part, image: str, fits: Selection, plain: Selection) -> Row:
-    """The row of one picture, whether its runs are there or not."""
+    """Return the row of one image, run or not."""
     published = look_up(part, image.partition("/")[2], part.methods)
     remark = f", {part.remark}" if part.remark else ""
     row = Row(image, part.setting, table.ours, published, published["published"].source + remark)
-    run, pixels = (one_of(selection, table, row) for selection in (fits, plain))
+    run, pixels = (find_run(selection, table, row) for selection in (fits, plain))
     if run is None:
         return row
-    return fitted(table, row, run, fits.baselines, pixels if pixels and same_picture(run, pixels) else None)
+    return fill_row(table, row, run, fits.baselines, pixels if pixels and same_picture(run, pixels) else None)
 
 
-def fitted(table: Table, row: Row, run: Run, kept: Baselines, pixels: Run | None = None) -> Row:
-    """The row with the numbers of its run."""
-    numbers = {"minutes": np.array([run.summary["wall_seconds"] / 60])} | table.measure(run, kept)
+def fill_row(table: Table, row: Row, run: Run, stored_baselines: Baselines, pixels: Run | None = None) -> Row:
+    """Return the row with the numbers of its run."""
+    numbers = {"minutes": np.array([run.summary["wall_seconds"] / 60])} | table.measure(run, stored_baselines)
     if pixels:
         numbers[PIXELS] = table.last(pixels)
     return replace(row, runs=[run], numbers=numbers, pixels=pixels)
 
 
 def same_picture(run: Run, other: Run) -> bool:
-    """Whether two runs see the same cut of the same picture."""
+    """Return if two runs have the same crop of the same image."""
     return bool(run.settings["image"] == other.settings["image"])
 
 
-def one_of(selection: Selection, table: Table, row: Row) -> Run | None:
-    """The run of a row's picture and setting, if it is there; ValueError if the words ask for several.
+def find_run(selection: Selection, table: Table, row: Row) -> Run | None:
+    """Return the run of a row's image and setting, or None. Raises ValueError if the request has several.
 
-    What the job asks for counts: its run may be another experiment's, of the same picture under another name.
+    The job's config decides: its run may be another experiment's, of the same image under another name.
     """
     key, jobs = (row.image, row.setting), [job for job in selection.jobs if job.run]
     found = [job.run for job in jobs if (job.words["image"]["name"], table.setting(job.words)) == key]
@@ -156,7 +156,7 @@ def one_of(selection: Selection, table: Table, row: Row) -> Run | None:
 
 
 def mean_row(part: Part, mean: Mean, pictures: Sequence[Row]) -> Row:
-    """Means over all pictures, seed by seed; withheld while one of them is missing."""
+    """Return the means over all images, seed by seed; none if one is missing."""
     published = look_up(part, "mean", mean.methods)
     image = f"mean of {part.dataset}" + (f", {mean.name}" if mean.name else "")
     runs = [run for row in pictures for run in row.runs]
@@ -170,13 +170,13 @@ def mean_row(part: Part, mean: Mean, pictures: Sequence[Row]) -> Row:
 
 
 def mean_of(rows: Sequence[Array]) -> Array:
-    """Mean over pictures, seed by seed; where seeds failed, the mean of the pictures' own means, without a spread."""
+    """Return the mean over images, seed by seed; if seeds failed, the mean of the images' means, without a spread."""
     if len({row.size for row in rows}) == 1:
         return np.asarray(np.mean(rows, axis=0))
     return np.array([np.mean([row.mean() for row in rows])])
 
 
 def look_up(part: Part, image: str, methods: Methods) -> dict[str, Number]:
-    """The published numbers of a picture by column."""
+    """Return the published numbers of an image by column."""
     where = {**part.where, "dataset": part.dataset, "image": image}
     return {column: find_one(**where, **names) for column, names in methods.items()}

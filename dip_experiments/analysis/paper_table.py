@@ -1,49 +1,51 @@
-"""The page of a table that sets our numbers beside published ones: all columns in the CSV, few in the Markdown."""
+"""Tables that compare our numbers with published ones: all columns in the CSV, few in the Markdown."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import format_interval
 from dip_experiments.analysis.independence import describe_independence
-from dip_experiments.analysis.labels import lost_words, seed_words, size_words
+from dip_experiments.analysis.labels import format_lost_iterations, format_seeds, format_size
 from dip_experiments.analysis.paper_rows import PIXELS, PIXELS_MADE, Array, Row, Table, part_rows
-from dip_experiments.analysis.table import NONE, chosen, markdown, paragraph
+from dip_experiments.analysis.table import NONE, markdown, select_columns, wrap
 from dip_experiments.store import Run, Selection
 
 FORMATS = {"ssim": ".3f", "minutes": ".1f"}
-WHOLE = "Published values are for whole pictures: below scale paper a difference is no replication."
+WARNING = "Published values are for whole pictures: below scale paper a difference is no replication."
 COMMON = ("metric", "seeds", "iterations", "device", "precision")
 """Columns that stand in a line above the rows of their setting instead."""
 
 
-def comparison(table: Table, fits: Selection, plain: Selection, further: Sequence[Row] = ()) -> Page:
-    """The page. `fits`, `plain`: runs of the network, and of the pixels. `further`: rows after the data sets'."""
+def paper_table(table: Table, fits: Selection, plain: Selection, further: Sequence[Row] = ()) -> Artifact:
+    """Return the table of `fits` of the network and `plain` ones of the pixels; `further` rows are appended."""
     rows = [row for part in table.parts for row in part_rows(table, part, fits, plain)]
     pictures = [row for row in rows if not row.image.startswith("mean of")]
     lines = [cells(table, row, fits.scale) for row in (*rows, *further)]
     columns = {name: [line[name] for line in lines] for name in table.header}
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
-    counts = f"{describe_independence(runs)} {lost_words(runs)}"
-    above = f"{table.above} {heading(pictures, fits.scale)} {WHOLE} {counts}"
-    told = {setting: describe_rivals(table, setting, pictures) for setting in {row.setting for row in pictures}}
-    text = "\n".join([f"{paragraph(above)}\n", *sections(table, lines, told), table.below, ""])
-    return Page(text, columns, runs, waiting(table, pictures, fits, plain))
+    counts = f"{describe_independence(runs)} {format_lost_iterations(runs)}"
+    above = f"{table.above} {heading(pictures, fits.scale)} {WARNING} {counts}"
+    settings = {row.setting for row in pictures}
+    comparisons = {setting: describe_baselines(table, setting, pictures) for setting in settings}
+    text = "\n".join([f"{wrap(above)}\n", *sections(table, lines, comparisons), table.below, ""])
+    return Artifact(text, columns, runs, format_missing(table, pictures, fits, plain))
 
 
-def describe_rivals(table: Table, setting: str, pictures: Sequence[Row]) -> str:
-    """Say by how much ours differs from other methods on the pictures of a setting that both have; nothing without."""
+def describe_baselines(table: Table, setting: str, pictures: Sequence[Row]) -> str:
+    """Return by how much ours differs from baselines on the images of a setting that both have; empty without any."""
     gaps: dict[str, dict[str, Array]] = {}
     for row in (row for row in pictures if row.setting == setting and row.ours in row.numbers):
-        for name in (name for name in table.rivals if name in row.numbers):
+        for name in (name for name in table.baselines if name in row.numbers):
             gaps.setdefault(name, {})[row.image] = row.numbers[row.ours].mean() - row.numbers[name]
-    told = "; ".join(f"{name}: {format_interval(gap)}" for name, gap in gaps.items())
-    return paragraph(f"`ours` less other methods, mean over the pictures and 95 % interval: {told}.") if told else ""
+    comparisons = "; ".join(f"{name}: {format_interval(gap)}" for name, gap in gaps.items())
+    above = "`ours` less other methods, mean over the pictures and 95 % interval"
+    return wrap(f"{above}: {comparisons}.") if comparisons else ""
 
 
 def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, str]) -> list[str]:
-    """A small table for every setting, below what its rows have in common. `below`: words after it, by setting."""
+    """Return a small table for every setting, after the values that its rows share. `below`: text after it."""
     parts = []
     for setting in dict.fromkeys(line["setting"] for line in lines):
         rows = section(table, [line for line in lines if line["setting"] == setting])
@@ -52,27 +54,27 @@ def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, 
 
 
 def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
-    """The rows of one setting."""
+    """Return the table of one setting."""
     titles = {name: name for name in COMMON}
     if PIXELS in table.titles:
         titles[PIXELS_MADE] = table.titles[PIXELS]
     common = {
         title: dict.fromkeys(line[name] for line in lines if line[name] != NONE) for name, title in titles.items()
     }
-    told = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if values)
+    comparisons = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if values)
     columns = {name: [line[name] for line in lines] for name in table.titles}
-    return f"### {lines[0]['setting']}\n\n{told}\n\n{markdown(chosen(columns, table.titles))}"
+    return f"### {lines[0]['setting']}\n\n{comparisons}\n\n{markdown(select_columns(columns, table.titles))}"
 
 
 def heading(pictures: Sequence[Row], scale: str) -> str:
-    """What was run: `Scale laptop: 2 of 18 rows are run, middle 128 x 128, width 32.`"""
+    """Return how many rows are run: `Scale laptop: 2 of 18 rows are run, middle 128 x 128, width 32.`"""
     ran = [row for row in pictures if row.runs]
-    looks = dict.fromkeys(f", {size_words(run)}" for row in ran for run in row.runs)
+    looks = dict.fromkeys(f", {format_size(run)}" for row in ran for run in row.runs)
     return f"Scale {scale}: {len(ran)} of {len(pictures)} rows are run{' /'.join(looks)}."
 
 
 def cells(table: Table, row: Row, scale: str) -> dict[str, str]:
-    """A row in words, by column."""
+    """Return the cells of a row by column."""
     ours, published = row.numbers.get(row.ours), row.published["published"].value
     numbers = {name: number(row.numbers[name], name) for name in row.numbers}
     lacking = table.lacking if row.runs else {}
@@ -88,23 +90,23 @@ def cells(table: Table, row: Row, scale: str) -> dict[str, str]:
         "difference": NONE if ours is None else f"{ours.mean() - published:+.2f}",
         "spread": NONE if ours is None or ours.size < 2 else f"{np.ptp(ours):.2f}",
         "source": row.source,
-        **facts(row, scale),
+        **run_cells(row, scale),
     }
 
 
 def number(values: Array, column: str) -> str:
-    """The mean over the seeds, with as many decimals as its column has."""
+    """Return the mean over the seeds, with as many decimals as its column has."""
     return format(values.mean(), FORMATS.get(column, ".2f"))
 
 
-def facts(row: Row, scale: str) -> dict[str, str]:
-    """Seeds, iterations, scale, device and precision of a row's runs, each value once; of the pixels' the last two."""
+def run_cells(row: Row, scale: str) -> dict[str, str]:
+    """Return seeds, iterations, scale, device and precision of a row's runs; of the pixels' the last two."""
     if not row.runs:
         return {"scale": scale}
     looks: dict[str, Callable[[Run], object]] = {
-        "seeds": seed_words,
+        "seeds": format_seeds,
         "iterations": lambda run: run.summary["iterations"],
-        "scale": lambda run: f"{scale}: {size_words(run)}",
+        "scale": lambda run: f"{scale}: {format_size(run)}",
         "device": lambda run: run.provenance["device"],
         "precision": lambda run: run.settings["precision"],
     }
@@ -114,8 +116,8 @@ def facts(row: Row, scale: str) -> dict[str, str]:
     return found
 
 
-def waiting(table: Table, pictures: Sequence[Row], fits: Selection, plain: Selection) -> str:
-    """How many rows wait for which command."""
+def format_missing(table: Table, pictures: Sequence[Row], fits: Selection, plain: Selection) -> str:
+    """Return how many rows are missing, and the commands that make them."""
     lacking = sum(not row.runs for row in pictures)
     pixels = sum(row.pixels is None for row in pictures)
     if not lacking + pixels:

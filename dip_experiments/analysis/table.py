@@ -5,22 +5,22 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dip_experiments.analysis.artifact import Page
+from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.independence import describe_independence
-from dip_experiments.analysis.labels import lost_words
+from dip_experiments.analysis.labels import format_lost_iterations
 from dip_experiments.store import Job, Run
 
 MOST_COLUMNS, WIDEST = 8, 118
 """Of a table in Markdown: columns, and characters in a line."""
 NONE, NOT_RUN = "-", "not run"
 NUMBER = re.compile(r"[-+>]?\d[\d.]*\*?( \+- [\d.]+)?( \(.*\))?|-|not run.*|waits.*")
-"""What stands right in its column."""
+"""Cells that are right-aligned."""
 Cells = Mapping[str, Sequence[str]]
 
 
 def markdown(columns: Cells) -> str:
-    """An aligned table, numbers to the right. Raises ValueError if it is too wide for a page."""
+    """Return an aligned table in Markdown, numbers to the right. Raises ValueError if it is too wide for a page."""
     widths = {name: max(len(name), 3, *map(len, cells)) for name, cells in columns.items()}
     if len(columns) > MOST_COLUMNS or sum(widths.values()) + 3 * len(widths) + 1 > WIDEST:
         raise ValueError(f"the table {', '.join(columns)} is too wide to read; {MOST_COLUMNS} columns, {WIDEST} signs")
@@ -35,13 +35,13 @@ def markdown(columns: Cells) -> str:
     return "".join(map(line, [{name: name for name in columns}, rule, *rows]))
 
 
-def paragraph(text: str) -> str:
-    """Words in lines that fit a page."""
+def wrap(text: str) -> str:
+    """Wrap text to the width of a page."""
     return textwrap.fill(text, WIDEST, break_long_words=False, break_on_hyphens=False)
 
 
-def chosen(columns: Cells, titles: Mapping[str, str]) -> dict[str, Sequence[str]]:
-    """The columns that are shown, under their titles."""
+def select_columns(columns: Cells, titles: Mapping[str, str]) -> dict[str, Sequence[str]]:
+    """Return the columns that are shown, under their titles."""
     return {title: columns[name] for name, title in titles.items()}
 
 
@@ -51,7 +51,7 @@ def job_rows(
     numbers: Sequence[str],
     measure: Callable[[Run], Sequence[str]],
 ) -> dict[str, list[str]]:
-    """A row for every job of an experiment: its `names` by its settings, and its `numbers` if it was run."""
+    """Return a row for every job of an experiment: its `names` by its settings, and its `numbers` if it was run."""
     columns: dict[str, list[str]] = {name: [] for name in (*names, *numbers)}
     for job in jobs:
         cells = measure(job.run) if job.run else (NOT_RUN, *[NONE] * (len(numbers) - 1))
@@ -59,8 +59,8 @@ def job_rows(
     return columns
 
 
-def table_page(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Page:
-    """A table of `columns`, of which those of `titles` are for reading. `waiting`: what is said of missing rows."""
-    above = paragraph(f"{notes} {describe_independence(runs)} {lost_words(runs)}")
-    text = f"{above}\n\n{markdown(chosen(columns, titles))}"
-    return Page(text, columns, runs, waiting)
+def make_table(columns: Cells, titles: Mapping[str, str], runs: Sequence[Run], notes: str, waiting: str) -> Artifact:
+    """Return a table of `columns`, of which those of `titles` are for reading. `waiting`: message on missing rows."""
+    above = wrap(f"{notes} {describe_independence(runs)} {format_lost_iterations(runs)}")
+    text = f"{above}\n\n{markdown(select_columns(columns, titles))}"
+    return Artifact(text, columns, runs, waiting)

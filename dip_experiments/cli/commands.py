@@ -129,8 +129,8 @@ def baselines(argv: Sequence[str]) -> int:
     fitted = [results.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
         shown = bool(job.words["experiment"].get("pictures"))
-        for baseline in [*results.task_rivals(job.words), *fitted]:
-            found = results.computed(baseline, job.run, chosen.baselines, made_again, shown=shown)
+        for baseline in [*results.task_baselines(job.words), *fitted]:
+            found = results.compute_baseline(baseline, job.run, chosen.baselines, made_again, shown=shown)
             psnr = f"{found['psnr']:.2f} dB" if found else "not installed"
             print(f"{count} of {len(chosen.runs)}: {baseline.name}, {job.words['image']['name']}: {psnr}", flush=True)
     if chosen.missing:

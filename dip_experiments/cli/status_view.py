@@ -11,8 +11,8 @@ from typing import Any
 
 from uniplot import plot_to_string
 
-from dip_experiments.analysis.curves import judged
-from dip_experiments.analysis.labels import differing, network_words, signal_words
+from dip_experiments.analysis.curves import first_curve
+from dip_experiments.analysis.labels import differing_settings, format_network, format_task
 from dip_experiments.jobs.job_status import align_columns
 from dip_experiments.store import Run, State
 from dip_experiments.times import format_duration
@@ -45,7 +45,7 @@ def row(state: State, now: datetime) -> dict[str, str]:
     return {
         "run": state.run.name,
         "picture": config.get("image", {}).get("name", ""),
-        "fit": f"{signal_words(config)}, {network_words(config['architecture'])}" if config else "",
+        "fit": f"{format_task(config)}, {format_network(config['architecture'])}" if config else "",
         "state": format_state(state),
         "iterations": f"{'?' if done is None else done} of {total}" if total and done != total else f"{done or ''}",
         "oracle peak": f"{fmean(value for value in peak if value is not None):.2f} dB" if peak else "",
@@ -73,7 +73,7 @@ def run_lines(state: State, default: Mapping[str, Any]) -> Iterator[str]:
         yield f"damaged: {'; '.join(faults)}"
     if run.failure:
         yield f"failed: {run.failure.splitlines()[0]}"
-    yield from _block("Settings that differ from the default ones", differing(state.words, default))
+    yield from _block("Settings that differ from the default ones", differing_settings(state.words, default))
     if state.summary:
         yield from _block("Numbers: mean of the seeds (their range)", numbers(run))
     yield "\nImages in images/"
@@ -123,7 +123,7 @@ def image_names(run: Run) -> list[str]:
 
 def curve_lines(run: Run) -> Iterator[str]:
     """Yield the curve that judges a run, mean over its seeds, over the logarithm of the iteration."""
-    column, curve = judged(run)
+    column, curve = first_curve(run)
     drawn: str | list[str] = plot_to_string(
         curve.values.mean(0), curve.iterations, x_as_log=True, lines=True, width=WIDTH - 20, height=HEIGHT,
         color=sys.stdout.isatty(), title=f"{CURVE[column]}, dB, over iterations",

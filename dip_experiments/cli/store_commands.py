@@ -85,7 +85,7 @@ def write_plot(runs: Sequence[Any], path: Path) -> Path:
     """Draw the curves of some runs into a PNG and return its path."""
     if path.suffix != ".png":
         raise ValueError(f"output={path}: a PNG is written; give a name that ends in .png")
-    lazy_import("dip_experiments.analysis.compare_runs").write_side_by_side(runs, path)
+    lazy_import("dip_experiments.analysis.compare_runs").plot_runs(runs, path)
     return path
 
 

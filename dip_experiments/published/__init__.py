@@ -1,4 +1,4 @@
-"""Numbers that others published for the paper's tables, read from CSV files beside this one, each with its source."""
+"""Published numbers for the paper's tables, read from the CSV files of this folder, each with its source."""
 
 import csv
 import difflib
@@ -34,11 +34,11 @@ class Number:
 
 CODE_COLUMNS = ("psnr_output", "psnr_average")
 COLUMNS = tuple(field.name for field in fields(Number) if field.name != "value")
-"""What a number is looked up by."""
+"""Columns by which a number is looked up."""
 
 
 def find(**wanted: str) -> list[Number]:
-    """The numbers with the wanted entries, such as `find(table="denoising", image="f16")`; never none of them.
+    """Return the numbers with the wanted entries, such as `find(table="denoising", image="f16")`; never none of them.
 
     Raises ValueError with the close names if a name is unknown among the numbers that fit the names before it.
     """
@@ -56,7 +56,7 @@ def _numbers() -> tuple[Number, ...]:
 
 
 def find_one(**wanted: str) -> Number:
-    """The one number with the wanted entries; ValueError if there are several, with what tells them apart."""
+    """Return the number with the wanted entries. Raises ValueError if several fit, with the columns that differ."""
     numbers = find(**wanted)
     if len(numbers) > 1:
         telling = [column for column in COLUMNS if len({getattr(number, column) for number in numbers}) > 1]
@@ -65,7 +65,7 @@ def find_one(**wanted: str) -> Number:
 
 
 def trajectory(image: str) -> tuple[Array, Array]:
-    """Iterations and PSNR in dB of the authors' single iterates while they denoise `image` (PAPER, Fig. 4)."""
+    """Return iterations and PSNR in dB of the authors' single iterates while they denoise `image` (PAPER, Fig. 4)."""
     rows = _read("trajectories")
     _check(image, [row["image"] for row in rows], "published trajectory")
     points = [(float(row["iteration"]), float(row["value"])) for row in rows if row["image"] == image]
@@ -74,7 +74,7 @@ def trajectory(image: str) -> tuple[Array, Array]:
 
 
 def code_curves(picture: str) -> dict[str, Array]:
-    """Curves of the authors' public code, run by us with PyTorch 2.13: `iteration` "n", and "seeds n" of two columns.
+    """Return curves of the authors' public code, run by us with PyTorch 2.13: `iteration` "n", two columns "seeds n".
 
     `psnr_output` and `psnr_average` in dB; their network and settings on `f16_middle128`, the middle of the noisy F16.
     """

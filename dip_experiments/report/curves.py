@@ -53,7 +53,7 @@ def _shown(run: Run) -> list[int]:
 
 
 def _digits(values: NDArray[np.float64]) -> list[float | None]:
-    """None where there is no number, as JSON knows no other."""
+    """Return None for NaN and infinity, which JSON does not have."""
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
 
 

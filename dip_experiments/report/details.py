@@ -1,4 +1,4 @@
-"""One run as its view shows it: what the page's scripts draw, and what stands there in words."""
+"""View of one run: the data that the page's scripts draw, and its tables."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,24 @@ from dip_experiments.report.drawn import Drawn
 from dip_experiments.report.numbers import fact, guard_lines, known, score_table, spread, stop_table
 from dip_experiments.report.pictures import described
 from dip_experiments.report.row import COLUMNS, seeds
-from dip_experiments.report.settings import Compose, differing, experiment_of, image_words, task_words, told
+from dip_experiments.report.settings import (
+    Compose,
+    differing,
+    experiment_of,
+    format_image,
+    format_settings,
+    format_task,
+)
 from dip_experiments.store import Run
 
 NO_EXPERIMENT = "single"
-"""What a run of no experiment says."""
-SAID_ALONE = ("versions", "command")
-"""Of a sitting, what stands in lines of its own."""
+"""Experiment name of runs without one."""
+ON_OWN_LINES = ("versions", "command")
+"""Entries of a session that have lines of their own."""
 
 
 def details(run: Run, html: str) -> dict[str, Any]:
-    """What the scripts take: curves, stops, pictures, settings and numbers by title; `html` is shown as it is."""
+    """Return the data of the scripts: curves, stops, pictures, settings and numbers by title, and `html`."""
     return {
         "run": run.name,
         "title": title(run),
@@ -32,26 +39,26 @@ def details(run: Run, html: str) -> dict[str, Any]:
         "marked": list(ORDER),
         "stops": {name: stops(run, rule) for name, rule in run.summary.get("stopping", {}).items()},
         "pictures": described(run),
-        "settings": told(run.settings),
+        "settings": format_settings(run.settings),
         "numbers": {**facts(run), **best_scores(run)},
         "html": html,
     }
 
 
 def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
-    """Where a rule stops, one per seed that did not fail."""
+    """Return the iterations at which a rule stops, one per successful seed."""
     return [rule["iteration"][replica] for replica in run.replicas]
 
 
 def title(run: Run) -> str:
     """`cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
-    words = run.settings
-    of = f" of {words['target']['name']}" if words["task"]["name"] == "reconstruction" else ""
-    return f"{image_words(words)}, {task_words(words)}{of}"
+    config = run.settings
+    of = f" of {config['target']['name']}" if config["task"]["name"] == "reconstruction" else ""
+    return f"{format_image(config)}, {format_task(config)}{of}"
 
 
 def facts(run: Run) -> dict[str, str]:
-    """The columns of the table of runs, and how large the network is."""
+    """Return the columns of the table of runs, and the size of the network."""
     shown = {column.title: column.cell(run)[1] for column in COLUMNS}
     shown["device"] = str(run.provenance["device"])
     if parameters := run.summary.get("parameters"):
@@ -68,7 +75,7 @@ def best_scores(run: Run) -> dict[str, str]:
 
 
 def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, templates: Environment) -> str:
-    """What stands under a run's curves and pictures: scores, stops, settings, provenance."""
+    """Render the part below a run's curves and images: scores, stops, settings, provenance."""
     scale, experiment = str(run.settings["scale"]["name"]), experiment_of(run.settings)
     plain = compose(None, scale)
     return templates.get_template("run.html.j2").render(
@@ -86,14 +93,14 @@ def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, 
         explained=spread(known(run.summary["iterations_explained"]), 0),
         guard=guard_lines(run),
         differing=differing(run.settings, compose(experiment, scale), plain),
-        settings=told(run.settings),
-        sittings=[sitting_rows(sitting) for sitting in run.provenance["sittings"]],
+        settings=format_settings(run.settings),
+        sittings=[session_rows(session) for session in run.provenance["sittings"]],
     )
 
 
-def sitting_rows(sitting: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Code, versions, machine and command of a sitting, a line each."""
-    rows = [(key.replace("_", " "), fact(value)) for key, value in sitting.items() if key not in SAID_ALONE]
-    versions = ", ".join(f"{package} {version}" for package, version in sitting.get("versions", {}).items())
-    said = [("versions", versions), ("command", shlex.join(map(str, sitting.get("command", []))))]
-    return [(key, value) for key, value in [*rows, *said] if value]
+def session_rows(session: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return code, versions, machine and command of a session, a line each."""
+    rows = [(key.replace("_", " "), fact(value)) for key, value in session.items() if key not in ON_OWN_LINES]
+    versions = ", ".join(f"{package} {version}" for package, version in session.get("versions", {}).items())
+    rest = [("versions", versions), ("command", shlex.join(map(str, session.get("command", []))))]
+    return [(key, value) for key, value in [*rows, *rest] if value]

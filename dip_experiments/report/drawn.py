@@ -1,4 +1,4 @@
-"""Figures and tables as they lie in a results folder: picture or text, our numbers beside published ones, command."""
+"""Figures and tables of a results folder: image or text, our numbers and published ones, command."""
 
 import csv
 import itertools
@@ -13,10 +13,10 @@ from dip_experiments.store import REPRODUCED, read_json
 LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Command): ")
 COMPARED = ("image", "setting", "ours", "published", "difference")
 NAMED = ("{}", "table_{}", "study_{}")
-"""What the experiment of a page may be called."""
+"""Possible names of the experiment of an artifact."""
 AT_PAPER_SIZE = "make paper"
 MEASURED = ("_mean", "_min", "_max")
-"""How columns of numbers end."""
+"""Suffixes of columns with numbers."""
 LONGEST = 24
 """Rows of a figure's numbers that are shown as they are."""
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -27,9 +27,9 @@ Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 class Drawn:
     """One figure or table of a scale.
 
-    `about`: the first words of its experiment's file, and `expected` what they say the paper has, by its label.
-    `numbers`: ours, beside published ones where there are any. `text`: of a table, in Markdown. `own`: of the user's
-    own runs, not of the records. `request`: words in which it differs from its experiment's own settings.
+    `about`: the start of its experiment's file, and `expected` the paper's results given in it, by label.
+    `numbers`: ours, with published ones if any. `text`: of a table, in Markdown. `own`: of the user's
+    own runs, not of the records. `request`: overrides of its experiment's own settings.
     """
 
     scale: str
@@ -48,14 +48,14 @@ class Drawn:
 
     @property
     def key(self) -> str:
-        """What it is called in the address."""
+        """Return its name in the address."""
         return f"{REPRODUCED + '/' if self.own else ''}{self.scale}/{self.kind}s/{self.name}"
 
     @property
     def title(self) -> str:
         """`Figure 2`, `Denoising`."""
-        words = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
-        return words[0].upper() + words[1:] + (f" ({self.request})" if self.request else "")
+        phrase = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
+        return phrase[0].upper() + phrase[1:] + (f" ({self.request})" if self.request else "")
 
     @property
     def shelf(self) -> str:
@@ -69,7 +69,7 @@ class Drawn:
 
 
 def all_drawn(results: Path, experiments: Path) -> list[Drawn]:
-    """What is drawn, scale by scale, figures before tables; `experiments`: the folder of their YAML files."""
+    """Return all figures and tables by scale, figures first; `experiments`: the folder of their YAML files."""
     folders = [folder for kind in ("figures", "tables") for folder in (f"*/{kind}", f"{REPRODUCED}/*/{kind}")]
     paths = [path for folder in folders for path in results.glob(f"{folder}/*.json")]
     paths.sort(key=lambda path: (_is_own(path), path.parts[-3], path.parts[-2], _natural(path.stem)))
@@ -78,16 +78,16 @@ def all_drawn(results: Path, experiments: Path) -> list[Drawn]:
 
 def _drawn(path: Path, experiments: Path) -> Drawn:
     scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
-    asked = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
-    said = header(next(iter(_experiments(experiment_of(path.stem), asked, experiments)), None))
+    of_runs = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
+    labels = header(next(iter(_experiments(experiment_of(path.stem), of_runs, experiments)), None))
     picture, text = path.with_suffix(".png"), path.with_suffix(".md")
     return Drawn(
         scale=scale,
         kind=kind,
         name=path.stem,
-        about=said.get("", ""),
-        expected=[(label, words) for label, words in said.items() if label.startswith("Expected")],
-        command=_command(said, scale, str(source.get("request", ""))),
+        about=labels.get("", ""),
+        expected=[(label, text) for label, text in labels.items() if label.startswith("Expected")],
+        command=_command(labels, scale, str(source.get("request", ""))),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,
@@ -99,7 +99,7 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
 
 
 def experiment_of(page: str) -> str:
-    """The experiment's own page: the name of one of another request has its words after it, `fig2-replicas-5`."""
+    """Return the name without the overrides of its request: `fig2` of `fig2-replicas-5`."""
     return page.partition("-")[0]
 
 
@@ -107,15 +107,15 @@ def _is_own(path: Path) -> bool:
     return path.parents[2].name == REPRODUCED
 
 
-def _experiments(name: str, asked: Sequence[str], folder: Path) -> Iterator[Path]:
+def _experiments(name: str, of_runs: Sequence[str], folder: Path) -> Iterator[Path]:
     """Files of the experiments that a page may be of, the likeliest first: called like it, else those of its runs."""
     names = [pattern.format(name) for pattern in NAMED]
     names += [path.stem for path in sorted(folder.glob(f"{name}_*.yaml"))]
-    yield from (path for one in (*names, *asked) if (path := folder / f"{one}.yaml").exists())
+    yield from (path for one in (*names, *of_runs) if (path := folder / f"{one}.yaml").exists())
 
 
 def header(experiment: Path | None) -> dict[str, str]:
-    """What the first comment of an experiment's file says, by its labels (`Expected`, `Command`); "" for the rest."""
+    """Return the first comment of an experiment's file by its labels (`Expected`, `Command`); "" for the rest."""
     if experiment is None:
         return {}
     lines = itertools.dropwhile(lambda line: line.startswith("# @"), experiment.read_text().splitlines())
@@ -124,16 +124,16 @@ def header(experiment: Path | None) -> dict[str, str]:
     return {"": about.strip()} | dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
 
 
-def _command(said: Mapping[str, str], scale: str, request: str) -> str:
-    if scale == "paper" and AT_PAPER_SIZE in said.get("Time", ""):
+def _command(labels: Mapping[str, str], scale: str, request: str) -> str:
+    if scale == "paper" and AT_PAPER_SIZE in labels.get("Time", ""):
         return AT_PAPER_SIZE
-    command = said.get("Command", "").rstrip(".")
-    words = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
-    return " ".join([command, *words]) if command else ""
+    command = labels.get("Command", "").rstrip(".")
+    settings = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
+    return " ".join([command, *settings]) if command else ""
 
 
 def numbers(path: Path) -> Table:
-    """Of a page's CSV: ours beside published; of curves their best and last values; a short table as it is."""
+    """Return the numbers of an artifact's CSV: ours and published, best and last values of curves, or a short table."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     columns = list(rows[0]) if rows else []

@@ -1,4 +1,4 @@
-"""The runs that a results folder holds, each once, and what of it cannot be shown."""
+"""Find the runs of a results folder, each once, and those that cannot be shown."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,23 +8,23 @@ from dip_experiments.store import Run, Store
 
 @dataclass(frozen=True)
 class Gathered:
-    """`runs`: finished ones, by name. `left_out`: name of each other one and why it is not shown, in words."""
+    """`runs`: finished ones, by name. `left_out`: the reason for each run that is not shown, by name."""
 
     runs: list[Run]
     left_out: dict[str, str]
 
 
 def gather(results: Path) -> Gathered:
-    """All finished runs below a results folder: whole ones, else their records; one that is both counts once."""
+    """Return all finished runs of a results folder: full runs, else their records; one that has both counts once."""
     folders = [path for place in ("runs/*", "*/records/*") for path in results.glob(place) if _is_run(path)]
     runs, left_out = [], {}
     for name in sorted({path.name for path in folders}):
-        whole, kept = Store(results).place(name), [Run(path) for path in folders if path.name == name]
-        places = [whole, *(run for run in sorted(kept, key=lambda run: run.folder) if run.is_record)]
+        best, copies = Store(results).place(name), [Run(path) for path in folders if path.name == name]
+        places = [best, *(run for run in sorted(copies, key=lambda run: run.folder) if run.is_record)]
         if shown := next((run for run in places if run.finished and run.replicas), None):
             runs.append(shown)
         else:
-            left_out[name] = _reason(kept[0])
+            left_out[name] = _reason(copies[0])
     return Gathered(runs, left_out)
 
 

@@ -1,4 +1,4 @@
-"""What a run came to, in words: scores, stops, and what the guard did."""
+"""Results of a run as text: scores, stops, and actions of the guard."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
@@ -42,7 +42,7 @@ def spread(values: Sequence[Number], decimals: int) -> str:
     return mean if least == most else f"{mean} ({least} to {most})"
 
 
-def whole_spread(values: Sequence[Number]) -> str:
+def integer_spread(values: Sequence[Number]) -> str:
     """Median and range of iterations."""
     if not values:
         return ""
@@ -63,7 +63,7 @@ def score_table(run: Run) -> tuple[list[str], list[list[str]]]:
 
 
 def stop_table(run: Run) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: where each rule stops, and what it is worth there."""
+    """Return head and rows: the stop of each rule and its scores."""
     head = ["rule", "stops at", "made sure", "of the mean", "PSNR of the average, dB", "below the oracle", "it says"]
     rules = run.summary.get("stopping", {})
     return head, [[name.replace("_", " "), *_stop(run, name, rule)] for name, rule in rules.items()]
@@ -74,19 +74,19 @@ def _stop(run: Run, name: str, rule: Mapping[str, Any]) -> list[str]:
     scores = known(run.summary["scores"].get(stop_image(name, "average"), {}).get("psnr"))
     best = known(run.summary["oracle_peak"].get("psnr_average"))
     gaps = [peak - score for peak, score in zip(best, scores, strict=True)] if len(best) == len(scores) else []
-    joint = "" if rule["joint"] is None else f"{rule['joint']}{'' if rule['joint_final'] else ', not sure'}"
+    ensemble = "" if rule["joint"] is None else f"{rule['joint']}{'' if rule['joint_final'] else ', not sure'}"
     return [
-        whole_spread(stops) or "nowhere",
+        integer_spread(stops) or "nowhere",
         f"{sum(map(bool, rule['final']))} of {len(rule['final'])}",
-        joint,
+        ensemble,
         spread(scores, 2),
         spread(gaps, 2),
-        "; ".join(_said(rule)),
+        "; ".join(_used(rule)),
     ]
 
 
-def _said(rule: Mapping[str, Any]) -> list[str]:
-    """What the rule took from the picture, and its own estimate of the mean image."""
+def _used(rule: Mapping[str, Any]) -> list[str]:
+    """Return the quantities that the rule estimated from the image, and its estimate for the mean image."""
     origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FROM)}
     facts = [
         f"{key.replace('_', ' ')} {fact(value)}{origins.get(key + FROM, '')}"
@@ -105,7 +105,7 @@ def fact(value: Any) -> str:
 
 
 def guard_lines(run: Run) -> list[str]:
-    """What the guard did, and what failed, a line each."""
+    """Return the actions of the guard, and the failures, a line each."""
     lost = sum(run.summary["lost_iterations"])
     lines = [f"{lost} iterations lost to the guard"] if lost else []
     lines += [

@@ -1,4 +1,4 @@
-"""The page and what lies beside it, written from the store: no server, no request to anywhere else."""
+"""Write the page and its assets from the store: no server, no external request."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ PACKED: dict[str, Any] = {"sort_keys": False, "separators": (",", ":"), "allow_n
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page, how many runs and drawings it shows, what it leaves out and why."""
+    """The page, the number of runs and drawings that it shows, and the runs left out with the reason."""
 
     page: Path
     runs: int
@@ -66,7 +66,7 @@ def write_report(results: Path, experiments: Path, compose: Compose) -> Written:
 
 
 def write(path: Path, content: bytes) -> None:
-    """A file in a folder that nobody looks into before it is whole."""
+    """Write a file of a folder that is renamed when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 

@@ -1,4 +1,4 @@
-"""The pictures that a run has kept, of its first seed: where they lie, and what each is."""
+"""Stored images of a run's first seed: paths and titles."""
 
 import re
 from pathlib import Path
@@ -16,14 +16,14 @@ NAMES = {
     "unperturbed": "output, latent unperturbed",
     "average": "average, at the end",
 }
-KEPT = re.compile(r"(?P<name>.+)-replica(?P<replica>\d+)\.png")
+STORED = re.compile(r"(?P<name>.+)-replica(?P<replica>\d+)\.png")
 AT = re.compile(r"(?P<kind>iteration|average)-(?P<at>\d{6})")
 STOP = re.compile(r"stop-(?P<rule>.+)-(?P<what>output|average|mean|mixed)")
 
 
 def pictures(run: Run) -> dict[str, Path]:
     """The first seed's pictures by name, as `Run.image` takes it."""
-    found = ((KEPT.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
+    found = ((STORED.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
     first = run.replicas[0]
     return {match["name"]: path for match, path in found if match and int(match["replica"]) == _whose(match, first)}
 
@@ -34,14 +34,14 @@ def described(run: Run) -> dict[str, Any]:
     `against`: the picture that errors are against, `reference`, or what it saw if that is as large; None if neither.
     """
     found = pictures(run)
-    kept = {name: match for name in found if (match := AT.fullmatch(name))}
+    timed = {name: match for name in found if (match := AT.fullmatch(name))}
     at = {
-        kind: {int(match["at"]): name for name, match in kept.items() if match["kind"] == kind}
+        kind: {int(match["at"]): name for name, match in timed.items() if match["kind"] == kind}
         for kind in ("iteration", "average")
     }
     if "average" in found:
         at["average"].setdefault(run.summary["iterations"], "average")
-    others = {name: _title(name) for name in found if name not in kept}
+    others = {name: _title(name) for name in found if name not in timed}
     sizes = {name: size_of(path) for name, path in found.items()}
     fitted = next((sizes[name] for name in (*at["iteration"].values(), "average", "reference") if name in sizes), None)
     against = next((name for name in ("reference", "target") if fitted and sizes.get(name) == fitted), None)
@@ -62,7 +62,7 @@ def size_of(path: Path) -> tuple[int, int]:
 
 
 def _whose(match: re.Match[str], first: int) -> int:
-    """What is of all replicas was kept as replica 0's."""
+    """Return the replica of an image: those of all replicas are stored as replica 0's."""
     return 0 if match["name"] == "flash" else first
 
 

@@ -1,4 +1,4 @@
-"""A run as a row of the page's table: what it is filtered by, sorted by, and what stands there."""
+"""A run as a row of the page's table: filters, sort keys and cells."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from statistics import fmean
 from typing import Any
 
 from dip_experiments.report.numbers import known
-from dip_experiments.report.settings import architecture_words, experiment_of, image_words, task_words
+from dip_experiments.report.settings import experiment_of, format_architecture, format_image, format_task
 from dip_experiments.store import Run
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table; `value` gives what it is sorted by, None where there is nothing. `form` shows a number."""
+    """A column of the table; `value` gives the sort key or None, `form` the format of a number."""
 
     name: str
     title: str
@@ -20,7 +20,7 @@ class Column:
     form: str = ""
 
     def cell(self, run: Run) -> tuple[str, str]:
-        """What it is sorted by and what is shown."""
+        """Return sort key and text."""
         value = self.value(run)
         if value is None:
             return "", ""
@@ -37,24 +37,24 @@ def of_average(run: Run, when: str) -> float | None:
 
 
 def began(run: Run) -> str:
-    """Day of its first sitting."""
-    return str(next((sitting["began"] for sitting in run.provenance["sittings"] if "began" in sitting), ""))[:10]
+    """Return the day of its first session."""
+    return str(next((session["began"] for session in run.provenance["sittings"] if "began" in session), ""))[:10]
 
 
 def seeds(run: Run) -> str:
     """`0 to 7`, or one by one where they do not follow each other."""
-    said = run.seeds
-    if len(said) > 2 and said == list(range(said[0], said[-1] + 1)):
-        return f"{said[0]} to {said[-1]}"
-    return ", ".join(map(str, said))
+    values = run.seeds
+    if len(values) > 2 and values == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]} to {values[-1]}"
+    return ", ".join(map(str, values))
 
 
 COLUMNS = (
     Column("experiment", "experiment", lambda run: experiment_of(run.settings)),
-    Column("task", "task", lambda run: task_words(run.settings)),
+    Column("task", "task", lambda run: format_task(run.settings)),
     Column("target", "target", lambda run: str(run.settings["target"]["name"])),
-    Column("image", "image", lambda run: image_words(run.settings)),
-    Column("architecture", "architecture", lambda run: architecture_words(run.settings)),
+    Column("image", "image", lambda run: format_image(run.settings)),
+    Column("architecture", "architecture", lambda run: format_architecture(run.settings)),
     Column("seed", "seeds", seeds),
     Column("average", "final PSNR", lambda run: of_average(run, "final"), ".2f"),
     Column("best", "oracle PSNR", lambda run: of_average(run, "oracle_peak"), ".2f"),
@@ -70,16 +70,16 @@ FILTERS = ("experiment", "task", "target", "architecture", "image", "seed", "sca
 
 
 def facets(run: Run) -> dict[str, list[str]]:
-    """What the run is found by: one value of each, and every seed."""
-    words: Mapping[str, Any] = run.settings
+    """Return the values of the filters: one of each, and every seed."""
+    config: Mapping[str, Any] = run.settings
     return {
-        "experiment": [experiment_of(words)],
-        "task": [str(words["task"]["name"])],
-        "target": [str(words["target"]["name"])],
-        "architecture": [str(words["architecture"]["name"])],
-        "image": [image_words(words)],
+        "experiment": [experiment_of(config)],
+        "task": [str(config["task"]["name"])],
+        "target": [str(config["target"]["name"])],
+        "architecture": [str(config["architecture"]["name"])],
+        "image": [format_image(config)],
         "seed": [str(seed) for seed in run.seeds],
-        "scale": [str(words["scale"]["name"])],
+        "scale": [str(config["scale"]["name"])],
     }
 
 

@@ -1,16 +1,16 @@
-"""Settings in words: one line each, and which of them differ from what was composed without them."""
+"""Settings as text, and how they differ from the experiment's and the default ones."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.analysis.labels import network_words
+from dip_experiments.analysis.labels import format_network
 from dip_experiments.schema import flat
 
-Words = Mapping[str, Any]
-Compose = Callable[[str | None, str], Words]
+Config = Mapping[str, Any]
+Compose = Callable[[str | None, str], Config]
 """Experiment (None for no experiment) and scale -> the settings that `dip` composes of them."""
-SAID_ELSEWHERE = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
-"""Settings that say nothing of a run's numbers, or that come again as others."""
+LEFT_OUT = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
+"""Settings that do not change a run's numbers, or that repeat others."""
 
 
 def text(value: Any) -> str:
@@ -24,25 +24,25 @@ def text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def told(words: Words) -> dict[str, str]:
+def format_settings(config: Config) -> dict[str, str]:
     """The settings that can change numbers, by their full key, as text; those that are null say nothing."""
-    kept = flat({key: value for key, value in words.items() if key not in SAID_ELSEWHERE})
-    return {key: text(value) for key, value in kept.items() if value is not None and not key.endswith("_target_")}
+    relevant = flat({key: value for key, value in config.items() if key not in LEFT_OUT})
+    return {key: text(value) for key, value in relevant.items() if value is not None and not key.endswith("_target_")}
 
 
-def differing(words: Words, experiment: Words, plain: Words) -> list[tuple[str, str, str, str]]:
+def differing(config: Config, experiment: Config, plain: Config) -> list[tuple[str, str, str, str]]:
     """Key, value here, in the `experiment` and in the `plain` default, of all that are not the same in the three.
 
-    First those that differ from the experiment. A setting that is not there is an empty text.
+    First those that differ from the experiment. A missing setting is an empty text.
     """
-    here, one, other = told(words), told(experiment), told(plain)
+    here, one, other = format_settings(config), format_settings(experiment), format_settings(plain)
     rows = [(key, here.get(key, ""), one.get(key, ""), other.get(key, "")) for key in {**here, **one, **other}]
     return sorted((row for row in rows if len(set(row[1:])) > 1 and row[1]), key=lambda row: (row[1] == row[2], row[0]))
 
 
-def task_words(words: Words) -> str:
+def format_task(config: Config) -> str:
     """`denoising, gaussian 25`, `super-resolution x4`, `inpainting, authors`."""
-    task = words["task"]
+    task = config["task"]
     name = str(task["name"]).replace("_", " ")
     noise, mask = task.get("noise"), task.get("mask")
     if isinstance(noise, Mapping):
@@ -52,18 +52,18 @@ def task_words(words: Words) -> str:
     return f"{name} x{task['factor']}" if "factor" in task else name
 
 
-def image_words(words: Words) -> str:
+def format_image(config: Config) -> str:
     """The picture's name, or that of its file."""
-    image = words["image"]
+    image = config["image"]
     return str(image.get("path") or image["name"]) if image["name"] == "file" else str(image["name"])
 
 
-def architecture_words(words: Words) -> str:
+def format_architecture(config: Config) -> str:
     """`skip, width 32`."""
-    name, more = str(words["architecture"]["name"]), network_words(words["architecture"])
+    name, more = str(config["architecture"]["name"]), format_network(config["architecture"])
     return more if more.startswith(name) else f"{name}, {more}"
 
 
-def experiment_of(words: Words) -> str:
-    """The experiment that first asked for a run."""
-    return str((words.get("experiment") or {}).get("name", "single"))
+def experiment_of(config: Config) -> str:
+    """Return the experiment for which a run was first fitted."""
+    return str((config.get("experiment") or {}).get("name", "single"))

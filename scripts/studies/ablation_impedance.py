@@ -1,0 +1,210 @@
+"""Impedance of several networks and how well they denoise: does impedance make a good denoiser?
+
+Experiment: ablation_impedance.
+Writes: figures/ablation_impedance, tables/ablation_impedance. Command: make ablation-impedance
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.impedance import iterations_explained
+from dip_experiments.analysis.run_data import peak_values
+from dip_experiments.analysis.style import BLUE, label_points, sheet
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.runner.select_runs import select
+from dip_experiments.store import Run, Selection
+
+TARGETS = ("natural", "noisy", "shuffled", "noise")
+NUMBERS = (
+    *TARGETS, "impedance", "impedance_low", "impedance_high", "interval", "noise_ratio", "psnr", "psnr_output",
+)  # fmt: skip
+TITLES = {
+    "change": "network",
+    "natural": "natural",
+    "shuffled": "shuffled",
+    "noise": "noise",
+    "impedance": "impedance",
+    "interval": "95 % interval",
+    "noise_ratio": "noise/natural",
+    "psnr": "denoising",
+}
+ABOVE = """\
+Iterations to 90 % of each target's variance, medians over the seeds. `impedance`: those of the shuffled image, which
+has the very values of the natural one, by those of the natural image; geometric mean over the seeds, with Student's
+interval of its logarithm. `denoising`: PSNR in dB of the averaged image at its peak on the noisy target (the
+oracle's), without perturbations; the CSV also has that of the single output."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One network: median iterations by target, impedance, PSNR of the best average and of the best output."""
+
+    iterations: Mapping[str, float]
+    limit: int
+    impedance: Interval
+    psnr: float
+    psnr_output: float
+
+    def ratio(self, target: str) -> float:
+        """Iterations by those of the natural image; infinite if the target was not reached, NaN if that was not."""
+        natural = self.iterations["natural"]
+        return self.iterations[target] / natural if np.isfinite(natural) else np.nan
+
+
+def draw_table(selection: Selection) -> Artifact:
+    """Draw tables/ablation_impedance."""
+    columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
+    found = measured(selection)
+    for change in dict.fromkeys(job.words["experiment"]["change"] for job in selection.jobs):
+        add_row(
+            columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
+        )
+    return make_table(columns, TITLES, selection.runs, f"{ABOVE} {verdict(found)}", selection.waiting)
+
+
+def measured(selection: Selection) -> dict[str, Measured]:
+    """The networks of which all targets were fitted."""
+    runs: dict[str, dict[str, Run]] = {}
+    for job in selection.jobs:
+        if job.run:
+            runs.setdefault(job.words["experiment"]["change"], {})[job.words["target"]["name"]] = job.run
+    return {change: measure(fits) for change, fits in runs.items() if set(fits) == set(TARGETS)}
+
+
+def measure(fits: Mapping[str, Run]) -> Measured:
+    """Of the fits of one network."""
+    explained = {target: iterations_explained(fits[target]) for target in TARGETS}
+    both = np.log([explained["shuffled"], explained["natural"]])
+    reached = [np.isfinite(values).all() for values in both]
+    logarithm = mean_interval(both[0] - both[1]) if all(reached) else Interval(np.inf, np.nan, np.nan)
+    impedance = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
+    noisy = fits["noisy"]
+    best, single = (float(peak_values(noisy, column).mean()) for column in ("psnr_average", "psnr_reference"))
+    medians = {target: float(np.median(values)) for target, values in explained.items()}
+    return Measured(medians, noisy.summary["iterations"], impedance, best, single)
+
+
+def cells(network: Measured) -> Sequence[str]:
+    """The numbers of one network; `>N` where N iterations did not reach what was looked for."""
+    impedance, limit = network.impedance, network.limit
+    known = np.isfinite(impedance.low)
+    return (
+        *(f"{network.iterations[t]:g}" if np.isfinite(network.iterations[t]) else f">{limit}" for t in TARGETS),
+        at_least(impedance_of(network), network),
+        *((f"{impedance.low:.3f}", f"{impedance.high:.3f}", f"{impedance.low:.2f} to {impedance.high:.2f}")
+          if known else (NONE, NONE, NONE)),
+        at_least(network.ratio("noise"), network),
+        f"{network.psnr:.2f}",
+        f"{network.psnr_output:.2f}",
+    )  # fmt: skip
+
+
+def at_least(ratio: float, network: Measured) -> str:
+    """A ratio to the natural image's iterations, or what it exceeds."""
+    if np.isnan(ratio):
+        return NONE  # not even the natural image was reached
+    return f"{ratio:.2f}" if np.isfinite(ratio) else f">{bound(network):.2f}"
+
+
+def fitting(networks: Mapping[str, Measured]) -> dict[str, Measured]:
+    """The networks that fit the natural image."""
+    return {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
+
+
+def with_known_rank(networks: Mapping[str, Measured]) -> dict[str, Measured]:
+    """The networks whose order by impedance is known.
+
+    They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
+    """
+    fitted = fitting(networks)
+    reached = {name: value for name, one in fitted.items() if np.isfinite(value := impedance_of(one))}
+    most = max(reached.values(), default=0.0)
+    return {name: one for name, one in fitted.items() if name in reached or bound(one) > most}
+
+
+def correlation(networks: Mapping[str, Measured]) -> Interval:
+    """Of the ranks of impedance and denoising, over networks whose order is known."""
+    x, y = (np.array([look(one) for one in networks.values()]) for look in (impedance_of, lambda one: one.psnr))
+    return rank_correlation(x, y)
+
+
+def impedance_of(network: Measured) -> float:
+    """The mean over the seeds; where a seed did not reach its target, the medians' ratio, which may be infinite."""
+    value = network.impedance.value
+    return value if np.isfinite(value) else network.ratio("shuffled")
+
+
+def bound(network: Measured) -> float:
+    """Return a lower bound of the impedance if the shuffled image was not reached."""
+    return network.limit / network.iterations["natural"]
+
+
+def verdict(networks: Mapping[str, Measured]) -> str:
+    """Return the sentence on the rank correlation."""
+    known = with_known_rank(networks)
+    found = correlation(known)
+    if not np.isfinite(found.value):
+        return "Too few networks are run to compare impedance and denoising."
+    without = [name for name in networks if name not in known]
+    left_out = f"; left out, as their rank is not known: {', '.join(without)}" if without else ""
+    return (
+        f"Rank correlation of impedance and denoising over {len(known)} networks: {found.value:+.2f} "
+        f"(95 % interval {found.text}, by drawing networks with replacement{left_out})."
+    )
+
+
+def draw_figure(selection: Selection) -> Artifact:
+    """Draw figures/ablation_impedance."""
+    every = measured(selection)
+    if not every:
+        raise ValueError(f"no network has runs of all its targets; {selection.waiting}")
+    networks = fitting(every)
+    figure, (part,) = sheet(4.2)
+    axis = part.subplots()
+    columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
+    points: dict[str, tuple[float, float]] = {}
+    for name, network in networks.items():
+        interval, x = network.impedance, impedance_of(network)
+        reached = bool(np.isfinite(x))
+        x = x if reached else bound(network)
+        if np.isfinite(interval.low):
+            axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
+        axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
+        points[name.replace("_", " ")] = (x, network.psnr)
+        numbers = (x, interval.low, interval.high)
+        add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
+    axis.set(
+        xscale="log",
+        xticks=(0.2, 0.5, 1, 2, 5, 10, 20),
+        xticklabels=("0.2", "0.5", "1", "2", "5", "10", "20"),
+        xlabel="impedance: iterations for the shuffled image by those for the image (arrow: more)",
+        ylabel="denoising: best PSNR of the average (dB, oracle)",
+    )
+    axis.minorticks_off()
+    axis.margins(x=0.08)
+    known = with_known_rank(every)
+    found = correlation(known)
+    title = f"rank correlation {found.value:+.2f} ({found.text}) over {len(known)} networks"
+    if without := [name for name in every if name not in networks]:
+        title += f"\nnot even the natural image was fitted by {', '.join(without)}"
+    if unknown := [name for name in networks if name not in known]:
+        title += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
+    figure.suptitle(f"Is impedance what makes a good denoiser? {title}", fontsize=9)
+    label_points(figure, axis, points)
+    return Artifact(figure, columns, selection.runs, selection.waiting)
+
+
+if __name__ == "__main__":
+    sys.exit(
+        max(
+            run_script("figures/ablation_impedance", draw_figure, select, ["ablation_impedance"]),
+            run_script("tables/ablation_impedance", draw_table, select, ["ablation_impedance"]),
+        )
+    )

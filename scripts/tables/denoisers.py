@@ -1,0 +1,156 @@
+"""Denoising of photographs at three noise levels: quality and seconds of `dip restore_noisy` and of other methods.
+
+Experiments: denoisers, denoisers_decoder. Writes: tables/denoisers. Command: make table-denoisers EXTRAS=bm3d
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import Baseline, baseline_scores, denoiser, zero_shot
+from dip_experiments.analysis.confidence import picture_interval
+from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.independence import count_independent
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.runner.select_runs import select
+from dip_experiments.store import Run, Selection, stop_image, waiting
+
+NOISES = {"authors25": 25.0, "gaussian10": 10.0, "gaussian50": 50.0}
+"""Grey levels of 255, by the noise's name in the experiment."""
+COLUMNS = (
+    "sigma", "method", "knows_sigma", "psnr", "psnr_gap", "gap_low", "gap_high", "interval", "ssim", "iterations",
+    "seconds", "pictures",
+)  # fmt: skip
+METHODS = {"nlm": "NLM", "tv": "TV", "wavelet": "wavelet", "dct": "sliding DCT", "bm3d": "BM3D"}
+TITLES = {
+    "sigma": "sigma",
+    "method": "method",
+    "psnr": "PSNR",
+    "psnr_gap": "minus BM3D",
+    "interval": "95 % interval",
+    "ssim": "SSIM",
+    "seconds": "seconds",
+    "pictures": "pictures",
+}
+ABOVE = """\
+Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what the
+command restore_noisy gives: the mean of four networks where the split stops them, with as much of NLM, of the sliding
+DCT and of a Wiener filter as the split chooses; `uniform`: the same with norms that start as U(0, 1), as in the PyTorch
+of 2018; `DIP`: without other filters; `DIP, one replica`: the first network at its own stop. All of these estimate
+sigma, and see nothing but the noisy picture. ZS-N2N is ours from its description; the methods after it are told sigma.
+`minus BM3D`: picture by picture, their mean with Student's interval over the pictures. `seconds`: wall time of one
+picture, of all four networks for the rows of DIP, in the median; time was taken on one thread, on more than one
+machine, while other work ran beside. `pictures`: how many of those asked for were done. Iterations are in the CSV."""
+REQUESTS = (
+    ["denoisers"],
+    ["denoisers", "experiment.noise=authors25", "architecture.gamma=uniform"],
+    ["denoisers_decoder"],
+)
+
+
+Scores = tuple[float, float, float, int | None]
+"""PSNR in dB, SSIM, seconds, iterations of a network's fit."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method at one strength of noise: of how many pictures, and what it reached on those that are done, by name."""
+
+    title: str
+    knows_sigma: str
+    count: int
+    found: Mapping[str, Scores]
+
+    @property
+    def psnr(self) -> dict[str, float]:
+        """PSNR in dB by picture; nothing unless all are done."""
+        return {name: psnr for name, (psnr, *_) in self.found.items()} if len(self.found) == self.count else {}
+
+    def gap(self, basis: "Row") -> Sequence[str]:
+        """The mean of the differences to another method's PSNR and its interval over the pictures, if all are done."""
+        pairs = {name: [psnr - basis.psnr[name]] for name, psnr in self.psnr.items() if name in basis.psnr}
+        if not pairs:
+            return (NONE,) * 4
+        found = picture_interval(pairs)
+        if self.title == basis.title:
+            return (f"{found.value:+.2f}", *(NONE,) * 3)
+        return f"{found.value:+.2f}", f"{found.low:.3f}", f"{found.high:.3f}", found.text
+
+    def cells(self, sigma: float, basis: "Row") -> Sequence[str]:
+        """Means over the pictures, medians of iterations and seconds; the gap only where all pictures are done."""
+        numbers: Sequence[str] = (NOT_RUN, *[NONE] * 7)
+        if self.found:
+            psnr, ssim, seconds, iterations = zip(*self.found.values(), strict=True)
+            many = NONE if None in iterations else f"{np.median(iterations):.0f}"
+            means = f"{np.mean(psnr):.2f}", f"{np.mean(ssim):.3f}"
+            numbers = (means[0], *self.gap(basis), means[1], many, f"{np.median(seconds):.1f}")
+        return (f"{sigma:g}", self.title, self.knows_sigma, *numbers, f"{len(self.found)} of {self.count}")
+
+
+def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
+    """Draw tables/denoisers."""
+    selection = (study, uniform, decoder)
+    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
+    for noise, sigma in NOISES.items():
+        found = [*networks(*(at(noise, one) for one in selection)), *others(at(noise, study), sigma)]
+        basis = next(row for row in found if row.title == METHODS["bm3d"])
+        for row in found:
+            add_row(columns, *row.cells(sigma, basis))
+    runs = [run for one in selection for run in one.runs]
+    return make_table(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*selection))
+
+
+def describe_draws(study: Selection) -> str:
+    """Say how many draws stand behind each strength, as all rows of one share them; empty without runs."""
+    counts = {sigma: count_independent(at(noise, study).runs).noise_draws for noise, sigma in NOISES.items()}
+    knows_sigma = ", ".join(f"{count} at sigma {sigma:g}" for sigma, count in counts.items() if count)
+    return f"Independent noise draws: {knows_sigma}." if knows_sigma else ""
+
+
+def at(noise: str, selection: Selection) -> Selection:
+    """Those of one noise."""
+    return replace(selection, jobs=tuple(job for job in selection.jobs if job.words["experiment"]["noise"] == noise))
+
+
+def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterator[Row]:
+    """Rows of the fitted networks; with the norms' start of 2018 only if requested."""
+    yield network("DIP, mixed", study, stop_image("split", "mixed"))
+    if uniform.jobs:
+        yield network("DIP, mixed, uniform", uniform, stop_image("split", "mixed"))
+    yield network("DIP", study, stop_image("split", "mean"))
+    yield network("DIP, one replica", study, stop_image("split", "average"))
+    yield network("deep decoder", decoder, "output")
+
+
+def network(title: str, selection: Selection, image: str) -> Row:
+    """Return the scores of one of the images of its runs, of the first replica."""
+    return Row(title, "no", len(selection.jobs), {picture(run): ours(run, image) for run in selection.runs})
+
+
+def picture(run: Run) -> str:
+    """The name of its picture."""
+    return str(run.settings["image"]["name"])
+
+
+def ours(run: Run, image: str) -> Scores:
+    """The numbers of one of a run's images."""
+    scores, summary = run.summary["scores"][image], run.summary
+    return scores["psnr"][0], scores["ssim"][0], summary["wall_seconds"], summary["iterations"]
+
+
+def others(study: Selection, sigma: float) -> Iterator[Row]:
+    """Rows of the other methods, on what the first network of each run saw."""
+    baselines: dict[str, tuple[str, Baseline]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
+    baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
+    for title, (knows_sigma, baseline) in baselines.items():
+        found = {picture(run): baseline_scores(baseline, run, study.baselines) for run in study.runs}
+        scores = {name: (*numbers, None) for name, numbers in found.items() if numbers}
+        yield Row(title, knows_sigma, len(study.jobs), scores)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("tables/denoisers", draw, select, *REQUESTS))
