@@ -97,12 +97,12 @@ def rivals(words: Sequence[str], imported: Importer) -> int:
     chosen = asked_for("rivals", [word for word in words if word != RECORDS], imported, origin)
     drawing = imported("dip_experiments.analysis.baseline_results")
     zs_n2n = imported("dip_experiments.baselines.zs_n2n").zs_n2n
-    made_again = imported("dip_experiments.runner.build").made_again
+    recompute = imported("dip_experiments.runner.build").recompute_measurement
     fitted = [drawing.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
         shown = bool(job.words["experiment"].get("pictures"))
         for rival in [*drawing.task_rivals(job.words), *fitted]:
-            found = drawing.computed(rival, job.run, chosen.baselines, made_again, shown=shown)
+            found = drawing.computed(rival, job.run, chosen.baselines, recompute, shown=shown)
             said = f"{found['psnr']:.2f} dB" if found else "not installed"
             print(f"{count} of {len(chosen.runs)}: {rival.name}, {job.words['image']['name']}: {said}", flush=True)
     if chosen.missing:

@@ -11,7 +11,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment  # type:
 from torch.utils.data import DataLoader
 
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.schedule import Blocks
 
 
@@ -19,7 +19,7 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM during a fit, whose state is saved. Not an Exception, so that a sweep ends as well."""
 
 
-def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
+def train(fit: DIPModule, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
     """Carries out the iterations still to be done, in blocks with these `ends`.
 
     Raises Interrupted at Ctrl-C and at SIGTERM, and whatever the fit raises.

@@ -22,9 +22,10 @@ from dip_experiments.devices import find_device
 from dip_experiments.fitting.trainer import Interrupted
 from dip_experiments.jobs.job_results import begin_outcome, place_of, tell
 from dip_experiments.jobs.job_status import OUTCOMES, RECORDS_COUNT, STOP
-from dip_experiments.runner.build import check_delivery, frame_of, plan
+from dip_experiments.runner.build import frame_of
 from dip_experiments.runner.resume import begin, delivered_image, estimate_at_stop, fit_and_record, has_all, stops_told
 from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.validate import check_output_file, validate
 from dip_experiments.store import BeingFitted, Run, Store, locked, write_text
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def carry_out(config: DictConfig) -> Told:
         settings = read_settings(config)
         store = Store(Path(settings.paths.results))
         name = run_name(settings, find_device(settings.device).type)
-        check_delivery(settings)
+        check_output_file(settings)
         done = not settings.force and has_all(found(store, name), settings)
         told = {"outcome": "skipped"} if done else fit(settings, store, name)
         return delivered(found(store, name), told, settings)
@@ -80,7 +81,7 @@ def found(store: Store, name: str) -> Run:
 
 def fit(settings: Settings, store: Store, name: str) -> Told:
     """Plans and fits, unless another process has done so meanwhile: `finished`, `continued`, `skipped` or `failed`."""
-    planned, run, there = plan(settings), store.place(name), found(store, name)
+    planned, run, there = validate(settings), store.place(name), found(store, name)
     if there.is_record and (faults := there.faults()):
         log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(faults))
     with locked(run.folder):
