@@ -1,84 +1,32 @@
 """The Python API: reconstruct an image from a measurement, without files, Hydra or a store."""
 
 import copy
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from dip_experiments.architectures import ModuleNetwork, Network, adapted
-from dip_experiments.config.defaults import default_settings
+from dip_experiments.config.defaults import default_settings, option_settings
 from dip_experiments.config.settings import Settings
-from dip_experiments.data.arrays import Layout, to_channels_first
-from dip_experiments.devices import check_precision, find_device
-from dip_experiments.fitting.ensemble import Mixture, means_at_stop, mixture
-from dip_experiments.fitting.fit import Builder, make_module, run_fit
-from dip_experiments.fitting.module import DIPModule
-from dip_experiments.fitting.progress import ProgressBar
-from dip_experiments.fitting.summary import summary
+from dip_experiments.data.arrays import to_channels_first
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
-from dip_experiments.metrics import estimate_in, psnr_of_estimate
+from dip_experiments.metrics import psnr_of_estimate
 from dip_experiments.operators import Operator, as_operator, check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
-from dip_experiments.runner.build import fit_options
-from dip_experiments.runner.validate import check_fit
+from dip_experiments.runner.reconstruct import NetworkLike, Reconstruction, fit_task
 from dip_experiments.schema import make_part
-from dip_experiments.stopping import Stopping, StoppingRule
+from dip_experiments.stopping import FitInput, Observation, RuleMonitor, Stopping, StoppingRule
 from dip_experiments.tasks import Task
 from dip_experiments.tasks.inverse import OperatorSettings
-from dip_experiments.threads import fit_threads
+from dip_experiments.tensors import mean_squared_error
 
 Picture = NDArray[Any] | torch.Tensor
-NetworkLike = str | nn.Module | Callable[..., nn.Module]
 NOISES = {"gaussian": "restore_noisy", "poisson": "restore_poisson", "speckle": "restore_speckle"}
 """Noise -> the experiment whose settings restore a picture with it."""
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """The result of a fit.
-
-    Attributes:
-        image: The reconstruction, in the layout of the measurement: the mean of the replicas' averages where the
-            stopping rule stops it, with the other denoisers that the rule mixes in; without a stop the average of the
-            first replica that did not fail.
-        average: The running mean of the outputs of each replica at the end of the fit, replica first.
-        output: The last output of each replica, replica first.
-        history: One row for each replica and iteration: replica, seed, iteration, loss, psnr_measurement, and where a
-            reference is given psnr_reference and psnr_average; then the columns of the stopping rules.
-        summary: All numbers that a stored run has in its `summary.json`.
-        network: The network at the end of the fit.
-    """
-
-    image: NDArray[np.float64]
-    average: NDArray[np.float64]
-    output: NDArray[np.float64]
-    history: pd.DataFrame
-    summary: dict[str, Any]
-    network: Network
-    rule: str = field(repr=False)
-
-    @property
-    def stopped_at(self) -> int | None:
-        """Iteration at which the stopping rule stops the mean of the replicas, None without a stop."""
-        return self.summary.get("stopping", {}).get(self.rule, {}).get("joint")
-
-    @property
-    def estimated_psnr(self) -> float | None:
-        """PSNR of the image in dB as the stopping rule estimates it, None where it estimates none.
-
-        Where the operator is not the identity, `summary` has an estimate of the measurement's.
-        """
-        of, estimate = estimate_in(self.summary.get("stopping", {}).get(self.rule, {})) or ("", None)
-        return psnr_of_estimate(**estimate) if estimate is not None and of == "PSNR" else None
 
 
 def reconstruct(
@@ -135,7 +83,7 @@ def reconstruct(
     if iterations is not None:
         others["fit.iterations"] = iterations
     chosen = _settings(task, network, parts, observe, others, scale)
-    return _fit(chosen, task, network, layout, progress)
+    return fit_task(chosen, task, network, layout, progress)
 
 
 def restore(
@@ -167,7 +115,7 @@ def restore(
     y, layout = to_channels_first(noisy)
     task = _task(y, None, None, reference, replicas)
     others = {"replicas": replicas, "seed": seed, "device": device, **(settings or {})}
-    return _fit(_settings(task, "skip", {}, (), others, scale, NOISES[noise]), task, "skip", layout, progress)
+    return fit_task(_settings(task, "skip", {}, (), others, scale, NOISES[noise]), task, "skip", layout, progress)
 
 
 class GivenOperator(OperatorSettings):
@@ -232,80 +180,93 @@ def _settings(
     return Settings.model_validate(values)
 
 
-def read_rule(name: str) -> StoppingRule:
-    """Return a stopping rule with its default settings. Raises ValueError for an unknown one."""
-    values = default_settings({"stopping": name}, {})["stopping"]
+def read_rule(name: str, settings: Mapping[str, Any] | None = None) -> StoppingRule:
+    """Return a stopping rule, with its default settings but for those given. Raises ValueError for an unknown one."""
+    values = option_settings("stopping", name, settings or {})
     return cast(StoppingRule, make_part(StoppingRule, values))
 
 
-def _builder(network: NetworkLike, channels: int, task: Task) -> Builder | None:
-    """Return what builds a network that is given as an object, None for one that the settings name.
+class StoppingMonitor:
+    """Early stopping for an optimisation loop of one's own.
 
-    Raises:
-        ValueError: For a module with several replicas, and for what is neither module nor function.
+        monitor = StoppingMonitor("split", y)
+        for iteration in range(5000):
+            output = ...          # one step of fitting monitor.measurement
+            if monitor.step(output):
+                break
+
+    Attributes:
+        measurement: What is to be fitted, a tensor (c, h, w), or (replicas, c, h, w) for several replicas: y with a
+            little more noise for `split`, with hidden values for `held_out_pixels`, else y itself.
+        operator: What it is to be fitted through, on tensors (n, c, h, w).
+
+    Args:
+        rule: Name of a stopping rule, or an instance.
+        measurement: y, as of `reconstruct`; `operator`, `image_shape`: as there.
+        replicas, seed: How many images are fitted side by side, and the seed of what is held out.
+        settings: Settings of the rule by name, such as {"patience": 100, "law.sigma": 25.0}.
+        average_decay: x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
     """
-    if isinstance(network, str):
-        return None
-    replicas, colours, rows, columns = task.shape
-    if isinstance(network, nn.Module):
-        if replicas > 1:
-            raise ValueError(
-                f"replicas={replicas} with one module: its weights are those of one replica; give a function that "
-                "makes a module"
-            )
-        return lambda _: ModuleNetwork(
-            lambda: copy.deepcopy(network), (channels, rows, columns), (colours, rows, columns)
-        )
-    if not callable(network):
-        raise ValueError(f"network={network!r}; give a name, a module, or a function that makes a module")
-    made_by = network if isinstance(network, type) and issubclass(network, Network) else adapted(network)
-    return lambda count: made_by(channels, colours, (rows, columns), replicas=count)
 
+    def __init__(
+        self,
+        rule: str | StoppingRule,
+        measurement: Picture,
+        operator: Any = None,
+        *,
+        replicas: int = 1,
+        seed: int = 0,
+        image_shape: tuple[int, int, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        average_decay: float = 0.99,
+    ) -> None:
+        y, self._layout = to_channels_first(measurement, in_unit_range=operator is None)
+        self._task = _task(y, operator, image_shape, None, replicas)
+        chosen = read_rule(rule, settings) if isinstance(rule, str) else rule
+        if chosen.needs_divergence:
+            raise ValueError(f"rule={chosen.name}: needs the divergence of a network, which a loop does not have")
+        given = FitInput(self._task.measurement, self._task.operator)
+        fit_input = chosen.hold_out(given, [seed + replica for replica in range(replicas)])
+        self._monitor = RuleMonitor(chosen, torch.zeros(self._task.shape), fit_input, ends=True)
+        self._fitted = Task(fit_input.measurement, fit_input.operator).to(torch.device("cpu"), torch.float32)
+        self._original = self._task.to(torch.device("cpu"), torch.float32).operator
+        self._share = fit_input.share().float()
+        self._decay, self._average, self._iteration = average_decay, torch.zeros(self._task.shape), 0
+        self.operator = self._fitted.operator
+        self.measurement = self._fitted.measurement if replicas > 1 else self._fitted.measurement[0]
 
-def _fit(settings: Settings, task: Task, network: NetworkLike, layout: Layout, progress: bool) -> Reconstruction:
-    """Fit and collect the result."""
-    device = find_device(settings.device)
-    check_precision(settings.precision, device)
-    one = Task(task.measurement[:1], task.operator, None if task.reference is None else task.reference[:1])
-    build = check_fit(settings, one, None, _builder(network, settings.latent.channels, task))
-    options = fit_options(settings)
-    began = time.monotonic()
-    with fit_threads(device):
-        module = make_module(task, build, options, device)
-        name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
-        bar = [ProgressBar(name, module, settings.fit.iterations)] if progress else []
-        run_fit(module, options, device, bar)
-        unperturbed = module.unperturbed().cpu().numpy()
-        mixtures = {rule: mix for rule, monitor in module.monitors.items() if (mix := mixture(monitor))}
-        numbers = summary(module, time.monotonic() - began, unperturbed, mixtures)
-    return Reconstruction(
-        image=layout(_image(module, settings.stopping.name, mixtures)),
-        average=layout(module.average.cpu().double().numpy()),
-        output=layout(module.output.cpu().double().numpy()),
-        history=_history(module),
-        summary=numbers,
-        network=module.network,
-        rule=settings.stopping.name,
-    )
+    @torch.no_grad()
+    def step(self, output: torch.Tensor) -> bool:
+        """Take the output of one iteration, (c, h, w) or (replicas, c, h, w); return True if the loop is to end.
 
+        Raises:
+            ValueError: For an output of another shape.
+        """
+        image = output.detach().float().cpu()
+        image = image if image.ndim == 4 else image.unsqueeze(0)
+        if image.shape != self._average.shape:
+            raise ValueError(f"an output of shape {tuple(output.shape)}; the image has {tuple(self._average.shape)}")
+        self._average.lerp_(image, 1 - self._decay * (self._iteration > 0))
+        self._iteration += 1
+        error = mean_squared_error(self.operator(image), self._fitted.measurement) / self._share
+        iteration = torch.tensor([self._iteration])
+        self._monitor.observe(Observation(iteration, image, self._average, self._original, error))
+        return self._monitor.over
 
-def _image(module: DIPModule, rule: str, mixtures: Mapping[str, Mixture]) -> NDArray[np.float64]:
-    """Return the image "c h w" that a run exports: see `Reconstruction.image`."""
-    means = means_at_stop(module.monitors[rule], mixtures.get(rule)) if rule in module.monitors else {}
-    sound = next(r for r in range(len(module.average)) if r not in module.guard.failed)
-    chosen = means.get("mixed", means.get("mean", module.average[sound]))
-    image: NDArray[np.float64] = chosen.detach().cpu().double().numpy()
-    return image
+    @property
+    def stopped_at(self) -> int | None:
+        """The best iteration so far, from 1 on, which is the stop once `step` returned True; None without one."""
+        return self._monitor.stops()[1].iteration
 
+    @property
+    def image(self) -> NDArray[np.float64] | None:
+        """The mean of the replicas' running averages at `stopped_at`, in the layout of the measurement."""
+        return None if self.stopped_at is None else self._layout(self._monitor.mean.double().numpy())
 
-def _history(module: DIPModule) -> pd.DataFrame:
-    """Return the curves: replica after replica, iteration after iteration."""
-    curves = module.curves[: module.done].permute(2, 0, 1).cpu().numpy()
-    replicas, iterations, columns = curves.shape
-    counted = {
-        "replica": np.repeat(np.arange(replicas), iterations),
-        "seed": np.repeat(np.asarray(module.problem.seeds), iterations),
-        "iteration": np.tile(np.arange(1, iterations + 1), replicas),
-    }
-    logged = pd.DataFrame(curves.reshape(-1, columns), columns=module.columns)
-    return pd.concat([pd.DataFrame(counted), logged], axis=1)
+    @property
+    def estimated_psnr(self) -> float | None:
+        """PSNR of `image` in dB as the rule estimates it; None where it estimates none, or A is not the identity."""
+        if self.stopped_at is None or not self._original.is_identity:
+            return None
+        estimate = self._monitor.rule.estimate(self._monitor.ensemble_average, self._monitor.held_out)
+        return None if estimate is None else psnr_of_estimate(**estimate)

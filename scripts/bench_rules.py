@@ -11,7 +11,7 @@ from bench_start import command_line, save
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.memory import keep_freed_memory
 from dip_experiments.operators import Identity
-from dip_experiments.stopping import FitInput, Observation, StoppingMonitor, StoppingRule
+from dip_experiments.stopping import FitInput, Observation, RuleMonitor, StoppingRule
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.stopping.moving_variance import MovingVariance
@@ -58,10 +58,10 @@ def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
     ]
 
 
-def watch_of(rule: StoppingRule, images: torch.Tensor) -> StoppingMonitor:
+def watch_of(rule: StoppingRule, images: torch.Tensor) -> RuleMonitor:
     """A rule at work on a picture of noise."""
     given = FitInput(torch.rand(images.shape, dtype=torch.float64), Identity())
-    return StoppingMonitor(rule, torch.zeros_like(images), rule.hold_out(given, list(range(len(images)))), ends=False)
+    return RuleMonitor(rule, torch.zeros_like(images), rule.hold_out(given, list(range(len(images)))), ends=False)
 
 
 def main() -> int:

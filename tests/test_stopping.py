@@ -12,7 +12,7 @@ from test_speed import TO_THE_HOST, Operations
 from test_splitting import SIGMA, WAITS, noisy, observation, smooth, split
 
 from dip_experiments.operators import Identity
-from dip_experiments.stopping import FitInput, Observation, StoppingMonitor, StoppingRule
+from dip_experiments.stopping import FitInput, Observation, RuleMonitor, StoppingRule
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
@@ -71,16 +71,16 @@ class Planted(MinimumRule):
         return Statistic(seen.energy, seen.energy.mean(), {})
 
 
-def watched(curve: list[float], **words: Any) -> StoppingMonitor:
+def watched(curve: list[float], **words: Any) -> RuleMonitor:
     """A watch that has seen a planted curve; the image of iteration n has the value n."""
     images = torch.zeros(1, 1, 2, 2)
-    watch = StoppingMonitor(Planted(name="planted", **(WAITS | words)), images, FitInput(images, Identity()), ends=True)
+    watch = RuleMonitor(Planted(name="planted", **(WAITS | words)), images, FitInput(images, Identity()), ends=True)
     for n, value in enumerate(curve, 1):
         watch.observe(observation(torch.full((1, 1, 2, 2), float(n)), n, value))
     return watch
 
 
-def stop_of(watch: StoppingMonitor) -> tuple[int | None, bool]:
+def stop_of(watch: RuleMonitor) -> tuple[int | None, bool]:
     (stop,), joint = watch.stops()
     assert stop == joint
     return stop.iteration, stop.final
@@ -128,7 +128,7 @@ def test_a_window_survives_that_its_newest_outputs_are_taken_back() -> None:
     rule = WindowedVariance(name="windowed_variance", window=10, **WAITS)
     outputs = torch.rand(200, 1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     straight, rewound = (
-        StoppingMonitor(rule, outputs[0], FitInput(outputs[0], Identity()), ends=False) for _ in range(2)
+        RuleMonitor(rule, outputs[0], FitInput(outputs[0], Identity()), ends=False) for _ in range(2)
     )  # fmt: skip
     for n in range(1, 121):
         straight.observe(observation(outputs[n], n))
@@ -179,7 +179,7 @@ RULES: list[StoppingRule] = [
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_look_is_always_the_same_operations_so_that_a_recorded_one_can_be_replayed(rule: StoppingRule) -> None:
     images = torch.rand(2, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    watch = StoppingMonitor(rule, images.float(), rule.hold_out(FitInput(images, Identity()), [0, 1]), ends=True)
+    watch = RuleMonitor(rule, images.float(), rule.hold_out(FitInput(images, Identity()), [0, 1]), ends=True)
     seen = []
     for n in range(1, 7):
         shown = dataclasses.replace(observation(images.float(), n), divergence=torch.ones(2))

@@ -75,6 +75,19 @@ def default_settings(
     node = {key: value for key, value in config.items_ex(resolve=False) if key not in ("defaults", "hydra")}
     node |= {group: read_option(group, option, choices) for group, option in choices.items() if "/" not in group}
     composed = cast(DictConfig, OmegaConf.merge(node, *layers))
+    return _with_overrides(composed, overrides)
+
+
+def option_settings(group: str, option: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of one option. `overrides`: settings by their names below the group.
+
+    Raises:
+        ValueError: For an option or a setting that does not exist.
+    """
+    return _with_overrides(read_option(group, option, {}), overrides)
+
+
+def _with_overrides(composed: DictConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in overrides.items():
         above, _, name = key.rpartition(".")
         parent = OmegaConf.select(composed, above) if above else composed

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.baselines.classical import DENOISERS, wiener
-from dip_experiments.stopping import HeldOut, Split, StoppingMonitor
+from dip_experiments.stopping import HeldOut, RuleMonitor, Split
 
 GUIDED = "wiener"
 """What needs a better image than the noisy one: it comes last, guided by the mixture of the others."""
@@ -32,7 +32,7 @@ class Mixture:
         return self.images.nanmean(0)
 
 
-def mixture(watch: StoppingMonitor) -> Mixture | None:
+def mixture(watch: RuleMonitor) -> Mixture | None:
     """What is mixed at a rule's joint stop, if anything is.
 
     The other denoisers see what the replica saw and are told its standard deviation, the mean one where it varies.
@@ -65,7 +65,7 @@ def mixed_in(
     return images + torch.tensordot(images.new_tensor(weights), found - images, 1), weights
 
 
-def means_at_stop(watch: StoppingMonitor, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
+def means_at_stop(watch: RuleMonitor, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
     """What stands for all replicas at the joint stop, if there is one: their `mean`, and what is `mixed`."""
     if watch.stops()[1].iteration is None:
         return {}

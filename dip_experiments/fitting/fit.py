@@ -18,7 +18,7 @@ from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
-from dip_experiments.stopping import FitInput, StoppingMonitor, StoppingRule, hold_out
+from dip_experiments.stopping import FitInput, RuleMonitor, StoppingRule, hold_out
 from dip_experiments.tasks.task import Task
 from dip_experiments.tensors import generator
 
@@ -103,8 +103,7 @@ def make_module(
     guard = Guard(options.spike_db, options.rollbacks if problem.draws else 0, len(options.seeds))
     images = torch.zeros(fitted.shape, device=device, dtype=dtype)
     monitors = {
-        name: StoppingMonitor(rule, images, inputs[name], ends=name == options.ends)
-        for name, rule in options.rules.items()
+        name: RuleMonitor(rule, images, inputs[name], ends=name == options.ends) for name, rule in options.rules.items()
     }
     return DIPModule(problem, options.iterations, options.average_decay, guard, wanted, monitors)
 

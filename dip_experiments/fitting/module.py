@@ -13,7 +13,7 @@ from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, move_weights
 from dip_experiments.fitting.state import State, copied, moments
-from dip_experiments.stopping import FitInput, Observation, StoppingMonitor
+from dip_experiments.stopping import FitInput, Observation, RuleMonitor
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
 PROBED = 1e-3
@@ -45,7 +45,7 @@ class DIPModule(pl.LightningModule):
         average_decay: float,
         guard: Guard,
         wanted: Iterable[int] = (),
-        monitors: Mapping[str, StoppingMonitor] = MappingProxyType({}),
+        monitors: Mapping[str, RuleMonitor] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False

@@ -15,7 +15,7 @@ from torch import Tensor
 from dip_experiments.fitting.ensemble import means_at_stop, mixture
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.summary import measurement, summary
-from dip_experiments.stopping import StoppingMonitor
+from dip_experiments.stopping import RuleMonitor
 from dip_experiments.store import (
     Run,
     atomic,
@@ -82,7 +82,7 @@ class Recorder(pl.Callback):
         self.write_curves(self.fit.done)
         self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
 
-    def write_stop(self, name: str, watch: StoppingMonitor) -> None:
+    def write_stop(self, name: str, watch: RuleMonitor) -> None:
         """What a rule would give: output and average of each replica at its stop, the mean at the joint one."""
         there = [stop.iteration is not None for stop in watch.stops()[0]]
         for what, images in watch.per_replica.items():

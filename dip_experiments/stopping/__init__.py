@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
-from dip_experiments.stopping.monitor import Stop, StoppingMonitor
+from dip_experiments.stopping.monitor import RuleMonitor, Stop
 from dip_experiments.stopping.moving_variance import MovingVariance
 from dip_experiments.stopping.none import NoStopping
 from dip_experiments.stopping.rule import FitContext, FitInput, HeldOut, Observation, Stopping, StoppingRule
@@ -33,7 +33,22 @@ def hold_out(
 
 
 __all__ = [
-    "Discrepancy", "FitContext", "FitInput", "Fixed", "HeldOut", "HeldOutPixels", "MovingVariance", "NoStopping",
-    "Observation", "Split", "Stop", "Stopping", "StoppingMonitor", "StoppingRule", "Sure", "WindowedVariance",
-    "hold_out", "outdated",
+    "Discrepancy",
+    "FitContext",
+    "FitInput",
+    "Fixed",
+    "HeldOut",
+    "HeldOutPixels",
+    "MovingVariance",
+    "NoStopping",
+    "Observation",
+    "RuleMonitor",
+    "Split",
+    "Stop",
+    "Stopping",
+    "StoppingRule",
+    "Sure",
+    "WindowedVariance",
+    "hold_out",
+    "outdated",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""StoppingMonitor pixels that the fit never sees, as one monitors a validation set."""
+"""RuleMonitor pixels that the fit never sees, as one monitors a validation set."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -18,7 +18,7 @@ class Stop:
     final: bool
 
 
-class StoppingMonitor:
+class RuleMonitor:
     """One rule monitoring R replicas and, as number R, their mean image.
 
     `output` and `average` are each replica's at its own stop, `ensemble_average` the averages at the stop of their
