@@ -23,7 +23,7 @@ from dip_experiments.latents import Latent
 from dip_experiments.losses import MSE, Loss
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
-from dip_experiments.schema import DefaultForHash, Exchangeable, Group, HashContent, NotHashed, in_order_of
+from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable, Group, HashContent, NotHashed, in_order_of
 from dip_experiments.stopping import FitContext, NoStopping, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
@@ -67,7 +67,15 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     name: str
-    constructor: str = Field(alias="_target_")
+    constructor: str = Field(alias=TARGET)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_name(cls, values: Any) -> Any:
+        """Name a network of the user's, which needs no other name, after its class or function."""
+        if not isinstance(values, dict) or TARGET not in values:
+            return values
+        return {"name": str(values[TARGET]).rpartition(".")[2], **values}
 
 
 class NoLogger(Group):

@@ -39,7 +39,8 @@ def train(fit: DIPModule, ends: list[int], device: torch.device, callbacks: Sequ
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    blocks = DataLoader(Blocks(ends, fit.done), batch_size=None, collate_fn=tuple)
+    # With a generator of its own, or it would draw a seed from the global one.
+    blocks = DataLoader(Blocks(ends, fit.done), batch_size=None, collate_fn=tuple, generator=torch.Generator())
     with warnings.catch_warnings():
         # The data are pairs of integers: loading them in parallel would only cost.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
