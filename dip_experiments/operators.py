@@ -207,17 +207,22 @@ def as_operator(given: Any, shape: tuple[int, int, int] | None = None) -> Operat
     raise ValueError(f"operator={given!r}; give an Operator, a function of images (n, c, h, w), or an object with A")
 
 
+def measure(operator: Operator, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r cy hy wy"]:
+    """Return A x. Raises ValueError, with the shape of the images, where the user's code fails."""
+    try:
+        with torch.no_grad():
+            return operator(x)
+    except Exception as error:  # whatever the user's code raises
+        raise ValueError(
+            f"the operator fails on images of shape {tuple(x.shape)} ({type(error).__name__}: {error})"
+        ) from error
+
+
 def check_operator(operator: Operator, measurement: Float[Tensor, "r cy hy wy"]) -> None:
     """Raise ValueError unless the operator maps images of its `image_shape` to the shape of the measurement."""
     replicas, *measured = measurement.shape
     shape = operator.image_shape((measured[0], measured[1], measured[2]))
-    try:
-        with torch.no_grad():
-            found = operator(measurement.new_zeros(replicas, *shape)).shape
-    except Exception as error:  # whatever the user's code raises
-        raise ValueError(
-            f"the operator fails on images of shape {(replicas, *shape)} ({type(error).__name__}: {error})"
-        ) from error
+    found = measure(operator, measurement.new_zeros(replicas, *shape)).shape
     if found != measurement.shape:
         raise ValueError(
             f"the operator maps images of shape {(replicas, *shape)} to {tuple(found)}, the measurement has "

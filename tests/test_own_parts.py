@@ -1,4 +1,4 @@
-"""What users bring - network, operator, loss and other parts - works from Python and by settings, and counts in run ids."""
+"""What users bring - network, operator, loss and other parts - works from Python and by settings."""
 
 import sys
 from collections.abc import Iterator

@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dip_experiments.architectures.network import Network
-from dip_experiments.tensors import Margins, margins_around
+from dip_experiments.tensors import Margins, derive_seed, margins_around
 
 Maker = Callable[[], nn.Module]
 
@@ -19,8 +19,9 @@ class ModuleNetwork(Network):
     """R modules of a user's own, one for each replica, called on latents (1, cz, h, w) one after the other.
 
     The image is the middle of a module's output, which may be larger. Modules stay in training mode: batch
-    normalisation uses the statistics of the image, as in the paper. What a module draws while it runs, such as dropout,
-    comes from a generator of its replica, whose state is saved and restored with the weights.
+    normalisation uses the statistics of the image, as in the paper. Before each run PyTorch's global generator is seeded
+    by the replica's seed and the number of runs, which is saved and restored with the weights, and it is left as it
+    was: dropout goes on as if a fit had not been interrupted.
 
     Args:
         make: Return a new module, initialised from PyTorch's global generator.
@@ -30,7 +31,8 @@ class ModuleNetwork(Network):
     """
 
     recordable: ClassVar[bool] = False
-    draws: Tensor
+    seeds: Int[Tensor, " r"]
+    runs: Int[Tensor, " r"]
 
     def __init__(
         self, make: Maker, latent_shape: tuple[int, int, int], image_shape: tuple[int, int, int], replicas: int = 1
@@ -38,23 +40,21 @@ class ModuleNetwork(Network):
         super().__init__(latent_shape, replicas)
         self.members = nn.ModuleList(make() for _ in range(replicas))
         self.margins = margins_of(self.members[0], latent_shape, image_shape)
-        states = [torch.Generator().manual_seed(torch.initial_seed()).get_state() for _ in range(replicas)]
-        self.register_buffer("draws", torch.stack(states))
+        self.register_buffer("seeds", torch.full((replicas,), torch.initial_seed() >> 1))
+        self.register_buffer("runs", torch.zeros(replicas, dtype=torch.long))
 
     def forward_replicas(self, z: Float[Tensor, "1 rcz hz wz"]) -> Float[Tensor, "1 rc h w"]:
         images = [self._run(r, latent) for r, latent in enumerate(z.chunk(self.replicas, dim=1))]
         return torch.cat(images, dim=1)
 
     def _run(self, replica: int, z: Tensor) -> Tensor:
-        """Run one module, whose draws come from the generator of its replica."""
+        """Run one module, with the global generator seeded for it."""
         if z.is_meta:
             return self.members[replica](z)
         devices = [z.device] if z.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
-            seed = torch.Generator()
-            seed.set_state(self.draws[replica].cpu())
-            torch.manual_seed(int(torch.randint(2**62, (1,), generator=seed)))
-            self.draws[replica].copy_(seed.get_state())
+            torch.manual_seed(derive_seed(int(self.seeds[replica]), f"network/{int(self.runs[replica])}"))
+            self.runs[replica] += 1
             image: Tensor = self.members[replica](z)
         return image
 
@@ -66,9 +66,7 @@ class ModuleNetwork(Network):
     @torch.no_grad()
     def take_weights(self, singles: Sequence[Network]) -> None:
         for replica, single in enumerate(singles):
-            for name, value in single.state_dict().items():
-                if name == "draws":
-                    self.draws[replica].copy_(value[0])
+            self.seeds[replica] = single.get_buffer("seeds")[0]
             self.members[replica].load_state_dict(single.get_submodule("members.0").state_dict())
 
 

@@ -221,8 +221,9 @@ class DIPModule(pl.LightningModule):
 
     @torch.no_grad()
     def unperturbed(self) -> Float[Tensor, "r c h w"]:
-        """The image of the latent itself (PAPER detail 11: inpainting), after the last update."""
-        return self.image(self.latent)
+        """Return the output for the latent itself (PAPER detail 11: inpainting), after the last update."""
+        with self.buffers_restored():
+            return self.image(self.latent)
 
     @torch.no_grad()
     def coming_loss(self) -> Float[Tensor, " r"]:

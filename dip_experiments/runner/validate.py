@@ -5,8 +5,9 @@ import math
 import os
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.pictures import local, sources
@@ -59,6 +60,7 @@ def check_fit(
         if message:
             log.info("%s", message)
         check_memory(settings, values, task.shape)
+    settings.optimizer.make([nn.Parameter(torch.zeros(1))])
     make_latent(settings.latent, build(1), task, [settings.seed], shown)
     log_noise_estimates(settings, original, inputs)
     return build

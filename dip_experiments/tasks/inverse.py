@@ -4,10 +4,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-import torch
 from pydantic import BeforeValidator, ConfigDict
 
-from dip_experiments.operators import Operator, as_operator, check_operator
+from dip_experiments.operators import Operator, as_operator, check_operator, measure
 from dip_experiments.schema import TARGET, Exchangeable, Part, imported_object
 from dip_experiments.tasks.extra_inputs import ExtraInputs
 from dip_experiments.tasks.noise import Noise, expand_shorthand
@@ -81,8 +80,7 @@ def measured_through(operator: Operator, noise: Noise, source: Source, image: Im
         measurement = repeat_per_seed(image, seeds)
         check_operator(operator, measurement)
         return Task(measurement, operator)
-    with torch.no_grad():
-        clean = operator(image.unsqueeze(0)).squeeze(0)
+    clean = measure(operator, image.unsqueeze(0)).squeeze(0)
     measurement = noise.measured(clean, seeds, {})
     check_operator(operator, measurement)
     return Task(measurement, operator, repeat_per_seed(image, seeds))
