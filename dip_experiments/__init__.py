@@ -1,6 +1,8 @@
 """dip_experiments: reproducible Deep Image Prior experiments (Ulyanov, Vedaldi, Lempitsky, CVPR 2018)."""
 
+import importlib
 import os
+from typing import Any
 
 SPINS = "20000"
 """Looks of a waiting OpenMP thread at whether there is work, before it lets others have its core: some 0.3 ms.
@@ -13,3 +15,36 @@ that long for one that cannot run. 200 iterations of scale=laptop on two Zen 3 c
 # Heard by PyTorch's OpenMP (GNU's, as in its builds for Linux) as it is loaded, and by processes that this one starts.
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = SPINS
+
+_MODULES = {
+    "Latent": "latents",
+    "Loss": "losses",
+    "Mask": "tasks.masks:DrawnMask",
+    "Network": "architectures",
+    "Noise": "tasks.noise:AddedNoise",
+    "Operator": "operators",
+    "Optimizer": "optimizers",
+    "Reconstruction": "runner.reconstruct",
+    "Regularizer": "regularizers",
+    "Runs": "runner.runs",
+    "StoppingMonitor": "api",
+    "StoppingRule": "stopping",
+    "load_runs": "runner.runs",
+    "reconstruct": "api",
+    "restore": "api",
+}
+"""Public name -> module, and its name there if that is another; loaded when first used, as `dip --help` needs none."""
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    module, _, inner = _MODULES[name].partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), inner or name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -4,6 +4,8 @@ import logging
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,17 @@ def threads_for_fit(device: torch.device) -> int:
     threads = max(1, round(found))
     log.info("takes %d of %d threads: other processes are at work (OMP_NUM_THREADS=%d: all)", threads, most, most)
     return threads
+
+
+@contextmanager
+def fit_threads(device: torch.device, threads: int | None = None) -> Iterator[None]:
+    """Let PyTorch work with as many threads as are free, or with so many, and with its own number afterwards."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(threads or threads_for_fit(device))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(usual)
 
 
 def available_cores(threads: int) -> float:

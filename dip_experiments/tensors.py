@@ -53,12 +53,13 @@ def psnr_from_mse(mse: Tensor) -> Tensor:
 
 
 def lanczos_kernel(factor: int, lobes: int) -> Float[Tensor, "k k"]:
-    """Lanczos window for downsampling by an even `factor`, sum 1, float64.
+    """Return the Lanczos window for downsampling by `factor`, sum 1, float64.
 
-    L(d) = sinc(d) sinc(d / lobes) sampled half a pixel off the grid (phase 0.5, PAPER detail 7), so the kernel has
-    2 * lobes * factor taps a side: 16 for Lanczos-2 at x4.
+    L(d) = sinc(d) sinc(d / lobes), centred between the pixels that one pixel is made of: an even factor has 2 * lobes *
+    factor taps a side (phase 0.5, PAPER detail 7; 16 for Lanczos-2 at x4), an odd one, whose centre is a pixel, one
+    less.
     """
-    taps = 2 * lobes * factor
+    taps = 2 * lobes * factor - factor % 2
     distance = (torch.arange(taps, dtype=torch.float64) + 0.5 - taps / 2) / factor
     profile = torch.sinc(distance) * torch.sinc(distance / lobes)
     kernel = torch.outer(profile, profile)

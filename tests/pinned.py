@@ -21,7 +21,8 @@ from dip_experiments.fitting.ensemble import mixture
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.summary import summary
 from dip_experiments.fitting.trainer import train
-from dip_experiments.runner.build import make_fit, plan
+from dip_experiments.runner.build import build_fit
+from dip_experiments.runner.validate import validate
 from dip_experiments.store import write_image, write_json
 from dip_experiments.store.files import finite
 
@@ -83,7 +84,7 @@ def fitted(words: str) -> dict[str, Any]:
         write_image(flash, Frame(24, "resize", 1).part(whole_image("coffee", None)))
         asked = [*SMALL, *words.format(flash=flash).split(), f"paths.results={folder}"]
         settings = read_settings(compose_jobs(asked, multirun=False)[0])
-        fit = make_fit(plan(settings), [])
+        fit = build_fit(validate(settings), [])
         on_grid(fit.network)
         train(fit, block_ends(settings.fit.iterations, settings.fit.block), torch.device("cpu"), [])
         mixtures = {name: mix for name, watch in fit.watches.items() if (mix := mixture(watch))}

@@ -18,7 +18,7 @@ from dip_experiments.analysis.style import style
 from dip_experiments.config.settings import read_settings
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
 from dip_experiments.runner.select_runs import run_name
-from dip_experiments.stopping import Observers
+from dip_experiments.stopping import StoppingRule
 from dip_experiments.store import (
     Array,
     Job,
@@ -32,7 +32,7 @@ from dip_experiments.store import (
     write_json,
 )
 
-EPOCHS = dict.fromkeys(Observers.model_fields, 9)
+EPOCHS = dict.fromkeys(StoppingRule.registered(), 9)
 """Of a day on which no rule is older than its code."""
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts"

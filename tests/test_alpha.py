@@ -15,7 +15,7 @@ from dip_experiments.data.cropping import centre_crop, resized
 from dip_experiments.data.layers import Array
 from dip_experiments.data.pictures import with_alpha
 from dip_experiments.data.reading import bit_depth, read_alpha, read_image
-from dip_experiments.runner.build import frame_of, pictures_of
+from dip_experiments.runner.build import frame_of, load
 from dip_experiments.store import Run, write_image
 
 COLOURS = load_image("coffee", None, 64, "resize")[:, :33, :42]
@@ -68,7 +68,7 @@ def test_alpha_comes_through_reading_and_writing_unchanged_and_the_fit_is_given_
 ) -> None:
     write_image(tmp_path / "a.png", np.concatenate([COLOURS[:channels], ALPHA]), bits)
     asked = settings(tmp_path / "a.png")
-    seen = pictures_of(asked).image
+    seen = load(asked).image
     assert (levels(seen, bits) == levels(COLOURS[:channels], bits)).all()
     write_image(tmp_path / "b.png", with_alpha(seen, asked.image.path, frame_of(asked)), bits)
     for name in ("a.png", "b.png"):
@@ -97,7 +97,7 @@ def test_a_transparent_colour_of_a_png_is_alpha_too(kind: str, tmp_path: Path) -
     shown, alpha = transparent(tmp_path)[kind]
     shown.save(tmp_path / "opaque.png")
     asked = settings(tmp_path / f"{kind}.png")
-    seen = pictures_of(asked).image
+    seen = load(asked).image
     assert 0 < alpha.mean() < 1
     assert (seen == read_image(tmp_path / "opaque.png")).all()
     assert (levels(with_alpha(seen, asked.image.path, frame_of(asked))[-1], 16) == levels(alpha, 16)).all()
@@ -137,7 +137,7 @@ def test_alpha_is_enlarged_with_the_picture(tmp_path: Path) -> None:
 def test_alpha_is_cut_as_the_picture_is(words: list[str], part: Array, tmp_path: Path) -> None:
     write_image(tmp_path / "clear.png", np.concatenate([COLOURS, ALPHA]), 16)
     asked = settings(tmp_path / "clear.png", *words)
-    seen = pictures_of(asked).image
+    seen = load(asked).image
     both = with_alpha(seen, asked.image.path, frame_of(asked))
     assert (both[:3] == seen).all()
     assert np.abs(both[3:] - part).max() < 1 / 65535

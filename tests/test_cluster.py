@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import SMALL, Dip, only_run
 
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.store import Run
 
 IN_SLURM = {
@@ -131,16 +131,16 @@ def test_in_a_job_of_slurms_nothing_queues_the_fit_again_and_sigterm_saves_it(
 ) -> None:
     for name, value in IN_SLURM.items():
         monkeypatch.setenv(name, value)
-    plain, heard = Fit.iterate, []
+    plain, heard = DIPModule.iterate, []
 
-    def iterate(fit: Fit) -> None:
+    def iterate(fit: DIPModule) -> None:
         if int(fit.row) == 15:
             heard.append(signal.getsignal(signal.SIGUSR1))
             os.kill(os.getpid(), signal.SIGTERM)
         plain(fit)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Fit, "iterate", iterate)
+        patched.setattr(DIPModule, "iterate", iterate)
         assert dip(*SMALL) == 130
     assert heard == [signal.SIG_DFL]
     assert "The same command continues where it stopped." in capfd.readouterr().err

@@ -15,7 +15,7 @@ from conftest import SMALL, Dip, only_run
 from torch import Tensor
 
 from dip_experiments.data.reading import read_image
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 
 WORDS = [*[word for word in SMALL if word != "logger=none"], "logger=wandb"]
 
@@ -100,13 +100,13 @@ def test_every_run_of_a_sweep_is_its_own_wandb_run(dip: Dip, monkeypatch: pytest
 
 def failing_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second replica is NaN from this iteration on."""
-    plain = Fit.image
+    plain = DIPModule.image
 
-    def image(self: Fit, z: Tensor) -> Tensor:
+    def image(self: DIPModule, z: Tensor) -> Tensor:
         broken = torch.tensor([1.0, math.nan if int(self.row) >= iteration else 1.0], dtype=z.dtype)
         return plain(self, z) * broken.view(-1, 1, 1, 1)
 
-    monkeypatch.setattr(Fit, "image", image)
+    monkeypatch.setattr(DIPModule, "image", image)
 
 
 def test_a_replica_that_failed_tells_wandb_nothing_more(dip: Dip, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +137,9 @@ def test_a_folder_in_which_wandb_cannot_write_is_told_in_a_line(
 KILLING = """
 import os, signal, subprocess, sys
 from dip_experiments.cli.main import main
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.data.reading import read_image
-plain = Fit.iterate
+plain = DIPModule.iterate
 def iterate(fit):
     if int(fit.row) == 15:
         mine = subprocess.run(["pgrep", "-P", str(os.getpid()), "wandb-core"], capture_output=True, text=True).stdout
@@ -147,7 +147,7 @@ def iterate(fit):
         for service in mine.split():
             os.kill(int(service), signal.SIGKILL)
     plain(fit)
-Fit.iterate = iterate
+DIPModule.iterate = iterate
 sys.exit(main())
 """
 

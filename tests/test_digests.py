@@ -11,7 +11,7 @@ from test_identity import name_of, settings_of
 from dip_experiments.config.run_id import by_content
 from dip_experiments.config.settings import Settings
 from dip_experiments.runner.select_runs import digests, run_name
-from dip_experiments.schema import ByContent
+from dip_experiments.schema import HashContent
 from dip_experiments.store import write_image
 
 LEAVING = {"image.name", "image.path", "task.mask.path", "task.flash"}
@@ -20,7 +20,7 @@ LEAVING = {"image.name", "image.path", "task.mask.path", "task.flash"}
 class Reading(Settings):
     """The settings of a version with a further file, which no task says it reads."""
 
-    prior: Annotated[str | None, ByContent()] = None
+    prior: Annotated[str | None, HashContent()] = None
 
 
 def test_a_file_whose_path_counts_by_content_is_digested_whoever_reads_it(tmp_path: Path) -> None:

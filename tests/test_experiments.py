@@ -11,7 +11,7 @@ from dip_experiments.config.compose import DRAWS, MOST_REPLICAS, compose_jobs, s
 from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data.datasets import PICTURES
-from dip_experiments.runner.build import architecture
+from dip_experiments.runner.build import network_builder
 
 SCALES = ("smoke", "laptop", "paper")
 
@@ -191,7 +191,7 @@ def test_at_scale_paper_an_experiment_has_the_settings_and_the_parameters_of_the
     assert job.fit.average_decay == 0.99
     assert job.image.size is None
     assert (colours == 1) == job.image.name.startswith("standard11")
-    built = architecture(job, (1, colours, 64, 64))(1)
+    built = network_builder(job, (1, colours, 64, 64))[0](1)
     assert sum(parameter.numel() for parameter in built.parameters()) == parameters
 
 
@@ -217,7 +217,7 @@ def test_at_scale_paper_the_other_holes_have_the_settings_of_the_authors(
     assert (job.latent.perturbation, job.fit.weight_noise) == (0, 1 / 50 if hourglass else 0)
     assert (job.optimizer.name, job.optimizer.lr, job.image.size) == ("adam", rate, None)
     assert job.fit.iterations == (3001 if library else 1000)
-    built = architecture(job, (1, 3, 448 if library else 512, 704 if library else 512))(1)
+    built = network_builder(job, (1, 3, 448 if library else 512, 704 if library else 512))[0](1)
     assert sum(weights.numel() for weights in built.parameters()) == parameters
 
 

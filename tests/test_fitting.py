@@ -11,25 +11,28 @@ from conftest import SMALL, Dip, fresh, only_run
 from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.fitting.module import Fit
-from dip_experiments.fitting.problem import jittered, make_latent, move_weights, one_cycle
+from dip_experiments.fitting.module import DIPModule
+from dip_experiments.fitting.problem import move_weights
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
-from dip_experiments.runner.build import make_fit, plan
+from dip_experiments.latents import Meshgrid, UniformNoise
+from dip_experiments.optimizers import AdamOneCycle
+from dip_experiments.runner.build import build_fit
+from dip_experiments.runner.validate import validate
 from dip_experiments.store import Run, read_curves
 
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, index: int, error: type[BaseException] = KeyboardInterrupt) -> None:
-    plain = Fit.iterate
+    plain = DIPModule.iterate
 
-    def iterate(self: Fit) -> None:
+    def iterate(self: DIPModule) -> None:
         at = int(self.row)
         if at == index:
             raise error("cut off")
         plain(self)
 
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
 
 
 def test_the_same_seed_gives_the_same_curves_bit_for_bit_and_another_seed_others(dip: Dip, tmp_path: Path) -> None:
@@ -159,15 +162,15 @@ def test_a_target_without_a_clean_image_has_no_column_for_it(dip: Dip, tmp_path:
 def test_one_failing_job_does_not_stop_the_others(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plain = Fit.iterate
+    plain = DIPModule.iterate
 
-    def iterate(self: Fit) -> None:
+    def iterate(self: DIPModule) -> None:
         int(self.row)
         if self.problem.task.reference is None:
             raise RuntimeError("out of luck")
         plain(self)
 
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
     assert dip(*SMALL, "-m", "target=noise,natural") == 1
     told = capfd.readouterr()
     assert "out of luck" in told.err
@@ -178,15 +181,15 @@ def test_one_failing_job_does_not_stop_the_others(
 def test_the_average_is_the_running_mean_of_all_outputs(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, outputs, averages = Fit.iterate, [], []
+    plain, outputs, averages = DIPModule.iterate, [], []
 
-    def iterate(self: Fit) -> None:
+    def iterate(self: DIPModule) -> None:
         int(self.row)
         plain(self)
         outputs.append(self.output.clone())
         averages.append(self.average.clone())
 
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
     assert dip(*SMALL, "fit.average_decay=0.9", "fit.iterations=12") == 0
     expected = outputs[0]
     for output, average in zip(outputs, averages, strict=True):
@@ -197,13 +200,13 @@ def test_the_average_is_the_running_mean_of_all_outputs(
 def test_the_perturbation_is_fresh_every_iteration_and_never_accumulates(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, seen = Fit.perturbed, []
+    plain, seen = DIPModule.perturbed, []
 
-    def perturbed(self: Fit) -> torch.Tensor:
+    def perturbed(self: DIPModule) -> torch.Tensor:
         seen.append((plain(self) - self.latent).clone())
         return self.latent + seen[-1]
 
-    monkeypatch.setattr(Fit, "perturbed", perturbed)
+    monkeypatch.setattr(DIPModule, "perturbed", perturbed)
     assert dip(*SMALL, "latent.perturbation=0.05") == 0
     assert torch.stack(seen).std().item() == pytest.approx(0.05, rel=0.01)
     assert seen[-1].std().item() == pytest.approx(0.05, rel=0.05)
@@ -212,7 +215,7 @@ def test_the_perturbation_is_fresh_every_iteration_and_never_accumulates(
 
 def test_optimising_z_leaves_the_weights_alone(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, Any] = {}
-    monkeypatch.setattr(Fit, "on_train_end", lambda self: kept.update(fit=self), raising=False)
+    monkeypatch.setattr(DIPModule, "on_train_end", lambda self: kept.update(fit=self), raising=False)
     for choice, moved in (("theta", (True, False)), ("z", (False, True)), ("both", (True, True))):
         fresh(tmp_path, dip, f"latent.optimise={choice}", "fit.iterations=3")
         free = [parameter.requires_grad for parameter in kept["fit"].network.parameters()]
@@ -228,23 +231,28 @@ def test_the_explicit_prior_tv_denoises_where_there_is_no_network(dip: Dip, tmp_
 
 
 def test_one_cycle_rises_to_the_highest_rate_and_falls_to_zero() -> None:
-    words = {"lr": 0.02, "warm_up": 0.1}
-    rates = [float(one_cycle(words, torch.tensor([n / 101]))) for n in range(1, 101)]
+    optimizer = AdamOneCycle(name="adam_one_cycle", lr=0.02, betas=[0.9, 0.9], eps=1e-8, warm_up=0.1)
+    rates = [float(optimizer.rate(torch.tensor([n / 101]))) for n in range(1, 101)]
     assert rates[0] == pytest.approx(0.02 * 10 / 101)
     assert max(rates) == pytest.approx(0.02, rel=0.01)
     assert rates.index(max(rates)) == 10
     assert rates[-1] < 1e-5
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    halfway = float(one_cycle(words, torch.tensor([0.55])))
+    halfway = float(optimizer.rate(torch.tensor([0.55])))
     assert halfway == pytest.approx(0.01)
 
 
+def noise_latent() -> UniformNoise:
+    return UniformNoise(name="noise", channels=4, scale=0.1, perturbation=0.0, optimise="theta")
+
+
 def test_latents_follow_their_law() -> None:
-    noise = make_latent("noise", (4, 32, 32), 0.1, [0, 1])
+    noise = noise_latent().make((4, 32, 32), [0, 1], None)
     assert 0 <= noise.min() < 0.001
     assert 0.099 < noise.max() <= 0.1
     assert not torch.equal(noise[0], noise[1])
-    grid = make_latent("meshgrid", (2, 3, 5), 1.0, [0])
+    meshgrid = Meshgrid(name="meshgrid", channels=2, scale=1.0, perturbation=0.0, optimise="theta")
+    grid = meshgrid.make((2, 3, 5), [0], None)
     assert grid[0, 0, 0].tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert grid[0, 1, :, 0].tolist() == [0, 0.5, 1]
 
@@ -253,9 +261,9 @@ def test_with_all_streams_shared_replicas_differ_by_the_jitter_of_their_latents_
     shared = "shared=[task,init,latent,perturbation]"
     words = ["task=denoising", "scale=smoke", "image=camera", "replicas=3", shared, "latent.jitter=1e-6"]
     (job,) = compose_jobs(words, multirun=False)
-    fit = make_fit(plan(read_settings(job)), [])
+    fit = build_fit(validate(read_settings(job)), [])
     first, *others = fit.latent.detach()
-    plain = make_latent("noise", tuple(first.shape), 0.1, [0])[0]
+    plain = noise_latent().make(tuple(first.shape), [0], None)[0]
     for latent in (first, *others):
         relative = (latent / plain - 1)[plain > 1e-3]
         assert relative.std() == pytest.approx(1e-6, rel=0.05)
@@ -264,9 +272,9 @@ def test_with_all_streams_shared_replicas_differ_by_the_jitter_of_their_latents_
     for weights in fit.network.parameters():
         one, *rest = weights.chunk(3)
         assert all(torch.equal(one, another) for another in rest)
-    assert len(set(fit.problem.perturbed_by)) == 1
+    assert len(set(fit.problem.perturbation_seeds)) == 1
     assert all(torch.equal(fit.problem.task.measurement[0], measured) for measured in fit.problem.task.measurement)
-    same = jittered(plain[None], 0.0, [1])
+    same = noise_latent().jittered(plain[None], [1])
     assert torch.equal(same, plain[None])
 
 

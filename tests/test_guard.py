@@ -10,7 +10,7 @@ import torch
 from conftest import SMALL, Dip, fresh, only_run
 
 from dip_experiments.fitting.guard import DivergenceError, Guard
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 
 NAN = math.nan
 
@@ -70,9 +70,9 @@ def test_where_a_repeat_would_be_the_same_nothing_is_thrown_away() -> None:
 
 def poison(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool], replica: int) -> None:
     """NaN into one replica's weights right after an iteration's update."""
-    plain = Fit.iterate
+    plain = DIPModule.iterate
 
-    def iterate(self: Fit) -> None:
+    def iterate(self: DIPModule) -> None:
         at = int(self.row)
         plain(self)
         if when(at):
@@ -80,7 +80,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool], replica
                 for parameter in self.network.parameters():
                     parameter.view(self.network.replicas, -1)[replica] = torch.nan
 
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
 
 
 def once(at: int) -> Callable[[int], bool]:

@@ -15,7 +15,7 @@ from dip_experiments.config.run_id import NUMBERS, identity
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets
 from dip_experiments.runner.select_runs import run_name
-from dip_experiments.schema import ByContent, Group, Neutral, NoEffect
+from dip_experiments.schema import TARGET, DefaultForHash, Group, HashContent, NotHashed
 from dip_experiments.store import value_digest, write_image
 
 NAMES = Path(__file__).with_name("signatures.json")
@@ -123,6 +123,8 @@ def leaves(group: BaseModel, path: tuple[str, ...] = (), marks: tuple[Any, ...] 
         value, here = getattr(group, name), (*marks, *field.metadata)
         if isinstance(value, BaseModel):
             yield from leaves(value, (*path, name), here)
+        elif field.alias == TARGET:
+            continue  # the class of a part, not one of its settings
         else:
             yield (*path, name), value, here
 
@@ -155,7 +157,7 @@ def test_every_setting_moves_the_name_unless_it_says_that_it_cannot_change_numbe
         if path[0] in ("architecture", "device"):
             continue  # they come as arguments: what the words mean, not the words
         moved = value_digest(identity(changed(settings, path, another(value)), {}, {}, "cpu")) != plain  # type: ignore[arg-type]
-        counts = not any(isinstance(mark, (NoEffect, ByContent)) for mark in marks)
+        counts = not any(isinstance(mark, (NotHashed, HashContent)) for mark in marks)
         assert moved == counts, ".".join(path)
         seen[counts] += 1
     assert min(seen.values()) > 5
@@ -171,7 +173,7 @@ def test_what_comes_from_outside_the_words_moves_the_name() -> None:
 class Later(Settings):
     """The settings of a later version."""
 
-    added: Annotated[float, Neutral(0.0)] = 0.0
+    added: Annotated[float, DefaultForHash(0.0)] = 0.0
 
 
 def test_a_new_setting_renames_nothing_at_its_neutral_value_and_counts_at_any_other() -> None:
@@ -274,7 +276,7 @@ def test_an_architecture_counts_by_its_name_and_all_its_arguments_however_they_w
 def test_marks_are_read_from_nested_groups_too() -> None:
     class Inner(Group):
         counted: int
-        path: Annotated[str, ByContent()]
+        path: Annotated[str, HashContent()]
 
     group = Inner(counted=1, path="x")
-    assert [mark for _, _, marks in leaves(group) for mark in marks] == [ByContent()]
+    assert [mark for _, _, marks in leaves(group) for mark in marks] == [HashContent()]

@@ -8,9 +8,9 @@ import torch
 from conftest import Dip, fresh
 
 from dip_experiments.data.reading import read_image
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import psnr
-from dip_experiments.runner.build import made_again
+from dip_experiments.runner.build import recompute_measurement
 from dip_experiments.store import Run, Store, write_json
 
 
@@ -27,13 +27,13 @@ def test_images_are_kept_at_the_iterations_asked_for_and_change_no_number(dip: D
 def test_the_image_kept_of_an_iteration_is_the_output_of_that_iteration(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, outputs = Fit.iterate, []
+    plain, outputs = DIPModule.iterate, []
 
-    def iterate(self: Fit) -> None:
+    def iterate(self: DIPModule) -> None:
         plain(self)
         outputs.append(self.output[0].numpy().copy())
 
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
     run = fresh(tmp_path, dip, "fit.iterations=8", "fit.keep=[5]")
     assert len(outputs) == 8
     for n in (1, 5, 8):
@@ -53,8 +53,8 @@ def test_the_average_is_kept_as_it_was_at_the_iterations_of_keep(dip: Dip, tmp_p
 def test_the_unperturbed_picture_is_that_of_the_final_weights_and_of_the_latent_as_it_is(
     perturbation: float, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: dict[str, Fit] = {}
-    monkeypatch.setattr(Fit, "on_train_end", lambda self: kept.update(fit=self), raising=False)
+    kept: dict[str, DIPModule] = {}
+    monkeypatch.setattr(DIPModule, "on_train_end", lambda self: kept.update(fit=self), raising=False)
     still = ["optimizer.lr=1e-20", f"latent.perturbation={perturbation}"]  # so still that only z_t makes a difference
     for words in (["fit.iterations=10", f"latent.perturbation={perturbation}"], ["fit.iterations=2", *still]):
         run = fresh(tmp_path, dip, *words)
@@ -70,10 +70,10 @@ def test_what_a_record_saw_is_made_once_more_and_known_by_its_checksum(dip: Dip,
     words = ("task=inpainting", "image=camera", "replicas=2", "fit.iterations=2")
     run = fresh(tmp_path, dip, *words)
     record = Store(tmp_path / "results").export_record(run, "smoke")
-    seen, again = run.measured(), made_again(record)
+    seen, again = run.measured(), recompute_measurement(record)
     for name in ("measurement", "known"):
         np.testing.assert_array_equal(again[name].astype(seen[name].dtype), seen[name])
     np.testing.assert_allclose(again["reference"][0], read_image(run.image("reference", 0)), atol=0.5 / 255)
     write_json(record.folder / "settings.json", record.settings | {"seed": 5})
     with pytest.raises(ValueError, match="comes out otherwise here"):
-        made_again(Run(record.folder))
+        recompute_measurement(Run(record.folder))

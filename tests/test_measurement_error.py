@@ -12,7 +12,7 @@ from test_splitting import WAITS, observation, smooth, split
 from dip_experiments.metrics import estimate_in
 from dip_experiments.operators import Downsampler, Identity, Mask, Operator
 from dip_experiments.report.numbers import stop_table
-from dip_experiments.stopping import Prepared, prepared
+from dip_experiments.stopping import FitInput, hold_out
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.store import write_image
 from dip_experiments.tensors import generator
@@ -36,11 +36,11 @@ def test_an_image_that_is_wrong_by_a_known_amount_has_that_error_over_what_is_me
     z, mean_z, freedom = [], [], []
     for seed in range(60):
         noise = torch.randn(clean.shape, generator=generator(seed, "noise"), dtype=torch.float64)
-        given = Prepared(clean + known * noise * SIGMA / 255, operator)
-        _, kept = prepared({**rules, "split": rule}, given, [seed])
+        given = FitInput(clean + known * noise * SIGMA / 255, operator)
+        _, kept = hold_out({**rules, "split": rule}, given, [seed])
         seen = dataclasses.replace(observation(image), operator=operator)
-        columns = rule.observe(seen, {}, kept["split"].evidence).columns
-        estimate = rule.estimate(fitted, kept["split"].evidence)
+        columns = rule.observe(seen, {}, kept["split"].held_out).columns
+        estimate = rule.estimate(fitted, kept["split"].held_out)
         assert estimate == {name: float(columns[f"split_mean_{name}"]) for name in ("mse", "mse_se")}
         z.append(float((columns["split_mse"] - true) / columns["split_mse_se"]))
         mean_z.append(float((columns["split_mean_mse"] - true) / columns["split_mean_mse_se"]))
@@ -59,23 +59,23 @@ def test_means_over_replicas_with_holes_are_those_of_the_values_that_are_measure
     draws = [torch.randn(3, 3, side, side, generator=generator(n, "noise"), dtype=torch.float64) for n in range(2)]
     y = CLEAN[..., :side, :side] + 0.1 * draws[0]
     images = y + 0.1 * draws[1]
-    part = rule.prepare(Prepared(y * known, Mask(known)), [0, 1, 2])
-    cut = {name: value[..., ::2] if value.ndim == 4 else value for name, value in part.evidence.items()}
+    part = rule.hold_out(FitInput(y * known, Mask(known)), [0, 1, 2])
+    cut = {name: value[..., ::2] if value.ndim == 4 else value for name, value in part.held_out.items()}
     whole = cut | {"measured": torch.arange(3 * side * side // 2)}
-    assert part.evidence["strength"].tolist() == pytest.approx(whole["extra"].square().mean((1, 2, 3)).tolist())
-    assert float(part.evidence["level"]) == pytest.approx((SIGMA / 255) ** 2)
+    assert part.held_out["strength"].tolist() == pytest.approx(whole["extra"].square().mean((1, 2, 3)).tolist())
+    assert float(part.held_out["level"]) == pytest.approx((SIGMA / 255) ** 2)
     seen = dataclasses.replace(observation(images), operator=Mask(known))
-    found, wanted = rule.observe(seen, {}, part.evidence), rule.observe(observation(images[..., ::2]), {}, whole)
+    found, wanted = rule.observe(seen, {}, part.held_out), rule.observe(observation(images[..., ::2]), {}, whole)
     for name, values in wanted.columns.items():
         torch.testing.assert_close(found.columns[name], values)
-    torch.testing.assert_close((found.value, found.joint), (wanted.value, wanted.joint))
+    torch.testing.assert_close((found.value, found.ensemble), (wanted.value, wanted.ensemble))
 
 
 def test_replicas_that_see_different_masks_have_no_mean_that_a_split_could_judge() -> None:
     known = torch.rand(2, 3, 24, 24, generator=generator(0, "task")) < 0.5
     y = Mask(known)(CLEAN[..., :24, :24].expand(2, -1, -1, -1))
     with pytest.raises(ValueError, match=r"shared=\[task\]"):
-        split("gaussian").prepare(Prepared(y, Mask(known)), [0, 1])
+        split("gaussian").hold_out(FitInput(y, Mask(known)), [0, 1])
 
 
 def test_only_where_nothing_comes_between_is_an_error_that_of_the_image() -> None:

@@ -7,7 +7,7 @@ from test_splitting import LAWS, SIGMA, WAITS, noisy, observation, smooth
 from dip_experiments.fitting import ensemble
 from dip_experiments.fitting.ensemble import mixture
 from dip_experiments.operators import Identity
-from dip_experiments.stopping import Prepared, Watch
+from dip_experiments.stopping import FitInput, RuleMonitor
 from dip_experiments.stopping.split import Split
 
 
@@ -26,8 +26,8 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
     monkeypatch.setattr(ensemble, "wiener", denoiser)
     clean, rule = smooth(64), Split(name="split", law=LAWS[law], a=a, mix=["tv", "wiener"], **WAITS)
     y = noisy(law, clean, 0).expand(2, -1, -1, -1)
-    part = rule.prepare(Prepared(y, Identity()), [0, 1])
-    watch = Watch(rule, y, part, ends=False)
+    part = rule.hold_out(FitInput(y, Identity()), [0, 1])
+    watch = RuleMonitor(rule, y, part, ends=False)
     watch.observe(observation(y.clone()))
     assert mixture(watch) is not None
     true = 255 * float((part.measurement - torch.from_numpy(clean)).std())

@@ -15,9 +15,9 @@ from dip_experiments.config.settings import Settings
 from dip_experiments.data.layers import OPPONENT
 from dip_experiments.operators import Identity
 from dip_experiments.runner import build
-from dip_experiments.stopping import Prepared
+from dip_experiments.stopping import FitInput
 from dip_experiments.stopping.noise_estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
-from dip_experiments.stopping.noise_models import AnyLaw
+from dip_experiments.stopping.noise_models import NoiseModel
 from dip_experiments.stopping.split import Split
 from dip_experiments.tasks import Task, noise
 
@@ -28,17 +28,17 @@ def noisy(clean: np.ndarray, sigma: float, *seeds: int) -> np.ndarray:
     return clean + np.random.default_rng(seeds).normal(0, sigma / 255, clean.shape)
 
 
-def split(law: AnyLaw) -> Split:
+def split(law: NoiseModel) -> Split:
     return Split(name="split", law=law, a=0.5, mix=[], **WAITS)
 
 
 def away(law: str, clean: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
     """By how many standard errors the estimated error of a soft picture is off: in the curves, and at the stop."""
     rule = split(UNKNOWN[law])
-    part = rule.prepare(Prepared(torch.from_numpy(y)[None], Identity()), [seed])
+    part = rule.hold_out(FitInput(torch.from_numpy(y)[None], Identity()), [seed])
     image = blurred(part.measurement)
     true = float((image - torch.from_numpy(clean)).square().mean())
-    columns, told = rule.observe(observation(image), {}, part.evidence).columns, rule.estimate(image, part.evidence)
+    columns, told = rule.observe(observation(image), {}, part.held_out).columns, rule.estimate(image, part.held_out)
     return float((columns["split_mse"] - true) / columns["split_mse_se"]), (told["mse"] - true) / told["mse_se"]
 
 
@@ -130,9 +130,9 @@ def test_the_doubt_about_an_estimated_sigma_is_part_of_every_standard_error() ->
     y, errors = torch.from_numpy(noisy(smooth(64)[0], SIGMA, 1))[None], []
     image = blurred(y)
     for law in (LAWS["gaussian"], UNKNOWN["gaussian"]):
-        part = split(law).prepare(Prepared(y, Identity()), [0])
-        columns = split(law).observe(observation(image), {}, part.evidence).columns
-        told = split(law).estimate(image, part.evidence)
+        part = split(law).hold_out(FitInput(y, Identity()), [0])
+        columns = split(law).observe(observation(image), {}, part.held_out).columns
+        told = split(law).estimate(image, part.held_out)
         assert told is not None
         errors.append([float(columns["split_mse_se"]), float(columns["split_mean_mse_se"]), told["mse_se"]])
     sigma = used_sigma(None, y)[0]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dip_experiments.architectures import convolution, polyphase
-from dip_experiments.architectures.polyphase import fast_side_by_side
+from dip_experiments.architectures.polyphase import fast_forward_replicas
 from dip_experiments.architectures.skip import Skip
 
 EXACT = 1e-11
@@ -54,7 +54,7 @@ def assert_same(network: Skip, tolerance: float = EXACT) -> None:
     """Relative to the scale of the layer, because the gradient of what a norm cancels is zero."""
     z = latent(network)
     plain = image_and_gradients(network.side_by_side, network, z)
-    fast = image_and_gradients(lambda z: fast_side_by_side(network, z), network, z)
+    fast = image_and_gradients(lambda z: fast_forward_replicas(network, z), network, z)
     layers = ["image", "latent", *(name.rpartition(".")[0] for name, _ in network.named_parameters())]
     for layer, a, b in zip(layers, plain, fast, strict=True):
         scale = max(float(c.abs().max()) for name, c in zip(layers, plain, strict=True) if name == layer)
@@ -119,7 +119,7 @@ def test_replicas_do_not_see_each_other() -> None:
     z = latent(network).detach()
     other = z.clone()
     other[:, -network.latent_shape[0] :] += 1
-    same = fast_side_by_side(network, z) == fast_side_by_side(network, other)
+    same = fast_forward_replicas(network, z) == fast_forward_replicas(network, other)
     assert same[:, :6].all()
     assert not same[:, 6:].all()
 
@@ -136,7 +136,7 @@ def test_autocast_runs_forward_and_backward(upsample: Any) -> None:
     network = skip((32, 48), upsample=upsample)
     z = latent(network)
     with torch.autocast("cpu", torch.bfloat16):
-        plain, fast = network.side_by_side(z), fast_side_by_side(network, z)
+        plain, fast = network.forward_replicas(z), fast_forward_replicas(network, z)
     assert float((plain - fast).detach().abs().max()) < 0.1
     fast.float().square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
@@ -144,7 +144,7 @@ def test_autocast_runs_forward_and_backward(upsample: Any) -> None:
 
 def test_a_second_backward_through_the_same_graph_gives_the_same_gradients() -> None:
     network = skip()
-    energy = fast_side_by_side(network, latent(network)).square().sum()
+    energy = fast_forward_replicas(network, latent(network)).square().sum()
     first = torch.autograd.grad(energy, list(network.parameters()), retain_graph=True)
     second = torch.autograd.grad(energy, list(network.parameters()))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -165,7 +165,7 @@ def fit_curve(fast: bool, options: dict[str, Any]) -> Tensor:
     errors = []
     for _ in range(50):
         adam.zero_grad()
-        x = fast_side_by_side(network, z) if fast else network.side_by_side(z)
+        x = fast_forward_replicas(network, z) if fast else network.forward_replicas(z)
         error = (x - target).square().mean()
         error.backward()
         adam.step()

@@ -11,7 +11,7 @@ from studio import make_run
 from test_fitting import interrupt_at
 from test_identity import settings_of
 
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.runner.resume import with_rules_of
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.store import IncompleteFolder, Run, Store, find_incomplete, locked, states
@@ -79,8 +79,8 @@ def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
     assert [state.word for state in states(tmp_path / "results")] == ["finished", "interrupted"]
     assert [left.folder.name for left in find_incomplete(tmp_path / "results")] == [f"{run.name}.new"]
     done: list[int] = []
-    plain = Fit.iterate
-    monkeypatch.setattr(Fit, "iterate", lambda self: (done.append(int(self.row)), plain(self))[1])
+    plain = DIPModule.iterate
+    monkeypatch.setattr(DIPModule, "iterate", lambda self: (done.append(int(self.row)), plain(self))[1])
     assert not finished_before(dip, capfd, *words)
     assert done[0] == (0 if words == ["force=true"] else 10)
     assert Run(run.folder).finished

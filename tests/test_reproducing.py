@@ -20,7 +20,7 @@ from dip_experiments.config.groups import options
 from dip_experiments.config.settings import Scale, Settings
 from dip_experiments.jobs.job_status import REUSE_RECORDS
 from dip_experiments.runner.select_runs import select
-from dip_experiments.schema import NoEffect
+from dip_experiments.schema import NotHashed
 from dip_experiments.store import Baselines, Selection, Store, read_json
 
 ROOT = Path(__file__).parents[1]
@@ -141,7 +141,7 @@ def test_settings_that_are_called_harmless_change_no_runs_name() -> None:
         group, _, leaf = name.partition(".")
         field = Settings.model_fields[group]
         field = field.annotation.model_fields[leaf] if leaf else field
-        assert any(isinstance(mark, NoEffect) for mark in field.metadata), name
+        assert any(isinstance(mark, NotHashed) for mark in field.metadata), name
 
 
 def test_a_smaller_grid_is_another_request() -> None:

@@ -13,8 +13,8 @@ from conftest import SMALL, Dip, fresh, only_run
 from test_fitting import interrupt_at
 from test_guard import poison
 
-from dip_experiments.architectures import bytes_needed
 from dip_experiments.jobs.job_status import REUSE_RECORDS
+from dip_experiments.runner import validate
 from dip_experiments.store import Run, Store, locked
 
 WORDS = ["fit.iterations=20"]
@@ -207,13 +207,14 @@ def test_a_fit_that_is_too_large_is_told_what_would_fit(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     words, needed = ["scale=smoke", "scale.width=64", "logger=none", "fit.iterations=1"], []
+    check = validate.check_memory
 
-    def noted(*arguments: Any) -> int:
-        needed.append(bytes_needed(*arguments))
-        return needed[-1]
+    def noted(settings: Any, values: int, shape: Any) -> None:
+        needed.append(4 * settings.replicas * values)
+        check(settings, values, shape)
 
-    monkeypatch.setattr("dip_experiments.runner.build.bytes_needed", noted)
-    monkeypatch.setattr("dip_experiments.runner.build.available_memory", lambda device: part * needed[0])
+    monkeypatch.setattr(validate, "check_memory", noted)
+    monkeypatch.setattr(validate, "available_memory", lambda device: part * needed[0])
     assert dip(*words, f"replicas={replicas}") == 2
     told = capfd.readouterr().err.strip().split("there is room with ")[1].split(",")[0]
     assert dip(*words, *told.split(" and ")) == 0
@@ -222,7 +223,7 @@ def test_a_fit_that_is_too_large_is_told_what_would_fit(
 def test_a_large_fit_says_what_it_will_take(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("dip_experiments.runner.build.LARGE", 10)
+    monkeypatch.setattr("dip_experiments.runner.validate.LARGE", 10)
     with caplog.at_level(logging.INFO, "dip_experiments"):
         assert dip(*SMALL, "fit.iterations=2") == 0
     assert "32 x 32 pixels, replicas=1: about 0.0 GB of memory" in caplog.text

@@ -11,7 +11,7 @@ from test_fitting import interrupt_at
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.reading import read_image
-from dip_experiments.runner.build import pictures_of, task_of
+from dip_experiments.runner.build import load, make_task
 from dip_experiments.store import Run, write_image
 
 ODD = load_image("coffee", None, 64, "resize")[:, :37, :50]
@@ -55,7 +55,7 @@ def test_sides_are_cut_to_the_multiple_that_super_resolution_needs(odd: list[str
     words = [*SMALL, *odd, "task=super_resolution", "task.factor=4", "image.multiple=4"]
     (job,) = compose_jobs(words, multirun=False)
     settings = read_settings(job)
-    task = task_of(settings, pictures_of(settings), settings.seeds)
+    task = make_task(settings, load(settings), settings.seeds)
     assert task.measurement.shape == (1, 3, 9, 12)
     assert task.reference is not None
     assert (task.reference[0].numpy() == read_image(tmp_path / "odd.png")[:, :36, :48]).all()

@@ -16,33 +16,47 @@ from torch.utils._pytree import tree_leaves
 from dip_experiments.architectures import FastSkip, build_replicas
 from dip_experiments.devices import multiplies_bfloat16
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.module import Fit
-from dip_experiments.fitting.problem import Problem, make_latent
+from dip_experiments.fitting.module import DIPModule
+from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.trainer import train
+from dip_experiments.latents import UniformNoise
+from dip_experiments.optimizers import Adam
 from dip_experiments.store import read_curves
 from dip_experiments.tasks import Reconstruction
 from dip_experiments.tasks.targets import Noisy
 
-ADAM = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
+ADAM = Adam(name="adam", lr=0.01, betas=[0.9, 0.999], eps=1e-8)
+NOISE = UniformNoise(name="noise", channels=8, scale=0.1, perturbation=0.0, optimise="theta")
 TO_THE_HOST = ("_local_scalar_dense", "nonzero", "aten.equal")
 """Operations that wait for the device."""
 
 
-def small_fit(precision: str = "float32", iterations: int = 40, device: str = "cpu") -> Fit:
+def small_fit(precision: str = "float32", iterations: int = 40, device: str = "cpu") -> DIPModule:
     """Three replicas of a small hourglass, a smooth picture with noise, perturbation and averages."""
     size, seeds = (32, 32), [0, 1, 2]
     rows = torch.linspace(0, 3, 32, dtype=torch.float64)
     image = torch.stack([(rows[:, None] * (k + 1) + rows).sin() / 2 + 0.5 for k in range(3)])
     target = Noisy(name="noisy", sigma=25.0, clip=True)
     network = build_replicas(lambda r: FastSkip(8, 3, size, [8, 8], [8, 8], [4, 4], replicas=r), seeds)
-    latent = make_latent("noise", network.latent_shape, 0.1, seeds)
+    latent = NOISE.make(network.latent_shape, seeds, None)
     task = Reconstruction(name="reconstruction").make(image, seeds, target).to(torch.device(device), torch.float32)
-    problem = Problem(network.float(), latent.float(), task, seeds, seeds, 1 / 30, "theta", 0.0, ADAM, precision, task)
-    return Fit(problem, iterations, 0.99, Guard(5.0, 3, 3)).to(device)
+    problem = Problem(
+        network=network.float(),
+        latent=latent.float(),
+        task=task,
+        original_task=task,
+        seeds=seeds,
+        perturbation_seeds=seeds,
+        perturbation=1 / 30,
+        optimise="theta",
+        optimizer=ADAM,
+        precision=precision,
+    )
+    return DIPModule(problem, iterations, 0.99, Guard(5.0, 3, 3)).to(device)
 
 
-def started(fit: Fit) -> Fit:
+def started(fit: DIPModule) -> DIPModule:
     """As Lightning leaves it before the first iteration."""
     fit.optimizer = fit.configure_optimizers()
     fit.noise = [torch.Generator(fit.device).manual_seed(seed) for seed in range(3)]

@@ -14,22 +14,22 @@ from torch import Tensor
 
 from dip_experiments.metrics import estimated_psnr
 from dip_experiments.operators import Identity, Mask
-from dip_experiments.stopping import Observation, Prepared, prepared
+from dip_experiments.stopping import FitInput, Observation, hold_out
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.noise_estimation import correlation, estimated_sigma, used_sigma
-from dip_experiments.stopping.noise_models import AnyLaw, GammaLaw, GaussianLaw, PoissonLaw
+from dip_experiments.stopping.noise_models import GammaNoiseModel, GaussianNoiseModel, NoiseModel, PoissonNoiseModel
 from dip_experiments.stopping.split import Split, smallest_square
 
 SIGMA, GAIN, LOOKS = 25.0, 0.02, 8.0
-LAWS: dict[str, AnyLaw] = {
-    "gaussian": GaussianLaw(name="gaussian", sigma=SIGMA),
-    "poisson": PoissonLaw(name="poisson", gain=GAIN),
-    "gamma": GammaLaw(name="gamma", looks=LOOKS),
+LAWS: dict[str, NoiseModel] = {
+    "gaussian": GaussianNoiseModel(name="gaussian", sigma=SIGMA),
+    "poisson": PoissonNoiseModel(name="poisson", gain=GAIN),
+    "gamma": GammaNoiseModel(name="gamma", looks=LOOKS),
 }
-UNKNOWN: dict[str, AnyLaw] = {
-    "gaussian": GaussianLaw(name="gaussian", sigma=None),
-    "poisson": PoissonLaw(name="poisson", gain=None),
-    "gamma": GammaLaw(name="gamma", looks=None),
+UNKNOWN: dict[str, NoiseModel] = {
+    "gaussian": GaussianNoiseModel(name="gaussian", sigma=None),
+    "poisson": PoissonNoiseModel(name="poisson", gain=None),
+    "gamma": GammaNoiseModel(name="gamma", looks=None),
 }
 NOISY = {
     "gaussian": lambda x, draw: x + draw.normal(0, SIGMA / 255, x.shape),
@@ -86,9 +86,9 @@ def test_the_estimated_error_is_the_true_one_within_its_standard_error(law: str)
     clean, rule, z, found, said = smooth(48), split(law), [], [], []
     for seed in range(150):
         y = noisy(law, clean, seed)
-        part = rule.prepare(Prepared(y, Identity()), [seed])
+        part = rule.hold_out(FitInput(y, Identity()), [seed])
         image = blurred(part.measurement)
-        columns = rule.observe(observation(image), {}, part.evidence).columns
+        columns = rule.observe(observation(image), {}, part.held_out).columns
         found.append(float(columns["split_mse"]) - float((image - torch.from_numpy(clean)).square().mean()))
         said.append(float(columns["split_mse_se"]))
         z.append(found[-1] / said[-1])
@@ -102,9 +102,9 @@ def test_the_estimated_error_of_the_replicas_mean_is_the_true_one_within_its_sta
     for seed in range(150):
         seeds = [seed] * 3 if shared else [1000 + 3 * seed + replica for replica in range(3)]
         y = torch.cat([noisy("gaussian", clean, one) for one in seeds])
-        part = rule.prepare(Prepared(y, Identity()), [3 * seed, 3 * seed + 1, 3 * seed + 2])
+        part = rule.hold_out(FitInput(y, Identity()), [3 * seed, 3 * seed + 1, 3 * seed + 2])
         images = blurred(part.measurement)
-        columns = rule.observe(observation(images), {}, part.evidence).columns
+        columns = rule.observe(observation(images), {}, part.held_out).columns
         true = float((images.mean(0) - torch.from_numpy(clean[0])).square().mean())
         z.append((float(columns["split_mean_mse"][0]) - true) / float(columns["split_mean_mse_se"][0]))
     assert abs(np.mean(z)) < 3 / len(z) ** 0.5
@@ -115,9 +115,9 @@ def test_the_estimated_error_of_the_replicas_mean_is_the_true_one_within_its_sta
 def test_the_degrees_of_freedom_of_a_linear_model_are_its_trace(law: str) -> None:
     clean, rule, found = smooth(96), split(law), []
     for seed in range(40):
-        part = rule.prepare(Prepared(noisy(law, clean, seed), Identity()), [seed])
+        part = rule.hold_out(FitInput(noisy(law, clean, seed), Identity()), [seed])
         seen = observation(blurred(part.measurement))
-        found.append(float(rule.observe(seen, {}, part.evidence).columns["split_freedom"]))
+        found.append(float(rule.observe(seen, {}, part.held_out).columns["split_freedom"]))
     assert abs(np.mean(found) - 1 / 9) < 3 * np.std(found) / len(found) ** 0.5
     assert np.std(found) < 0.05
 
@@ -127,29 +127,29 @@ def test_only_what_is_known_is_split_and_scored() -> None:
     known = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(0)).expand_as(clean) < 0.5
     operator, rule = Mask(known), split("gaussian", a=1.0)
     y = operator(noisy("gaussian", clean.numpy(), 1))
-    part = rule.prepare(Prepared(y, operator), [0])
+    part = rule.hold_out(FitInput(y, operator), [0])
     assert not part.measurement[~known].any()
     seen = dataclasses.replace(observation(clean), operator=operator)
-    columns = rule.observe(seen, {}, part.evidence).columns
+    columns = rule.observe(seen, {}, part.held_out).columns
     assert abs(float(columns["split_mse"])) < 3 * float(columns["split_mse_se"])
 
 
 def test_what_is_known_of_the_noise_grows_with_what_a_split_adds() -> None:
     y = noisy("gaussian", smooth(), 0)
     rules = {"discrepancy": Discrepancy(name="discrepancy", sigma=SIGMA, tau=1.0), "split": split("gaussian")}
-    fitted, kept = prepared(rules, Prepared(y, Identity()), [0])
-    assert float(kept["discrepancy"].evidence["noise"]) == pytest.approx(1.25 * (SIGMA / 255) ** 2)
-    assert torch.equal(fitted.measurement, y + kept["split"].evidence["extra"])
+    fitted, kept = hold_out(rules, FitInput(y, Identity()), [0])
+    assert float(kept["discrepancy"].held_out["noise"]) == pytest.approx(1.25 * (SIGMA / 255) ** 2)
+    assert torch.equal(fitted.measurement, y + kept["split"].held_out["extra"])
 
 
 def test_the_weight_of_another_image_is_the_best_one_within_what_chance_allows() -> None:
     clean, rule, lost, gained = smooth(96), split("gaussian", a=0.2), [], []
     for seed in range(20):
         y = noisy("gaussian", clean, seed).expand(4, -1, -1, -1)
-        part = rule.prepare(Prepared(y, Identity()), [4 * seed + r for r in range(4)])
+        part = rule.hold_out(FitInput(y, Identity()), [4 * seed + r for r in range(4)])
         rough, soft = blurred(part.measurement), blurred(blurred(blurred(part.measurement))) * 0.97
         error = [((1 - w) * rough + w * soft).mean(0).sub(torch.from_numpy(clean[0])).square().mean()
-                 for w in (*rule.weights(rough, soft[None], part.evidence), *np.linspace(0, 1, 101))]  # fmt: skip
+                 for w in (*rule.weights(rough, soft[None], part.held_out), *np.linspace(0, 1, 101))]  # fmt: skip
         lost.append(float(error[0] / min(error[1:])))
         gained.append(float(error[0] / min(error[1], error[-1])))
     assert np.mean(lost) < 1.02
@@ -181,9 +181,9 @@ def test_texture_common_to_the_channels_is_not_taken_for_noise(picture: str, sig
         y = clean + np.random.default_rng(seed).normal(0, sigma / 255, clean.shape)
         ours.append(255 * estimated_sigma(y) / sigma - 1)
         theirs.append(255 * estimate_sigma(y, channel_axis=0, average_sigmas=True) / sigma - 1)
-        part = rule.prepare(Prepared(torch.from_numpy(y)[None], Identity()), [seed])
+        part = rule.hold_out(FitInput(torch.from_numpy(y)[None], Identity()), [seed])
         image = blurred(part.measurement)
-        columns = rule.observe(observation(image), {}, part.evidence).columns
+        columns = rule.observe(observation(image), {}, part.held_out).columns
         true = (image - torch.from_numpy(clean)).square().mean()
         z.append(float((columns["split_mse"] - true) / columns["split_mse_se"]))
     assert np.abs(ours).max() < 0.06
@@ -219,8 +219,8 @@ def test_the_level_of_noise_is_estimated_unless_it_is_given(law: str) -> None:
 def test_rules_that_compare_with_the_noise_itself_take_an_estimated_one_for_a_tenth_stronger() -> None:
     y = noisy("gaussian", smooth(192), 0)
     estimated, _ = used_sigma(None, y)
-    part = Discrepancy(name="discrepancy", sigma=None, tau=1.0).prepare(Prepared(y, Identity()), [0])
-    assert float(part.evidence["noise"]) == pytest.approx((1.1 * estimated / 255) ** 2)
+    part = Discrepancy(name="discrepancy", sigma=None, tau=1.0).hold_out(FitInput(y, Identity()), [0])
+    assert float(part.held_out["noise"]) == pytest.approx((1.1 * estimated / 255) ** 2)
 
 
 def test_a_picture_without_noise_cannot_be_split() -> None:

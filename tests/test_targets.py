@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from dip_experiments.tasks.targets import AnyTarget, Natural, Noise, Noisy, Shuffled
+from dip_experiments.tasks.targets import Natural, Noisy, PureNoise, Shuffled, Target
 from dip_experiments.tensors import derive_seed, psnr_from_mse, total_variation
 
 NOISY = Noisy(name="noisy", sigma=25.0, clip=False)
 CLIPPED = Noisy(name="noisy", sigma=25.0, clip=True)
-SHUFFLED, NOISE = Shuffled(name="shuffled"), Noise(name="noise")
+SHUFFLED, NOISE = Shuffled(name="shuffled"), PureNoise(name="noise")
 IMAGE = torch.rand(3, 48, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
@@ -44,7 +44,7 @@ def test_noise_is_uniform_and_has_no_reference() -> None:
 
 
 @pytest.mark.parametrize("target", [NOISY, SHUFFLED, NOISE], ids=lambda target: target.name)
-def test_each_replica_has_the_realisation_of_its_own_seed(target: AnyTarget) -> None:
+def test_each_replica_has_the_realisation_of_its_own_seed(target: Target) -> None:
     folded = target.signal(IMAGE, [5, 6])
     assert torch.equal(folded[1:], target.signal(IMAGE, [6]))
     assert not torch.equal(folded[0], folded[1])

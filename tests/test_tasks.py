@@ -8,13 +8,13 @@ import pytest
 import torch
 from conftest import SMALL, Dip, fresh, load_image, only_run
 from PIL import Image
-from pydantic import TypeAdapter
 from test_fitting import interrupt_at
 
 from dip_experiments.architectures import Skip
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.data.layers import Array
 from dip_experiments.metrics import psnr
+from dip_experiments.schema import make_part
 from dip_experiments.store import Run
 from dip_experiments.tasks import Restoration, Task, TaskSettings
 from dip_experiments.tasks.jpeg import through_file
@@ -41,7 +41,7 @@ CHOICES: dict[str, dict[str, Any]] = {
 
 
 def words_of(name: str, **options: Any) -> Restoration:
-    task: Any = TypeAdapter(TaskSettings).validate_python({"name": name, **CHOICES[name], **options})
+    task: Any = make_part(TaskSettings, {"name": name, **CHOICES[name], **options})
     return task
 
 

@@ -10,7 +10,7 @@ from test_fitting import interrupt_at
 from test_guard import once, poison
 
 from dip_experiments.data.reading import read_image
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.store import Run, average_at, output_at, stop_image, write_image
 
 NOISY = ["task=denoising", "task.noise.clip=false"]
@@ -113,7 +113,7 @@ def test_a_fit_that_was_cut_off_after_its_end_has_no_further_iteration(
     for path in whole.folder.rglob("*.*"):
         path.unlink()
     with monkeypatch.context() as patched:
-        patched.setattr(Fit, "unperturbed", lambda self: exec("raise KeyboardInterrupt"))
+        patched.setattr(DIPModule, "unperturbed", lambda self: exec("raise KeyboardInterrupt"))
         assert dip(*SMALL, *words) == 130
     with monkeypatch.context() as patched:
         interrupt_at(patched, 20, AssertionError)

@@ -56,7 +56,7 @@ def run_script(place: str, draw: Callable[..., Artifact], select: Select, *reque
     origin: Origin = "records" if arguments.records else "runs"
     folder = drawings_folder(results, scale, origin)
     config_dirs = [f"--config-dir={one}" for one in arguments.config_dir]
-    asked = tuple([*one, *config_dirs] for one in asked)
+    requests = tuple([*one, *config_dirs] for one in requests)
     optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:

@@ -2,7 +2,14 @@
 
 from dip_experiments.architectures.deep_decoder import DeepDecoder
 from dip_experiments.architectures.fast_skip import FastSkip
-from dip_experiments.architectures.named import bytes_needed, counted, filled_in, find_network, with_scales_that_fit
+from dip_experiments.architectures.module_adapter import ModuleNetwork, adapted
+from dip_experiments.architectures.named import (
+    complete_arguments,
+    drop_deepest_scales,
+    find_network,
+    hashed_arguments,
+    values_needed,
+)
 from dip_experiments.architectures.network import Network, build_replicas
 from dip_experiments.architectures.pixels import Pixels
 from dip_experiments.architectures.resnet import ResNet
@@ -12,15 +19,17 @@ from dip_experiments.architectures.unet import UNet
 __all__ = [
     "DeepDecoder",
     "FastSkip",
+    "ModuleNetwork",
     "Network",
     "Pixels",
     "ResNet",
     "Skip",
     "UNet",
+    "adapted",
     "build_replicas",
-    "bytes_needed",
-    "counted",
-    "filled_in",
+    "complete_arguments",
+    "drop_deepest_scales",
     "find_network",
-    "with_scales_that_fit",
+    "hashed_arguments",
+    "values_needed",
 ]

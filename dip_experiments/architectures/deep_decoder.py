@@ -58,5 +58,5 @@ class DeepDecoder(Network):
         """Its widths go from coarse to fine."""
         return values[-kept:]
 
-    def side_by_side(self, z: Tensor) -> Tensor:
+    def forward_replicas(self, z: Tensor) -> Tensor:
         return self.output(self.layers(z))

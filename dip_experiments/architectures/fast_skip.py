@@ -4,7 +4,7 @@ import copy
 
 from torch import Tensor
 
-from dip_experiments.architectures.polyphase import fast_side_by_side
+from dip_experiments.architectures.polyphase import fast_forward_replicas
 from dip_experiments.architectures.skip import Skip
 
 
@@ -14,8 +14,8 @@ class FastSkip(Skip):
     With other norms, activations and upsamplings than the paper's, to which that does not apply, as it is defined.
     """
 
-    def side_by_side(self, z: Tensor) -> Tensor:
-        return fast_side_by_side(self, z) if self.as_in_the_paper else super().side_by_side(z)
+    def forward_replicas(self, z: Tensor) -> Tensor:
+        return fast_forward_replicas(self, z) if self.as_in_the_paper else super().forward_replicas(z)
 
     def plain(self) -> Skip:
         """The definition with these very weights."""

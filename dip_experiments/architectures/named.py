@@ -1,21 +1,19 @@
-"""An architecture by its `_target_`: the class, its arguments checked and filled in, what suits a small picture."""
+"""Find an architecture by its `_target_`, check its arguments, and adapt it to the size of the picture."""
 
-import importlib
 import inspect
 import math
-import sys
 import typing
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, create_model
+from torch import nn
 
+from dip_experiments.architectures.module_adapter import adapted
 from dip_experiments.architectures.network import Network, TooSmall
-from dip_experiments.store import file_digest
+from dip_experiments.schema import TARGET, imported_object, is_own, source_digests
 
 GIVEN = ("input_channels", "output_channels", "size", "replicas")
 """Arguments that come from the picture, the latent and the seeds."""
@@ -27,128 +25,90 @@ SOURCE = "source of the class"
 """What the digests of a class of another package are called among its arguments: no argument can have that name."""
 Arguments = dict[str, Any]
 NEEDED: dict[tuple[type[Network], str], int] = {}
-"""What `bytes_needed` has counted in this process."""
+"""Results of `values_needed` in this process."""
 
 
 def find_network(target: str, name: str) -> type[Network]:
-    """The class at a dotted path that goes by that name. Raises ValueError, naming the setting, if there is none."""
-    module, _, attribute = target.rpartition(".")
-    said = f"architecture._target_={target}"
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module of somebody else's is run here
-        raise ValueError(f"{said}: no such class ({error})") from None
-    if not (isinstance(found, type) and issubclass(found, Network)) or inspect.isabstract(found):
-        raise ValueError(f"{said}: no network; give a class that inherits dip_experiments.architectures.Network")
-    if (names := own_names(found)) and name not in names:
-        raise ValueError(
-            f"architecture.name={name}: {found.__name__} goes by {' or '.join(names)}; "
-            f"to fit another network say architecture={name}"
-        )
-    return found
+    """Return the network class at a dotted path: one of ours by its name, or one made of a module of the user's.
+
+    Raises:
+        ValueError: If there is none, or it goes by another name.
+    """
+    setting = f"architecture.{TARGET}"
+    found = imported_object(target, setting)
+    if isinstance(found, type) and issubclass(found, Network):
+        if inspect.isabstract(found):
+            raise ValueError(f"{setting}={target}: is abstract; give a class that defines forward_replicas")
+        if (names := own_names(found)) and name not in names:
+            raise ValueError(
+                f"architecture.name={name}: {found.__name__} goes by {' or '.join(names)}; "
+                f"to fit another network say architecture={name}"
+            )
+        return found
+    if (isinstance(found, type) and issubclass(found, nn.Module)) or isinstance(found, FunctionType):
+        return adapted(found)
+    raise ValueError(f"{setting}={target}: no network; give a torch.nn.Module class, or a function that makes a module")
 
 
 def own_names(network: type[Network]) -> tuple[str, ...]:
-    """What one of our networks is called; nothing for a class of another package, though it inherits one of ours."""
-    return network.names if is_ours(network) else ()
+    """Return the names of one of our networks; none for a class of another package, though it inherits one of ours."""
+    return network.names if is_own(network) else ()
 
 
-def is_ours(network: type[Network]) -> bool:
-    """Whether a class is of this package, whose epochs say when numbers change."""
-    return _top(network.__module__) == _top(__name__)
+def complete_arguments(network: type[Network], given: Arguments) -> Arguments:
+    """Return the arguments of a constructor that come from the settings, defaults included.
 
+    Of a network made of a user's module the defaults are left to it.
 
-def filled_in(network: type[Network], words: Arguments) -> Arguments:
-    """All arguments that a constructor takes from the settings, its defaults for those that `words` leave out.
-
-    Raises pydantic's ValidationError unless it takes these, by name and type.
+    Raises:
+        pydantic.ValidationError: Unless it takes these arguments, by name and type.
     """
-    return _arguments_of(network).model_validate(words).model_dump()
+    checked = _arguments_of(network).model_validate(given)
+    return checked.model_dump(exclude_unset=network.made_of is not None)
 
 
 @cache
 def _arguments_of(network: type[Network]) -> type[BaseModel]:
-    """What a constructor takes from the settings, by name and type, as a model: made once, as that takes long."""
-    hints = typing.get_type_hints(network.__init__)
+    """Return the arguments of a constructor, by name and type, as a model: made once, as that takes long."""
+    source = network.made_of or network
+    hints = typing.get_type_hints(source.__init__ if isinstance(source, type) else source)
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(network).parameters.items()
-        if name not in GIVEN
+        for name, parameter in inspect.signature(source).parameters.items()
+        if name not in GIVEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    return create_model("architecture", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    return create_model("architecture", __config__=config, **fields)
 
 
-def counted(network: type[Network], target: str, words: Arguments) -> Arguments:
-    """What counts of an architecture in a run's name: ours by name, others by `target` and source, all arguments.
+def hashed_arguments(network: type[Network], target: str, given: Arguments) -> Arguments:
+    """Return what counts of an architecture in the run id: ours by name, others by path and source, all arguments.
 
-    Raises ValueError for one of another package whose source is not there.
+    Raises:
+        ValueError: For one of another package whose source is not found.
     """
-    arguments = filled_in(network, words)
-    kept = {name: value for name, value in arguments.items() if network.neutral.get(name, counted) != value}
-    if is_ours(network):
+    arguments = complete_arguments(network, given)
+    counted = {name: value for name, value in arguments.items() if network.neutral.get(name, hashed_arguments) != value}
+    if is_own(network):
         names = own_names(network)
-        return {"name": names[0] if names else target, **kept}
-    return {"name": target, **kept, SOURCE: source_digests(network)}
-
-
-@cache
-def source_digests(network: type[Network]) -> dict[str, str]:
-    """SHA-256 of the modules that a class of another package is made of, by name.
-
-    Those that define it and the classes of its package that it inherits, and all that such a module imports from that
-    package or from files outside the installed libraries. As they are when it is first asked for, which is when they
-    were imported. Raises ValueError where a class has no file.
-    """
-    package = _top(network.__module__)
-    waiting = [one.__module__ for one in network.__mro__ if _top(one.__module__) == package]
-    found: dict[str, str] = {}
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        try:
-            found[name] = file_digest(Path(str(sys.modules[name].__file__)))
-        except (KeyError, AttributeError, OSError):
-            raise ValueError(
-                f"architecture._target_={network.__module__}.{network.__qualname__}: the source of {name} is not "
-                "there, by which a run of it would be known; put it into a file that can be imported"
-            ) from None
-        waiting += [other for other in _imported(sys.modules[name]) if _top(other) == package or _is_own(other)]
-    return dict(sorted(found.items()))
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _imported(module: ModuleType) -> Iterator[str]:
-    """The modules that a module has among its names, and those of its functions and classes."""
-    for value in list(vars(module).values()):
-        if isinstance(value, ModuleType):
-            yield value.__name__
-        elif isinstance(value, (type, FunctionType)):
-            yield value.__module__
-
-
-def _is_own(module: str) -> bool:
-    """Whether a module is somebody's file, neither ours nor of Python or an installed library."""
-    file: str | None = getattr(sys.modules.get(module), "__file__", None)
-    if not file or _top(module) in {*sys.stdlib_module_names, _top(__name__)}:
-        return False
-    return not {"site-packages", "dist-packages"} & {*Path(file).parts}
+        return {"name": names[0] if names else target, **counted}
+    return {"name": target, **counted, SOURCE: source_digests(network.made_of or network)}
 
 
 def built_without_memory(network: type[Network], arguments: Arguments, replicas: int = 1) -> Network:
-    """The network with shapes and no numbers. Raises ValueError where the constructor does."""
+    """Return the network with shapes and no numbers. Raises ValueError where the constructor does."""
     with torch.device("meta"):
         return network(**arguments, replicas=replicas)
 
 
-def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[Arguments, str]:
-    """The arguments with as many scales as the picture has room for, and what was changed, in words, or nothing.
+def drop_deepest_scales(network: type[Network], arguments: Arguments) -> tuple[Arguments, str]:
+    """Return the arguments with as many scales as the picture has room for, and a message if the deepest are left out.
 
-    The deepest scales are left out. Raises ValueError where the constructor does, or where there is room for none.
+    Raises:
+        ValueError: Where the constructor does, or where there is room for no scale.
     """
+    if network.made_of is not None:
+        return arguments, ""
     lists = [name for name in network.per_scale if isinstance(arguments[name], list)]
     scales = min((len(arguments[name]) for name in lists), default=1)
     rows, columns = arguments["size"]
@@ -165,16 +125,24 @@ def with_scales_that_fit(network: type[Network], arguments: Arguments) -> tuple[
     return arguments, ""
 
 
-def bytes_needed(network: type[Network], arguments: Arguments, replicas: int, value: int) -> int:
-    """Memory that a fit takes, estimated from shapes alone; `value`: bytes of a number."""
-    asked = network, repr(sorted(arguments.items()))
-    if asked not in NEEDED:  # the jobs of a sweep mostly share their network
-        NEEDED[asked] = _values_needed(network, arguments)
-    return replicas * value * NEEDED[asked]
+def values_needed(network: type[Network], arguments: Arguments) -> int:
+    """Return how many numbers a fit of one replica holds, estimated from shapes alone.
+
+    0 for a module of the user's that does not run on PyTorch's meta device.
+    """
+    key = network, repr(sorted(arguments.items()))
+    if key not in NEEDED:  # the jobs of a sweep mostly share their network
+        try:
+            NEEDED[key] = _values_needed(network, arguments)
+        except Exception:
+            if network.made_of is None:
+                raise
+            NEEDED[key] = 0
+    return NEEDED[key]
 
 
 def _values_needed(network: type[Network], arguments: Arguments) -> int:
-    """Numbers that a fit of one replica holds: weights with gradients and moments, maps, latents, pictures."""
+    """Count weights with gradients and moments, maps, latents and images."""
     built = built_without_memory(network, arguments)
     weights = sum(parameter.numel() for parameter in built.parameters())
     maps: dict[int, int] = {}

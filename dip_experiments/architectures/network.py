@@ -1,9 +1,9 @@
-"""What every architecture is: R independent networks held as one, from latents to images."""
+"""Base class of all architectures: R independent networks held as one, from latents to images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -27,12 +27,16 @@ class Network(nn.Module, ABC):
     What is computed may be larger than the image: the image is what lies inside `margins`, as `padded` gives them.
     `names`: what it is called in conf/architecture, the first in a run's name; empty for those of other packages.
     `per_scale`: arguments that may be lists with an entry per scale, fine to coarse, and can do with fewer.
-    `neutral`: arguments that came later, and the value at which they leave a run's name.
+    `neutral`: arguments that came later, and the value at which they leave the run id.
+    `recordable`: an iteration can be recorded in a CUDA graph.
     """
 
     names: ClassVar[tuple[str, ...]] = ()
     per_scale: ClassVar[tuple[str, ...]] = ()
     neutral: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    recordable: ClassVar[bool] = True
+    made_of: ClassVar[Any] = None
+    """The user's class or function that makes its modules, of a class made by `module_adapter`."""
 
     def __init__(self, latent_shape: tuple[int, int, int], replicas: int, margins: Margins = (0, 0, 0, 0)) -> None:
         super().__init__()
@@ -44,7 +48,7 @@ class Network(nn.Module, ABC):
 
     def forward(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
         """Images in [0, 1], one per latent."""
-        x_hat = self.side_by_side(z.flatten(0, 1).unsqueeze(0))
+        x_hat = self.forward_replicas(z.flatten(0, 1).unsqueeze(0))
         left, right, top, bottom = self.margins
         return F.pad(x_hat.squeeze(0).unflatten(0, (self.replicas, -1)), (-left, -right, -top, -bottom))
 
@@ -58,8 +62,20 @@ class Network(nn.Module, ABC):
         return self
 
     @abstractmethod
-    def side_by_side(self, z: Float[Tensor, "1 rcz hz wz"]) -> Float[Tensor, "1 rc h w"]:
-        """The same map with the replicas in the channels."""
+    def forward_replicas(self, z: Float[Tensor, "1 rcz hz wz"]) -> Float[Tensor, "1 rc h w"]:
+        """Return the images with the replicas in the channels."""
+
+    def convolution_weights(self, replica: int) -> Iterator[Tensor]:
+        """Yield the weights of one replica's convolutions, in place."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                yield module.weight.chunk(self.replicas)[replica]
+
+    @torch.no_grad()
+    def take_weights(self, singles: Sequence["Network"]) -> None:
+        """Copy the weights of as many networks of one replica each."""
+        for name, parameter in self.named_parameters():
+            parameter.copy_(torch.cat([single.get_parameter(name) for single in singles]))
 
 
 def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int, int], Margins]:
@@ -86,9 +102,7 @@ def build_replicas(build: Callable[[int], Network], seeds: Sequence[int]) -> Net
     """
     singles = [_seeded(lambda: build(1), derive_seed(seed, "init")) for seed in seeds]
     network = _seeded(lambda: build(len(seeds)), 0)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(torch.cat([single.get_parameter(name) for single in singles]))
+    network.take_weights(singles)
     return network
 
 

@@ -18,5 +18,5 @@ class Pixels(Network):
         super().__init__((input_channels, *size), replicas)
         self.image = nn.Parameter(torch.rand(replicas, output_channels, *size) * 0.1)
 
-    def side_by_side(self, z: Tensor) -> Tensor:
+    def forward_replicas(self, z: Tensor) -> Tensor:
         return self.image.flatten(0, 1).unsqueeze(0)

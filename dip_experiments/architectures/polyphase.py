@@ -29,8 +29,8 @@ FEW_VALUES = 2**18
 """Maps with fewer values keep the plain order: calls cost more than multiplications (measured on 2 Zen 5 cores)."""
 
 
-def fast_side_by_side(network: Skip, z: Tensor) -> Tensor:
-    """`network.side_by_side(z)`, to rounding."""
+def fast_forward_replicas(network: Skip, z: Tensor) -> Tensor:
+    """`network.forward_replicas(z)`, to rounding."""
     x, branches = z.contiguous(memory_format=torch.channels_last), []
     scales = [cast(Scale, network.get_submodule(f"scale{i}")) for i in range(network.scales)]
     for scale in scales:

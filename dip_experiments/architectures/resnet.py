@@ -50,6 +50,6 @@ class ResNet(Network):
         self.last_norm = norm(width, replicas)
         self.output = Output(width, output_channels, 3, replicas=replicas, padding=padding)
 
-    def side_by_side(self, z: Tensor) -> Tensor:
+    def forward_replicas(self, z: Tensor) -> Tensor:
         x = self.blocks(F.leaky_relu(self.first(z), NEGATIVE_SLOPE))
         return self.output(self.last_norm(self.last(x)))

@@ -128,7 +128,7 @@ class Skip(Network):
         self.output = Output(up[0], output_channels, 1, replicas=replicas, padding=padding)
         start_norms(self, gamma)
 
-    def side_by_side(self, z: Tensor) -> Tensor:
+    def forward_replicas(self, z: Tensor) -> Tensor:
         x, branches = z, []
         scales = [self.get_submodule(f"scale{i}") for i in range(self.scales)]
         for scale in scales:

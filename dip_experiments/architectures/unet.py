@@ -63,7 +63,7 @@ class UNet(Network):
         self.ups = nn.ModuleList(Up(i, o, padding=padding, replicas=replicas) for i, o in reversed(ups))
         self.output = Output(widths[0], output_channels, 1, replicas=replicas, padding=padding)
 
-    def side_by_side(self, z: Tensor) -> Tensor:
+    def forward_replicas(self, z: Tensor) -> Tensor:
         maps = [self.downs[0](z)]
         for pair in self.downs[1:]:
             maps.append(pair(F.max_pool2d(maps[-1], 2)))

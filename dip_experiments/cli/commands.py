@@ -125,12 +125,12 @@ def baselines(argv: Sequence[str]) -> int:
     chosen = select_experiment("baselines", [one for one in argv if one != RECORDS], origin)
     results = lazy_import("dip_experiments.analysis.baseline_results")
     zs_n2n = lazy_import("dip_experiments.baselines.zs_n2n").zs_n2n
-    made_again = lazy_import("dip_experiments.runner.build").made_again
+    recompute = lazy_import("dip_experiments.runner.build").recompute_measurement
     fitted = [results.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
         shown = bool(job.words["experiment"].get("pictures"))
         for baseline in [*results.task_baselines(job.words), *fitted]:
-            found = results.compute_baseline(baseline, job.run, chosen.baselines, made_again, shown=shown)
+            found = results.compute_baseline(baseline, job.run, chosen.baselines, recompute, shown=shown)
             psnr = f"{found['psnr']:.2f} dB" if found else "not installed"
             print(f"{count} of {len(chosen.runs)}: {baseline.name}, {job.words['image']['name']}: {psnr}", flush=True)
     if chosen.missing:

@@ -19,10 +19,7 @@ EXTRAS = {
     "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=search",
 }
 """How to install what does not come with dip_experiments, by Hydra's group."""
-CHOICES = (
-    "optimizer", "target", "regularizer", "logger", "task", "task.noise", "task.mask", "stopping", "stopping.law",
-    "observe.split.law",
-)  # fmt: skip
+CHOICES = ("logger",)
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
 

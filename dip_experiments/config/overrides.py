@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dip_experiments.config.groups import conf_folder, group_names, hidden_files, options, search_in, user_folders
-from dip_experiments.schema import chosen_with_slash
+from dip_experiments.schema import use_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
 WRITTEN = ("output", "paths.results")
@@ -166,9 +166,9 @@ def _check_choice(key: str, value: str) -> None:
         return
     for name in value.split(","):
         if name in options(group) and name != "none" and not os.path.exists(name):
-            raise chosen_with_slash(key, value)
+            raise use_slash(key, value)
         if key == "task.noise" and name != "none" and not value.startswith("{"):
-            raise chosen_with_slash(key, value, f", with one of {', '.join(options(group))}")
+            raise use_slash(key, value, f", with one of {', '.join(options(group))}")
 
 
 def _names(value: str) -> list[str]:

@@ -6,7 +6,15 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from dip_experiments.config.settings import Settings
-from dip_experiments.schema import ByContent, Neutral, NoEffect
+from dip_experiments.schema import (
+    TARGET,
+    DefaultForHash,
+    HashContent,
+    NotHashed,
+    Part,
+    imported_object,
+    source_digests,
+)
 
 NUMBERS = {
     "guard": 2,  # perturbed losses are judged by perturbed ones, a rejected block is run again
@@ -46,7 +54,7 @@ def identity(
     """
     words = {**settings.model_dump(mode="json", by_alias=True), "architecture": architecture, "device": device}
     epochs = {part: epoch for part, epoch in NUMBERS.items() if epoch > 1 and _counts(part, words)}
-    kept = _kept(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
+    kept = _counted(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
     return kept | ({"epochs": epochs} if epochs else {})
 
 
@@ -60,28 +68,42 @@ def same_settings(words: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
 
 
 def by_content(group: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Name, as in `task.mask.path`, and value of each setting that counts by content: what leaves by `ByContent`."""
+    """Name, as in `task.mask.path`, and value of each setting that counts by content: what leaves by `HashContent`."""
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
         if isinstance(value, BaseModel):
             yield from by_content(value, (*path, name))
-        elif value and any(isinstance(mark, ByContent) for mark in field.metadata):
+        elif value and any(isinstance(mark, HashContent) for mark in field.metadata):
             yield ".".join((*path, name)), str(value)
 
 
-def _kept(group: BaseModel) -> dict[str, Any]:
-    """The words of a group that count, as its fields declare it; a group of which none counts leaves too."""
+def _counted(group: BaseModel) -> dict[str, Any]:
+    """Return the settings of a group that count, as its fields declare it; a group of which none counts leaves too."""
     fields = {name: (getattr(group, name), field.metadata) for name, field in type(group).model_fields.items()}
-    kept = {
-        name: _kept(value) if isinstance(value, BaseModel) else value
+    found = {
+        name: _hashed(value)
         for name, (value, marks) in fields.items()
         if not any(_leaves(value, mark) for mark in marks)
     }
-    return {name: value for name, value in kept.items() if value != {}}
+    return {name: value for name, value in {**found, **(group.model_extra or {})}.items() if value != {}}
+
+
+def _hashed(value: Any) -> Any:
+    """Return what counts of a value: of a part of the user's also the source; of rules those that change the fit."""
+    if isinstance(value, Mapping):
+        return {name: _hashed(rule) for name, rule in value.items() if rule.changes_fit}
+    if not isinstance(value, BaseModel):
+        return value
+    return _counted(value) | (_source(value) if isinstance(value, Part) and value.target else {})
+
+
+def _source(part: Part) -> dict[str, Any]:
+    found = imported_object(str(part.target), f"{part.kind}.{TARGET}")
+    return {} if found.__module__.partition(".")[0] == "torch" else {"source": source_digests(found)}
 
 
 def _leaves(value: Any, mark: Any) -> bool:
-    return isinstance(mark, (NoEffect, ByContent)) or (isinstance(mark, Neutral) and mark.value == value)
+    return isinstance(mark, (NotHashed, HashContent)) or (isinstance(mark, DefaultForHash) and mark.value == value)
 
 
 def _counts(part: str, words: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -18,12 +19,27 @@ from pydantic import (
 )
 
 from dip_experiments.data.datasets import check_name
-from dip_experiments.schema import ByContent, Group, Neutral, NoEffect, in_order_of
-from dip_experiments.stopping import WHOLE, NoStopping, Observers, Stopping, StoppingRule
+from dip_experiments.latents import Latent
+from dip_experiments.losses import MSE, Loss
+from dip_experiments.optimizers import Optimizer
+from dip_experiments.regularizers import Regularizer
+from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable, Group, HashContent, NotHashed, in_order_of
+from dip_experiments.stopping import FitContext, NoStopping, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
+
+NONE = NoStopping(name="none")
+
+
+def chosen(rules: Any) -> Any:
+    """Drop the rules that are None, as settings stored before 2026-12 name all of them."""
+    return {name: rule for name, rule in rules.items() if rule is not None} if isinstance(rules, dict) else rules
+
 
 Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
 """Named sources of randomness."""
+
+Observed = dict[str, Annotated[StoppingRule, Exchangeable(StoppingRule)]]
+"""Rules that monitor a fit without ending it, by name."""
 
 
 class Scale(Group):
@@ -39,8 +55,8 @@ class Scale(Group):
 class Image(Group):
     """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by."""
 
-    name: Annotated[str, AfterValidator(check_name), ByContent()]
-    path: Annotated[str | None, ByContent()]
+    name: Annotated[str, AfterValidator(check_name), HashContent()]
+    path: Annotated[str | None, HashContent()]
     size: PositiveInt | None
     fit: Literal["resize", "crop", "whole"]
     multiple: PositiveInt
@@ -51,59 +67,15 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     name: str
-    constructor: str = Field(alias="_target_")
+    constructor: str = Field(alias=TARGET)
 
-
-class Latent(Group):
-    """`perturbation`: standard deviation added afresh each iteration, in units of the latent.
-
-    `jitter`: standard deviation of a relative change of z, made once, another one for each replica whatever is shared.
-    """
-
-    name: Literal["noise", "meshgrid", "flash", "measurement"]
-    channels: PositiveInt
-    scale: PositiveFloat
-    perturbation: NonNegativeFloat
-    jitter: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
-    optimise: Literal["theta", "z", "both"]
-
-
-class Adam(Group):
-    name: Literal["adam"]
-    lr: PositiveFloat
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-    eps: PositiveFloat
-
-
-class AdamOneCycle(Group):
-    """`lr` is the highest rate, reached after the part `warm_up` of the iterations."""
-
-    name: Literal["adam_one_cycle"]
-    lr: PositiveFloat
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-    eps: PositiveFloat
-    warm_up: Annotated[float, Field(gt=0, lt=1)]
-
-
-class Sgd(Group):
-    name: Literal["sgd"]
-    lr: PositiveFloat
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-
-
-class Lbfgs(Group):
-    name: Literal["lbfgs"]
-    lr: PositiveFloat
-    history: PositiveInt
-
-
-class NoRegularizer(Group):
-    name: Literal["none"]
-
-
-class TotalVariation(Group):
-    name: Literal["tv"]
-    weight: NonNegativeFloat
+    @model_validator(mode="before")
+    @classmethod
+    def _with_name(cls, values: Any) -> Any:
+        """Name a network of the user's, which needs no other name, after its class or function."""
+        if not isinstance(values, dict) or TARGET not in values:
+            return values
+        return {"name": str(values[TARGET]).rpartition(".")[2], **values}
 
 
 class NoLogger(Group):
@@ -122,10 +94,10 @@ class Fit(Group):
 
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]
-    weight_noise: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
-    checkpoint_every: Annotated[PositiveInt, NoEffect()]
+    weight_noise: Annotated[NonNegativeFloat, DefaultForHash(0.0)] = 0.0
+    checkpoint_every: Annotated[PositiveInt, NotHashed()]
     block: PositiveInt
-    keep: Annotated[list[PositiveInt], NoEffect()]
+    keep: Annotated[list[PositiveInt], NotHashed()]
     spike_db: PositiveFloat
     rollbacks: PositiveInt
 
@@ -144,28 +116,29 @@ class Experiment(BaseModel):
 class Settings(Group):
     """Everything that composes one run; conf/ says what each word means and where its value comes from."""
 
-    scale: Annotated[Scale, NoEffect()]
+    scale: Annotated[Scale, NotHashed()]
     image: Image
-    target: Target
-    task: TaskSettings
+    target: Annotated[Target, Exchangeable(Target)]
+    task: Annotated[TaskSettings, Exchangeable(TaskSettings)]
     architecture: Architecture
-    latent: Latent
-    optimizer: Annotated[Adam | AdamOneCycle | Sgd | Lbfgs, Field(discriminator="name")]
-    regularizer: Annotated[NoRegularizer | TotalVariation, Field(discriminator="name")]
-    stopping: Annotated[Stopping, Neutral(NoStopping(name="none"))]
-    observe: Observers = Observers()
-    logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NoEffect()]
-    experiment: Annotated[Experiment, NoEffect()]
+    latent: Annotated[Latent, Exchangeable(Latent)]
+    optimizer: Annotated[Optimizer, Exchangeable(Optimizer)]
+    loss: Annotated[Loss, Exchangeable(Loss), DefaultForHash(MSE)] = MSE
+    regularizer: Annotated[Regularizer, Exchangeable(Regularizer)]
+    stopping: Annotated[Stopping, Exchangeable(Stopping), DefaultForHash(NONE)]
+    observe: Annotated[Observed, BeforeValidator(chosen)] = Field(default_factory=dict)
+    logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NotHashed()]
+    experiment: Annotated[Experiment, NotHashed()]
     seed: NonNegativeInt
     replicas: PositiveInt
-    shared: Annotated[list[Stream], AfterValidator(in_order_of(get_args(Stream))), Neutral([])]
+    shared: Annotated[list[Stream], AfterValidator(in_order_of(get_args(Stream))), DefaultForHash([])]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
     precision: Literal["float64", "float32", "tf32", "bf16"]
-    force: Annotated[bool, NoEffect()]
-    output: Annotated[str | None, NoEffect()]
-    blend: Annotated[float, Field(ge=0, le=1), NoEffect()]
+    force: Annotated[bool, NotHashed()]
+    output: Annotated[str | None, NotHashed()]
+    blend: Annotated[float, Field(ge=0, le=1), NotHashed()]
     fit: Fit
-    paths: Annotated[Paths, NoEffect()]
+    paths: Annotated[Paths, NotHashed()]
 
     @model_validator(mode="after")
     def _words_that_fit(self) -> "Settings":
@@ -175,9 +148,9 @@ class Settings(Group):
         return self
 
     def _faults(self) -> Iterator[str]:
-        if self.optimizer.name == "lbfgs" and self.replicas > 1:
+        if not self.optimizer.separates_replicas and self.replicas > 1:
             yield (
-                f"optimizer=lbfgs with replicas={self.replicas}: L-BFGS couples all parameters; "
+                f"optimizer={self.optimizer.name} with replicas={self.replicas}: its step couples all parameters; "
                 "use replicas=1 and sweep the seed: -m seed=0,1,2"
             )
         if self.architecture.name == "pixels" and self.latent.optimise == "z":
@@ -196,10 +169,10 @@ class Settings(Group):
             )
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
             yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
-        if self.latent.name == "measurement" and self.task.name not in WHOLE:
+        if self.latent.name == "measurement" and not self.task.measures_whole_image:
             yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
         yield from self._stopping_faults()
-        if self.blend and (self.output is None or self.task.name not in WHOLE):
+        if self.blend and (self.output is None or not self.task.measures_whole_image):
             yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
@@ -209,18 +182,26 @@ class Settings(Group):
             yield f"experiment.name={self.experiment.name}: letters, digits, _ and - make a name"
 
     def _stopping_faults(self) -> Iterator[str]:
-        if isinstance(self.stopping, StoppingRule) and self.stopping.name in dict(self.observe.rules()):
-            yield f"observe=[{self.stopping.name}] with stopping={self.stopping.name}: it watches already; leave it out"
+        if isinstance(self.stopping, StoppingRule) and self.stopping.name in self.observe:
+            name = self.stopping.name
+            yield f"observe=[{name}] with stopping={name}: it watches already; leave it out"
         for rule in self.rules.values():
-            yield from rule.faults(self.task.name, self.latent.name, self.fit.block)
+            yield from rule.config_errors(self._context)
             if rule.needs_divergence and self.precision == "bf16":
                 yield "stopping=sure with precision=bf16: differences of images drown in its rounding; use float32"
 
     @property
+    def _context(self) -> FitContext:
+        task = self.task
+        return FitContext(
+            task.name, task.measures_whole_image, task.noise_can_be_estimated, self.latent.name, self.fit.block
+        )
+
+    @property
     def rules(self) -> dict[str, StoppingRule]:
         """All rules that watch, by name: the one that may end the fit, and those of `observe`."""
-        chosen = [(self.stopping.name, self.stopping)] if isinstance(self.stopping, StoppingRule) else []
-        return dict([*chosen, *self.observe.rules()])
+        ending = {self.stopping.name: self.stopping} if isinstance(self.stopping, StoppingRule) else {}
+        return {**ending, **self.observe}
 
     @property
     def seeds(self) -> list[int]:

@@ -20,14 +20,14 @@ Read = NDArray[Any]
 """A picture "c h w" in [0, 1], or of what is known "1 h w", True there."""
 Source = Path | tuple[str, str]
 """A file of the user's; or one of the paper's by picture and part, which need not be on this machine."""
-Kind = Literal["picture", "mask", "holes"]
-"""`mask`: white is known; `holes`: a picture that is 0 where it is missing."""
+Kind = Literal["picture", "mask", "holes", "kernel"]
+"""`mask`: white is known; `holes`: a picture that is 0 where it is missing; `kernel`: a picture of any size."""
 TINY = 1e-6
 """Share of a pixel that may be missing: what rounding leaves of none."""
 
 
 @dataclass(frozen=True)
-class Companion:
+class ExtraInput:
     """What belongs to the image. `key`: the setting that names it, with which errors begin."""
 
     source: Source
@@ -40,8 +40,9 @@ class Companion:
         if self.kind == "mask":
             return read_mask(path, self.key)
         picture = read_image(path, self.key)
-        check_image(picture, str(path))
-        return picture if self.kind == "picture" else picture.min(0, keepdims=True) > 0
+        if self.kind != "kernel":
+            check_image(picture, str(path))
+        return picture if self.kind in ("picture", "kernel") else picture.min(0, keepdims=True) > 0
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,20 @@ class Frame:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The image, "c h w" in [0, 1], and its companions by role; masks "1 h w", True where known."""
+    """The image, "c h w" in [0, 1], and its extra_inputs by role; masks "1 h w", True where known."""
 
     image: Array
-    companions: dict[str, Read]
+    extra_inputs: dict[str, Read]
 
 
-def sources(name: str, path: str | None, companions: Mapping[str, Companion]) -> dict[str, Source]:
-    """Where all that a run reads is: `image`, unless scikit-image has it, and its companions by role."""
+def sources(name: str, path: str | None, extra_inputs: Mapping[str, ExtraInput]) -> dict[str, Source]:
+    """Where all that a run reads is: `image`, unless scikit-image has it, and its extra_inputs by role."""
     own: dict[str, Source] = {}
     if name in datasets.PICTURES:
         own["image"] = (name, "image")
     elif name == "file" and path:
         own["image"] = Path(path)
-    return own | {role: companion.source for role, companion in companions.items()}
+    return own | {role: companion.source for role, companion in extra_inputs.items()}
 
 
 def local(source: Source) -> Path:
@@ -85,17 +86,17 @@ def local(source: Source) -> Path:
     return source if isinstance(source, Path) else datasets.locate(*source)
 
 
-def load_pictures(name: str, path: str | None, frame: Frame, companions: Mapping[str, Companion]) -> Pictures:
-    """The picture called `name` (`file`: the one at `path`) and its companions. Raises ValueError with what to do."""
+def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mapping[str, ExtraInput]) -> Pictures:
+    """The picture called `name` (`file`: the one at `path`) and its extra_inputs. Raises ValueError with what to do."""
     whole = whole_image(name, path)
     image = frame.part(whole)
-    return Pictures(image, {role: _alike(role, it, whole, image, frame) for role, it in companions.items()})
+    return Pictures(image, {role: _alike(role, it, whole, image, frame) for role, it in extra_inputs.items()})
 
 
-def _alike(role: str, companion: Companion, whole: Array, image: Array, frame: Frame) -> Read:
-    """Cut as the image was, unless it is as large as what was left of that."""
+def _alike(role: str, companion: ExtraInput, whole: Array, image: Array, frame: Frame) -> Read:
+    """Read and cut as the image was, unless it is as large as the part of it that is used, or a kernel."""
     picture = companion.read()
-    if picture.shape[1:] == image.shape[1:]:
+    if companion.kind == "kernel" or picture.shape[1:] == image.shape[1:]:
         return picture
     if picture.shape[1:] != whole.shape[1:]:
         given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.baselines.classical import DENOISERS, wiener
-from dip_experiments.stopping import Evidence, Split, Watch
+from dip_experiments.stopping import HeldOut, RuleMonitor, Split
 
 GUIDED = "wiener"
 """What needs a better image than the noisy one: it comes last, guided by the mixture of the others."""
@@ -32,40 +32,40 @@ class Mixture:
         return self.images.nanmean(0)
 
 
-def mixture(watch: Watch) -> Mixture | None:
+def mixture(watch: RuleMonitor) -> Mixture | None:
     """What is mixed at a rule's joint stop, if anything is.
 
     The other denoisers see what the replica saw and are told its standard deviation, the mean one where it varies.
     """
-    rule, evidence = watch.rule, watch.evidence
+    rule, held_out = watch.rule, watch.held_out
     if not (isinstance(rule, Split) and rule.mix) or watch.stops()[1].iteration is None:
         return None
-    seen = (evidence["y"] + evidence["extra"]).cpu().double().numpy()
-    sigma = 255 * float(evidence["noise"].mean() * (1 + rule.a**2)) ** 0.5
+    seen = (held_out["y"] + held_out["extra"]).cpu().double().numpy()
+    sigma = 255 * float(held_out["noise"].mean() * (1 + rule.a**2)) ** 0.5
     alone = [name for name in rule.mix if name != GUIDED]
     others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
-    images, weights = mixed_in(rule, watch.together, others, evidence)
+    images, weights = mixed_in(rule, watch.ensemble_average, others, held_out)
     if GUIDED in rule.mix:
         guided = zip(seen, images.cpu().double().numpy(), strict=True)
         filtered = np.stack([wiener(image, guide, sigma) for image, guide in guided])
-        images, (weight,) = mixed_in(rule, images, [filtered], evidence)
+        images, (weight,) = mixed_in(rule, images, [filtered], held_out)
         weights = [*((1 - weight) * others for others in weights), weight]
     named = dict(zip([*alone, GUIDED], weights, strict=False))
-    return Mixture(images, named, rule.estimate(images, evidence))
+    return Mixture(images, named, rule.estimate(images, held_out))
 
 
 def mixed_in(
-    rule: Split, images: Float[Tensor, "r c h w"], others: list[Float[np.ndarray, "r c h w"]], evidence: Evidence
+    rule: Split, images: Float[Tensor, "r c h w"], others: list[Float[np.ndarray, "r c h w"]], held_out: HeldOut
 ) -> tuple[Float[Tensor, "r c h w"], list[float]]:
     """f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
     if not others:
         return images, []
     found = torch.from_numpy(np.stack(others)).to(images)
-    weights = rule.weights(images, found, evidence)
+    weights = rule.weights(images, found, held_out)
     return images + torch.tensordot(images.new_tensor(weights), found - images, 1), weights
 
 
-def means_at_stop(watch: Watch, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
+def means_at_stop(watch: RuleMonitor, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
     """What stands for all replicas at the joint stop, if there is one: their `mean`, and what is `mixed`."""
     if watch.stops()[1].iteration is None:
         return {}

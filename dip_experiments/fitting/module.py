@@ -1,6 +1,7 @@
 """The Lightning module: one fit of R replicas, a block of iterations at a time."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import pytorch_lightning as pl
@@ -10,25 +11,25 @@ from torch import Tensor, nn
 
 from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem, make_optimizer, move_weights, one_cycle
+from dip_experiments.fitting.problem import Problem, move_weights
 from dip_experiments.fitting.state import State, copied, moments
-from dip_experiments.stopping import Observation, Prepared, Watch
+from dip_experiments.stopping import FitInput, Observation, RuleMonitor
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
 PROBED = 1e-3
 """Step of the divergence, in units of the image (ours)."""
 
 
-class Fit(pl.LightningModule):
-    """Fits a problem; one Lightning batch is a block of iterations, and curves leave the device once a block.
+class DIPModule(pl.LightningModule):
+    """Deep Image Prior as a Lightning module: one Lightning batch is a block of iterations.
 
     `curves` is "iterations columns replicas" with the columns of `columns`: loss, psnr_measurement and, where the task
-    has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the image that the network
-    gives *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
-    Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing behind. `kept` has
-    output and average of those iterations of the last block that are `wanted`. `told` is called after each iteration,
-    accepted or not. `watches`, by the rules' names, add their columns, and psnr_mean, of the mean of the replicas'
-    averages; one of them may end the fit early, at the end of a block.
+    has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the network's output
+    *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
+    Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing. `images` has
+    output and average of those iterations of the last block that are `wanted`. `on_iteration_end` is called after each
+    iteration, accepted or not. `monitors`, by the rules' names, add their columns, and psnr_mean, of the mean of the
+    replicas' averages; one of them may end the fit early, at the end of a block.
     """
 
     output: Float[Tensor, "r c h w"]
@@ -44,7 +45,7 @@ class Fit(pl.LightningModule):
         average_decay: float,
         guard: Guard,
         wanted: Iterable[int] = (),
-        watches: Mapping[str, Watch] = MappingProxyType({}),
+        monitors: Mapping[str, RuleMonitor] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -53,50 +54,50 @@ class Fit(pl.LightningModule):
         self.latent = nn.Parameter(problem.latent, requires_grad=problem.optimise != "theta")
         self.operator = problem.task.operator
         self.problem, self.guard, self.average_decay = problem, guard, average_decay
-        self.watches = dict(watches)
+        self.monitors = dict(monitors)
         self.columns = ["loss", "psnr_measurement", *self.oracle_columns()]
-        self.columns += [name for watch in self.watches.values() for name in watch.rule.columns]
+        self.columns += [name for monitor in self.monitors.values() for name in monitor.rule.columns]
         shape = (iterations, len(self.columns), self.network.replicas)
         self.register_buffer("curves", torch.full(shape, torch.nan, dtype=problem.latent.dtype))
         self.register_buffer("row", torch.zeros(1, dtype=torch.long))
-        if self.watches:
-            share = Prepared(problem.task.measurement, problem.task.operator).share()
+        if self.monitors:
+            share = FitInput(problem.task.measurement, problem.task.operator).share()
             self.register_buffer("fitted", share, persistent=False)
         for name in ("output", "average"):
             self.register_buffer(name, problem.task.measurement.new_zeros(problem.task.shape), persistent=False)
         self.done = 0
         self.wanted = frozenset(wanted)
-        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
-        self.told: Callable[[int], None] = lambda iteration: None
+        self.images: dict[int, tuple[Tensor, Tensor]] = {}
+        self.on_iteration_end: Callable[[int], None] = lambda iteration: None
         self.resume_from: State | None = None
-        self.good: State = {}
+        self.last_accepted: State = {}
 
     def oracle_columns(self) -> list[str]:
         """Curves that look at the reference."""
         if self.problem.task.reference is None:
             return []
-        return ["psnr_reference", "psnr_average", *(["psnr_mean"] if self.watches else [])]
+        return ["psnr_reference", "psnr_average", *(["psnr_mean"] if self.monitors else [])]
 
     @property
     def over(self) -> bool:
-        """Whether a rule has ended the fit."""
-        return any(watch.over for watch in self.watches.values())
+        """True if a rule has ended the fit."""
+        return any(monitor.over for monitor in self.monitors.values())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         free = [parameter for parameter in (*self.network.parameters(), self.latent) if parameter.requires_grad]
-        return make_optimizer(self.problem.optimizer, free)
+        return self.problem.optimizer.make(free)
 
     def on_fit_start(self) -> None:
         """Draws continue where they were; the state before the first iteration is the first good one."""
         self.optimizer: torch.optim.Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
-        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.perturbed_by]
+        self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.perturbation_seeds]
         if self.resume_from is not None:
             self.load_state(self.resume_from)
         self.row.fill_(self.done)
-        self.good = self.state()
-        self.advance: Callable[[], None] = self.iterate
-        if self.device.type == "cuda" and not isinstance(self.optimizer, torch.optim.LBFGS):
-            self.advance = Recorded(self.iterate, self.noise if self.problem.draws else [], self.device)
+        self.last_accepted = self.state()
+        self.step_fn: Callable[[], None] = self.iterate
+        if self.device.type == "cuda" and self.network.recordable and self.problem.optimizer.recordable:
+            self.step_fn = Recorded(self.iterate, self.noise if self.problem.draws else [], self.device)
 
     def on_train_start(self) -> None:
         self.end_if_over()
@@ -111,19 +112,19 @@ class Fit(pl.LightningModule):
         while again := self.guard.bad(self.block_losses(*block), block):
             for replica in again:  # the others repeat the very same iterations
                 noise[replica] = self.noise[replica].get_state()
-            self.restore(noise)
+            self.roll_back(noise)
         self.done = block[1]
-        self.good = self.state()
+        self.last_accepted = self.state()
         self.end_if_over()
 
     def block_losses(self, after: int, last: int) -> Float[Tensor, "r b"]:
         """Carries out a block; the loss of each iteration, and the one that the iteration after it will find."""
-        self.kept = {}
+        self.images = {}
         for done in range(after + 1, last + 1):
-            self.advance()
+            self.step_fn()
             if done in self.wanted:
-                self.kept[done] = (self.output.clone(), self.average.clone())
-            self.told(done)
+                self.images[done] = (self.output.clone(), self.average.clone())
+            self.on_iteration_end(done)
         return torch.cat([self.curves[after:last, 0].T, self.coming_loss().unsqueeze(1)], dim=1)
 
     def iterate(self) -> None:
@@ -141,10 +142,9 @@ class Fit(pl.LightningModule):
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             x_hat = self.image(z)
-            energy = self.problem.task.loss(x_hat)
-            loss = self.problem.loss(x_hat, energy)
+            energy, loss = self.problem.losses(x_hat)
             loss.sum().backward()
-            first.append((x_hat.detach(), energy.detach(), loss.detach()))
+            first.append((x_hat.detach(), energy, loss.detach()))
             return loss.sum()
 
         self.optimizer.step(closure)  # type: ignore[arg-type]
@@ -154,9 +154,10 @@ class Fit(pl.LightningModule):
 
     def set_rate(self) -> None:
         """The learning rate of this iteration, if it is not constant."""
-        words = self.problem.optimizer
-        if words["name"] == "adam_one_cycle":
-            self.optimizer.param_groups[0]["lr"].copy_(one_cycle(words, (self.row + 1) / (len(self.curves) + 1)))
+        rate = self.problem.optimizer.rate((self.row + 1) / (len(self.curves) + 1))
+        if rate is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"].copy_(rate)
 
     def image(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
         """x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights, statistics and the image are not."""
@@ -176,23 +177,26 @@ class Fit(pl.LightningModule):
     @torch.no_grad()
     def shifted(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"] | None:
         """The image for a measurement that is moved a little along the probe, where a rule wants the divergence."""
-        return None if self.problem.probe is None else self.image(z + PROBED * self.problem.probe[1])
+        if self.problem.probe is None:
+            return None
+        with self.buffers_restored():
+            return self.image(z + PROBED * self.problem.probe[1])
 
     @torch.no_grad()
     def observe(
         self, energy: Float[Tensor, " r"], shifted: Float[Tensor, "r c h w"] | None
     ) -> list[Float[Tensor, "_ r"]]:
         """Shows the iteration to the rules; their columns."""
-        if not self.watches:
+        if not self.monitors:
             return []
         divergence = None
         if self.problem.probe is not None and shifted is not None:
             moved = self.problem.probe[0] * (shifted - self.output) / PROBED
             divergence = moved.flatten(1).mean(1)
         residual = energy / self.fitted
-        operator = self.problem.given.operator
+        operator = self.problem.original_task.operator
         seen = Observation(self.row + 1, self.output, self.average, operator, residual, divergence)
-        return [watch.observe(seen) for watch in self.watches.values()]
+        return [monitor.observe(seen) for monitor in self.monitors.values()]
 
     @torch.no_grad()
     def record(
@@ -203,7 +207,7 @@ class Fit(pl.LightningModule):
         reference = self.problem.task.reference
         if reference is not None:
             seen = [self.output, self.average]
-            if self.watches:
+            if self.monitors:
                 seen.append(self.average.nanmean(0, keepdim=True).expand_as(self.average))
             row += [psnr_from_mse(mean_squared_error(image, reference)) for image in seen]
         self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *watched]).unsqueeze(0))
@@ -217,16 +221,26 @@ class Fit(pl.LightningModule):
 
     @torch.no_grad()
     def unperturbed(self) -> Float[Tensor, "r c h w"]:
-        """The image of the latent itself (PAPER detail 11: inpainting), after the last update."""
-        return self.image(self.latent)
+        """Return the output for the latent itself (PAPER detail 11: inpainting), after the last update."""
+        with self.buffers_restored():
+            return self.image(self.latent)
 
     @torch.no_grad()
     def coming_loss(self) -> Float[Tensor, " r"]:
         """The loss of the weights as they are at the latents of the next iteration, whose draws are left to it."""
         noise = [draw.get_state() for draw in self.noise]
-        x_hat = self.image(self.perturbed())
+        with self.buffers_restored():
+            x_hat = self.image(self.perturbed())
         self.set_noise(noise)
-        return self.problem.loss(x_hat, self.problem.task.loss(x_hat))
+        return self.problem.losses(x_hat)[1]
+
+    @contextmanager
+    def buffers_restored(self) -> Iterator[None]:
+        """Undo what an evaluation besides the iterations changes: running statistics, and states of generators."""
+        before = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
+        yield
+        for buffer, value in before:
+            buffer.copy_(value)
 
     def set_noise(self, states: Sequence[Tensor]) -> None:
         """What the replicas' perturbations are drawn from next."""
@@ -234,24 +248,24 @@ class Fit(pl.LightningModule):
             draw.set_state(state.cpu())
 
     @torch.no_grad()
-    def restore(self, noise: Sequence[Tensor]) -> None:
+    def roll_back(self, noise: Sequence[Tensor]) -> None:
         """Takes all replicas back to the last good state, in place, but for the perturbations that are drawn next."""
-        self.place(self.good)
-        if isinstance(self.optimizer, torch.optim.LBFGS):
-            self.optimizer.load_state_dict(copied(self.good["optimizer"]))
-        for live, good in moments(self.optimizer, self.good["optimizer"]):
+        self.restore(self.last_accepted)
+        if not self.problem.optimizer.recordable:
+            self.optimizer.load_state_dict(copied(self.last_accepted["optimizer"]))
+        for live, good in moments(self.optimizer, self.last_accepted["optimizer"]):
             live.copy_(good)
         self.row.fill_(self.done)
         self.set_noise(noise)
 
     @torch.no_grad()
-    def place(self, state: State) -> None:
+    def restore(self, state: State) -> None:
         """Puts the weights, the latent and the average of a state where the fit's own are."""
         self.network.load_state_dict(state["network"])
         self.latent.copy_(state["latent"])
         self.average.copy_(state["average"])
-        for name, kept in state["watches"].items():
-            self.watches[name].place(kept)
+        for name, kept in state["monitors"].items():
+            self.monitors[name].restore(kept)
 
     def state(self) -> State:
         """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
@@ -261,7 +275,7 @@ class Fit(pl.LightningModule):
             "latent": self.latent.detach(),
             "output": self.output,
             "average": self.average,
-            "watches": {name: watch.small() for name, watch in self.watches.items()},
+            "monitors": {name: monitor.small_state() for name, monitor in self.monitors.items()},
             "optimizer": self.optimizer.state_dict(),
             "noise": [draw.get_state() for draw in self.noise],
             "guard": self.guard.state(),
@@ -271,15 +285,17 @@ class Fit(pl.LightningModule):
 
     def state_to_save(self) -> State:
         """The last good state, with what is too large to be copied for every block."""
-        return self.good | {"rings": {name: dict(watch.rings) for name, watch in self.watches.items()}}
+        return self.last_accepted | {
+            "large_state": {name: dict(monitor.large_state) for name, monitor in self.monitors.items()}
+        }
 
     def load_state(self, state: State) -> None:
         """Continues from a state as if nothing had happened."""
         self.done = state["done"]
-        self.place(state)
+        self.restore(state)
         self.output = state["output"].to(self.average)
-        for name, rings in state["rings"].items():
-            self.watches[name].place_rings(rings)
+        for name, large in state["large_state"].items():
+            self.monitors[name].restore_large_state(large)
         self.curves[: self.done] = state["curves"].to(self.curves)
         self.optimizer.load_state_dict(state["optimizer"])
         self.set_noise(state["noise"])

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import estimated_psnr
 from dip_experiments.times import format_duration
 
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 10.0
 class ProgressBar(pl.Callback):
     """Iterations, iterations/s, time left, loss and PSNR (mean over replicas) of a fit, on standard error."""
 
-    def __init__(self, title: str, fit: Fit, iterations: int) -> None:
+    def __init__(self, title: str, fit: DIPModule, iterations: int) -> None:
         self.title, self.fit, self.iterations = title, fit, iterations
         self.console = Console(stderr=True)
         # Two bars of jobs that run side by side would overwrite each other: there, the sweep has a line of its own.
@@ -40,7 +40,7 @@ class ProgressBar(pl.Callback):
     def on_train_start(self, *_: Any) -> None:
         self.started_at, self.started_with, self.last_line = time.monotonic(), self.fit.done, time.monotonic()
         if self.fit.device.type == "cpu":  # a GPU has not done yet what it was asked for
-            self.fit.told = self.tell
+            self.fit.on_iteration_end = self.tell
         self.task = self.progress.add_task(self.title, total=self.iterations, completed=self.fit.done, text="")
         self.progress.start()
 
@@ -65,14 +65,14 @@ class ProgressBar(pl.Callback):
         self.progress.stop()
 
 
-def latest(fit: Fit) -> str:
+def latest(fit: DIPModule) -> str:
     """Loss and PSNR of the last accepted iteration, mean over the replicas; nothing before the first block's end."""
     if not fit.done:
         return ""
     named = dict(zip(fit.columns, fit.curves[fit.done - 1].nanmean(1).tolist(), strict=True))
     quality = named.get("psnr_reference")
     against = "" if quality is None else f"  PSNR {quality:.2f} dB to the reference"
-    identity = fit.problem.given.operator.is_identity
+    identity = fit.problem.original_task.operator.is_identity
     if "split_mean_mse" in named and (identity or quality is None):
         estimated = estimated_psnr(named["split_mean_mse"], named["split_mean_mse_se"])
         of = "mean image: estimated" if identity else "estimated PSNR of the measurement"

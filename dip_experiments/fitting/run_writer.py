@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.fitting.ensemble import means_at_stop, mixture
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.summary import measurement, summary
-from dip_experiments.stopping import Watch
+from dip_experiments.stopping import RuleMonitor
 from dip_experiments.store import (
     Run,
     atomic,
@@ -36,7 +36,9 @@ class Recorder(pl.Callback):
     latent as it is, is kept in `bits` per channel, 8 or 16. A replica that failed leaves no images.
     """
 
-    def __init__(self, fit: Fit, run: Run, checkpoint_every: int, averages: Iterable[int] = (), bits: int = 8) -> None:
+    def __init__(
+        self, fit: DIPModule, run: Run, checkpoint_every: int, averages: Iterable[int] = (), bits: int = 8
+    ) -> None:
         self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
         self.averages = set(averages)
         self.seconds_before = 0.0
@@ -50,7 +52,7 @@ class Recorder(pl.Callback):
 
     def on_fit_start(self, *_: Any) -> None:
         self.started, self.saved_at = time.monotonic(), self.fit.done
-        task = self.fit.problem.given
+        task = self.fit.problem.original_task
         self.write_images("target", task.measurement)
         if task.reference is not None:
             self.write_images("reference", task.reference)
@@ -61,7 +63,7 @@ class Recorder(pl.Callback):
 
     def on_train_batch_end(self, *_: Any) -> None:
         done = self.fit.done
-        for iteration, (output, average) in self.fit.kept.items():
+        for iteration, (output, average) in self.fit.images.items():
             self.write_images(output_at(iteration), output)
             if iteration in self.averages:
                 self.write_images(average_at(iteration), average)
@@ -70,20 +72,20 @@ class Recorder(pl.Callback):
 
     def on_train_end(self, *_: Any) -> None:
         unperturbed = self.fit.unperturbed()
-        self.mixtures = {name: mix for name, watch in self.fit.watches.items() if (mix := mixture(watch))}
+        self.mixtures = {name: mix for name, watch in self.fit.monitors.items() if (mix := mixture(watch))}
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
-        if self.fit.done not in self.fit.kept:  # a rule ended the fit
+        if self.fit.done not in self.fit.images:  # a rule ended the fit
             self.write_images(output_at(self.fit.done), self.fit.output)
-        for name, watch in self.fit.watches.items():
+        for name, watch in self.fit.monitors.items():
             self.write_stop(name, watch)
         self.write_curves(self.fit.done)
         self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
 
-    def write_stop(self, name: str, watch: Watch) -> None:
+    def write_stop(self, name: str, watch: RuleMonitor) -> None:
         """What a rule would give: output and average of each replica at its stop, the mean at the joint one."""
         there = [stop.iteration is not None for stop in watch.stops()[0]]
-        for what, images in watch.each.items():
+        for what, images in watch.per_replica.items():
             self.write_images(stop_image(name, what), images, self.bits, there)
         for what, image in means_at_stop(watch, self.mixtures.get(name)).items():
             write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
@@ -98,7 +100,7 @@ class Recorder(pl.Callback):
 
     def on_exception(self, *_: Any) -> None:
         """Ctrl-C, a failure or a signal: what was done is kept."""
-        if self.fit.good:
+        if self.fit.last_accepted:
             self.save()
             self.write_curves(self.fit.done)
 
@@ -108,7 +110,7 @@ class Recorder(pl.Callback):
         torch.save({"fit": self.fit.state_to_save(), "seconds": self.seconds_so_far()}, state)
         with atomic(self.run.checkpoint) as file:
             file.write(state.getbuffer())
-        self.saved_at = self.fit.good["done"]
+        self.saved_at = self.fit.last_accepted["done"]
         self.run.write_progress(self.saved_at, self.seconds_so_far())
 
     def seconds_so_far(self) -> float:
@@ -134,6 +136,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes of the zip, pickle and tensor readers
         raise ValueError(f"{path.name} is damaged ({type(error).__name__})") from None
-    if not {"fit", "seconds"} <= saved.keys() or not {"done", "rings"} <= saved["fit"].keys():
+    if not {"fit", "seconds"} <= saved.keys() or not {"done", "large_state"} <= saved["fit"].keys():
         raise ValueError(f"{path.name} is of another version: it has not all that a fit goes on from")
     return saved

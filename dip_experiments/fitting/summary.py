@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dip_experiments.fitting.ensemble import Mixture, means_at_stop
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
     EXPLAINED,
@@ -30,14 +30,14 @@ Images = Mapping[str, Array]
 """Name -> "r c h w" in [0, 1], not clipped."""
 
 
-def summary(fit: Fit, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
+def summary(fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
     its numbers.
     """
     guard, seeds = fit.guard, fit.problem.seeds
-    measured = measurement(fit.problem.given)
+    measured = measurement(fit.problem.original_task)
     curves = dict(zip(fit.columns, fit.curves[: fit.done].permute(1, 2, 0).cpu().double().numpy(), strict=True))
     curves = {name: _without(values, guard.failed) for name, values in curves.items()}
     oracles = {name: values for name, values in curves.items() if name in ORACLES}
@@ -71,21 +71,23 @@ def measurement(task: Task) -> dict[str, NDArray[Any]]:
     return {"measurement": task.measurement.cpu().numpy(), **known}
 
 
-def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[str, dict[str, list[float | None]]]:
+def scores(
+    fit: DIPModule, further: Images, mixtures: Mapping[str, Mixture]
+) -> dict[str, dict[str, list[float | None]]]:
     """Metrics of the images that the fit ends with: image -> metric -> value of each replica. Empty without reference.
 
     `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each; so is
     `stop-<rule>-mean` of those at the rule's joint stop, and `stop-<rule>-mixed`.
     """
-    task = fit.problem.given
+    task = fit.problem.original_task
     if task.reference is None:
         return {}
     reference = task.reference.cpu().double().numpy()
     images = {"output": fit.output.cpu().numpy(), "average": fit.average.cpu().numpy(), **further}
     without = {name: set(fit.guard.failed) for name in images}
-    for name, watch in fit.watches.items():
+    for name, watch in fit.monitors.items():
         missing = {r for r, stop in enumerate(watch.stops()[0]) if stop.iteration is None}
-        for what, kept in watch.each.items():
+        for what, kept in watch.per_replica.items():
             images[stop_image(name, what)] = kept.cpu().numpy()
             without[stop_image(name, what)] = missing | set(fit.guard.failed)
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
@@ -110,7 +112,7 @@ def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[s
     }
     means |= {
         stop_image(name, what): image.cpu().numpy().astype(np.float64)
-        for name, watch in fit.watches.items()
+        for name, watch in fit.monitors.items()
         for what, image in means_at_stop(watch, mixtures.get(name)).items()
     }
     return scored | {
@@ -118,7 +120,7 @@ def scores(fit: Fit, further: Images, mixtures: Mapping[str, Mixture]) -> dict[s
     }
 
 
-def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
+def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
 
     `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
@@ -126,7 +128,7 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     where A is not the identity. `mix`: what was mixed in, by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
-    for name, watch in fit.watches.items():
+    for name, watch in fit.monitors.items():
         stops, joint = watch.stops()
         rules[name] = {
             "iteration": [None if r in fit.guard.failed else stop.iteration for r, stop in enumerate(stops)],
@@ -136,13 +138,13 @@ def stopping(fit: Fit, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
             "facts": dict(watch.facts),
         }
         if joint.iteration is not None:
-            operator = fit.problem.given.operator
-            estimate = watch.rule.estimate(operator(watch.together), watch.evidence)
+            operator = fit.problem.original_task.operator
+            estimate = watch.rule.estimate(operator(watch.ensemble_average), watch.held_out)
             of = "estimate" if operator.is_identity else "measurement_estimate"
             rules[name] |= {of: estimate} if estimate else {}
         if mix := mixtures.get(name):
             rules[name]["mix"] = {"weights": mix.weights, "estimate": mix.estimate}
-    ended = next((name for name, watch in fit.watches.items() if watch.over), None)
+    ended = next((name for name, watch in fit.monitors.items() if watch.over), None)
     return {"stopping": rules, "ended_by": ended} if rules else {}
 
 

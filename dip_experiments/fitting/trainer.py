@@ -11,7 +11,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment  # type:
 from torch.utils.data import DataLoader
 
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.schedule import Blocks
 
 
@@ -19,7 +19,7 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM during a fit, whose state is saved. Not an Exception, so that a sweep ends as well."""
 
 
-def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
+def train(fit: DIPModule, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
     """Carries out the iterations still to be done, in blocks with these `ends`.
 
     Raises Interrupted at Ctrl-C and at SIGTERM, and whatever the fit raises.
@@ -39,7 +39,8 @@ def train(fit: Fit, ends: list[int], device: torch.device, callbacks: Sequence[p
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    blocks = DataLoader(Blocks(ends, fit.done), batch_size=None, collate_fn=tuple)
+    # With a generator of its own, or it would draw a seed from the global one.
+    blocks = DataLoader(Blocks(ends, fit.done), batch_size=None, collate_fn=tuple, generator=torch.Generator())
     with warnings.catch_warnings():
         # The data are pairs of integers: loading them in parallel would only cost.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")

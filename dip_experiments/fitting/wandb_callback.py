@@ -13,7 +13,7 @@ import wandb
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.folders import check_writable
 from dip_experiments.metrics import estimate_in, psnr_of_estimate
@@ -37,7 +37,7 @@ class Dashboard(pl.Callback):
     in one line, and W&B is left alone from then on.
     """
 
-    def __init__(self, fit: Fit, run: Run, settings: dict[str, Any], folder: Path) -> None:
+    def __init__(self, fit: DIPModule, run: Run, settings: dict[str, Any], folder: Path) -> None:
         self.fit, self.run, self.settings, self.folder = fit, run, settings, folder
         self.points = logged_iterations(settings["fit"]["iterations"])
         self.board: wandb.Run | None = None
@@ -96,7 +96,7 @@ class Dashboard(pl.Callback):
             )
         self.board.define_metric("iteration")
         if self.sent == 0:
-            task = self.fit.problem.given
+            task = self.fit.problem.original_task
             self._log_images(0, target=task.measurement, reference=task.reference)
 
     def _send(self) -> None:
@@ -105,7 +105,7 @@ class Dashboard(pl.Callback):
             if "split_mse" in rows:
                 rows[self._estimated] = [-10 * math.log10(mse) if mse > 0 else None for mse in rows["split_mse"]]
             self._log(point, rows)
-        for iteration, (output, average) in self.fit.kept.items():
+        for iteration, (output, average) in self.fit.images.items():
             self._log_images(iteration, output=output, average=average)
         self.sent = self.fit.done
 
@@ -141,11 +141,11 @@ class Dashboard(pl.Callback):
     @property
     def _estimated(self) -> str:
         """Name of what a split estimates: the image's PSNR only where the image itself is measured."""
-        return "psnr_estimated" if self.fit.problem.given.operator.is_identity else "psnr_measurement_estimated"
+        return "psnr_estimated" if self.fit.problem.original_task.operator.is_identity else "psnr_measurement_estimated"
 
     def _at_stop(self, rule: str, at: int, replica: int, scores: dict[str, Any]) -> dict[str, Any]:
         """The rule's statistic at a replica's stop, and the PSNR of the average there."""
-        seeds, columns = self.fit.problem.seeds, self.fit.watches[rule].rule.columns[:1]
+        seeds, columns = self.fit.problem.seeds, self.fit.monitors[rule].rule.columns[:1]
         psnr = _psnr(scores, stop_image(rule, "average"), len(seeds))[replica]
         statistic = {name: float(self.fit.curves[at - 1, self.fit.columns.index(name), replica]) for name in columns}
         named = {f"psnr_stopped_{rule}": psnr} | {f"{name}_stopped": value for name, value in statistic.items()}

@@ -18,7 +18,7 @@ def check_export(settings: Settings) -> None:
     """Raise ValueError unless the restored image can be written to `settings.output`."""
     if settings.output:
         path = Path(expanded(settings.output, settings.image.path, settings.image.name))
-        read = sources(settings.image.name, settings.image.path, settings.task.companions(settings.image.name))
+        read = sources(settings.image.name, settings.image.path, settings.task.extra_inputs(settings.image.name))
         check_output(path, map(local, read.values()))
 
 

@@ -2,28 +2,26 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from pydantic import ValidationError
 
 from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.reading import bit_depth
-from dip_experiments.devices import device_name, threads_for_fit
+from dip_experiments.devices import device_name, fit_threads
+from dip_experiments.fitting.fit import run_fit
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
-from dip_experiments.fitting.schedule import block_ends, image_iterations
-from dip_experiments.fitting.trainer import train
+from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.fitting.wandb_callback import Dashboard
-from dip_experiments.runner.build import Plan, make_fit
+from dip_experiments.runner.build import PreparedRun, build_fit, fit_options
 from dip_experiments.runner.finished_run import outdated_rules, requested_rules, stored_rules
-from dip_experiments.schema import flat
-from dip_experiments.stopping import Observers, StoppingRule
+from dip_experiments.schema import flat, make_part
+from dip_experiments.stopping import StoppingRule
 from dip_experiments.store import Run, Store, average_at, describe_session, output_at, write_image, write_json
 from dip_experiments.tasks import Reconstruction
 
@@ -89,33 +87,37 @@ def with_rules_of(run: Run, settings: Settings) -> Settings:
 
     Only rules that the name says nothing of are added: it has all the others already.
     """
-    watched = {name: words for name, words in run.settings.get("observe", {}).items() if words}
-    asked = {name for name, _ in settings.observe.rules()}
-    found = {name: rule for name, words in watched.items() if name not in asked and (rule := read_rule(name, words))}
-    return settings.model_copy(update={"observe": settings.observe.model_copy(update=found)})
+    stored = {name: rule for name, rule in run.settings.get("observe", {}).items() if rule}
+    found = {
+        name: rule
+        for name, values in stored.items()
+        if name not in settings.observe and (rule := read_rule(name, values))
+    }
+    return settings.model_copy(update={"observe": {**settings.observe, **found}})
 
 
 def read_rule(name: str, words: dict[str, Any]) -> StoppingRule | None:
     """Return a rule by its stored words, None for one of a version whose words are not those of today."""
     try:
-        return dict(Observers.model_validate({name: words}).rules())[name]
-    except ValidationError:
+        return cast(StoppingRule, make_part(StoppingRule, words))
+    except ValueError:
         log.warning("observe=%s watched with words that are not known today; it does not watch again", name)
         return None
 
 
-def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
+def fit_and_record(planned: PreparedRun, begun: Begun, command: list[str]) -> None:
     """Settings and provenance before the first iteration; curves, images, scores and summary after the last."""
     run, settings = begun.run, begun.settings
     planned = replace(planned, settings=settings)
     done = begun.saved["fit"]["done"] if begun.saved else 0
     words = settings.words()
     write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
-    with threads_of(run, done, planned.device):
+    with fit_threads(planned.device, threads_of(run, done)):
         _write_provenance(run, planned, done, command)
-        if "flash" in planned.pictures.companions:
-            write_image(run.image("flash", 0), planned.pictures.companions["flash"])
-        fit = make_fit(planned, image_iterations(settings.fit.iterations, begun.keep))
+        if "flash" in planned.pictures.extra_inputs:
+            write_image(run.image("flash", 0), planned.pictures.extra_inputs["flash"])
+        wanted = image_iterations(settings.fit.iterations, begun.keep)
+        fit = build_fit(planned, wanted)
         recorder = Recorder(fit, run, settings.fit.checkpoint_every, begun.keep, bit_depth(settings.image.path))
         if begun.saved:
             recorder.resume(begun.saved)
@@ -124,21 +126,17 @@ def fit_and_record(planned: Plan, begun: Begun, command: list[str]) -> None:
     run.remove_temporary_files()
 
 
-@contextmanager
-def threads_of(run: Run, done: int, device: torch.device) -> Iterator[None]:
-    """As many threads as are free; a run that goes on keeps the number it began with: others round differently."""
-    usual = torch.get_num_threads()
-    threads = run.provenance["sittings"][-1]["threads"] if done else threads_for_fit(device)
-    if done and threads != usual:
+def threads_of(run: Run, done: int) -> int | None:
+    """Return the number of threads that a run which goes on began with, as another one rounds differently."""
+    if not done:
+        return None
+    threads, usual = int(run.provenance["sittings"][-1]["threads"]), torch.get_num_threads()
+    if threads != usual:
         log.info("continues with %d threads, as it began: with %d it would round differently", threads, usual)
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
+    return threads
 
 
-def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:
+def _fit(run: Run, planned: PreparedRun, recorder: Recorder) -> None:
     settings, fit = planned.settings, recorder.fit
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"
@@ -147,13 +145,13 @@ def _fit(run: Run, planned: Plan, recorder: Recorder) -> None:
     if isinstance(settings.logger, Wandb):
         dashboards = [Dashboard(fit, run, settings.words(), Path(settings.paths.results))]
     try:
-        train(fit, block_ends(settings.fit.iterations, settings.fit.block), planned.device, [*listeners, *dashboards])
+        run_fit(fit, fit_options(settings), planned.device, [*listeners, *dashboards])
     finally:
         for dashboard in dashboards:
             dashboard.close(recorder.summary)
 
 
-def _write_provenance(run: Run, planned: Plan, done: int, command: list[str]) -> None:
+def _write_provenance(run: Run, planned: PreparedRun, done: int, command: list[str]) -> None:
     device = device_name(planned.device)
     before = run.provenance["sittings"] if done else []
     now = describe_session(device, torch.get_num_threads(), command, done)

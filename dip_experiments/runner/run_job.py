@@ -14,10 +14,10 @@ from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
 from dip_experiments.devices import find_device
 from dip_experiments.jobs.job_status import JobResult
-from dip_experiments.runner.build import plan
 from dip_experiments.runner.finished_run import find_run, is_complete, skip_finished, with_output
 from dip_experiments.runner.resume import begin, fit_and_record
 from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.validate import validate
 from dip_experiments.store import Run, RunLocked, Store, locked, write_text
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def _fit(
     settings: Settings, store: Store, name: str, started: JobResult, hydra: DictConfig | None, reuse: bool
 ) -> JobResult:
     """Validate and fit, unless another process has finished the run meanwhile."""
-    planned, run, earlier = plan(settings), store.place(name), find_run(store, name, reuse)
+    planned, run, earlier = validate(settings), store.place(name), find_run(store, name, reuse)
     if earlier.is_record and (errors := earlier.integrity_errors()):
         log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(errors))
     with locked(run.folder):

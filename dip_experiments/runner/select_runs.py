@@ -11,7 +11,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from dip_experiments.architectures import counted, find_network
+from dip_experiments.architectures import find_network, hashed_arguments
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import to_hydra_overrides
 from dip_experiments.config.run_id import by_content, identity
@@ -96,7 +96,7 @@ def run_name(settings: Settings, device: str) -> str:
     """
     words = settings.architecture
     network = find_network(words.constructor, words.name)
-    architecture = counted(network, words.constructor, dict(words.model_extra or {}))
+    architecture = hashed_arguments(network, words.constructor, dict(words.model_extra or {}))
     return signature(identity(settings, architecture, digests(settings), device))
 
 
@@ -106,9 +106,9 @@ def digests(settings: Settings) -> dict[str, str]:
     A file whose path counts by content and which no task says it reads is there by the name of its setting.
     """
     image = settings.image
-    companions = settings.task.companions(image.name)
-    keys = {"image": "image.path", **{role: companion.key for role, companion in companions.items()}}
-    read = sources(image.name, image.path, companions)
+    extra_inputs = settings.task.extra_inputs(image.name)
+    keys = {"image": "image.path", **{role: companion.key for role, companion in extra_inputs.items()}}
+    read = sources(image.name, image.path, extra_inputs)
     found = {role: _content(source, keys[role]) for role, source in read.items()}
     known = {"image.name", *keys.values()}
     found |= {key: _content(Path(path), key) for key, path in by_content(settings) if key not in known}

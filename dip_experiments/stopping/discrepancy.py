@@ -6,15 +6,17 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat
 
-from dip_experiments.stopping.noise_estimation import Sigma, unknown_sigma
+from dip_experiments.stopping.noise_estimation import Sigma
 from dip_experiments.stopping.rule import (
-    Evidence,
+    FitContext,
+    FitInput,
+    HeldOut,
     Observation,
-    Prepared,
     State,
     Statistic,
     ThresholdRule,
     noise_of,
+    unknown_sigma,
 )
 
 
@@ -30,13 +32,13 @@ class Discrepancy(ThresholdRule):
     sigma: Sigma
     tau: PositiveFloat
 
-    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        yield from unknown_sigma("discrepancy", "sigma", self.sigma, task)
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from unknown_sigma("discrepancy", "sigma", self.sigma, fit)
 
-    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
+    def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
         noise, facts = noise_of(self.sigma, given)
-        return replace(given, evidence={"noise": noise}, facts=facts)
+        return replace(given, held_out={"noise": noise}, facts=facts)
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
-        excess = seen.energy - self.tau * evidence["noise"]
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
+        excess = seen.energy - self.tau * held_out["noise"]
         return Statistic(excess, excess.nanmean(), {"discrepancy": excess})

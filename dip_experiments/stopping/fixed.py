@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from dip_experiments.stopping.rule import Evidence, Observation, State, Statistic, ThresholdRule
+from dip_experiments.stopping.rule import HeldOut, Observation, State, Statistic, ThresholdRule
 
 
 class Fixed(ThresholdRule):
@@ -13,6 +13,6 @@ class Fixed(ThresholdRule):
     name: Literal["fixed"]
     iteration: PositiveInt
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
         left = (self.iteration - seen.iteration).to(seen.energy)
         return Statistic(left.expand_as(seen.energy), left.squeeze(), {})

@@ -1,4 +1,4 @@
-"""Watch pixels that the fit never sees, as one watches a validation set."""
+"""RuleMonitor pixels that the fit never sees, as one monitors a validation set."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ import torch
 
 from dip_experiments.operators import Mask
 from dip_experiments.schema import Share
-from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, Prepared, State, Statistic
+from dip_experiments.stopping.rule import FitInput, HeldOut, MinimumRule, Observation, State, Statistic
 from dip_experiments.tensors import generator
 
 
@@ -18,12 +18,13 @@ class HeldOutPixels(MinimumRule):
     Noise must be independent from pixel to pixel. They are missing in what is fitted (PAPER detail 8).
     """
 
+    changes_fit: ClassVar[bool] = True
     name: Literal["held_out_pixels"]
     columns: ClassVar[tuple[str, ...]] = ("held_out_mse",)
-    trusts_noise: ClassVar[bool] = True
+    assumes_white_noise: ClassVar[bool] = True
     fraction: Share
 
-    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
+    def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
         y, there = given.measurement, given.known()
         streams = [generator(seed, "stopping/pixels") for seed in seeds]
         drawn = torch.stack([torch.rand(y.shape[2:], generator=draws, dtype=torch.float64) for draws in streams])
@@ -33,13 +34,13 @@ class HeldOutPixels(MinimumRule):
                 f"stopping=held_out_pixels with fraction={self.fraction:g} of {int(there[0, 0].sum())} known pixels: "
                 "none is left to fit or to watch; choose another fraction or rule"
             )
-        evidence = {"hidden": hidden, "y": y}
+        held_out = {"hidden": hidden, "y": y}
         return replace(
-            given, measurement=y * ~hidden, operator=Mask(~hidden) @ given.operator, evidence=evidence, facts={}
+            given, measurement=y * ~hidden, operator=Mask(~hidden) @ given.operator, held_out=held_out, facts={}
         )
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
-        hidden = evidence["hidden"]
-        residual = (seen.operator(seen.average) - evidence["y"]) * hidden
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
+        hidden = held_out["hidden"]
+        residual = (seen.operator(seen.average) - held_out["y"]) * hidden
         found = residual.square().flatten(1).sum(1) / hidden.flatten(1).sum(1)
         return Statistic(found, found.nanmean(), {"held_out_mse": found})

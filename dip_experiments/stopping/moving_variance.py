@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, State, Statistic
+from dip_experiments.stopping.rule import HeldOut, MinimumRule, Observation, State, Statistic
 
 
 class MovingVariance(MinimumRule):
@@ -17,10 +17,10 @@ class MovingVariance(MinimumRule):
     columns: ClassVar[tuple[str, ...]] = ("moving_variance",)
     alpha: Annotated[float, Field(gt=0, lt=1)]
 
-    def begin(self, images: Float[Tensor, "r c h w"], evidence: Evidence) -> State:
+    def initial_state(self, images: Float[Tensor, "r c h w"], held_out: HeldOut) -> State:
         return {"mean": torch.zeros_like(images), "variance": images.new_zeros(len(images))}
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
         later = (seen.iteration > 1).to(seen.output)
         difference = seen.output - state["mean"]
         state["mean"].add_(difference * (1 - later * (1 - self.alpha)))

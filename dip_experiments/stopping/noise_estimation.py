@@ -1,7 +1,7 @@
 """What a noisy picture says of its own noise: how strong it is, and whether neighbours and channels share it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,6 @@ SPOILT = 0.02
 """Part of a picture without noise, or with noise cut off, from which on that is said (ours)."""
 ENDS = (0, 1)
 """Values at which a picture is clipped."""
-HIDDEN = ("inpainting", "jpeg")
-"""Tasks whose measurement tells no level of noise: holes and 8 x 8 blocks look like noise, or hide it."""
 
 
 def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[float, dict[str, float | str]]:
@@ -114,19 +112,6 @@ def spoilt(image: Array, ends: Sequence[int]) -> str | None:
     if clipped > SPOILT:
         return f"{clipped:.0%} of the values are {' or '.join(map(str, ends))}, where noise is cut off"
     return None
-
-
-def unknown_sigma(rule: str, key: str, sigma: Sigma, task: str) -> Iterator[str]:
-    """Why a rule cannot work with this sigma."""
-    if sigma == 0:
-        yield f"stopping.{key}=0 with {rule}: without noise there is nothing to stop for; use stopping=none"
-    yield from unknown_level(rule, key, "in levels of 255", sigma, task)
-
-
-def unknown_level(rule: str, key: str, unit: str, level: float | None, task: str) -> Iterator[str]:
-    """Why the noise's level cannot be estimated, where it is not given."""
-    if level is None and task in HIDDEN:
-        yield f"stopping={rule} with task={task}: its noise cannot be estimated; give stopping.{key} {unit}"
 
 
 def different(measurement: Float[Tensor, "r c h w"]) -> list[Array]:

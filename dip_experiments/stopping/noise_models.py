@@ -1,4 +1,4 @@
-"""Three laws of noise, and how each lets one measurement be split into two that are independent given the clean image.
+"""Noise models, and how each lets one measurement be split into two that are independent given the clean image.
 
 y1 = y + e is fitted, y2 = y - e / a^2 is never seen; both have the clean image x as their mean, and var y1 =
 (1 + a^2) var y. Known as data thinning (Neufeld et al. 2024), data fission (Leiner et al. 2023) and, as a training
@@ -8,15 +8,15 @@ loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat
+from pydantic import PositiveFloat
 from torch import Tensor
 
-from dip_experiments.schema import Group
+from dip_experiments.schema import Part
 from dip_experiments.stopping.noise_estimation import (
     ENDS,
     TEXTURE,
@@ -26,10 +26,9 @@ from dip_experiments.stopping.noise_estimation import (
     doubt_about,
     local_noise,
     spoilt_parts,
-    unknown_level,
-    unknown_sigma,
     used_sigma,
 )
+from dip_experiments.stopping.rule import FitContext, unknown_level, unknown_sigma
 from dip_experiments.tensors import gamma_values
 
 Image = Float[Tensor, "c h w"]
@@ -46,13 +45,15 @@ SKEW = {"gain": 0.2, "looks": 0.35}
 0.35 / looks (2 % at a peak of 10, 3 and 9 % at 10 and 4 looks, same pictures; ours)."""
 
 
-class AnyLaw(Group):
+class NoiseModel(Part):
     """How noise depends on the clean value; a level that is None is estimated from the measurement."""
+
+    kind: ClassVar[str] = "stopping.law"
 
     ends: ClassVar[Sequence[int]] = ENDS
     """Values that such noise has only where it was clipped."""
 
-    def faults(self, task: str) -> Iterator[str]:
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
         """Why the law cannot be split for such a task, in words."""
         yield from ()
 
@@ -76,14 +77,14 @@ class AnyLaw(Group):
         """An estimate of var y, right in the mean."""
 
 
-class GaussianLaw(AnyLaw):
+class GaussianNoiseModel(NoiseModel):
     """y = x + N(0, sigma^2): e = a N(0, sigma^2). `sigma` in grey levels of 255."""
 
     name: Literal["gaussian"]
     sigma: Sigma
 
-    def faults(self, task: str) -> Iterator[str]:
-        yield from unknown_sigma("split", "law.sigma", self.sigma, task)
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from unknown_sigma("split", "law.sigma", self.sigma, fit)
 
     def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         sigma, facts = used_sigma(self.sigma, measurement)
@@ -99,15 +100,15 @@ class GaussianLaw(AnyLaw):
         return torch.full_like(y, level**2)
 
 
-class PoissonLaw(AnyLaw):
+class PoissonNoiseModel(NoiseModel):
     """y = gain k, k ~ Poisson(x / gain): y1 = gain (k - b) / (1 - p), b ~ Binomial(k, p), p = a^2 / (1 + a^2)."""
 
     name: Literal["poisson"]
     ends: ClassVar[Sequence[int]] = WHITE_END
     gain: PositiveFloat | None
 
-    def faults(self, task: str) -> Iterator[str]:
-        yield from unknown_level("split", "law.gain", "of a picture in [0, 1]", self.gain, task)
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from unknown_level("split", "law.gain", "of a picture in [0, 1]", self.gain, fit)
 
     def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         check_positive("poisson", measurement)
@@ -131,7 +132,7 @@ class PoissonLaw(AnyLaw):
         return level * y
 
 
-class GammaLaw(AnyLaw):
+class GammaNoiseModel(NoiseModel):
     """y = x s, s of Gamma's law with mean 1 and shape L (`looks`): y1 = y (1 - u) / (1 - p), u ~ Beta(L p, L (1 - p)).
 
     p = a^2 / (1 + a^2). E y^2 = x^2 (1 + 1 / L), so y^2 / (L + 1) estimates the variance x^2 / L.
@@ -141,8 +142,8 @@ class GammaLaw(AnyLaw):
     ends: ClassVar[Sequence[int]] = WHITE_END
     looks: PositiveFloat | None
 
-    def faults(self, task: str) -> Iterator[str]:
-        yield from unknown_level("split", "law.looks", "of the speckle", self.looks, task)
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from unknown_level("split", "law.looks", "of the speckle", self.looks, fit)
 
     def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
         check_positive("gamma", measurement)
@@ -163,10 +164,6 @@ class GammaLaw(AnyLaw):
 
     def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
         return y.square() / (level + 1)
-
-
-Law = Annotated[GaussianLaw | PoissonLaw | GammaLaw, Field(discriminator="name")]
-"""Every law, told apart by `name`."""
 
 
 def check_positive(law: str, measurement: Float[Tensor, "r c h w"]) -> None:

@@ -1,9 +1,11 @@
-"""No rule ends the loop: a fit has as many iterations as it was given."""
+"""No early stopping: a fit has as many iterations as it was given."""
 
 from typing import Literal
 
-from dip_experiments.schema import Group
+from dip_experiments.stopping.rule import Stopping
 
 
-class NoStopping(Group):
+class NoStopping(Stopping):
+    """Run all iterations."""
+
     name: Literal["none"]

@@ -1,4 +1,4 @@
-"""What every stopping rule is: words, a statistic of what may be seen, and when that says stop."""
+"""Base classes of stopping rules: settings, a statistic of each iteration, and the decision made of it."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,23 +11,36 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from dip_experiments.operators import Operator
-from dip_experiments.schema import Group
+from dip_experiments.schema import Part
 from dip_experiments.stopping.noise_estimation import ENDS, INFLATED, Sigma, used_sigma
 
 State = dict[str, Tensor]
-"""What a rule remembers, replica first: changed in place, of fixed shapes, so that an iteration can be recorded."""
+"""Tensors that a rule updates in place, replica first, of fixed shapes, so that an iteration can be recorded."""
 Values: TypeAlias = Float[Tensor, " k"]
 Flags: TypeAlias = Bool[Tensor, " k"]
-"""Of the replicas, and last of their mean."""
-Evidence = Mapping[str, Tensor]
-"""What a rule has put aside before the fit: the fit never sees it."""
-WHOLE = ("denoising", "jpeg", "reconstruction")
-"""Tasks that measure the image itself, so that other denoisers can work on it."""
+"""One for each replica, and last that of their mean image."""
+HeldOut = Mapping[str, Tensor]
+"""Data that a rule holds out before the fit, which never sees them."""
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """The properties of a fit that decide which rules can monitor it.
+
+    `task`, `latent`: their names; `measures_whole_image`, `noise_can_be_estimated`: properties of the task; `block`:
+    iterations between two looks at the rules.
+    """
+
+    task: str
+    measures_whole_image: bool
+    noise_can_be_estimated: bool
+    latent: str
+    block: int
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One iteration as a rule sees it; there is no clean image here.
+    """One iteration as a rule sees it, without the reference.
 
     `operator` is that of the task before a rule hid something of it; `energy` is the mean squared residual over the
     values that are fitted, without those hidden from the fit; `divergence` is (1 / N) d f_i / d y_i by the latent,
@@ -43,63 +56,73 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What is fitted, what was put aside of it, and what the rule has to say of itself.
+class FitInput:
+    """The measurement and operator that are fitted, and the data that a rule holds out.
 
-    `growth`: how many times the noise's variance in the measurement is what it was when it was given.
+    `facts`: noise levels and the like that the rule uses, for the summary. `growth`: variance of the noise in this
+    measurement over that in the original one.
     """
 
     measurement: Float[Tensor, "r c hy wy"]
     operator: Operator
-    evidence: Evidence = field(default_factory=dict)
+    held_out: HeldOut = field(default_factory=dict)
     facts: Mapping[str, float | str] = field(default_factory=dict)
     growth: float = 1.0
 
     def known(self) -> Bool[Tensor, "r c hy wy"]:
-        """Where something is measured: everywhere, but for masks."""
-        ones = torch.ones_like(self.measurement)
-        return self.operator(self.operator.adjoint(ones)).ne(0)
+        """Return True for each value that is measured: all of them, but for masks."""
+        return self.operator.measured(self.measurement)
 
     def share(self) -> Float[Tensor, " r"]:
-        """What part of the values is measured, replica by replica."""
+        """Return the part of the values that is measured, for each replica."""
         return self.known().flatten(1).double().mean(1).to(self.measurement.dtype)
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """What a rule makes of an observation.
+    """A rule's statistic of one iteration.
 
-    `value` of each replica and `joint` of their mean image are judged; `columns` go into the curves.
+    `value` of each replica and `ensemble` of their mean image decide; `columns` are written to the curves.
     """
 
     value: Float[Tensor, " r"]
-    joint: Float[Tensor, ""]
+    ensemble: Float[Tensor, ""]
     columns: Mapping[str, Float[Tensor, " r"]]
 
 
 @dataclass(frozen=True)
-class SoFar:
-    """`best`: the value at the stop so far, infinite before there is one; `since`: iterations since then."""
+class BestSoFar:
+    """`value`: statistic at the best iteration so far, infinite before there is one; `since`: iterations since then."""
 
-    best: Values
+    value: Values
     since: Int[Tensor, " k"]
     iteration: Int[Tensor, "1"]
 
 
-class StoppingRule(Group):
-    """Watches one trajectory; its words, and how it comes to its verdict, replica by replica and for all together."""
+class Stopping(Part):
+    """The choice of an early-stopping rule, or of none."""
 
-    name: str
+    kind: ClassVar[str] = "stopping"
+
+
+class StoppingRule(Stopping):
+    """An early-stopping criterion: monitors one fit of several replicas and decides where to stop it.
+
+    It never sees the reference. Subclass `MinimumRule` or `ThresholdRule` for a rule of your own.
+    """
+
+    changes_fit: ClassVar[bool] = False
+    """True if it holds out a part of the measurement, so that the fit is another one."""
     epoch: ClassVar[int] = 1
     """Raised by hand when the rule begins to find other things; it is stored with what was found."""
     columns: ClassVar[tuple[str, ...]] = ()
     """The curves that it writes."""
-    rings: ClassVar[tuple[str, ...]] = ()
-    """Names of what is too large in its state to be copied for every block."""
-    trusts_noise: ClassVar[bool] = False
-    """Whether it goes wrong where pixels or channels share their noise."""
+    large_state: ClassVar[tuple[str, ...]] = ()
+    """Names in its state that are too large to be copied for every block."""
+    assumes_white_noise: ClassVar[bool] = False
+    """True if it goes wrong where pixels or channels share their noise."""
     needs_divergence: ClassVar[bool] = False
-    """Whether it looks at the divergence."""
+    """True if it needs the divergence of the output by the measurement."""
 
     @property
     def ends(self) -> Sequence[int]:
@@ -107,66 +130,79 @@ class StoppingRule(Group):
         return ENDS
 
     @property
-    def images_kept(self) -> int:
-        """How many images per replica it holds: those at its stop, their copies, and its own."""
+    def images_held(self) -> int:
+        """Images per replica that it holds in memory: those at its stop, their copies, and its own."""
         return 12
 
-    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        """Why it cannot watch such a fit, in words: names of task and latent, iterations of a block."""
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        """Yield a message for each reason why it cannot monitor such a fit."""
         yield from ()
 
-    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
-        """What is fitted: the same, unless the rule needs a part of it. Raises ValueError where it cannot."""
-        return replace(given, evidence={}, facts={})
+    def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
+        """Return the input of the fit, without the data that the rule holds out. Raises ValueError where it cannot."""
+        return replace(given, held_out={}, facts={})
 
-    def begin(self, images: Float[Tensor, "r c h w"], evidence: Evidence) -> State:
-        """What it remembers before the first iteration; `images` have the shape, device and precision of the fit's."""
+    def initial_state(self, images: Float[Tensor, "r c h w"], held_out: HeldOut) -> State:
+        """Return the state before the first iteration; `images` have the shape, device and precision of the fit's."""
         return {}
 
     @abstractmethod
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
-        """The statistic of one iteration. No value is branched on, and nothing leaves the device."""
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
+        """Return the statistic of one iteration, without a branch on a value or a copy to another device."""
 
-    def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float] | None:
-        """`mse` of the mean of the replicas' A f with its standard error, `mse_se`; None from a rule that has none.
+    def estimate(self, fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> dict[str, float] | None:
+        """Return the estimated `mse` of the mean of the replicas' A f, and its standard error `mse_se`.
 
-        Over the values that are measured; an error of the image only where A is the identity.
+        Over the values that are measured; an error of the image only where A is the identity. None if the rule
+        estimates no error.
         """
         return None
 
     @abstractmethod
-    def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:
-        """Whether this iteration is the one to stop at as far as is known, and whether that is final."""
+    def decide(self, value: Values, best: BestSoFar) -> tuple[Flags, Flags]:
+        """Return True where this iteration is the best one so far, and True where the stop is final."""
 
 
 class MinimumRule(StoppingRule):
-    """The iteration with the smallest statistic, believed after `patience` iterations without a smaller one.
+    """Stop at the smallest statistic, final after `patience` iterations without a smaller one.
 
-    The first minimum that is believed stays: later ones are not looked at. It counts after `warm_up` iterations, and
-    if it is below `accept` times the one before.
+    Iterations up to `warm_up` do not count; a new minimum has to be below `accept` times the last one.
     """
 
     patience: PositiveInt
     warm_up: NonNegativeInt
     accept: Annotated[float, Field(gt=0, le=1)]
 
-    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        if self.patience < block:
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        if self.patience < fit.block:
             yield (
-                f"stopping={self.name} with patience={self.patience}: the fit is looked at every fit.block={block} "
+                f"stopping={self.name} with patience={self.patience}: the fit is looked at every fit.block={fit.block} "
                 "iterations; give it at least as much patience"
             )
 
-    def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:
-        smaller = (value < self.accept * so_far.best) & (so_far.iteration > self.warm_up)
-        return smaller, so_far.best.isfinite() & (so_far.since >= self.patience) & ~smaller
+    def decide(self, value: Values, best: BestSoFar) -> tuple[Flags, Flags]:
+        smaller = (value < self.accept * best.value) & (best.iteration > self.warm_up)
+        return smaller, best.value.isfinite() & (best.since >= self.patience) & ~smaller
 
 
 class ThresholdRule(StoppingRule):
-    """The first iteration whose statistic is not above 0."""
+    """Stop at the first iteration whose statistic is not above 0."""
 
-    def judge(self, value: Values, so_far: SoFar) -> tuple[Flags, Flags]:
+    def decide(self, value: Values, best: BestSoFar) -> tuple[Flags, Flags]:
         return value <= 0, value <= 0
+
+
+def unknown_sigma(rule: str, key: str, sigma: Sigma, fit: FitContext) -> Iterator[str]:
+    """Yield why a rule cannot work with this sigma; `key`: its setting below `stopping`."""
+    if sigma == 0:
+        yield f"stopping.{key}=0 with {rule}: without noise there is nothing to stop for; use stopping=none"
+    yield from unknown_level(rule, key, "in levels of 255", sigma, fit)
+
+
+def unknown_level(rule: str, key: str, unit: str, level: float | None, fit: FitContext) -> Iterator[str]:
+    """Yield why the noise level cannot be estimated, where it is not given."""
+    if level is None and not fit.noise_can_be_estimated:
+        yield f"stopping={rule} with task={fit.task}: its noise cannot be estimated; give stopping.{key} {unit}"
 
 
 def covariance(some: Float[Tensor, "*r n"], others: Float[Tensor, "*r n"]) -> Float[Tensor, ""]:
@@ -178,8 +214,10 @@ def covariance(some: Float[Tensor, "*r n"], others: Float[Tensor, "*r n"]) -> Fl
     return torch.mul(*away).nanmean()
 
 
-def noise_of(sigma: Sigma, given: Prepared) -> tuple[Float[Tensor, " r"], Mapping[str, float | str]]:
-    """The noise's variance in what is fitted, and what is to be said of it; `sigma` is that of what was given.
+def noise_of(sigma: Sigma, given: FitInput) -> tuple[Float[Tensor, " r"], Mapping[str, float | str]]:
+    """Return the variance of the noise in the fitted measurement, and facts for the summary.
+
+    `sigma`: standard deviation in the original measurement in grey levels of 255, None to estimate it.
 
     An estimated standard deviation is enlarged: a residual that seems too small too late costs more than too early.
     """

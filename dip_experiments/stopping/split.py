@@ -10,15 +10,15 @@ from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
-from dip_experiments.schema import Neutral, in_order_of
+from dip_experiments.schema import DefaultForHash, Exchangeable, in_order_of
 from dip_experiments.stopping.noise_estimation import Array
-from dip_experiments.stopping.noise_models import Law
+from dip_experiments.stopping.noise_models import NoiseModel
 from dip_experiments.stopping.rule import (
-    WHOLE,
-    Evidence,
+    FitContext,
+    FitInput,
+    HeldOut,
     MinimumRule,
     Observation,
-    Prepared,
     State,
     Statistic,
     covariance,
@@ -42,6 +42,7 @@ class Split(MinimumRule):
     of `baselines`, guided by that.
     """
 
+    changes_fit: ClassVar[bool] = True
     name: Literal["split"]
     epoch: ClassVar[int] = 2  # errors are means over what is measured; doubt about an estimated level by picture
     columns: ClassVar[tuple[str, ...]] = (
@@ -53,22 +54,24 @@ class Split(MinimumRule):
         "split_cross",
         "split_freedom",
     )
-    trusts_noise: ClassVar[bool] = True
+    assumes_white_noise: ClassVar[bool] = True
     a: Annotated[float, Field(gt=0, le=2)]
-    law: Law
-    mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), Neutral([])]
+    law: Annotated[NoiseModel, Exchangeable(NoiseModel)]
+    mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), DefaultForHash([])]
 
     @property
     def ends(self) -> Sequence[int]:
         return self.law.ends
 
-    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        yield from super().faults(task, latent, block)
-        yield from self.law.faults(task)
-        if self.mix and task not in WHOLE:
-            yield f"stopping.mix with task={task}: other denoisers need the whole image measured; say stopping.mix=[]"
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from super().config_errors(fit)
+        yield from self.law.config_errors(fit)
+        if self.mix and not fit.measures_whole_image:
+            yield (
+                f"stopping.mix with task={fit.task}: other denoisers need the whole image measured; say stopping.mix=[]"
+            )
 
-    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
+    def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
         y, known = given.measurement, given.known()
         if not torch.equal(known, known[:1].expand_as(known)):
             raise ValueError(
@@ -79,52 +82,52 @@ class Split(MinimumRule):
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [self.law.extra(image, level, self.a, draw) for image, draw in zip(y, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, self.law.variance(y, level) * known
-        evidence = {"extra": extra, "noise": noise, "y": y, "measured": known[0].flatten().nonzero().squeeze(1)}
-        mean_noise = measured(noise, evidence).mean()
-        evidence |= {
-            "strength": measured(extra.square(), evidence).mean(1),
+        held_out = {"extra": extra, "noise": noise, "y": y, "measured": known[0].flatten().nonzero().squeeze(1)}
+        mean_noise = measured(noise, held_out).mean()
+        held_out |= {
+            "strength": measured(extra.square(), held_out).mean(1),
             "level": mean_noise,
             "doubt": (mean_noise * self.law.doubt(y, level)).reshape(1),
         }
-        return Prepared(y + extra, given.operator, evidence, facts, given.growth * (1 + self.a**2))
+        return FitInput(y + extra, given.operator, held_out, facts, given.growth * (1 + self.a**2))
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
         average, output = (seen.operator(image) for image in (seen.average, seen.output))
-        errors = self.errors(average, evidence)
+        errors = self.errors(average, held_out)
         error, uncertainty = mean_of(errors)
-        mean_error, mean_uncertainty = of_mean(measured(average, evidence), errors)
+        mean_error, mean_uncertainty = of_mean(measured(average, held_out), errors)
         found = (
             error,
-            torch.hypot(uncertainty, evidence["doubt"]),
-            self.errors(output, evidence).mean(1),
+            torch.hypot(uncertainty, held_out["doubt"]),
+            self.errors(output, held_out).mean(1),
             mean_error.expand_as(error),
-            torch.hypot(mean_uncertainty, evidence["doubt"]).expand_as(error),
-            cross(average, evidence),
-            cross(output, evidence) / evidence["strength"],
+            torch.hypot(mean_uncertainty, held_out["doubt"]).expand_as(error),
+            cross(average, held_out),
+            cross(output, held_out) / held_out["strength"],
         )
         # Errors estimated below 0 are errors too: to compare by ratios, the noise's variance is added to all.
-        level = evidence["level"]
+        level = held_out["level"]
         return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
 
-    def errors(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, "r n"]:
+    def errors(self, fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, "r n"]:
         """Of each value that is measured, what is (A f - A x)^2 in the mean."""
-        residual = fitted - evidence["y"]
-        values = residual.square() + 2 * self.a**-2 * residual * evidence["extra"] - evidence["noise"]
-        return measured(values, evidence)
+        residual = fitted - held_out["y"]
+        values = residual.square() + 2 * self.a**-2 * residual * held_out["extra"] - held_out["noise"]
+        return measured(values, held_out)
 
-    def estimate(self, fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> dict[str, float]:
-        mse, uncertainty = of_mean(measured(fitted, evidence), self.errors(fitted, evidence))
-        return {"mse": float(mse), "mse_se": float(torch.hypot(uncertainty, evidence["doubt"]))}
+    def estimate(self, fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> dict[str, float]:
+        mse, uncertainty = of_mean(measured(fitted, held_out), self.errors(fitted, held_out))
+        return {"mse": float(mse), "mse_se": float(torch.hypot(uncertainty, held_out["doubt"]))}
 
     def weights(
-        self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], evidence: Evidence
+        self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], held_out: HeldOut
     ) -> list[float]:
         """w_k >= 0, 1 at most together, for which the mean of f + sum w_k (g_k - f) has the smallest estimated error.
 
         In w that error is a square, w' H w + 2 s' w, less what it is without.
         """
         away = others - fitted
-        residual = fitted - evidence["y"] + self.a**-2 * evidence["extra"]
+        residual = fitted - held_out["y"] + self.a**-2 * held_out["extra"]
         means = away.nanmean(1).flatten(1).double()
         slopes = [(part * residual).flatten(1).mean(1).nanmean() - covariance(part, fitted) for part in away]
         return smallest_square(
@@ -147,9 +150,9 @@ def smallest_square(square: Array, slopes: Array) -> list[float]:
     return np.clip(found.x, 0, 1).tolist()
 
 
-def measured(values: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, "r n"]:
+def measured(values: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, "r n"]:
     """Those of the values where something is measured, which is the same in all replicas."""
-    return values.flatten(1).index_select(1, evidence["measured"])
+    return values.flatten(1).index_select(1, held_out["measured"])
 
 
 def mean_of(errors: Float[Tensor, "*r n"]) -> tuple[Float[Tensor, "*r"], Float[Tensor, "*r"]]:
@@ -167,6 +170,6 @@ def of_mean(fitted: Float[Tensor, "r n"], errors: Float[Tensor, "r n"]) -> tuple
     return errors.mean(-1).nanmean() - covariance(fitted, fitted), alone
 
 
-def cross(fitted: Float[Tensor, "r c hy wy"], evidence: Evidence) -> Float[Tensor, " r"]:
+def cross(fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, " r"]:
     """mean (A f - y) e: how much of e the fit has followed, which is c_t once it is divided by mean e^2."""
-    return measured((fitted - evidence["y"]) * evidence["extra"], evidence).mean(1)
+    return measured((fitted - held_out["y"]) * held_out["extra"], held_out).mean(1)

@@ -4,16 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from dip_experiments.stopping.noise_estimation import HIDDEN, Sigma, unknown_sigma
+from dip_experiments.stopping.noise_estimation import Sigma
 from dip_experiments.stopping.rule import (
-    WHOLE,
-    Evidence,
+    FitContext,
+    FitInput,
+    HeldOut,
     MinimumRule,
     Observation,
-    Prepared,
     State,
     Statistic,
     noise_of,
+    unknown_sigma,
 )
 
 
@@ -26,24 +27,26 @@ class Sure(MinimumRule):
 
     name: Literal["sure"]
     columns: ClassVar[tuple[str, ...]] = ("sure", "sure_divergence")
-    trusts_noise: ClassVar[bool] = True
+    assumes_white_noise: ClassVar[bool] = True
     needs_divergence: ClassVar[bool] = True
     sigma: Sigma
 
-    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        yield from super().faults(task, latent, block)
-        yield from unknown_sigma("sure", "sigma", self.sigma, task)
-        if latent != "measurement":
-            yield f"stopping=sure with latent={latent}: the divergence is by the measurement; say latent=measurement"
-        if task not in WHOLE or task in HIDDEN:
-            yield f"stopping=sure with task={task}: it needs the whole image measured; choose another rule"
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from super().config_errors(fit)
+        yield from unknown_sigma("sure", "sigma", self.sigma, fit)
+        if fit.latent != "measurement":
+            yield (
+                f"stopping=sure with latent={fit.latent}: the divergence is by the measurement; say latent=measurement"
+            )
+        if not (fit.measures_whole_image and fit.noise_can_be_estimated):
+            yield f"stopping=sure with task={fit.task}: it needs the whole image measured; choose another rule"
 
-    def prepare(self, given: Prepared, seeds: Sequence[int]) -> Prepared:
+    def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
         noise, facts = noise_of(self.sigma, given)
-        return replace(given, evidence={"noise": noise}, facts=facts)
+        return replace(given, held_out={"noise": noise}, facts=facts)
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
-        noise, divergence = evidence["noise"], seen.divergence
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
+        noise, divergence = held_out["noise"], seen.divergence
         if divergence is None:
             raise ValueError("SURE needs the divergence of the output by the measurement")
         risk = seen.energy + 2 * noise * divergence - noise

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from dip_experiments.stopping.rule import Evidence, MinimumRule, Observation, State, Statistic
+from dip_experiments.stopping.rule import FitContext, HeldOut, MinimumRule, Observation, State, Statistic
 
 REWOUND = 64
 """Iterations by which the guard may go back: so many more outputs than the window are kept, and none is ever copied."""
@@ -22,19 +22,19 @@ class WindowedVariance(MinimumRule):
 
     name: Literal["windowed_variance"]
     columns: ClassVar[tuple[str, ...]] = ("windowed_variance",)
-    rings: ClassVar[tuple[str, ...]] = ("outputs",)
+    large_state: ClassVar[tuple[str, ...]] = ("outputs",)
     window: Annotated[int, Field(ge=2)]
 
     @property
-    def images_kept(self) -> int:
-        return super().images_kept + self.window + REWOUND + 6
+    def images_held(self) -> int:
+        return super().images_held + self.window + REWOUND + 6
 
-    def faults(self, task: str, latent: str, block: int) -> Iterator[str]:
-        yield from super().faults(task, latent, block)
-        if block > REWOUND:
-            yield f"stopping=windowed_variance with fit.block={block}: it can go back {REWOUND}; use fit.block=50"
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        yield from super().config_errors(fit)
+        if fit.block > REWOUND:
+            yield f"stopping=windowed_variance with fit.block={fit.block}: it can go back {REWOUND}; use fit.block=50"
 
-    def begin(self, images: Float[Tensor, "r c h w"], evidence: Evidence) -> State:
+    def initial_state(self, images: Float[Tensor, "r c h w"], held_out: HeldOut) -> State:
         replicas = len(images)
         return {
             "outputs": images.new_zeros(self.window + REWOUND, *images.shape),
@@ -42,7 +42,7 @@ class WindowedVariance(MinimumRule):
             "squares": images.new_zeros(replicas, dtype=torch.float64),
         }
 
-    def observe(self, seen: Observation, state: State, evidence: Evidence) -> Statistic:
+    def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
         """With M = sum (x - mean)^2: M changes by (x_new - x_old) (x_new - mean_new + x_old - mean_old)."""
         ring, mean, n = state["outputs"], state["mean"], seen.iteration
         full = (n > self.window).to(mean)

@@ -1,10 +1,10 @@
-"""Masks: their words, and which values "c h w" of an image each leaves known."""
+"""Masks: their settings, and which values "c h w" of an image each leaves known."""
 
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import PIL.Image
@@ -12,44 +12,48 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import torch
 from jaxtyping import Bool, Float
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from dip_experiments.data.pictures import Companion
-from dip_experiments.schema import ByContent, Group, Share, chosen_with_slash
-from dip_experiments.tasks.choices import kinds
-from dip_experiments.tasks.companions import Companions, own, published
-from dip_experiments.tasks.sampling import Image, realised, repeated, uniform
+from dip_experiments.data.pictures import ExtraInput
+from dip_experiments.schema import HashContent, Part, Share, use_slash
+from dip_experiments.tasks.extra_inputs import ExtraInputs, own, published
+from dip_experiments.tasks.sampling import Image, repeat_per_seed, sample_per_seed, uniform
 
-Known = Bool[Tensor, "c h w"]
+Known = Bool[Tensor, "#c h w"]
 Images = Float[Tensor, "r c h w"]
 
 
-class AnyMask(Group):
-    """What is missing of a picture."""
+class Mask(Part):
+    """Which values of a picture are missing."""
 
-    def companions(self, picture: str) -> dict[str, Companion]:
+    kind: ClassVar[str] = "task.mask"
+
+    def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         """What it reads besides the picture of that name."""
         return {}
 
     @abstractmethod
-    def known(self, image: Image, seeds: Sequence[int], companions: Companions) -> Bool[Tensor, "r c h w"]:
+    def known(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Bool[Tensor, "r c h w"]:
         """True where the image of each replica is known."""
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
         """The whole image of each replica, None where nobody knows it."""
-        return repeated(image, seeds)
+        return repeat_per_seed(image, seeds)
 
 
-class DrawnMask(AnyMask):
-    """A mask that is made from words, by chance or not."""
+class DrawnMask(Mask):
+    """A mask that is made, for each replica from its own seed. Subclass it for a mask of your own."""
 
     @abstractmethod
     def draw(self, image: Image, draws: torch.Generator) -> Known:
-        """True where known."""
+        """Return True where a value of the image "c h w" is known; of that shape, or "1 h w" for all channels."""
 
-    def known(self, image: Image, seeds: Sequence[int], companions: Companions) -> Bool[Tensor, "r c h w"]:
-        return realised(partial(self.draw, image), seeds, "task")
+    def known(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Bool[Tensor, "r c h w"]:
+        return sample_per_seed(partial(self._expanded, image), seeds, "task")
+
+    def _expanded(self, image: Image, draws: torch.Generator) -> Known:
+        return self.draw(image, draws).expand(image.shape)
 
 
 class Bernoulli(DrawnMask):
@@ -117,11 +121,11 @@ class Text(DrawnMask):
         return page
 
 
-class ReadMask(AnyMask):
+class ReadMask(Mask):
     """A mask that is read: the companion `mask`, the same for every channel and replica."""
 
-    def known(self, image: Image, seeds: Sequence[int], companions: Companions) -> Bool[Tensor, "r c h w"]:
-        return repeated(companions["mask"].expand(image.shape), seeds)
+    def known(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Bool[Tensor, "r c h w"]:
+        return repeat_per_seed(extra_inputs["mask"].expand(image.shape), seeds)
 
 
 class AuthorsMask(ReadMask):
@@ -129,7 +133,7 @@ class AuthorsMask(ReadMask):
 
     name: Literal["authors"]
 
-    def companions(self, picture: str) -> dict[str, Companion]:
+    def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         instead = "task/mask=bernoulli, task.mask=..."
         return {"mask": published(picture, "task/mask=authors", instead, "mask", "masked50")}
 
@@ -138,26 +142,19 @@ class MaskFile(ReadMask):
     """White is known. `file`: hides part of a whole picture; `damage`: the picture is damaged where it is black."""
 
     name: Literal["file", "damage"]
-    path: Annotated[str, ByContent()]
+    path: Annotated[str, HashContent()]
 
-    def companions(self, picture: str) -> dict[str, Companion]:
+    def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         return {"mask": own(self.path, "task.mask.path", "mask")}
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
         return None if self.name == "damage" else super().reference(image, seeds)
 
 
-Kinds = Bernoulli | Box | Text | AuthorsMask | MaskFile
-
-
-def in_full(words: Any) -> Any:
-    """`task.mask=mask.png` in full: the picture is damaged there. Raises ValueError for a word that names a kind."""
-    if not isinstance(words, str):
-        return words
-    if words in kinds(Kinds):
-        raise chosen_with_slash("task.mask", words)
-    return {"name": "damage", "path": words}
-
-
-Mask = Annotated[Kinds, Field(discriminator="name"), BeforeValidator(in_full)]
-"""Every mask, told apart by `name`."""
+def expand_shorthand(value: Any) -> Any:
+    """Expand `task.mask=mask.png`: the picture is damaged there. Raises ValueError for the name of a mask."""
+    if not isinstance(value, str):
+        return value
+    if value in Mask.registered():
+        raise use_slash("task.mask", value)
+    return {"name": "damage", "path": value}

@@ -1,20 +1,19 @@
-"""Noises: their words, and how each makes an image "c h w" in [0, 1] noisy."""
+"""Noises: their settings, and how each makes an image "c h w" in [0, 1] noisy."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BeforeValidator, Field, PositiveFloat
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from dip_experiments.data.pictures import Companion
-from dip_experiments.schema import Group, Share, Sigma, chosen_with_slash
-from dip_experiments.tasks.choices import kinds
-from dip_experiments.tasks.companions import Companions, published
-from dip_experiments.tasks.sampling import Image, normal, realised, repeated, uniform
+from dip_experiments.data.pictures import ExtraInput
+from dip_experiments.schema import Part, Share, Sigma, use_slash
+from dip_experiments.tasks.extra_inputs import ExtraInputs, published
+from dip_experiments.tasks.sampling import Image, normal, repeat_per_seed, sample_per_seed, uniform
 from dip_experiments.tensors import gamma_values
 
 Images = Float[Tensor, "r c h w"]
@@ -22,31 +21,35 @@ MOST_PHOTONS = 1e9
 """At white: noise of 0.008 grey levels of 255 there, which is none; counts near 2^63 would overflow."""
 
 
-class AnyNoise(Group):
+class Noise(Part):
     """How a noisy picture comes about."""
 
-    def companions(self, picture: str) -> dict[str, Companion]:
+    kind: ClassVar[str] = "task.noise"
+    is_published: ClassVar[bool] = False
+    """True if the noisy picture is a file of the authors'."""
+
+    def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         """What it reads besides the picture of that name."""
         return {}
 
     @abstractmethod
-    def measured(self, image: Image, seeds: Sequence[int], companions: Companions) -> Images:
+    def measured(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Images:
         """The noisy image of each replica."""
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
         """The clean image of each replica, None where nobody knows it."""
-        return repeated(image, seeds)
+        return repeat_per_seed(image, seeds)
 
 
-class AddedNoise(AnyNoise):
-    """Noise that is drawn."""
+class AddedNoise(Noise):
+    """Noise that is drawn, for each replica from its own seed. Subclass it for a noise of your own."""
 
     @abstractmethod
     def apply(self, image: Image, draws: torch.Generator) -> Image:
-        """A noisy image."""
+        """Return a noisy version of the image "c h w" in [0, 1], drawn from the generator."""
 
-    def measured(self, image: Image, seeds: Sequence[int], companions: Companions) -> Images:
-        return realised(partial(self.apply, image), seeds, "task")
+    def measured(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Images:
+        return sample_per_seed(partial(self.apply, image), seeds, "task")
 
 
 class Gaussian(AddedNoise):
@@ -130,44 +133,38 @@ class SaltAndPepper(AddedNoise):
         return torch.where(drawn < self.fraction, (drawn < self.fraction / 2).to(image), image)
 
 
-class AuthorsNoise(AnyNoise):
+class AuthorsNoise(Noise):
     """The noisy image that the authors published for the picture."""
 
+    is_published: ClassVar[bool] = True
     name: Literal["noisy25"]
 
-    def companions(self, picture: str) -> dict[str, Companion]:
+    def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         return {"noisy": published(picture, "task/noise=noisy25", "task/noise=gaussian", "noisy25")}
 
-    def measured(self, image: Image, seeds: Sequence[int], companions: Companions) -> Images:
-        return repeated(companions["noisy"], seeds)
+    def measured(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Images:
+        return repeat_per_seed(extra_inputs["noisy"], seeds)
 
 
-class NoNoise(AnyNoise):
+class NoNoise(Noise):
     """The picture is noisy already."""
 
     name: Literal["none"]
 
-    def measured(self, image: Image, seeds: Sequence[int], companions: Companions) -> Images:
-        return repeated(image, seeds)
+    def measured(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Images:
+        return repeat_per_seed(image, seeds)
 
     def reference(self, image: Image, seeds: Sequence[int]) -> None:
         return None
 
 
-Kinds = Gaussian | GreyGaussian | BlurredGaussian | Gamma | Speckle | Poisson | SaltAndPepper | AuthorsNoise | NoNoise
-
-
-def in_full(words: Any) -> Any:
-    """`task.noise=none` in full. Raises ValueError for a word that says too little."""
-    if not isinstance(words, str):
-        return words
-    known = kinds(Kinds)
-    if words not in known:
-        raise chosen_with_slash("task.noise", words, f", with one of {', '.join(known)}")
-    if set(known[words].model_fields) != {"name"}:
-        raise chosen_with_slash("task.noise", words)
-    return {"name": words}
-
-
-Noise = Annotated[Kinds, Field(discriminator="name"), BeforeValidator(in_full)]
-"""Every noise, told apart by `name`."""
+def expand_shorthand(value: Any) -> Any:
+    """Expand `task.noise=none`. Raises ValueError for a noise that needs further settings."""
+    if not isinstance(value, str):
+        return value
+    known = Noise.registered()
+    if value not in known:
+        raise use_slash("task.noise", value, f", with one of {', '.join(known)}")
+    if set(known[value].model_fields) != set(Noise.model_fields):
+        raise use_slash("task.noise", value)
+    return {"name": value}

@@ -1,28 +1,40 @@
-"""What every restoration task is: words that make a task from a picture, one realisation per replica."""
+"""Base class of all tasks: settings that make a task from a picture, one realisation per replica."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
-from dip_experiments.data.pictures import Companion
-from dip_experiments.schema import Group
-from dip_experiments.tasks.companions import Companions
+from dip_experiments.data.pictures import ExtraInput
+from dip_experiments.schema import Part
+from dip_experiments.tasks.extra_inputs import ExtraInputs
 from dip_experiments.tasks.sampling import Image
 from dip_experiments.tasks.task import Task
 
 
-class Restoration(Group):
-    """A degraded picture that is made good.
+class TaskSettings(Part):
+    """A task: what is measured of a picture, and through which operator."""
 
-    The picture is the reference, unless the words say that it is degraded already: then nobody knows the clean one.
-    """
+    kind: ClassVar[str] = "task"
+    measures_whole_image: ClassVar[bool] = False
+    """True if A = I, so that other denoisers can work on the measurement, and a network can be shown it."""
+    noise_can_be_estimated: ClassVar[bool] = True
+    """False if the measurement tells no level of noise."""
 
-    def companions(self, picture: str) -> dict[str, Companion]:
-        """What it reads besides the picture of that name, by role.
+    def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
+        """Return the files that are read besides the picture of that name, by role.
 
-        Raises ValueError for what the authors did not publish with it.
+        Raises:
+            ValueError: For files that the authors did not publish with it.
         """
         return {}
 
+
+class Restoration(TaskSettings):
+    """A degraded picture that is restored.
+
+    The picture is the reference, unless the settings say that it is degraded already: then there is none.
+    """
+
     @abstractmethod
-    def make(self, image: Image, seeds: Sequence[int], companions: Companions) -> Task:
-        """The task for replicas of the given seeds. Raises ValueError where image and words do not fit."""
+    def make(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Task:
+        """Return the task for replicas of the given seeds. Raises ValueError where image and settings do not fit."""

@@ -11,12 +11,12 @@ from dip_experiments.tensors import generator
 Image = Float[Tensor, "c h w"]
 
 
-def realised(drawn: Callable[[torch.Generator], Tensor], seeds: Sequence[int], source: str) -> Tensor:
+def sample_per_seed(drawn: Callable[[torch.Generator], Tensor], seeds: Sequence[int], source: str) -> Tensor:
     """One tensor for each seed, replica first. `source`: the name of the stream, `task` or `target`."""
     return torch.stack([drawn(generator(seed, source)) for seed in seeds])
 
 
-def repeated(image: Tensor, seeds: Sequence[int]) -> Tensor:
+def repeat_per_seed(image: Tensor, seeds: Sequence[int]) -> Tensor:
     """The same for each seed, replica first."""
     return image.expand(len(seeds), *image.shape)
 

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.operators import Downsampler
-from dip_experiments.tasks.companions import Companions
 from dip_experiments.tasks.eight_bit import from_8_bit, to_8_bit
+from dip_experiments.tasks.extra_inputs import ExtraInputs
 from dip_experiments.tasks.restoration import Restoration
-from dip_experiments.tasks.sampling import Image, repeated
+from dip_experiments.tasks.sampling import Image, repeat_per_seed
 from dip_experiments.tasks.task import Task
 
 
@@ -22,15 +22,15 @@ class SuperResolution(Restoration):
     """
 
     name: Literal["super_resolution"]
-    factor: Literal[2, 4, 8]
+    factor: Literal[2, 3, 4, 8]
     lobes: Literal[2, 3]
     source: Literal["original", "low_resolution"]
 
-    def make(self, image: Image, seeds: Sequence[int], companions: Companions) -> Task:
+    def make(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Task:
         operator = Downsampler(self.factor, self.lobes)
         if self.source == "low_resolution":
-            return Task(repeated(image, seeds), operator)
-        return Task(repeated(low_resolution(image, self.factor), seeds), operator, repeated(image, seeds))
+            return Task(repeat_per_seed(image, seeds), operator)
+        return Task(repeat_per_seed(low_resolution(image, self.factor), seeds), operator, repeat_per_seed(image, seeds))
 
 
 def low_resolution(image: Image, factor: int) -> Float[Tensor, "c hy wy"]:

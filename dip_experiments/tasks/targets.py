@@ -6,22 +6,23 @@ The signal is what is fitted; the reference is the clean image behind it, None w
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from dip_experiments.schema import Group, Sigma
+from dip_experiments.schema import Part, Sigma
 from dip_experiments.tasks.noise import Gaussian
-from dip_experiments.tasks.sampling import Image, realised, repeated
+from dip_experiments.tasks.sampling import Image, repeat_per_seed, sample_per_seed
 
 Images = Float[Tensor, "r c h w"]
 
 
-class AnyTarget(Group):
-    """What is made of an image "c h w" in [0, 1] before it is fitted."""
+class Target(Part):
+    """The signal made of an image "c h w" in [0, 1] that is fitted."""
+
+    kind: ClassVar[str] = "target"
 
     @abstractmethod
     def draw(self, image: Image, draws: torch.Generator) -> Image:
@@ -29,14 +30,14 @@ class AnyTarget(Group):
 
     def signal(self, image: Image, seeds: Sequence[int]) -> Images:
         """The signal of each replica."""
-        return realised(partial(self.draw, image), seeds, "target")
+        return sample_per_seed(partial(self.draw, image), seeds, "target")
 
     @abstractmethod
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
         """The clean image of each replica."""
 
 
-class Natural(AnyTarget):
+class Natural(Target):
     """The image itself."""
 
     name: Literal["natural"]
@@ -45,10 +46,10 @@ class Natural(AnyTarget):
         return image
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images:
-        return repeated(image, seeds)
+        return repeat_per_seed(image, seeds)
 
 
-class Noisy(AnyTarget):
+class Noisy(Target):
     """Image + N(0, (sigma / 255)^2), clipped to [0, 1] or not; `sigma` is in grey levels of 255."""
 
     name: Literal["noisy"]
@@ -59,10 +60,10 @@ class Noisy(AnyTarget):
         return Gaussian(name="gaussian", sigma=self.sigma, clip=self.clip).apply(image, draws)
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images:
-        return repeated(image, seeds)
+        return repeat_per_seed(image, seeds)
 
 
-class Shuffled(AnyTarget):
+class Shuffled(Target):
     """The image with its pixels permuted, the same permutation for all channels."""
 
     name: Literal["shuffled"]
@@ -75,7 +76,7 @@ class Shuffled(AnyTarget):
         return None
 
 
-class Noise(AnyTarget):
+class PureNoise(Target):
     """U(0, 1), independent in every pixel and channel, of the image's shape."""
 
     name: Literal["noise"]
@@ -85,7 +86,3 @@ class Noise(AnyTarget):
 
     def reference(self, image: Image, seeds: Sequence[int]) -> None:
         return None
-
-
-Target = Annotated[Natural | Noisy | Shuffled | Noise, Field(discriminator="name")]
-"""Every target, told apart by `name`."""

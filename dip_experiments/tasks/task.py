@@ -1,4 +1,4 @@
-"""A task: what was measured, the operator the fit looks through, and the energy E(x; x0)."""
+"""A task: the measurement y, the operator A, and the reference where one is known."""
 
 from dataclasses import dataclass
 
@@ -7,31 +7,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.operators import Operator
-from dip_experiments.tensors import mean_squared_error
 
 
 @dataclass(frozen=True)
 class Task:
-    """E(x; x0) = mean (A x - x0)^2 over all elements (Ulyanov et al. 2018, Eq. 1), one energy per replica.
+    """A measurement y = A x + noise of each replica.
 
-    `reference` is the clean image where one is known; without it no quality is ever reported.
+    `reference`: the clean image x where one is known; without it no quality is ever reported.
     """
 
-    measurement: Float[Tensor, "r c hy wy"]
+    measurement: Float[Tensor, "r cy hy wy"]
     operator: Operator
     reference: Float[Tensor, "r c h w"] | None = None
 
-    def loss(self, x_hat: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
-        """The energy of each replica's image."""
-        return mean_squared_error(self.operator(x_hat), self.measurement)
-
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Replicas, channels, rows and columns of the image that is fitted: what A takes."""
-        replicas, channels, height, width = self.operator.adjoint(self.measurement).shape
-        return replicas, channels, height, width
+        """Replicas, channels, rows and columns of the image that is fitted: the shape that A takes."""
+        replicas, channels, rows, columns = self.measurement.shape
+        return replicas, *self.operator.image_shape((channels, rows, columns))
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Task":
-        """The same task on another device and in another precision."""
+        """Return the same task on another device and in another precision."""
         reference = None if self.reference is None else self.reference.to(device, dtype)
         return Task(self.measurement.to(device, dtype), self.operator.to(device, dtype), reference)

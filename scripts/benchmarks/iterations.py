@@ -27,11 +27,12 @@ from dip_experiments.devices import find_device, multiplies_bfloat16
 from dip_experiments.fitting.cuda_graph import WARM_UP, Recorded
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.trainer import set_precision, train
 from dip_experiments.operators import Identity
+from dip_experiments.optimizers import Adam
 from dip_experiments.tasks.task import Task
 
 C_LIBRARY = ctypes.CDLL(None)
@@ -105,7 +106,7 @@ def fast_iteration(case: Case, device: torch.device) -> Callable[[], None]:
     return Recorded(fit.iterate, fit.noise, device) if device.type == "cuda" else fit.iterate
 
 
-def started_fit(case: Case, device: torch.device) -> Fit:
+def started_fit(case: Case, device: torch.device) -> DIPModule:
     """A fit as Lightning leaves it before the first iteration."""
     fit = make_fit(case, device, iterations=1000)
     fit.optimizer = fit.configure_optimizers()
@@ -113,14 +114,25 @@ def started_fit(case: Case, device: torch.device) -> Fit:
     return fit
 
 
-def make_fit(case: Case, device: torch.device, iterations: int) -> Fit:
+def make_fit(case: Case, device: torch.device, iterations: int) -> DIPModule:
     """A fit with the paper's settings for denoising."""
     z, y = data(case, case.replicas, device)
-    adam = {"name": "adam", "lr": 0.01, "betas": [0.9, 0.999], "eps": 1e-8}
+    adam = Adam(name="adam", lr=0.01, betas=[0.9, 0.999], eps=1e-8)
     network, seeds = case.build(FastSkip, case.replicas).to(device), range(case.replicas)
     task = Task(y, Identity(), y)
-    problem = Problem(network, z, task, seeds, seeds, 1 / 30, "theta", 0.0, adam, case.precision, task)
-    return Fit(problem, iterations, 0.99, Guard(5.0, 3, case.replicas)).to(device)
+    problem = Problem(
+        network=network,
+        latent=z,
+        task=task,
+        original_task=task,
+        seeds=seeds,
+        perturbation_seeds=seeds,
+        perturbation=1 / 30,
+        optimise="theta",
+        optimizer=adam,
+        precision=case.precision,
+    )
+    return DIPModule(problem, iterations, 0.99, Guard(5.0, 3, case.replicas)).to(device)
 
 
 def data(case: Case, replicas: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

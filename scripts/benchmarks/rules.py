@@ -14,17 +14,17 @@ from start import command_line, save
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.memory import keep_freed_memory
 from dip_experiments.operators import Identity
-from dip_experiments.stopping import Observation, Prepared, StoppingRule, Watch
+from dip_experiments.stopping import FitInput, Observation, RuleMonitor, StoppingRule
 from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.stopping.moving_variance import MovingVariance
-from dip_experiments.stopping.noise_models import GaussianLaw
+from dip_experiments.stopping.noise_models import GaussianNoiseModel
 from dip_experiments.stopping.split import Split
 from dip_experiments.stopping.windowed_variance import WindowedVariance
 
 WAITS: dict[str, Any] = {"patience": 1000, "warm_up": 0, "accept": 1.0}
 RULES: list[StoppingRule] = [
-    Split(name="split", a=0.2, law=GaussianLaw(name="gaussian", sigma=25.0), mix=[], **WAITS),
+    Split(name="split", a=0.2, law=GaussianNoiseModel(name="gaussian", sigma=25.0), mix=[], **WAITS),
     WindowedVariance(name="windowed_variance", window=100, **WAITS),
     MovingVariance(name="moving_variance", alpha=0.1, **WAITS),
     HeldOutPixels(name="held_out_pixels", fraction=0.05, **WAITS),
@@ -36,15 +36,15 @@ ROUNDS = 10
 def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
     """A row for each rule: by turns an iteration without any, and the rule's look at what it gave."""
     fit = started_fit(case, device)
-    watches = [watch_of(rule, fit.average) for rule in RULES]
+    monitors = [watch_of(rule, fit.average) for rule in RULES]
     iterations: list[float] = []
-    looks: dict[str, list[float]] = {watch.rule.name: [] for watch in watches}
+    looks: dict[str, list[float]] = {watch.rule.name: [] for watch in monitors}
     fit.iterate()
     for _ in range(ROUNDS):
         iterations.append(seconds(fit.iterate, device))
         energy = fit.average.new_ones(len(fit.average))
         seen = Observation(fit.row + 1, fit.output, fit.average, Identity(), energy)
-        for watch, times in zip(watches, looks.values(), strict=True):
+        for watch, times in zip(monitors, looks.values(), strict=True):
             times.append(seconds(lambda: watch.observe(seen), device))  # noqa: B023
     iteration = statistics.median(iterations)
     return [
@@ -61,10 +61,10 @@ def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
     ]
 
 
-def watch_of(rule: StoppingRule, images: torch.Tensor) -> Watch:
+def watch_of(rule: StoppingRule, images: torch.Tensor) -> RuleMonitor:
     """A rule at work on a picture of noise."""
-    given = Prepared(torch.rand(images.shape, dtype=torch.float64), Identity())
-    return Watch(rule, torch.zeros_like(images), rule.prepare(given, list(range(len(images)))), ends=False)
+    given = FitInput(torch.rand(images.shape, dtype=torch.float64), Identity())
+    return RuleMonitor(rule, torch.zeros_like(images), rule.hold_out(given, list(range(len(images)))), ends=False)
 
 
 def main() -> int:

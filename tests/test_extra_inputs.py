@@ -14,9 +14,11 @@ from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets
 from dip_experiments.data.datasets import File
 from dip_experiments.data.reading import read_image
+from dip_experiments.fitting.fit import make_latent
 from dip_experiments.operators import Mask
-from dip_experiments.runner.build import latent_of, pictures_of, plan, task_of
+from dip_experiments.runner.build import load, make_task, shown_image
 from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.validate import validate
 from dip_experiments.store import file_digest, write_image
 from dip_experiments.tasks import Task
 
@@ -58,7 +60,7 @@ def settings(*words: str) -> Settings:
 
 
 def made(asked: Settings) -> Task:
-    return task_of(asked, pictures_of(asked), asked.seeds)
+    return make_task(asked, load(asked), asked.seeds)
 
 
 def check(given: torch.Tensor | None, wanted: Pixels) -> None:
@@ -102,9 +104,9 @@ def test_where_a_mask_is_scaled_missing_wins(tmp_path: Path) -> None:
 
 def test_the_flash_picture_of_the_authors_is_the_latent_with_its_border_repeated(data: None) -> None:
     asked = settings("image=paper/cave", "task=flash_no_flash", "image.size=36", "replicas=2")
-    planned = plan(asked)
+    planned = validate(asked)
     network = planned.build(2)
-    latent = latent_of(asked, planned.pictures, made(asked), network, asked.seeds)
+    latent = make_latent(asked.latent, network, made(asked), asked.seeds, shown_image(planned.pictures))
     inside = NOISY[:, 6:42, 10:46]
     assert latent.shape == (2, 3, 40, 40)
     check(latent, np.pad(inside, ((0, 0), (2, 2), (2, 2)), mode="edge"))
@@ -131,8 +133,8 @@ def test_a_flash_picture_of_ones_own_is_the_latent_and_part_of_the_runs_name(dip
 
 def test_the_same_task_with_noise_for_a_latent_is_its_control(data: None) -> None:
     asked = settings("image=paper/cave", "task=flash_no_flash", "latent=noise")
-    planned = plan(asked)
-    drawn = latent_of(asked, planned.pictures, made(asked), planned.build(1), [0])
+    planned = validate(asked)
+    drawn = make_latent(asked.latent, planned.build(1), made(asked), [0], shown_image(planned.pictures))
     assert drawn.shape == (1, 32, 32, 32)
     assert 0.09 < drawn.max() <= 0.1
     check(made(asked).measurement, CLEAN[CENTRE])
@@ -143,8 +145,10 @@ def test_a_grey_flash_picture_is_a_latent_of_one_channel(data: None, tmp_path: P
     asked = settings(
         "image=paper/cave", "task=flash_no_flash", f"task.flash={tmp_path / 'grey.png'}", "latent.channels=1"
     )
-    planned = plan(asked)
-    check(latent_of(asked, planned.pictures, made(asked), planned.build(1), [0]), NOISY[:1][CENTRE])
+    planned = validate(asked)
+    check(
+        make_latent(asked.latent, planned.build(1), made(asked), [0], shown_image(planned.pictures)), NOISY[:1][CENTRE]
+    )
 
 
 NONE = "the authors published none"

@@ -6,26 +6,26 @@ from pathlib import Path
 from torch import Tensor
 
 from dip_experiments.data import datasets
-from dip_experiments.data.pictures import Companion, Kind
+from dip_experiments.data.pictures import ExtraInput, Kind
 
-Companions = Mapping[str, Tensor]
+ExtraInputs = Mapping[str, Tensor]
 """By role, cut as the picture is: `noisy`, `flash` "c h w" in [0, 1]; `mask` "1 h w", True where known."""
 KINDS: Mapping[str, Kind] = {"mask": "mask", "masked50": "holes"}
 """How a published part is read, if it is not a picture like any other."""
 
 
-def own(path: str, key: str, kind: Kind = "picture") -> Companion:
+def own(path: str, key: str, kind: Kind = "picture") -> ExtraInput:
     """A file of the user's. `key`: the setting that names it."""
-    return Companion(Path(path), key, kind)
+    return ExtraInput(Path(path), key, kind)
 
 
-def published(picture: str, asked: str, instead: str, *parts: str) -> Companion:
+def published(picture: str, asked: str, instead: str, *parts: str) -> ExtraInput:
     """The one of these parts that the authors published with the picture; its file need not be on this machine.
 
     Raises ValueError, saying with which pictures they did and what to do `instead`, if they did not with this one.
     """
     for part in datasets.parts(picture):
         if part in parts:
-            return Companion((picture, part), asked, KINDS.get(part, "picture"))
+            return ExtraInput((picture, part), asked, KINDS.get(part, "picture"))
     having = ", ".join(other for other in datasets.PICTURES if set(parts) & set(datasets.parts(other)))
     raise ValueError(f"{asked} with image={picture}: the authors published none; use {instead} or one of {having}")

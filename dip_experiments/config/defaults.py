@@ -1,0 +1,91 @@
+"""Default settings from conf/, read without Hydra: the Python API shares them with the command line."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from dip_experiments.config.groups import conf_folder
+
+OVERRIDE = "override /"
+"""Beginning of an entry in a defaults list that chooses an option of another group."""
+
+
+@cache
+def _read(group: str, option: str) -> DictConfig:
+    path = conf_folder() / group / f"{option}.yaml"
+    if not path.is_file():
+        known = sorted(found.stem for found in path.parent.glob("*.yaml"))
+        raise ValueError(f"{group}={option}: no such option; choose from {', '.join(known)}")
+    return cast(DictConfig, OmegaConf.load(path))
+
+
+def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConfig:
+    """Read an option of a group with those of the groups below it, by its own defaults list or by `choices`.
+
+    Raises:
+        ValueError: If there is no such option.
+    """
+    node = _read(group, option).copy()
+    for entry in node.pop("defaults", []):
+        for name, chosen in entry.items() if isinstance(entry, DictConfig) else ():
+            if not str(name).startswith("override"):
+                below = f"{group}/{name}"
+                node[name] = read_option(below, choices.get(below, chosen), choices)
+    return node
+
+
+def read_experiment(name: str) -> tuple[dict[str, str], list[DictConfig]]:
+    """Return the options that an experiment chooses, and its settings, those of the experiment it builds on first."""
+    node = _read("experiment", name).copy()
+    choices: dict[str, str] = {}
+    settings: list[DictConfig] = []
+    for entry in node.pop("defaults", []):
+        if isinstance(entry, DictConfig):
+            choices |= {str(key).removeprefix(OVERRIDE): option for key, option in entry.items()}
+        elif entry != "_self_":
+            inner_choices, inner = read_experiment(entry)
+            choices, settings = {**inner_choices, **choices}, [*settings, *inner]
+    return choices, [*settings, node]
+
+
+def default_settings(
+    choices: Mapping[str, str], overrides: Mapping[str, Any], experiment: str | None = None
+) -> dict[str, Any]:
+    """Return the settings of conf/config.yaml with options of groups, as plain values.
+
+    Args:
+        choices: Group -> option, such as `optimizer` or `stopping/law`.
+        overrides: Settings by their full names, such as `fit.iterations`.
+        experiment: Name of an experiment whose choices and settings come first.
+
+    Raises:
+        ValueError: For an option or a setting that does not exist.
+    """
+    own_choices, layers = read_experiment(experiment) if experiment else ({}, [])
+    choices = {**own_choices, **choices}
+    config = cast(DictConfig, OmegaConf.load(conf_folder() / "config.yaml"))
+    node = {key: value for key, value in config.items_ex(resolve=False) if key not in ("defaults", "hydra")}
+    node |= {group: read_option(group, option, choices) for group, option in choices.items() if "/" not in group}
+    composed = cast(DictConfig, OmegaConf.merge(node, *layers))
+    return _with_overrides(composed, overrides)
+
+
+def option_settings(group: str, option: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of one option. `overrides`: settings by their names below the group.
+
+    Raises:
+        ValueError: For an option or a setting that does not exist.
+    """
+    return _with_overrides(read_option(group, option, {}), overrides)
+
+
+def _with_overrides(composed: DictConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in overrides.items():
+        above, _, name = key.rpartition(".")
+        parent = OmegaConf.select(composed, above) if above else composed
+        if not (isinstance(parent, DictConfig) and name in parent.keys()):  # noqa: SIM118  in alone: not if missing
+            raise ValueError(f"{key}: unknown setting; `dip explain` lists them")
+        OmegaConf.update(composed, key, value)
+    return cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))

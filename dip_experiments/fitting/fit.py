@@ -1,0 +1,139 @@
+"""Make and run one fit from plain objects: the core that the command line and the Python API share."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dip_experiments.architectures import Network, build_replicas
+from dip_experiments.fitting.guard import Guard
+from dip_experiments.fitting.module import DIPModule
+from dip_experiments.fitting.problem import Problem
+from dip_experiments.fitting.schedule import block_ends
+from dip_experiments.fitting.trainer import train
+from dip_experiments.latents import Latent
+from dip_experiments.losses import Loss
+from dip_experiments.optimizers import Optimizer
+from dip_experiments.regularizers import Regularizer
+from dip_experiments.stopping import FitInput, RuleMonitor, StoppingRule, hold_out
+from dip_experiments.tasks.task import Task
+from dip_experiments.tensors import generator
+
+Builder = Callable[[int], Network]
+"""Replicas -> network."""
+Seeds = Mapping[str, Sequence[int]]
+"""For each source of randomness (init, latent, perturbation, stopping) the seed of each replica."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a task is fitted.
+
+    Attributes:
+        seeds: The seed of each replica; `streams`: those of each source of randomness, which replicas may share.
+        rules: Stopping rules by name; `ends`: the name of the one that may end the fit.
+        block: Iterations between two looks at the curves.
+        spike_db, rollbacks: See `Guard`.
+    """
+
+    seeds: Sequence[int]
+    streams: Seeds
+    latent: Latent
+    optimizer: Optimizer
+    loss: Loss
+    regularizer: Regularizer
+    rules: Mapping[str, StoppingRule]
+    ends: str
+    precision: str
+    iterations: int
+    block: int
+    average_decay: float
+    weight_noise: float
+    spike_db: float
+    rollbacks: int
+
+
+def make_module(
+    task: Task,
+    build: Builder,
+    options: FitOptions,
+    device: torch.device,
+    shown: Float[Tensor, "#r c h w"] | None = None,
+    wanted: Iterable[int] = (),
+) -> DIPModule:
+    """Make the Lightning module of a fit.
+
+    Args:
+        task: Measurement, operator and reference of all replicas, on the CPU in float64.
+        build: Makes the network of so many replicas.
+        device: Where it is fitted.
+        shown: An image that the network is shown where the latent is one; None: the measurement.
+        wanted: Iterations whose output and average are wanted.
+
+    Raises:
+        ValueError: Where a rule or the latent does not suit the task.
+    """
+    dtype = torch.float64 if options.precision == "float64" else torch.float32
+    network = build_replicas(build, options.streams["init"]).to(device, dtype)
+    fit_input, inputs = hold_out(
+        options.rules, FitInput(task.measurement, task.operator), list(options.streams["stopping"])
+    )
+    fitted = Task(fit_input.measurement, fit_input.operator, task.reference)
+    latent = make_latent(options.latent, network, fitted, options.streams["latent"], shown)
+    probe = make_probe(options, network, fitted)
+    problem = Problem(
+        network=network,
+        latent=options.latent.jittered(latent, options.seeds).to(device, dtype),
+        task=fitted.to(device, dtype),
+        original_task=task.to(device, dtype),
+        seeds=options.seeds,
+        perturbation_seeds=options.streams["perturbation"],
+        perturbation=options.latent.perturbation,
+        weight_noise=options.weight_noise,
+        optimise=options.latent.optimise,
+        optimizer=options.optimizer,
+        loss=options.loss,
+        regularizer=options.regularizer,
+        precision=options.precision,
+        probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),
+    )
+    guard = Guard(options.spike_db, options.rollbacks if problem.draws else 0, len(options.seeds))
+    images = torch.zeros(fitted.shape, device=device, dtype=dtype)
+    monitors = {
+        name: RuleMonitor(rule, images, inputs[name], ends=name == options.ends) for name, rule in options.rules.items()
+    }
+    return DIPModule(problem, options.iterations, options.average_decay, guard, wanted, monitors)
+
+
+def run_fit(module: DIPModule, options: FitOptions, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
+    """Run the iterations that are left. Raises Interrupted at Ctrl-C and SIGTERM, and whatever the fit raises."""
+    train(module, block_ends(options.iterations, options.block), device, callbacks)
+
+
+def make_latent(
+    latent: Latent,
+    network: Network,
+    task: Task,
+    seeds: Sequence[int],
+    shown: Float[Tensor, "#r c h w"] | None = None,
+) -> Float[Tensor, "r cz hz wz"]:
+    """Return the latents that the network takes. Raises ValueError where it takes none such."""
+    measurement = task.measurement if latent.name == "measurement" else None
+    return latent.make(network.latent_shape, seeds, measurement if shown is None else shown)
+
+
+def make_probe(
+    options: FitOptions, network: Network, task: Task
+) -> tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None:
+    """Return +-1 for each value of the image, and the same as the latent has it (Ramani et al. 2008).
+
+    None if no rule needs the divergence.
+    """
+    if not any(rule.needs_divergence for rule in options.rules.values()):
+        return None
+    draws = [generator(seed, "stopping/probe") for seed in options.streams["stopping"]]
+    signs = torch.stack([torch.randint(2, task.shape[1:], generator=draw).double() * 2 - 1 for draw in draws])
+    return signs, options.latent.make(network.latent_shape, options.seeds, signs)

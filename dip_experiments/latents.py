@@ -1,0 +1,110 @@
+"""Latents z, the inputs of the network: drawn once, or an image that it is shown (PAPER detail 1)."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from dip_experiments.schema import DefaultForHash, Part
+from dip_experiments.tensors import generator, margins_around
+
+Shape = tuple[int, int, int]
+"""Channels, rows and columns."""
+Latents = Float[Tensor, "r cz hz wz"]
+
+
+class Latent(Part):
+    """How the latent of each replica is made, and how it changes during the fit.
+
+    `scale`: factor of its values. `perturbation`: standard deviation added afresh in each iteration, in units of the
+    latent. `jitter`: standard deviation of a relative change of z, made once and different for each replica even where
+    they share all else. `optimise`: theta (the weights), z, or both.
+    """
+
+    kind: ClassVar[str] = "latent"
+    channels: PositiveInt
+    scale: PositiveFloat
+    perturbation: NonNegativeFloat
+    jitter: Annotated[NonNegativeFloat, DefaultForHash(0.0)] = 0.0
+    optimise: Literal["theta", "z", "both"]
+
+    @abstractmethod
+    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+        """Return the latents, in float64.
+
+        Args:
+            shape: Channels, rows and columns that the network takes.
+            seeds: One for each replica.
+            shown: The image that the network can be shown: the flash image or, where A = I, the measurement.
+
+        Raises:
+            ValueError: If there is no such latent of this shape.
+        """
+
+    def jittered(self, latent: Latents, seeds: Sequence[int]) -> Latents:
+        """Return z (1 + jitter N(0, 1)), drawn for each replica from its own seed.
+
+        A jitter near a number's precision changes only how a fit rounds: the difference between replicas that share
+        all else is then that of rounding alone.
+        """
+        if not self.jitter:
+            return latent
+        draws = [
+            torch.randn(latent.shape[1:], generator=generator(seed, "jitter"), dtype=latent.dtype) for seed in seeds
+        ]
+        return latent * (1 + self.jitter * torch.stack(draws))
+
+
+class UniformNoise(Latent):
+    """U(0, scale), drawn once."""
+
+    name: Literal["noise"]
+
+    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+        drawn = [torch.rand(shape, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
+        return torch.stack(drawn) * self.scale
+
+
+class Meshgrid(Latent):
+    """The coordinates of the pixels in [0, 1], in two channels."""
+
+    name: Literal["meshgrid"]
+
+    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+        if shape[0] != 2:
+            raise ValueError(f"latent=meshgrid has 2 channels, this architecture takes {shape[0]}; use latent=noise")
+        rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in shape[1:])
+        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"))
+        return (grid * self.scale).expand(len(seeds), *shape).clone()
+
+
+class ShownImage(Latent):
+    """The flash image (Fig. 10) or the measurement (Jo et al. 2021), its border repeated where z is larger."""
+
+    name: Literal["flash", "measurement"]
+
+    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+        return (self._framed(shown, shape) * self.scale).expand(len(seeds), *shape).clone()
+
+    def _framed(self, picture: Float[Tensor, "#r c h w"] | None, shape: Shape) -> Float[Tensor, "#r c hz wz"]:
+        name = self.name
+        if picture is None:
+            raise ValueError(f"latent={name} without a {name} image; use it with task=flash_no_flash")
+        down, across = (whole - side for whole, side in zip(shape[1:], picture.shape[2:], strict=True))
+        if down < 0 or across < 0:
+            raise ValueError(
+                f"latent={name}: the {name} image has {picture.shape[2]} x {picture.shape[3]} pixels, the latent of "
+                f"this architecture {shape[1]} x {shape[2]}; use one that takes a latent as large as the image, such "
+                "as skip"
+            )
+        if picture.shape[1] != shape[0]:
+            raise ValueError(
+                f"latent={name}: the {name} image has {picture.shape[1]} channels, this architecture takes {shape[0]}; "
+                f"set latent.channels={picture.shape[1]}"
+            )
+        return F.pad(picture, margins_around(down, across), mode="replicate")

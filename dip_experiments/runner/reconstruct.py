@@ -1,0 +1,148 @@
+"""Fit a task from memory: what the Python API and the tests call, without a store."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import nn
+
+from dip_experiments.architectures import ModuleNetwork, Network, adapted
+from dip_experiments.config.settings import Settings
+from dip_experiments.data.arrays import Layout
+from dip_experiments.devices import check_precision, find_device, fit_threads
+from dip_experiments.fitting.ensemble import Mixture, means_at_stop, mixture
+from dip_experiments.fitting.fit import Builder, make_module, run_fit
+from dip_experiments.fitting.module import DIPModule
+from dip_experiments.fitting.progress import ProgressBar
+from dip_experiments.fitting.summary import summary
+from dip_experiments.metrics import estimate_in, psnr_of_estimate
+from dip_experiments.runner.build import fit_options
+from dip_experiments.runner.validate import check_fit
+from dip_experiments.tasks import Task
+
+NetworkLike = str | nn.Module | Callable[..., nn.Module]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The result of a fit.
+
+    Attributes:
+        image: The reconstruction, in the layout of the measurement: the mean of the replicas' averages where the
+            stopping rule stops it, with the other denoisers that the rule mixes in; without a stop the average of the
+            first replica that did not fail.
+        average: The running mean of the outputs of each replica at the end of the fit, replica first.
+        output: The last output of each replica, replica first.
+        history: One row for each replica and iteration: replica, seed, iteration, loss, psnr_measurement, and where a
+            reference is given psnr_reference and psnr_average; then the columns of the stopping rules.
+        summary: All numbers that a stored run has in its `summary.json`.
+        network: The network at the end of the fit.
+    """
+
+    image: NDArray[np.float64]
+    average: NDArray[np.float64]
+    output: NDArray[np.float64]
+    history: pd.DataFrame
+    summary: dict[str, Any]
+    network: Network
+    rule: str = field(repr=False)
+
+    @property
+    def stopped_at(self) -> int | None:
+        """Iteration at which the stopping rule stops the mean of the replicas, None without a stop."""
+        return self.summary.get("stopping", {}).get(self.rule, {}).get("joint")
+
+    @property
+    def estimated_psnr(self) -> float | None:
+        """PSNR of the image in dB as the stopping rule estimates it, None where it estimates none.
+
+        Where the operator is not the identity, `summary` has an estimate of the measurement's.
+        """
+        of, estimate = estimate_in(self.summary.get("stopping", {}).get(self.rule, {})) or ("", None)
+        return psnr_of_estimate(**estimate) if estimate is not None and of == "PSNR" else None
+
+
+def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | None:
+    """Return what builds a network that is given as an object, None for one that the settings name.
+
+    Raises:
+        ValueError: For a module with several replicas, and for what is neither module nor function.
+    """
+    if isinstance(network, str):
+        return None
+    replicas, colours, rows, columns = task.shape
+    if isinstance(network, nn.Module):
+        if replicas > 1:
+            raise ValueError(
+                f"replicas={replicas} with one module: its weights are those of one replica; give a function that "
+                "makes a module"
+            )
+        return lambda _: ModuleNetwork(
+            lambda: copy.deepcopy(network), (channels, rows, columns), (colours, rows, columns)
+        )
+    if not callable(network):
+        raise ValueError(f"network={network!r}; give a name, a module, or a function that makes a module")
+    made_by = network if isinstance(network, type) and issubclass(network, Network) else adapted(network)
+    return lambda count: made_by(channels, colours, (rows, columns), replicas=count)
+
+
+def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layout, progress: bool) -> Reconstruction:
+    """Fit a task and collect the result; nothing is written.
+
+    Args:
+        settings: Those of the fit; of the network only if `network` is a name.
+        task: Measurement, operator and reference of all replicas, on the CPU in float64.
+        network: See `builder_of`.
+        layout: Brings the images into the layout of the user's measurement.
+        progress: Show iterations, time left and loss on standard error.
+    """
+    device = find_device(settings.device)
+    check_precision(settings.precision, device)
+    one = Task(task.measurement[:1], task.operator, None if task.reference is None else task.reference[:1])
+    build = check_fit(settings, one, None, builder_of(network, settings.latent.channels, task))
+    options = fit_options(settings)
+    began = time.monotonic()
+    with fit_threads(device):
+        module = make_module(task, build, options, device)
+        name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
+        bar = [ProgressBar(name, module, settings.fit.iterations)] if progress else []
+        run_fit(module, options, device, bar)
+        unperturbed = module.unperturbed().cpu().numpy()
+        mixtures = {rule: mix for rule, monitor in module.monitors.items() if (mix := mixture(monitor))}
+        numbers = summary(module, time.monotonic() - began, unperturbed, mixtures)
+    return Reconstruction(
+        image=layout(_image(module, settings.stopping.name, mixtures)),
+        average=layout(module.average.cpu().double().numpy()),
+        output=layout(module.output.cpu().double().numpy()),
+        history=_history(module),
+        summary=numbers,
+        network=module.network,
+        rule=settings.stopping.name,
+    )
+
+
+def _image(module: DIPModule, rule: str, mixtures: Mapping[str, Mixture]) -> NDArray[np.float64]:
+    """Return the image "c h w" that a run exports: see `Reconstruction.image`."""
+    means = means_at_stop(module.monitors[rule], mixtures.get(rule)) if rule in module.monitors else {}
+    sound = next(r for r in range(len(module.average)) if r not in module.guard.failed)
+    chosen = means.get("mixed", means.get("mean", module.average[sound]))
+    image: NDArray[np.float64] = chosen.detach().cpu().double().numpy()
+    return image
+
+
+def _history(module: DIPModule) -> pd.DataFrame:
+    """Return the curves: replica after replica, iteration after iteration."""
+    curves = module.curves[: module.done].permute(2, 0, 1).cpu().numpy()
+    replicas, iterations, columns = curves.shape
+    counted = {
+        "replica": np.repeat(np.arange(replicas), iterations),
+        "seed": np.repeat(np.asarray(module.problem.seeds), iterations),
+        "iteration": np.tile(np.arange(1, iterations + 1), replicas),
+    }
+    logged = pd.DataFrame(curves.reshape(-1, columns), columns=module.columns)
+    return pd.concat([pd.DataFrame(counted), logged], axis=1)

@@ -1,0 +1,140 @@
+"""Validate a request completely before anything is written: what it reads, what it builds, and the memory it takes."""
+
+import logging
+import math
+import os
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dip_experiments.config.settings import Settings, Wandb
+from dip_experiments.devices import available_memory, check_precision, find_device
+from dip_experiments.fitting.fit import Builder, make_latent
+from dip_experiments.folders import check_writable
+from dip_experiments.runner.build import PreparedRun, load, network_builder, original_task, shown_image
+from dip_experiments.stopping import FitInput, hold_out
+from dip_experiments.stopping.noise_estimation import correlation, spoilt
+from dip_experiments.tasks import Task
+
+VALUE_BYTES = {"float64": 8, "float32": 4, "tf32": 4, "bf16": 4}
+"""Bytes of a number, at most: with bf16 statistics and weights stay float32."""
+LARGE = 2 * 10**9
+"""Bytes from which on a fit is announced."""
+log = logging.getLogger(__name__)
+
+
+def validate(settings: Settings) -> PreparedRun:
+    """Validate a request. Raises ValueError that says what was given, what is wanted and what to do."""
+    device = find_device(settings.device)
+    check_precision(settings.precision, device)
+    if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
+        check_account()
+    pictures = load(settings)
+    build = check_fit(settings, original_task(settings, pictures, 1), shown_image(pictures))
+    if settings.rules and settings.replicas > 1:
+        fitted_task(settings, original_task(settings, pictures, 2))  # a rule may not take two measurements together
+    check_writable(Path(settings.paths.results))
+    return PreparedRun(settings, device, pictures, build)
+
+
+def check_fit(
+    settings: Settings, original: Task, shown: Float[Tensor, "1 c h w"] | None, build: Builder | None = None
+) -> Builder:
+    """Check that rules, network and latent suit a task, and return what builds the network.
+
+    Args:
+        original: The task of the first replica.
+        shown: See `make_module`.
+        build: Builds a network that is given; None: that of the settings, whose memory is checked.
+
+    Raises:
+        ValueError: With what to do.
+    """
+    task, inputs = fitted_task(settings, original)
+    if build is None:
+        build, values, message = network_builder(settings, task.shape)
+        if message:
+            log.info("%s", message)
+        check_memory(settings, values, task.shape)
+    settings.optimizer.make([nn.Parameter(torch.zeros(1))])
+    make_latent(settings.latent, build(1), task, [settings.seed], shown)
+    log_noise_estimates(settings, original, inputs)
+    return build
+
+
+def fitted_task(settings: Settings, original: Task) -> tuple[Task, dict[str, FitInput]]:
+    """Return a task of the first replicas without the data that the rules hold out, and these, by rule.
+
+    Raises:
+        ValueError: Where a rule cannot hold out its data.
+    """
+    given = FitInput(original.measurement, original.operator)
+    fitted, inputs = hold_out(settings.rules, given, settings.seeds_of("stopping")[: len(original.measurement)])
+    return Task(fitted.measurement, fitted.operator, original.reference), inputs
+
+
+def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, FitInput]) -> None:
+    """Log the noise that the rules assume, and warn where they would be misled."""
+    for name, part in inputs.items():
+        if part.facts:
+            log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
+    trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
+    complete = bool(FitInput(original.measurement, original.operator).known().all())  # holes look correlated
+    if not (trusting and complete):
+        return
+    image = original.measurement[0].double().numpy()
+    found = correlation(image)
+    spoilt_by = spoilt(image, min((settings.rules[name].ends for name in trusting), key=len))
+    if found:
+        log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
+    if spoilt_by:
+        log.warning("%s: %s; an estimate of the noise is too low, one of the PSNR off", ", ".join(trusting), spoilt_by)
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def check_account() -> None:
+    """Raise ValueError if W&B has no key to log in with."""
+    netrc = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))
+    known = "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
+    if not known:
+        raise ValueError(
+            "logger.mode=online: no W&B key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline"
+        )
+
+
+def check_memory(settings: Settings, values: int, shape: tuple[int, int, int, int]) -> None:
+    """Raise ValueError if a fit would not fit into memory; log how much a large one takes.
+
+    `values`: numbers that the network of one replica holds.
+    """
+    held = sum(rule.images_held for rule in settings.rules.values()) * math.prod(shape[1:])
+    needed = settings.replicas * VALUE_BYTES[settings.precision] * (values + held)
+    available = available_memory(find_device(settings.device))
+    size = f"{shape[2]} x {shape[3]} pixels, replicas={settings.replicas}"
+    if available is not None and needed > available:
+        raise ValueError(
+            f"{size}: about {needed / 1e9:.1f} GB of memory needed, {available / 1e9:.1f} GB there; "
+            f"there is room with {suggest_smaller_settings(settings, available / needed)}"
+        )
+    if needed > LARGE:
+        log.info(
+            "%s: about %.1f GB of memory; how long it takes is told after the first iterations", size, needed / 1e9
+        )
+
+
+def suggest_smaller_settings(settings: Settings, part: float) -> str:
+    """Return settings that need no more than a part of the memory: fewer replicas, a narrower network or a picture.
+
+    Memory grows with the replicas, with the width at least, and with the picture's area.
+    """
+    single = part * settings.replicas
+    if single >= 1:
+        return f"replicas={int(single)}"
+    one = "replicas=1 and " if settings.replicas > 1 else ""
+    narrow, side = max(int(single * settings.scale.width), 1), int(100 * single**0.5)
+    return f"{one}scale.width={narrow}, or {one}image.size at {side} % of the picture's sides"

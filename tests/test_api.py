@@ -1,0 +1,186 @@
+"""The Python API gives the numbers of the command line, needs nothing but arrays, and leaves nothing behind."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Dip, only_run
+from numpy.typing import NDArray
+
+import dip_experiments as dipx
+from dip_experiments.data.arrays import to_channels_first
+from dip_experiments.data.reading import read_image
+from dip_experiments.fitting.module import DIPModule
+from dip_experiments.operators import Downsampler, Mask
+from dip_experiments.store import write_image
+
+SMALL = {"architecture.down": [8, 8], "architecture.skip": [4, 4], "fit.block": 5}
+WORDS = ["scale=smoke", "logger=none", *(f"{key}={str(value).replace(' ', '')}" for key, value in SMALL.items())]
+CLEAN = np.random.default_rng(0).uniform(size=(5, 6)).repeat(4, 0).repeat(4, 1)
+NOISY = np.clip(255 * CLEAN + np.random.default_rng(1).normal(0, 20, CLEAN.shape), 0, 255).round().astype(np.uint8)
+
+
+def fit(y: Any = NOISY, operator: Any = None, **given: Any) -> dipx.Reconstruction:
+    settings = {**SMALL, **given.pop("settings", {})}
+    return dipx.reconstruct(
+        y, operator, **{"scale": "smoke", "iterations": 10, "progress": False, "settings": settings, **given}
+    )
+
+
+def as_file(tmp_path: Path, picture: NDArray[np.uint8]) -> str:
+    write_image(tmp_path / "picture.png", picture[None] / 255)
+    return f"image.path={tmp_path / 'picture.png'}"
+
+
+def assert_same_numbers(result: dipx.Reconstruction, tmp_path: Path) -> None:
+    run = only_run(tmp_path)
+    for name, column in run.stored_columns().items():
+        np.testing.assert_array_equal(np.asarray(column, float), result.history[name].to_numpy(float), err_msg=name)
+    output = read_image(run.image("average", 0))
+    np.testing.assert_array_equal(np.round(np.clip(result.average[0], 0, 1) * 255), np.round(output[0] * 255))
+
+
+@pytest.mark.parametrize("stopping", ["none", "split", "held_out_pixels"])
+def test_a_noisy_picture_has_the_numbers_of_the_command(stopping: str, dip: Dip, tmp_path: Path) -> None:
+    rule = {} if stopping == "none" else {"stopping.patience": 5}
+    words = [f"{key}={value}" for key, value in rule.items()]
+    common = ["task=denoising", "task.noise=none", "replicas=2", "seed=3", "fit.iterations=10"]
+    assert dip(*WORDS, as_file(tmp_path, NOISY), *common, f"stopping={stopping}", *words) == 0
+    result = fit(stopping=stopping, replicas=2, seed=3, settings=rule)
+    assert_same_numbers(result, tmp_path)
+    assert result.image.shape == NOISY.shape
+
+
+def test_a_low_resolution_picture_has_the_numbers_of_the_command(dip: Dip, tmp_path: Path) -> None:
+    words = ["task=super_resolution", "task.source=low_resolution", "task.factor=2", "fit.iterations=10"]
+    assert dip(*WORDS, as_file(tmp_path, NOISY), *words) == 0
+    result = fit(operator=Downsampler(2, 2))
+    assert_same_numbers(result, tmp_path)
+    assert result.image.shape == (40, 48)
+
+
+def test_restore_has_the_numbers_of_its_experiment(dip: Dip, tmp_path: Path) -> None:
+    words = ["experiment=restore_noisy", "replicas=2", "fit.iterations=10", "stopping.patience=5"]
+    assert dip(*WORDS, as_file(tmp_path, NOISY), *words) == 0
+    settings = {**SMALL, "fit.iterations": 10, "stopping.patience": 5}
+    result = dipx.restore(NOISY, scale="smoke", replicas=2, settings=settings, progress=False)
+    assert_same_numbers(result, tmp_path)
+    stop = only_run(tmp_path).summary["stopping"]["split"]
+    assert result.stopped_at == stop["joint"]
+    assert result.summary["stopping"]["split"]["mix"] == stop["mix"]
+
+
+def test_in_another_thread_it_leaves_no_file_and_no_global_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    found: list[dipx.Reconstruction] = []
+    thread = threading.Thread(target=lambda: found.append(fit()))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(found[0].image, fit().image)
+    assert list(tmp_path.iterdir()) == []
+    assert torch.equal(before, torch.get_rng_state())
+    assert threads == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    ("given", "shape"),
+    [
+        (NOISY, (20, 24)),
+        (NOISY[..., None], (20, 24, 1)),
+        (np.stack([NOISY] * 3, axis=-1), (20, 24, 3)),
+        (torch.from_numpy(NOISY)[None], (1, 20, 24)),
+        (NOISY / 255, (20, 24)),
+        (NOISY.astype(np.uint16) * 257, (20, 24)),
+    ],
+)
+def test_an_image_has_the_layout_of_the_picture(given: Any, shape: tuple[int, ...]) -> None:
+    values, layout = to_channels_first(given)
+    assert layout(values).shape == shape
+    np.testing.assert_allclose(values[0], NOISY / 255, rtol=0, atol=1e-12)
+    assert layout(np.stack([values] * 2)).shape == (2, *shape)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (NOISY.astype(float), "scale it to"),
+        (NOISY[None, None], "give an array"),
+        (np.full((8, 8), np.nan), "NaN"),
+        (NOISY.astype(int), "give uint8"),
+        (np.zeros((3, 20, 24)), "channels come last"),
+    ],
+)
+def test_a_picture_that_could_be_taken_for_another_is_refused(given: Any, wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        fit(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"network": "skipp"}, "no such option; choose from"),
+        ({"settings": {"fit.iteration": 3}}, "fit.iteration: unknown setting"),
+        ({"network": torch.nn.Conv2d(32, 1, 1), "replicas": 2}, "a function that makes a module"),
+        ({"network": lambda: torch.nn.Conv2d(3, 1, 1)}, "fails on a latent of shape"),
+        ({"network": lambda: torch.nn.Conv2d(32, 2, 1)}, "not an image of 1 channels"),
+        ({"operator": lambda x: x[..., ::2]}, "maps images of shape"),
+        ({"operator": 3}, "give an Operator, a function"),
+        ({"reference": CLEAN[:4]}, "a reference of shape"),
+        ({"optimizer": "lbfgs", "replicas": 2}, "use replicas=1"),
+        ({"latent": "measurement", "operator": Downsampler(2, 2)}, "measures no whole image"),
+        ({"replicas": 0}, "replicas"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_to_do(given: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        fit(**given)
+
+
+def test_missing_values_are_filled_in_and_measured_through_the_mask() -> None:
+    known = torch.rand(1, 1, *NOISY.shape, generator=torch.Generator().manual_seed(0)) > 0.3
+    result = fit(NOISY * known[0, 0].numpy(), Mask(known), iterations=300, reference=CLEAN)
+    missing = ~known[0, 0].numpy()
+    error = np.square(result.image - CLEAN)[missing].mean()
+    assert error < 0.5 * np.square(CLEAN)[missing].mean()
+    assert result.history["psnr_reference"].iloc[-1] > result.history["psnr_reference"].iloc[0]
+
+
+@pytest.mark.parametrize("rule", ["split", "held_out_pixels", "moving_variance"])
+def test_a_rule_in_ones_own_loop_finds_what_it_finds_in_a_fit(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, outputs = DIPModule.iterate, list[torch.Tensor]()
+
+    def iterate(module: DIPModule) -> None:
+        plain(module)
+        outputs.append(module.output.clone())
+
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
+    waits = {"patience": 10, "warm_up": 0}
+    fitted = fit(stopping=rule, replicas=2, iterations=60, settings={f"stopping.{k}": v for k, v in waits.items()})
+    monitor = dipx.StoppingMonitor(rule, NOISY, replicas=2, settings=waits)
+    ended = [monitor.step(output) for output in outputs]
+    assert monitor.measurement.shape == (2, 1, 20, 24)
+    assert monitor.stopped_at == fitted.stopped_at
+    assert any(ended) == bool(fitted.summary["ended_by"])
+    if monitor.stopped_at is not None:
+        np.testing.assert_allclose(monitor.image, fitted.image, rtol=0, atol=1e-6)
+    assert (monitor.estimated_psnr is None) == (fitted.estimated_psnr is None)
+    if monitor.estimated_psnr is not None:
+        assert monitor.estimated_psnr == pytest.approx(fitted.estimated_psnr, abs=1e-4)
+
+
+def test_a_loop_for_one_picture_takes_its_shape_and_refuses_another() -> None:
+    monitor = dipx.StoppingMonitor("windowed_variance", NOISY, settings={"window": 2, "patience": 2})
+    assert monitor.measurement.shape == (1, 20, 24)
+    assert monitor.stopped_at is None
+    assert monitor.image is None
+    assert not monitor.step(monitor.measurement)
+    with pytest.raises(ValueError, match="an output of shape"):
+        monitor.step(torch.zeros(2, 2))
+    with pytest.raises(ValueError, match="divergence"):
+        dipx.StoppingMonitor("sure", NOISY)
