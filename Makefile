@@ -22,7 +22,7 @@ UNLIKE_RAY := cloudpickle|joblib|python-dateutil
 CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constraints.txt)
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help setup demo test test-slow test-end-to-end test-ray lint smoke smoke-restoration \
+.PHONY: help setup demo docs notebook test test-slow test-end-to-end test-ray lint smoke smoke-restoration \
 	reproduce-fig2 reproduce-fig3 reproduce-fig4 reproduce-fig5 reproduce-fig6 reproduce-fig7 reproduce-fig8 reproduce-fig10 reproduce-kate98 \
 	reproduce-prior-effect samples stand-in \
 	paper table-impedance table-precision table-trajectory table-fidelity table-acceleration table-denoising table-super-resolution table-inpainting \
@@ -72,6 +72,12 @@ test-ray: setup ## a sweep on a Ray cluster of two nodes on this machine, of whi
 		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
 	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
 	$(RAY)/bin/python -m pytest $(CHECKED) -n 0 tests/test_ray.py
+
+docs: setup ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+notebook: setup ## run the notebooks of docs/
+	$(BIN)/python -m pytest -m slow tests/test_documentation.py
 
 lint: setup ## check style and types
 	$(BIN)/ruff check .
