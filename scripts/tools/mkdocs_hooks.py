@@ -21,6 +21,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Let links to results/, which in the repository lies beside docs/, find it among the pages."""
-    up = "../" * page.file.src_uri.count("/")
+    """Let links to results/ at the top of the repository find it among the pages, and give tables a title."""
+    name = page.file.src_uri
+    if page.file.generated_by:
+        markdown = f"# {name}\n\n{markdown}"
+    up = "../" * name.count("/")
     return markdown.replace(f"](../{up}results/", f"]({up}results/")
