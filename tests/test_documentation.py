@@ -30,18 +30,18 @@ CITED = re.compile(r"PAPER detail (\d+)")
 
 
 def blocks(page: Path) -> str:
-    """The code blocks of a page, without their Python and YAML."""
+    """Return the code blocks of a page that are neither Python nor YAML."""
     return "\n".join(re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL))
 
 
 def commands() -> list[str]:
-    """What the pages tell to fit, without the other commands of dip."""
+    """Return the commands of the pages that fit, without the other commands of dip."""
     lines = [line for page in WITH_COMMANDS for line in blocks(page).splitlines() if re.match(r"dip( -m)? \S+=", line)]
     return sorted({line.partition("  #")[0].strip() for line in lines})
 
 
 def columns_of(rule: type[StoppingRule]) -> set[str]:
-    """The curves of a rule and of all that inherit it."""
+    """Return the curves of a rule and of all that inherit it."""
     return set(rule.columns).union(*map(columns_of, rule.__subclasses__()))
 
 
