@@ -97,9 +97,9 @@ def test_targets_of_make_that_the_pages_name_exist() -> None:
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_of_the_pages_compose(command: str) -> None:
-    _, *words = shlex.split(command)
-    multirun = words[0] == "-m"
-    (request,) = read_requests(for_hydra(words[multirun:], multirun=multirun), multirun=multirun)
+    _, *overrides = shlex.split(command)
+    multirun = overrides[0] == "-m"
+    (request,) = read_requests(for_hydra(overrides[multirun:], multirun=multirun), multirun=multirun)
     assert request.jobs
 
 
