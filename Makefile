@@ -32,6 +32,7 @@
 #> Quality
 #>   test, lint                         the tests (slow and gpu ones aside); style and types
 #>   test-slow, test-end-to-end         all tests; sweeps, remote jobs, W&B, the report in a browser
+#>   docs, notebook                     build the documentation into site/; run its notebook
 #>   test-ray                           a sweep on a Ray cluster of two nodes, of which one is killed
 #>   smoke, smoke-{restoration,stopping,ablations}  all of the above in minutes, without meaning
 #>   bench                              seconds per iteration: ours and the method as written (minutes)
@@ -66,7 +67,7 @@ CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constrai
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 include scripts/experiments.mk
 
-.PHONY: help setup demo test test-slow test-end-to-end test-ray lint bench data status dashboard report figures \
+.PHONY: help setup demo docs notebook test test-slow test-end-to-end test-ray lint bench data status dashboard report figures \
 	check-figures clean clean-runs
 
 help:
@@ -108,6 +109,12 @@ test-ray: setup
 		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
 	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
 	$(RAY)/bin/python -m pytest $(CHECKED) -n 0 tests/test_ray.py
+
+docs: setup
+	$(BIN)/mkdocs build --strict
+
+notebook: setup
+	$(BIN)/python -m pytest -m slow tests/test_documentation.py
 
 lint: setup
 	$(BIN)/ruff check .

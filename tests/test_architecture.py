@@ -95,8 +95,9 @@ def test_every_room_is_on_a_floor() -> None:
     assert set(FLOORS) - rooms == set()
 
 
-def test_the_map_for_contributors_has_every_package_on_its_floor() -> None:
-    rows = re.findall(r"^\| (\d) \| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_map_for_contributors_has_every_package_on_its_floor(page: str) -> None:
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", (ROOT / page).read_text(), re.MULTILINE)
     named = {Path(name).stem: int(floor) for floor, names in rows for name in re.findall(r"`([\w./]+)`", names)}
     assert named == FLOORS
 
