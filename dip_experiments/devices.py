@@ -58,7 +58,7 @@ def device_name(device: torch.device) -> str:
 
 
 def available_memory(device: torch.device) -> int:
-    """Return the free memory of a device in bytes; None where the system does not report it."""
+    """Return the free memory of a device in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

@@ -87,7 +87,7 @@ def fitted(words: str) -> dict[str, Any]:
         fit = build_fit(validate(settings), [])
         on_grid(fit.network)
         train(fit, block_ends(settings.fit.iterations, settings.fit.block), torch.device("cpu"), [])
-        mixtures = {name: mix for name, watch in fit.watches.items() if (mix := mixture(watch))}
+        mixtures = {name: mix for name, watch in fit.monitors.items() if (mix := mixture(watch))}
         told = summary(fit, 0.0, fit.unperturbed().numpy(), mixtures)
     stops = {name: found_by(rule) for name, rule in told.get("stopping", {}).items()}
     return {"final": told["final"], "stopping": stops, "average": float(fit.average.square().mean())}

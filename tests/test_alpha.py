@@ -15,7 +15,8 @@ from dip_experiments.data.cropping import centre_crop, resized
 from dip_experiments.data.layers import Array
 from dip_experiments.data.pictures import with_alpha
 from dip_experiments.data.reading import bit_depth, read_alpha, read_image
-from dip_experiments.runner.build import frame_of, load
+from dip_experiments.runner.build import load
+from dip_experiments.runner.export import image_frame
 from dip_experiments.store import Run, write_image
 
 COLOURS = load_image("coffee", None, 64, "resize")[:, :33, :42]
@@ -70,7 +71,7 @@ def test_alpha_comes_through_reading_and_writing_unchanged_and_the_fit_is_given_
     asked = settings(tmp_path / "a.png")
     seen = load(asked).image
     assert (levels(seen, bits) == levels(COLOURS[:channels], bits)).all()
-    write_image(tmp_path / "b.png", with_alpha(seen, asked.image.path, frame_of(asked)), bits)
+    write_image(tmp_path / "b.png", with_alpha(seen, asked.image.path, image_frame(asked)), bits)
     for name in ("a.png", "b.png"):
         kept = read_alpha(tmp_path / name)
         assert kept is not None
@@ -100,7 +101,7 @@ def test_a_transparent_colour_of_a_png_is_alpha_too(kind: str, tmp_path: Path) -
     seen = load(asked).image
     assert 0 < alpha.mean() < 1
     assert (seen == read_image(tmp_path / "opaque.png")).all()
-    assert (levels(with_alpha(seen, asked.image.path, frame_of(asked))[-1], 16) == levels(alpha, 16)).all()
+    assert (levels(with_alpha(seen, asked.image.path, image_frame(asked))[-1], 16) == levels(alpha, 16)).all()
 
 
 def test_the_transparent_grey_of_a_png_of_16_bit_is_alpha_too(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_alpha_is_enlarged_with_the_picture(tmp_path: Path) -> None:
     write_image(tmp_path / "small.png", np.concatenate([COLOURS, smooth]), 16)
     asked = settings(tmp_path / "small.png", "task=super_resolution", "task.source=low_resolution")
     restored = np.zeros((3, 132, 168))
-    large = with_alpha(restored, asked.image.path, frame_of(asked))
+    large = with_alpha(restored, asked.image.path, image_frame(asked))
     assert large.shape == (4, 132, 168)
     assert (large[:3] == restored).all()
     means = large[3].reshape(33, 4, 42, 4).mean((1, 3))
@@ -138,7 +139,7 @@ def test_alpha_is_cut_as_the_picture_is(words: list[str], part: Array, tmp_path:
     write_image(tmp_path / "clear.png", np.concatenate([COLOURS, ALPHA]), 16)
     asked = settings(tmp_path / "clear.png", *words)
     seen = load(asked).image
-    both = with_alpha(seen, asked.image.path, frame_of(asked))
+    both = with_alpha(seen, asked.image.path, image_frame(asked))
     assert (both[:3] == seen).all()
     assert np.abs(both[3:] - part).max() < 1 / 65535
 

@@ -18,7 +18,7 @@ from dip_experiments.tasks.noise import (
     Poisson,
     SaltAndPepper,
     Speckle,
-    in_full,
+    expand_shorthand,
 )
 from dip_experiments.tasks.super_resolution import low_resolution
 from dip_experiments.tasks.targets import Noisy
@@ -261,9 +261,9 @@ def test_settings_out_of_range_are_refused(degrade: Callable[[Tensor], Tensor], 
 
 
 def test_a_noise_without_words_may_be_said_in_one_and_others_are_told_how() -> None:
-    assert in_full("none") == {"name": "none"}
-    assert in_full({"name": "gamma", "looks": 3.0}) == {"name": "gamma", "looks": 3.0}
+    assert expand_shorthand("none") == {"name": "none"}
+    assert expand_shorthand({"name": "gamma", "looks": 3.0}) == {"name": "gamma", "looks": 3.0}
     with pytest.raises(ValueError, match="say task/noise=gaussian"):
-        in_full("gaussian")
+        expand_shorthand("gaussian")
     with pytest.raises(ValueError, match="say task/noise=gausian, with one of gaussian, "):
-        in_full("gausian")
+        expand_shorthand("gausian")

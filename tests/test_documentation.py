@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from dip_experiments.config.compose import read_requests
-from dip_experiments.config.overrides import for_hydra
+from dip_experiments.config.overrides import to_hydra_overrides
 from dip_experiments.stopping.rule import StoppingRule
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +99,7 @@ def test_targets_of_make_that_the_pages_name_exist() -> None:
 def test_commands_of_the_pages_compose(command: str) -> None:
     _, *overrides = shlex.split(command)
     multirun = overrides[0] == "-m"
-    (request,) = read_requests(for_hydra(overrides[multirun:], multirun=multirun), multirun=multirun)
+    (request,) = read_requests(to_hydra_overrides(overrides[multirun:], multirun=multirun), multirun=multirun)
     assert request.jobs
 
 

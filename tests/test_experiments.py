@@ -12,6 +12,7 @@ from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.runner.build import network_builder
+from dip_experiments.stopping import Fixed, Split
 
 SCALES = ("smoke", "laptop", "paper")
 
@@ -117,11 +118,13 @@ def test_what_a_rule_changes_of_a_fit_is_in_no_other_rules_fit() -> None:
     passive = {"windowed_variance", "moving_variance", "discrepancy", "fixed"}
     assert [set(job.rules) for job in (plain, split, held_out)] == [passive, {"split"}, {"held_out_pixels"}]
     assert all(job.stopping.name == "none" and job.shared == ["task"] for job in (plain, split, held_out))
-    assert plain.observe.fixed is not None
-    assert plain.fit.iterations >= plain.observe.fixed.iteration == 1800
+    fixed, law = plain.observe["fixed"], "poisson"
+    assert isinstance(fixed, Fixed)
+    assert plain.fit.iterations >= fixed.iteration == 1800
     (poisson,) = jobs("study_noises", "laptop", few[0], "experiment.noise=poisson", "experiment.kind=split")
-    assert poisson.observe.split is not None
-    assert poisson.observe.split.law.name == "poisson"
+    rule = poisson.observe["split"]
+    assert isinstance(rule, Split)
+    assert rule.law.name == law
 
 
 @pytest.mark.parametrize(

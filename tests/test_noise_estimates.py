@@ -14,7 +14,7 @@ from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, sm
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.layers import OPPONENT
 from dip_experiments.operators import Identity
-from dip_experiments.runner import build
+from dip_experiments.runner import validate
 from dip_experiments.stopping import FitInput
 from dip_experiments.stopping.noise_estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
 from dip_experiments.stopping.noise_models import NoiseModel
@@ -154,7 +154,7 @@ def warned(y: torch.Tensor, caplog: pytest.LogCaptureFixture, law: str = "gaussi
     task = Task(y, Identity())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Settings, "rules", {"split": split(UNKNOWN[law])})
-        build.say_what_is_known(Settings.model_construct(), build.Watched(task, task, {}))
+        validate.log_noise_estimates(Settings.model_construct(), task, {})
     return caplog.text
 
 

@@ -80,7 +80,7 @@ def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_
     try:
         with monkeypatch.context() as patched, caplog.at_level(logging.INFO, "dip_experiments"):
             patched.setattr(
-                "dip_experiments.runner.resume.train", lambda *words: used.append(torch.get_num_threads()) or 1 / 0
+                "dip_experiments.runner.resume.run_fit", lambda *words: used.append(torch.get_num_threads()) or 1 / 0
             )
             assert dip(*SMALL, *WORDS) == 1
         assert used == [before]

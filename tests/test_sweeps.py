@@ -17,7 +17,7 @@ from conftest import SMALL, Dip
 from omegaconf import OmegaConf
 
 from dip_experiments.cli.main import main
-from dip_experiments.fitting.module import Fit
+from dip_experiments.fitting.module import DIPModule
 from dip_experiments.jobs import result_files
 from dip_experiments.jobs.job_status import JobResult
 from dip_experiments.jobs.result_files import MAX_ATTEMPTS, ResultFiles
@@ -175,16 +175,16 @@ def test_jobs_in_this_process_leave_no_file_but_their_runs_and_no_variable(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[set[str], list[str]]] = []
-    plain = Fit.iterate
+    plain = DIPModule.iterate
 
-    def iterate(fit: Fit) -> None:
+    def iterate(fit: DIPModule) -> None:
         ours = {name for name in os.environ if name.startswith("DIP_") and name != "DIP_DATA"}
         seen.append((ours, [path.name for path in (tmp_path / "tmp").glob("dip*")]))
         plain(fit)
 
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setattr(Fit, "iterate", iterate)
+    monkeypatch.setattr(DIPModule, "iterate", iterate)
     for words in (["seed=5"], ["-m", "seed=0,1"], ["-m", "target=natural,noise"]):
         assert dip(*SMALL, "fit.iterations=2", *words) == 0
     assert len(seen) == 10

@@ -116,7 +116,7 @@ def check_memory(settings: Settings, values: int, shape: tuple[int, int, int, in
     needed = settings.replicas * VALUE_BYTES[settings.precision] * (values + held)
     available = available_memory(find_device(settings.device))
     size = f"{shape[2]} x {shape[3]} pixels, replicas={settings.replicas}"
-    if available is not None and needed > available:
+    if needed > available:
         raise ValueError(
             f"{size}: about {needed / 1e9:.1f} GB of memory needed, {available / 1e9:.1f} GB there; "
             f"there is room with {suggest_smaller_settings(settings, available / needed)}"
