@@ -71,7 +71,7 @@ def test_replicas_of_a_module_draw_their_own_dropout() -> None:
     assert not torch.equal(first, second)
 
 
-NETWORK = ["architecture=custom", "architecture._target_=my_network.small_network", "++architecture.dropout=0.3"]
+NETWORK = ["architecture._target_=my_network.small_network", "architecture.dropout=0.3"]
 
 
 def test_a_module_with_dropout_goes_on_as_if_it_had_not_been_interrupted(
@@ -121,7 +121,7 @@ def test_an_operator_of_ones_own_has_its_adjoint_and_the_numbers_of_the_command(
     assert operator.image_shape(tuple(y.shape[1:])) == (1, 20, 24)
     torch.testing.assert_close((y * v).sum(), (x * operator.adjoint(v)).sum())
     words = ["task=inverse", f"task.operator._target_=my_operator.{name}", "fit.iterations=10", "task.noise=none"]
-    assert dip(*WORDS, as_file(tmp_path, NOISY), *words, *(f"++task.operator.{word}" for word in settings.split())) == 0
+    assert dip(*WORDS, as_file(tmp_path, NOISY), *words, *(f"task.operator.{word}" for word in settings.split())) == 0
     run = only_run(tmp_path)
     measurement = operator(torch.from_numpy(NOISY / 255)[None, None])[0]
     result = fit(measurement, given, image_shape=shape)
@@ -143,8 +143,8 @@ PARTS = {
 def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
     group: str, dip: Dip, tmp_path: Path
 ) -> None:
-    words = [f"{group}=custom", f"{group}._target_={PARTS[group]}", "task=denoising", "task.noise=none"]
-    words += ["++stopping.patience=5"] if group == "stopping" else []
+    words = [f"{group}._target_={PARTS[group]}", "task=denoising", "task.noise=none"]
+    words += ["stopping.patience=5"] if group == "stopping" else []
     words += ["latent.channels=8", "latent.perturbation=0.0"] if group == "latent" else []
     assert dip(*WORDS, as_file(tmp_path, NOISY), *words, "fit.iterations=10") == 0
     module, _, name = PARTS[group].partition(".")
@@ -158,9 +158,9 @@ def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
 @pytest.mark.parametrize(
     "words",
     [
-        ["task=denoising", "task/noise=custom", "task.noise._target_=my_parts.Stripes", "++task.noise.sigma=40"],
-        ["task=inpainting", "task/mask=custom", "task.mask._target_=my_parts.Checkerboard", "++task.mask.side=2"],
-        ["optimizer=custom", "optimizer._target_=torch.optim.RAdam", "++optimizer.lr=0.01"],
+        ["task=denoising", "task.noise._target_=my_parts.Stripes", "task.noise.sigma=40"],
+        ["task=inpainting", "task.mask._target_=my_parts.Checkerboard", "task.mask.side=2"],
+        ["optimizer._target_=torch.optim.RAdam", "optimizer.lr=0.01"],
         ["task=deblurring", "task/kernel=box", "task.kernel.width=5"],
         ["task=deblurring", "task/noise=gaussian"],
         ["loss=l1"],
@@ -179,9 +179,9 @@ def test_a_picture_is_fitted_with_parts_chosen_by_settings(words: list[str], dip
 def test_an_edited_part_makes_another_run(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "edited.py").write_text((EXAMPLES / "my_parts.py").read_text())
     monkeypatch.syspath_prepend(tmp_path)
-    words = ["loss=custom", "loss._target_=edited.Charbonnier", "fit.iterations=2", as_file(tmp_path, NOISY)]
+    words = ["loss._target_=edited.Charbonnier", "fit.iterations=2", as_file(tmp_path, NOISY)]
     assert dip(*WORDS, *words) == 0
-    assert dip(*WORDS, *words, "++loss.epsilon=0.02") == 0
+    assert dip(*WORDS, *words, "loss.epsilon=0.02") == 0
     sys.modules.pop("edited")
     (tmp_path / "edited.py").write_text((EXAMPLES / "my_parts.py").read_text().replace("0.5", "0.5 "))
     assert dip(*WORDS, *words) == 0
@@ -197,13 +197,13 @@ def test_an_edited_part_makes_another_run(dip: Dip, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["loss=custom", "loss._target_=my_parts.Stripes"], "not a loss; give a class that inherits"),
-        (["loss=custom", "loss._target_=my_parts.Nothing"], "cannot be imported"),
-        (["loss=custom", "loss._target_=my_parts.Charbonnier", "++loss.delta=1"], "loss.delta: unknown key"),
-        (["optimizer=custom", "optimizer._target_=torch.optim.RAdam", "++optimizer.rate=1"], "unexpected keyword"),
+        (["loss._target_=my_parts.Stripes"], "not a loss; give a class that inherits"),
+        (["loss._target_=my_parts.Nothing"], "cannot be imported"),
+        (["loss._target_=my_parts.Charbonnier", "loss.delta=1"], "loss.delta: unknown key"),
+        (["optimizer._target_=torch.optim.RAdam", "optimizer.rate=1"], "unexpected keyword"),
         (["task=inverse", "task.operator._target_=my_operator.ColumnMeans"], "missing 1 required"),
         (
-            ["task=inverse", "task.operator._target_=my_operator.ColumnMeans", "++task.operator.width=7"],
+            ["task=inverse", "task.operator._target_=my_operator.ColumnMeans", "task.operator.width=7"],
             "operator fails",
         ),
         (["task=super_resolution", "task.factor=5"], "task.factor"),

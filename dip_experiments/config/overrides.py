@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dip_experiments.config.groups import conf_folder, group_names, hidden_files, options, search_in, user_folders
-from dip_experiments.schema import use_slash
+from dip_experiments.schema import TARGET, use_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
 WRITTEN = ("output", "paths.results")
@@ -21,6 +21,8 @@ CONFIG_DIR = ("-cd", "--config-dir")
 """Hydra's flag for a folder of one's own options, a second conf/."""
 SEARCH_PATH = "hydra.searchpath"
 """Hydra's setting for several of them."""
+CUSTOM, OPERATOR = "custom", "task.operator"
+"""Option of a group for a part of one's own; the setting that holds an operator, which has no group."""
 SWEEP_FLAGS = ("-m", "--multirun")
 CFG = ("-c", "--cfg")
 INFO = ("-i", "--info")
@@ -131,6 +133,7 @@ def to_hydra_overrides(argv: Sequence[str], multirun: bool) -> list[str]:
     folders, arguments = split_config_dirs(argv)
     with search_in(folders):
         overrides = [_to_hydra_override(one, multirun) for one in arguments]
+        overrides = _with_own_parts(overrides)
         return [*search_path_override(), *_with_file(overrides, dict(_pair(one) for one in arguments))]
 
 
@@ -152,6 +155,23 @@ def _to_hydra_override(argument: str, multirun: bool) -> str:
     if not multirun and key in READ and not os.path.exists(names[0]) and len(several := _names(value)) > 1:
         raise ValueError(f"{argument}: no file of that name; for {len(several)} of them add -m to sweep over them")
     return f"{argument.split('=')[0]}={','.join(quoted(name) for name in names)}"
+
+
+def _with_own_parts(overrides: list[str]) -> list[str]:
+    """Choose the option `custom` where a part's class is given by `_target_`, and let its settings be added.
+
+    `loss._target_=mine.Loss loss.delta=1` becomes `loss=custom loss._target_=mine.Loss ++loss.delta=1`.
+    """
+    keys = [_pair(override)[0] for override in overrides]
+    paths = [key for key in keys if key.endswith(f".{TARGET}") and not key.startswith("hydra.")]
+    parts = [path.removesuffix(f".{TARGET}") for path in paths]
+    groups = [group for part in parts if (group := part.replace(".", "/")) not in keys and CUSTOM in options(group)]
+    added = [f"{group}={CUSTOM}" for group in dict.fromkeys(groups)]
+    inside = tuple(f"{part}." for part in (*parts, OPERATOR))
+    return [
+        *added,
+        *(f"++{override}" if override.startswith(inside) else override for override in overrides),
+    ]
 
 
 def _pair(argument: str) -> tuple[str, str]:

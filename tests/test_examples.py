@@ -1,0 +1,63 @@
+"""The examples are found by `--config-dir`, fitted, and selected again; each is one Python class and one YAML file."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Dip, only_run
+from test_api import CLEAN, WORDS, as_file
+
+import dip_experiments as dipx
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+CONF = EXAMPLES / "conf"
+FURTHER = {
+    "stopping/smallest_step": ["stopping.patience=5"],
+    "task/noise/stripes": ["task=denoising"],
+    "task/mask/checkerboard": ["task=inpainting"],
+}
+"""What an option needs besides itself."""
+OPTIONS = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield
+    for name in ("my_network", "my_operator", "my_parts"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if not option.startswith("experiment/")])
+def test_an_option_of_ones_own_is_fitted(option: str, dip: Dip, tmp_path: Path) -> None:
+    group, _, name = option.rpartition("/")
+    words = WORDS[:2] if group == "architecture" else WORDS
+    picture = as_file(tmp_path, (255 * CLEAN).astype(np.uint8))
+    chosen = [f"{group}={name}", *FURTHER.get(option, [])]
+    assert dip(*words, "fit.block=5", "--config-dir", str(CONF), picture, *chosen, "fit.iterations=30") == 0
+    loss = np.asarray(only_run(tmp_path).stored_columns()["loss"], float)
+    assert loss[-1] < 0.9 * loss[0]
+
+
+def test_an_experiment_of_ones_own_is_swept_and_its_curves_are_a_table(dip: Dip, tmp_path: Path) -> None:
+    words = ["experiment=my_sweep", "fit.iterations=5", "image.size=32", *WORDS]
+    assert dip("--config-dir", str(CONF), "-m", *words) == 0
+    chosen = [*words[1:3], *WORDS[1:], f"--config-dir={CONF}"]
+    runs = dipx.load_runs("my_sweep", *chosen, scale="smoke", results=tmp_path / "results")
+    assert len(runs) == 2
+    curves = runs.curves()
+    assert sorted(curves["loss.name"].unique()) == ["Charbonnier", "mse"]
+    assert len(curves) == 2 * 5
+    summary = runs.summary()
+    for run in runs:
+        last = curves[(curves["run"] == run.name) & (curves["iteration"] == 5)]["psnr_average"].item()
+        assert summary[summary["run"] == run.name]["final.psnr_average"].item() == pytest.approx(last)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted(path.name for path in EXAMPLES.glob("run_*.py")))
+def test_a_script_runs(script: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(EXAMPLES / script)], cwd=tmp_path, check=True)
