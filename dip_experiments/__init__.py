@@ -32,14 +32,17 @@ _MODULES = {
     "load_runs": "runner.runs",
     "reconstruct": "api",
     "restore": "api",
+    "run": "runner.run_overrides",
 }
 """Public name -> module, and its name there if that is another; loaded when first used, as `dip --help` needs none."""
 
-__all__ = sorted(_MODULES)
+__all__ = sorted([*_MODULES, "baselines"])
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name."""
+    if name == "baselines":
+        return importlib.import_module(f"{__name__}.baselines")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     module, _, inner = _MODULES[name].partition(":")

@@ -9,7 +9,7 @@ import dip_experiments as dip
 
 clean = resize(camera(), (64, 64))
 noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)
-monitor = dip.StoppingMonitor("split", noisy, settings={"patience": 50})
+monitor = dip.StoppingMonitor("split", noisy, settings={"patience": 50, "law.sigma": 25.5})
 image = torch.zeros_like(monitor.measurement, requires_grad=True)
 optimizer = torch.optim.Adam([image], lr=0.02)
 for _iteration in range(1000):

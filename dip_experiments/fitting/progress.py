@@ -17,14 +17,19 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressBar(pl.Callback):
-    """Iterations, iterations/s, time left, loss and PSNR (mean over replicas) of a fit, on standard error."""
+    """Show iterations, iterations/s, time left, loss and PSNR (mean over replicas) of a fit, on standard error.
+
+    A bar in a terminal, a line that is overwritten in a notebook, a line now and then elsewhere.
+    """
 
     def __init__(self, title: str, fit: DIPModule, iterations: int) -> None:
         self.title, self.fit, self.iterations = title, fit, iterations
         self.console = Console(stderr=True)
         # Two bars of jobs that run side by side would overwrite each other: there, the sweep has a line of its own.
         alone = multiprocessing.current_process().name == "MainProcess"
-        self.drawn, self.silent = self.console.is_terminal and alone, self.console.is_terminal and not alone
+        terminal, self.notebook = self.console.is_terminal and not self.console.is_jupyter, self.console.is_jupyter
+        self.drawn, self.silent = terminal and alone, terminal and not alone
+        self.seconds_between_lines = 1.0 if self.notebook else SECONDS_BETWEEN_LINES
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -53,10 +58,11 @@ class ProgressBar(pl.Callback):
         rate = max(done - self.started_with, 1) / max(now - self.started_at, 1e-9)
         if self.drawn:
             self.progress.update(self.task, completed=done, text=f"{rate:.3g} it/s  {latest(self.fit)}")
-        elif not self.silent and (last or now - self.last_line > SECONDS_BETWEEN_LINES):
+        elif not self.silent and (last or now - self.last_line > self.seconds_between_lines):
             self.last_line = now
             text = f"{rate:.3g} it/s  {latest(self.fit)}  {format_duration((self.iterations - done) / rate)} left"
-            print(f"{self.title}: {done}/{self.iterations}  {text}", file=sys.stderr, flush=True)
+            before, after = ("\r", "\n" if last else "") if self.notebook else ("", "\n")
+            print(f"{before}{self.title}: {done}/{self.iterations}  {text}", end=after, file=sys.stderr, flush=True)
 
     def on_train_end(self, *_: Any) -> None:
         self.progress.stop()

@@ -1,0 +1,60 @@
+"""The baselines as functions on pictures: arrays (h, w) or (h, w, c), uint8, uint16 or float, or tensors (c, h, w)."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dip_experiments.baselines import classical
+from dip_experiments.baselines.zs_n2n import zs_n2n
+from dip_experiments.data.arrays import to_channels_first
+
+Picture = Any
+Method = Callable[..., NDArray[np.float64]]
+
+
+def on_pictures(method: Method) -> Method:
+    """Return a method on images "c h w" as one on pictures, whose result has their layout, in floats in [0, 1]."""
+
+    @wraps(method)
+    def adapted(picture: Picture, *arguments: Any, **settings: Any) -> NDArray[np.float64]:
+        image, layout = to_channels_first(picture)
+        return layout(method(image, *arguments, **settings))
+
+    return adapted
+
+
+def with_mask(method: Method) -> Method:
+    """Return an inpainting method as one on a picture and a mask (h, w) or of the picture's shape, True where known."""
+
+    @wraps(method)
+    def adapted(holes: Picture, known: Any) -> NDArray[np.float64]:
+        image, layout = to_channels_first(holes)
+        mask = np.asarray(known, dtype=bool)
+        mask = mask if mask.ndim == 2 else to_channels_first(mask.astype(float))[0] > 0
+        return layout(method(image, np.broadcast_to(mask, image.shape).copy()))
+
+    return adapted
+
+
+non_local_means = on_pictures(classical.non_local_means)
+total_variation = on_pictures(classical.total_variation)
+wavelet = on_pictures(classical.wavelet)
+sliding_cosines = on_pictures(classical.sliding_cosines)
+nearest = on_pictures(classical.nearest)
+bicubic = on_pictures(classical.bicubic)
+lanczos = on_pictures(classical.lanczos)
+zero_shot_n2n = on_pictures(zs_n2n)
+nearest_known = with_mask(classical.nearest_known)
+biharmonic = with_mask(classical.biharmonic)
+
+
+@on_pictures
+@wraps(classical.block_matching)
+def block_matching(noisy: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Raise ValueError where the package is not installed."""
+    if classical.bm3d is None:
+        raise ValueError("block_matching: the package bm3d is not installed; pip install 'dip_experiments[bm3d]'")
+    return classical.block_matching(noisy, sigma)
