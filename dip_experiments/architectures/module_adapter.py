@@ -71,7 +71,7 @@ class ModuleNetwork(Network):
 
 
 @cache
-def adapted(source: Callable[..., nn.Module]) -> type[ModuleNetwork]:
+def adapted(source: Any) -> type[ModuleNetwork]:
     """Return a network class whose replicas are modules that a class or function makes.
 
     Args:

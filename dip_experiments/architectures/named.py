@@ -70,7 +70,7 @@ def complete_arguments(network: type[Network], given: Arguments) -> Arguments:
 @cache
 def _arguments_of(network: type[Network]) -> type[BaseModel]:
     """Return the arguments of a constructor, by name and type, as a model: made once, as that takes long."""
-    source = network.made_of or network
+    source: Any = network.made_of or network
     hints = typing.get_type_hints(source.__init__ if isinstance(source, type) else source)
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)

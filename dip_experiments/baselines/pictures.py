@@ -55,6 +55,6 @@ biharmonic = with_mask(classical.biharmonic)
 @wraps(classical.block_matching)
 def block_matching(noisy: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """Raise ValueError where the package is not installed."""
-    if classical.bm3d is None:
+    if "bm3d" not in classical.DENOISERS:
         raise ValueError("block_matching: the package bm3d is not installed; pip install 'dip_experiments[bm3d]'")
     return classical.block_matching(noisy, sigma)

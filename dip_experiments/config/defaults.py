@@ -31,7 +31,7 @@ def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConf
     for entry in node.pop("defaults", []):
         for name, chosen in entry.items() if isinstance(entry, DictConfig) else ():
             if not str(name).startswith("override"):
-                below = f"{group}/{name}"
+                below = f"{group}/{name!s}"
                 node[name] = read_option(below, choices.get(below, chosen), choices)
     return node
 

@@ -67,7 +67,7 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     name: str
-    constructor: str = Field(alias=TARGET)
+    constructor: str = Field(alias="_target_")
 
     @model_validator(mode="before")
     @classmethod

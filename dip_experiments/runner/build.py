@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.summary import measurement, measurement_digest
 from dip_experiments.runner.export import image_frame
 from dip_experiments.store import Run
-from dip_experiments.tasks import Reconstruction, Task
+from dip_experiments.tasks import Reconstruction, Restoration, Task
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def make_task(settings: Settings, pictures: Pictures, seeds: Sequence[int]) -> T
     if isinstance(task, Reconstruction):
         return task.make(image, seeds, settings.target)
     extra_inputs = {role: torch.from_numpy(picture) for role, picture in pictures.extra_inputs.items()}
-    return task.make(image, seeds, extra_inputs)
+    return cast(Restoration, task).make(image, seeds, extra_inputs)
 
 
 def original_task(settings: Settings, pictures: Pictures, replicas: int) -> Task:

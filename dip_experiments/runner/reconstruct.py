@@ -87,7 +87,7 @@ def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | Non
         )
     if not callable(network):
         raise ValueError(f"network={network!r}; give a name, a module, or a function that makes a module")
-    made_by = network if isinstance(network, type) and issubclass(network, Network) else adapted(network)
+    made_by: Any = network if isinstance(network, type) and issubclass(network, Network) else adapted(network)
     return lambda count: made_by(channels, colours, (rows, columns), replicas=count)
 
 
