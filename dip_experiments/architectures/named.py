@@ -35,7 +35,7 @@ def find_network(target: str, name: str) -> type[Network]:
         ValueError: If there is none, or it goes by another name.
     """
     setting = f"architecture.{TARGET}"
-    found = imported_object(target, setting)
+    found: Any = imported_object(target, setting)
     if isinstance(found, type) and issubclass(found, Network):
         if inspect.isabstract(found):
             raise ValueError(f"{setting}={target}: is abstract; give a class that defines forward_replicas")
@@ -45,7 +45,8 @@ def find_network(target: str, name: str) -> type[Network]:
                 f"to fit another network say architecture={name}"
             )
         return found
-    if (isinstance(found, type) and issubclass(found, nn.Module)) or isinstance(found, FunctionType):
+    modules = isinstance(found, type) and issubclass(found, nn.Module)
+    if modules or isinstance(found, FunctionType):
         return adapted(found)
     raise ValueError(f"{setting}={target}: no network; give a torch.nn.Module class, or a function that makes a module")
 
@@ -71,7 +72,8 @@ def complete_arguments(network: type[Network], given: Arguments) -> Arguments:
 def _arguments_of(network: type[Network]) -> type[BaseModel]:
     """Return the arguments of a constructor, by name and type, as a model: made once, as that takes long."""
     source: Any = network.made_of or network
-    hints = typing.get_type_hints(source.__init__ if isinstance(source, type) else source)
+    constructor: Any = vars(source).get("__init__", source.__init__) if inspect.isclass(source) else source
+    hints = typing.get_type_hints(constructor)
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in inspect.signature(source).parameters.items()

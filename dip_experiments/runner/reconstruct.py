@@ -87,7 +87,9 @@ def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | Non
         )
     if not callable(network):
         raise ValueError(f"network={network!r}; give a name, a module, or a function that makes a module")
-    made_by: Any = network if isinstance(network, type) and issubclass(network, Network) else adapted(network)
+    given: Any = network
+    own = isinstance(given, type) and issubclass(given, Network)
+    made_by: Any = given if own else adapted(given)
     return lambda count: made_by(channels, colours, (rows, columns), replicas=count)
 
 
