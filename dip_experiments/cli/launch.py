@@ -125,11 +125,8 @@ def run_or_skip(config: DictConfig, node: Any, overrides: list[str]) -> JobResul
         settings = lazy_import("dip_experiments.config.settings").read_settings(config)
     except ValueError as error:
         return JobResult(overrides, "refused", message=format_error(error))
-    skipped: JobResult | None = lazy_import(FINISHED).skip_finished(settings, overrides, reuse)
-    if skipped:
-        return skipped
-    result: JobResult = lazy_import(FIT).run_settings(settings, overrides=overrides, hydra=node, reuse=reuse)
-    return result
+    result: JobResult = lazy_import(FINISHED).skip_finished(settings, overrides, reuse)
+    return lazy_import(FIT).fit_run(settings, result, node, reuse) if result.is_running else result
 
 
 def run_elsewhere(request: Request, multirun: bool) -> list[JobResult]:

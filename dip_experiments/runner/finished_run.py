@@ -20,8 +20,8 @@ REPORTED = ("final", "oracle_peak", "lost_iterations", "failed")
 """Parts of a run's summary that are reported, besides its stops and estimates."""
 
 
-def skip_finished(settings: Settings, overrides: Sequence[str] = (), reuse: bool = False) -> JobResult | None:
-    """Return the result of a run that is finished, after its image is exported; None if it has to be fitted.
+def skip_finished(settings: Settings, overrides: Sequence[str] = (), reuse: bool = False) -> JobResult:
+    """Return the result of a run that is finished, after its image is exported.
 
     Args:
         settings: Configuration of the run.
@@ -29,14 +29,15 @@ def skip_finished(settings: Settings, overrides: Sequence[str] = (), reuse: bool
         reuse: Whether a record counts as a finished run.
 
     Returns:
-        `skipped`, or `refused` if the request is wrong.
+        Result with the status `skipped`, `refused` if the request is wrong, or empty with its run id if it has to be
+        fitted.
     """
     try:
         store, name = Store(Path(settings.paths.results)), run_name(settings, find_device(settings.device).type)
         check_export(settings)
         run = find_run(store, name, reuse)
         if settings.force or not is_complete(run, settings):
-            return None
+            return JobResult(list(overrides), run=name)
         return with_output(run, JobResult(list(overrides), "skipped"), settings)
     except ValueError as error:
         return JobResult(list(overrides), "refused", message=format_error(error))

@@ -12,11 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
-from dip_experiments.devices import find_device
 from dip_experiments.jobs.job_status import JobResult
 from dip_experiments.runner.finished_run import find_run, is_complete, skip_finished, with_output
 from dip_experiments.runner.resume import begin, fit_and_record
-from dip_experiments.runner.select_runs import run_name
 from dip_experiments.runner.validate import validate
 from dip_experiments.store import Run, RunLocked, Store, locked, write_text
 
@@ -41,15 +39,18 @@ def run_settings(
     Raises:
         KeyboardInterrupt: At Ctrl-C, after the state was saved: the same settings resume the run.
     """
-    if skipped := skip_finished(settings, overrides, reuse):
-        return skipped
-    store, started = Store(Path(settings.paths.results)), JobResult(list(overrides))
+    started = skip_finished(settings, overrides, reuse)
+    return fit_run(settings, started, hydra, reuse) if started.is_running else started
+
+
+def fit_run(settings: Settings, started: JobResult, hydra: DictConfig | None = None, reuse: bool = False) -> JobResult:
+    """Fit a configuration of which `skip_finished` returned that it has to be fitted; see `run_settings`."""
+    store, name = Store(Path(settings.paths.results)), str(started.run)
     try:
-        name = run_name(settings, find_device(settings.device).type)
         result = _fit(settings, store, name, started, hydra, reuse)
         return result if result.status == "failed" else with_output(find_run(store, name, reuse), result, settings)
     except RunLocked as error:
-        return replace(started, status="locked", run=name, message=str(error))
+        return replace(started, status="locked", message=str(error))
     except ValueError as error:
         return replace(started, status="refused", message=format_error(error))
 
