@@ -14,7 +14,7 @@ from dip_experiments.data.arrays import to_channels_first
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.metrics import psnr_of_estimate
-from dip_experiments.operators import Operator, as_operator, check_operator
+from dip_experiments.operators import Mask, Operator, as_operator, check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.reconstruct import NetworkLike, Reconstruction, fit_task
@@ -57,7 +57,8 @@ def reconstruct(
 
     Args:
         measurement: y: an array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w).
-        operator: A: an `Operator`, a function of images (n, c, h, w), or a deepinv physics; None: the identity.
+        operator: A: an `Operator`, a function of images (n, c, h, w), a deepinv physics, or a mask: an array of bools
+            (h, w), True where y is known; None: the identity.
         network: Name of an architecture, a function that makes a module (it is given those of `input_channels`,
             `output_channels` and `size` that it names), or, for one replica, a module, of which a copy is fitted.
         loss, regularizer, latent, optimizer: A name, as on the command line, or an instance.
@@ -135,10 +136,11 @@ def _task(
     replicas: int,
 ) -> Task:
     """Return the task of all replicas. Raises ValueError where operator, measurement and reference do not fit."""
-    given = as_operator(operator, image_shape)
+    measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
+    is_mask = getattr(operator, "dtype", None) in (np.bool_, torch.bool)
+    given = _mask(operator, measurement) if is_mask else as_operator(operator, image_shape)
     # Of a user's module the fit moves and converts a copy.
     given = given if operator is None else copy.deepcopy(given).double()
-    measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
     check_operator(given, measurement)
     if reference is None:
         return Task(measurement, given)
@@ -147,6 +149,17 @@ def _task(
     if clean.shape != task.shape[1:]:
         raise ValueError(f"a reference of shape {tuple(clean.shape)}; the image has {task.shape[1:]}")
     return task
+
+
+def _mask(known: Any, measurement: torch.Tensor) -> Mask:
+    """Return the operator of a mask (h, w), or in the layout of the measurement, True where a value is known."""
+    values = np.asarray(known)
+    image = values if values.ndim == 2 else to_channels_first(known * 1.0)[0] > 0
+    if image.shape[-2:] != measurement.shape[-2:]:
+        raise ValueError(
+            f"a mask of shape {tuple(known.shape)} for a picture of {tuple(measurement.shape[-2:])} pixels"
+        )
+    return Mask(torch.from_numpy(np.broadcast_to(image, measurement.shape).copy()))
 
 
 def _settings(

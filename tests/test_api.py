@@ -142,13 +142,18 @@ def test_what_does_not_fit_is_refused_with_what_to_do(given: dict[str, Any], wan
         fit(**given)
 
 
-def test_missing_values_are_filled_in_and_measured_through_the_mask() -> None:
-    known = torch.rand(1, 1, *NOISY.shape, generator=torch.Generator().manual_seed(0)) > 0.3
-    result = fit(NOISY * known[0, 0].numpy(), Mask(known), iterations=300, reference=CLEAN)
-    missing = ~known[0, 0].numpy()
-    error = np.square(result.image - CLEAN)[missing].mean()
-    assert error < 0.5 * np.square(CLEAN)[missing].mean()
-    assert result.history["psnr_reference"].iloc[-1] > result.history["psnr_reference"].iloc[0]
+def test_missing_values_are_filled_in_and_a_mask_is_an_array_for_all_replicas() -> None:
+    known = np.random.default_rng(0).uniform(size=NOISY.shape) > 0.3
+    holes = CLEAN * known
+    result = fit(holes, known, iterations=300, reference=CLEAN)
+    error = np.square(result.image - CLEAN)[~known].mean()
+    assert error < 0.5 * np.square(CLEAN)[~known].mean()
+    several = torch.from_numpy(np.broadcast_to(known, (2, 1, *known.shape)).copy())
+    np.testing.assert_array_equal(fit(holes, known, replicas=2).output, fit(holes, Mask(several), replicas=2).output)
+    colour = fit(np.stack([holes] * 3, axis=-1), torch.from_numpy(known))
+    assert colour.image.shape == (*known.shape, 3)
+    with pytest.raises(ValueError, match="a mask of shape"):
+        fit(holes, known[:4])
 
 
 @pytest.mark.parametrize("rule", ["split", "held_out_pixels", "moving_variance"])

@@ -59,7 +59,9 @@ def check_fit(
             log.info("%s", message)
         check_memory(settings, values, task.shape)
     settings.optimizer.make([nn.Parameter(torch.zeros(1))])
-    make_latent(settings.latent, build(1), task, [settings.seed], shown)
+    with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
+        network = build(1)
+    make_latent(settings.latent, network, task, [settings.seed], shown)
     log_noise_estimates(settings, original, inputs)
     return build
 
