@@ -76,7 +76,7 @@ class Composed(Operator):
 
 
 class Identity(Operator):
-    """A = I: the whole image is measured."""
+    """A = I: every value of the image is measured."""
 
     def forward(self, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c h w"]:
         return check_rank(x)
@@ -231,7 +231,7 @@ def check_operator(operator: Operator, measurement: Float[Tensor, "r cy hy wy"])
 
 
 def check_rank(x: Tensor) -> Tensor:
-    """The tensor itself; raises ValueError unless it has the four axes replica, channel, row, column."""
+    """Return the tensor itself; raise ValueError unless it has the four axes replica, channel, row, column."""
     if x.ndim != 4:
         raise ValueError(f"an operator takes replica, channel, row and column, got a tensor of shape {tuple(x.shape)}")
     return x

@@ -55,7 +55,7 @@ class DeepDecoder(Network):
 
     @staticmethod
     def finest(values: list[T], kept: int) -> list[T]:
-        """Its widths go from coarse to fine."""
+        """Return the finest entries of widths that go from coarse to fine."""
         return values[-kept:]
 
     def forward_replicas(self, z: Tensor) -> Tensor:

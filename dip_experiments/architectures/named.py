@@ -32,7 +32,7 @@ def find_network(target: str, name: str) -> type[Network]:
     """Return the network class at a dotted path: one of ours by its name, or one made of a module of the user's.
 
     Raises:
-        ValueError: If there is none, or it goes by another name.
+        ValueError: If nothing is at the path, or it goes by another name.
     """
     setting = f"architecture.{TARGET}"
     found = imported_object(target, setting)
@@ -105,7 +105,7 @@ def drop_deepest_scales(network: type[Network], arguments: Arguments) -> tuple[A
     """Return the arguments with as many scales as the picture has room for, and a message if the deepest are left out.
 
     Raises:
-        ValueError: Where the constructor does, or where there is room for no scale.
+        ValueError: Where the constructor does, or where not even one scale has room.
     """
     if network.made_of is not None:
         return arguments, ""

@@ -93,7 +93,7 @@ def compare_lines(own: Selection, committed: Path | None) -> Iterator[str]:
     """Yield a table of the user's numbers and those of the records in `committed`, a results folder, and a verdict.
 
     Raises:
-        ValueError: If there are no own runs.
+        ValueError: Without own runs.
     """
     if not own.runs:
         raise ValueError(f"compare {own.experiment}: you have no finished runs of it; make them: {own.command}")
@@ -173,7 +173,7 @@ def labels(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
 
 
 def verdicts(found: Sequence[Comparison]) -> Iterator[str]:
-    """Yield a line for each quantity of jobs that share all but their last setting, one for all if there are many."""
+    """Yield a line for each quantity of jobs that share all but their last setting, one for all if they are many."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in found:
         groups.setdefault((" ".join(one.job[:-1]), one.quantity), []).append(one)

@@ -90,7 +90,7 @@ def write_plot(runs: Sequence[Any], path: Path) -> Path:
 
 
 def find_run(beginning: str, results: Path) -> Any:
-    """Return the state of the run whose id has this beginning. Raises ValueError if there is none, or more than one."""
+    """Return the state of the run whose id has this beginning. Raises ValueError if none has, or more than one."""
     found = [state for state in lazy_import(STORE).states(results) if state.run.name.startswith(beginning)]
     found = [state for state in found if state.run.name == beginning] or found
     found = [state for state in found if "." not in state.run.folder.name] or found

@@ -59,7 +59,7 @@ def seed_of(name: str, path: str | None, draw: int, replicas: int) -> int:
     pictures and draws share no seed (two names of 4.3e9 may be alike).
 
     Raises:
-        ValueError: If the draw is out of range, or there are more replicas than seeds of a draw.
+        ValueError: If the draw is out of range, or has fewer seeds than replicas.
     """
     if isinstance(draw, bool) or draw not in range(DRAWS):
         raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
@@ -196,7 +196,7 @@ def _one_value(override: Override) -> str:
 
 
 def _choices(override: Override, parser: OverridesParser) -> list[Override]:
-    """Every value that an override sweeps over, as an override of its own."""
+    """Return every value that an override sweeps over, as an override of its own."""
     key = override.get_key_element()
     return parser.parse_overrides([f"{key}={value}" for value in _values(override)])
 
@@ -204,7 +204,7 @@ def _choices(override: Override, parser: OverridesParser) -> list[Override]:
 def _grid(
     choices: Mapping[str, Sequence[Override]], common: DictConfig, hydra: DictConfig, fixed: Sequence[str]
 ) -> tuple[list[DictConfig], list[DictConfig]]:
-    """The jobs of all combinations of the sweep's values, and Hydra's own node of each.
+    """Return the jobs of all combinations of the sweep's values, and Hydra's own node of each.
 
     `common` and `hydra` are composed of the `fixed` overrides: a sweep over plain settings needs no more.
     """

@@ -1,4 +1,4 @@
-"""What a run's name is made of: all that can change its numbers, and nothing else."""
+"""The id of a run: a hash of all that can change its numbers, and of nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ name.
 
 
 def joins_one_channel(words: Mapping[str, Any]) -> bool:
-    """Whether hourglasses side by side join a skip branch or a deeper map of one channel, on a CPU."""
+    """Return True if hourglasses side by side join a skip branch or a deeper map of one channel, on a CPU."""
     network = words["architecture"]
     if network.get("name") != "skip" or words["replicas"] == 1 or words["device"] != "cpu":
         return False
@@ -47,7 +47,7 @@ CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {"joins_of_one_chan
 def identity(
     settings: Settings, architecture: Mapping[str, Any], digests: Mapping[str, str], device: str
 ) -> dict[str, Any]:
-    """Names and values whose hash is a run's name.
+    """Return names and values whose hash is a run's id.
 
     `architecture`: the network's name and all its arguments; `digests`: SHA-256 of each picture that the run reads, by
     what it is to the run; `device`: its kind, cpu or cuda.
@@ -59,7 +59,7 @@ def identity(
 
 
 def same_settings(words: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Whether the stored words of two runs are the same, but for those that cannot change numbers."""
+    """Return True if the stored settings of two runs are the same, but for those that cannot change numbers."""
     try:
         some, more = (identity(Settings.model_validate(one), one["architecture"], {}, "") for one in (words, others))
     except (ValidationError, KeyError):
@@ -68,7 +68,7 @@ def same_settings(words: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
 
 
 def by_content(group: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Name, as in `task.mask.path`, and value of each setting that counts by content: what leaves by `HashContent`."""
+    """Return name, as in `task.mask.path`, and value of each setting that counts by content, by `HashContent`."""
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
         if isinstance(value, BaseModel):

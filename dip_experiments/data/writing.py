@@ -1,4 +1,4 @@
-"""Where a restored picture may be written, and writing it there."""
+"""Check where a restored picture may be written, and write it."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ PLACE = "{image}"
 
 
 def expanded(output: str, image_path: str | None, image_name: str) -> str:
-    """`output` with {image} replaced by the picture's name: that of its file without the ending, or `set14-lenna`.
+    """Return `output` with {image} replaced by the picture's name: that of its file without ending, or `set14-lenna`.
 
     Raises ValueError for any other brace.
     """
@@ -45,7 +45,7 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
 
 
 def write_output(path: Path, image: Array, bits: int) -> None:
-    """Writes "c h w" in [0, 1] as PNG of 8 or 16 `bits`. Raises ValueError with what to do if the disk does not."""
+    """Write "c h w" in [0, 1] as PNG of 8 or 16 `bits`. Raises ValueError with what to do if the disk does not."""
     try:
         write_image(path, image, bits)
     except OSError as error:
@@ -56,7 +56,7 @@ def write_output(path: Path, image: Array, bits: int) -> None:
 
 
 def _try_writing(path: Path, said: str) -> None:
-    """The same name, in a folder of the same disk that is gone afterwards."""
+    """Write the same name in a folder of the same disk that is gone afterwards."""
     whole = path.absolute()
     nearest = next(folder for folder in whole.parents if os.path.exists(folder))
     try:

@@ -1,4 +1,4 @@
-"""The replicas' mean mixed with what other denoisers make of the same measurements, by the weights a split chooses."""
+"""Blend the replicas' mean with what other denoisers make of the same measurements, by weights that a split chooses."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ GUIDED = "wiener"
 
 @dataclass(frozen=True)
 class Mixture:
-    """The averages at the joint stop mixed with other denoisers' images, replica by replica.
+    """The averages at the stop of the ensemble blended with other denoisers' images, replica by replica.
 
-    `weights`: what part of the whole each of those is. `estimate`: estimated mean squared error of the mean, with its
+    `weights`: the share of each of those images. `estimate`: estimated mean squared error of the mean, with its
     standard error.
     """
 
@@ -33,9 +33,9 @@ class Mixture:
 
 
 def mixture(watch: RuleMonitor) -> Mixture | None:
-    """What is mixed at a rule's joint stop, if anything is.
+    """Return the blend at the stop of a rule's ensemble, None if nothing is blended.
 
-    The other denoisers see what the replica saw and are told its standard deviation, the mean one where it varies.
+    The other denoisers see what the replica saw, and its standard deviation, the mean one where it varies.
     """
     rule, held_out = watch.rule, watch.held_out
     if not (isinstance(rule, Split) and rule.mix) or watch.stops()[1].iteration is None:
@@ -57,7 +57,7 @@ def mixture(watch: RuleMonitor) -> Mixture | None:
 def mixed_in(
     rule: Split, images: Float[Tensor, "r c h w"], others: list[Float[np.ndarray, "r c h w"]], held_out: HeldOut
 ) -> tuple[Float[Tensor, "r c h w"], list[float]]:
-    """f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
+    """Return f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
     if not others:
         return images, []
     found = torch.from_numpy(np.stack(others)).to(images)
@@ -66,7 +66,7 @@ def mixed_in(
 
 
 def means_at_stop(watch: RuleMonitor, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
-    """What stands for all replicas at the joint stop, if there is one: their `mean`, and what is `mixed`."""
+    """Return what stands for all replicas at the ensemble's stop, if any: their `mean`, and their blend `mixed`."""
     if watch.stops()[1].iteration is None:
         return {}
     return {"mean": watch.mean, **({} if mixed is None else {"mixed": mixed.mean})}

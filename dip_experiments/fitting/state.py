@@ -9,7 +9,7 @@ State = dict[str, Any]
 
 
 def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor, Tensor]]:
-    """(live, good) of every tensor that the optimizer keeps of a parameter; zero where none was kept yet."""
+    """Return (live, good) of every tensor that the optimizer holds for a parameter; zero where it held none yet."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     pairs = []
     for index, parameter in enumerate(parameters):
@@ -21,7 +21,7 @@ def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor,
 
 
 def copied(value: Any) -> Any:
-    """The same nested value with every tensor cloned."""
+    """Return the same nested value with every tensor cloned."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, dict):

@@ -31,7 +31,7 @@ Images = Mapping[str, Array]
 
 
 def summary(fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
-    """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
+    """Return final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
     its numbers.
@@ -66,7 +66,7 @@ def summary(fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mappin
 
 
 def measurement(task: Task) -> dict[str, NDArray[Any]]:
-    """What was given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
+    """Return the arrays that were given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
     known = {"known": task.operator.known.cpu().numpy()} if isinstance(task.operator, Mask) else {}
     return {"measurement": task.measurement.cpu().numpy(), **known}
 
@@ -74,10 +74,10 @@ def measurement(task: Task) -> dict[str, NDArray[Any]]:
 def scores(
     fit: DIPModule, further: Images, mixtures: Mapping[str, Mixture]
 ) -> dict[str, dict[str, list[float | None]]]:
-    """Metrics of the images that the fit ends with: image -> metric -> value of each replica. Empty without reference.
+    """Return image -> metric -> value of each replica, for the images that the fit ends with. Empty without reference.
 
     `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each; so is
-    `stop-<rule>-mean` of those at the rule's joint stop, and `stop-<rule>-mixed`.
+    `stop-<rule>-mean` of those at the stop of the rule's ensemble, and `stop-<rule>-mixed`.
     """
     task = fit.problem.original_task
     if task.reference is None:
@@ -97,7 +97,7 @@ def scores(
     known = task.operator.known.cpu().numpy() if isinstance(task.operator, Mask) else None
 
     def each(name: str, of: Callable[..., float], *further: NDArray[Any]) -> list[float | None]:
-        """A metric of one of the images, replica by replica."""
+        """Return a metric of one of the images, replica by replica."""
         image = images[name].astype(np.float64)
         return [None if r in without[name] else of(image[r], reference[r], *(x[r] for x in further)) for r in replicas]
 
@@ -121,10 +121,10 @@ def scores(
 
 
 def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
-    """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
+    """Return the stops of each rule, by name, and which one ended the fit; empty without rules.
 
-    `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
-    made sure. `estimate`: what the rule says of the mean image there, if it says anything, `measurement_estimate`
+    `iteration` and `final` of each replica, and both of the ensemble, their mean: `final` means that the rule had
+    made sure. `estimate`: the rule's estimate for the mean image at that stop, if it has one, `measurement_estimate`
     where A is not the identity. `mix`: what was mixed in, by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
@@ -149,7 +149,7 @@ def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
 
 
 def _without(values: Array, failed: Mapping[int, int]) -> Array:
-    """Curves "r n" with those of failed replicas blotted out."""
+    """Return the curves "r n" with those of failed replicas blotted out."""
     values = values.copy()
     values[list(failed)] = np.nan
     return values
@@ -160,7 +160,7 @@ def _peak(curve: Array) -> int | None:
 
 
 def measurement_digest(measured: Mapping[str, NDArray[Any]], replica: int) -> str:
-    """SHA-256 of what one replica sees, in float32, with its mask."""
+    """Return the SHA-256 of what one replica sees, in float32, with its mask."""
     seen = measured["measurement"][replica].astype(np.float32)
     digest = hashlib.sha256(str(seen.shape).encode() + seen.tobytes())
     if "known" in measured:

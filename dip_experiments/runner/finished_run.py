@@ -110,7 +110,7 @@ def describe_stops(run: Run) -> list[str]:
 
 
 def _describe_stop(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> list[str]:
-    """Iteration at which a rule stops the mean of the replicas, its PSNR, and the PSNR that the rule estimates.
+    """Return the iteration at which a rule stops the ensemble, its PSNR, and the PSNR that the rule estimates.
 
     An estimate of the measurement's error has a line of its own: it is not to be compared with the image's.
     """

@@ -1,4 +1,4 @@
-"""One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
+"""Run one session of a fit: resume from a checkpoint if one is valid, quarantine damaged files, then train."""
 
 import logging
 import shutil
@@ -30,10 +30,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Begun:
-    """What a sitting begins with.
+    """State that a session starts from.
 
-    `run`: where it writes; `settings`: those asked for, with the rules that watched the finished run whose place it
-    takes; `keep`: iterations whose images are kept; `saved`: the state to go on from.
+    Attributes:
+        run: The folder that is written.
+        settings: The requested ones, with the rules that monitored the finished run whose place it takes.
+        keep: Iterations whose images are stored.
+        saved: The checkpoint, None if the fit starts at its first iteration.
     """
 
     run: Run
@@ -43,10 +46,12 @@ class Begun:
 
 
 def begin(run: Run, settings: Settings, store: Store) -> Begun:
-    """Look at what is there: of a finished run nothing is touched, another one is written beside it.
+    """Return the state to continue from; a finished run stays untouched until a complete one replaces it.
 
-    That has the rules and the images of both. Damaged files are named and kept under another name, never taken for a
-    result. Raises ValueError where a rule asked for has watched the run with other words.
+    The new one has the rules and the images of both. Damaged files are quarantined, never taken for a result.
+
+    Raises:
+        ValueError: Where a requested rule has monitored the run with other settings.
     """
     if run.has_summary and (faults := run.integrity_errors()):
         _quarantine(run, store, "; ".join(faults))
@@ -65,7 +70,7 @@ def begin(run: Run, settings: Settings, store: Store) -> Begun:
 
 
 def check_rules(run: Run, settings: Settings) -> None:
-    """Raise ValueError where a finished run has the result of a rule with other words than those asked for.
+    """Raise ValueError where a finished run has the result of a rule with other settings than the requested ones.
 
     It would be lost, and two requests would replace each other's for ever. What an older epoch found is lost anyway.
     """
@@ -83,9 +88,9 @@ def check_rules(run: Run, settings: Settings) -> None:
 
 
 def with_rules_of(run: Run, settings: Settings) -> Settings:
-    """Add the rules that watched a finished run of the same name to those asked for.
+    """Return the settings with the rules that monitored a finished run of the same id added.
 
-    Only rules that the name says nothing of are added: it has all the others already.
+    Only rules that are no part of the id are added: it has all the others already.
     """
     stored = {name: rule for name, rule in run.settings.get("observe", {}).items() if rule}
     found = {
@@ -97,7 +102,7 @@ def with_rules_of(run: Run, settings: Settings) -> Settings:
 
 
 def read_rule(name: str, words: dict[str, Any]) -> StoppingRule | None:
-    """Return a rule by its stored words, None for one of a version whose words are not those of today."""
+    """Return a rule by its stored settings, None for one of a version with other settings than today's."""
     try:
         return cast(StoppingRule, make_part(StoppingRule, words))
     except ValueError:
@@ -106,7 +111,7 @@ def read_rule(name: str, words: dict[str, Any]) -> StoppingRule | None:
 
 
 def fit_and_record(planned: PreparedRun, begun: Begun, command: list[str]) -> None:
-    """Settings and provenance before the first iteration; curves, images, scores and summary after the last."""
+    """Write settings and provenance before the first iteration; curves, images, scores and summary after the last."""
     run, settings = begun.run, begun.settings
     planned = replace(planned, settings=settings)
     done = begun.saved["fit"]["done"] if begun.saved else 0
@@ -168,7 +173,7 @@ def _kept_before(run: Run) -> list[int]:
 
 
 def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> dict[str, Any] | None:
-    """The checkpoint, unless there is none, it is damaged, or it is past what other rules or images would need."""
+    """Return the checkpoint; None if it is missing, damaged, or past what other rules or images would need."""
     if not run.checkpoint.exists():
         return None
     try:

@@ -31,7 +31,7 @@ def run_settings(
     Args:
         settings: The configuration.
         overrides: Those that it was composed of, for the provenance.
-        hydra: Hydra's own node of the composition, which is stored with the run; None where there is none.
+        hydra: Hydra's own node of the composition, which is stored with the run; None without one.
         reuse: Whether a record counts as a finished run.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The runs of an experiment: found by what they are, whatever was asked last."""
+"""Select the runs of an experiment by their configuration, whatever was requested last."""
 
 import hashlib
 import logging
@@ -34,17 +34,17 @@ SEEDS = (3, 2, 1)
 
 
 def select(experiment: str, scale: str, results: Path, words: Sequence[str] = (), origin: Origin = "runs") -> Selection:
-    """Compose the whole grid of an experiment and find the finished run of each job, if there is one.
+    """Compose the complete grid of an experiment and find the finished run of each job, if any.
 
-    At scale paper that is its own with the most seeds where one is asked for, and one in bf16 where there is none in
-    float32, unless the grid asks for both or the words say seeds or precision themselves.
+    At scale paper that is its own with the most seeds where one is requested, and one in bf16 without one in float32,
+    unless the grid asks for both or the overrides set seeds or precision themselves.
 
     Args:
-        words: further ones, as on the command line of dip.
-        origin: whether the user's own runs, the records, or either are looked for.
+        overrides: Further ones, as on the command line of dip.
+        origin: The user's own runs, the records, or either.
 
     Raises:
-        ValueError: for wrong words.
+        ValueError: For wrong overrides.
     """
     try:
         asked = [f"experiment={experiment}", f"scale={scale}", *to_hydra_overrides(words, multirun=True)]
@@ -66,16 +66,16 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
 
 
 def names_of(settings: Settings) -> list[str]:
-    """Names that a run of these settings has on the kinds of devices, or on the one that they ask for."""
+    """Return the ids of a run of these settings on the kinds of devices, or on the one that they ask for."""
     asked = settings.device.partition(":")[0]
     return [run_name(settings, kind) for kind in DEVICES if asked in (kind, "auto")]
 
 
 def stand_ins(settings: Settings, jobs: Mapping[str, Settings], said: Set[str]) -> Iterator[tuple[str, bool]]:
-    """Names of runs that may be taken for that of these settings, the preferred one first; whether it has more seeds.
+    """Yield ids of runs that may be taken for that of these settings, the preferred one first; True for more seeds.
 
     Replica r of a run of several seeds is the fit with seed r. What is another one of `jobs` stands in for none, and
-    where these differ in their seeds none has more. `said`: settings that were asked for as they are.
+    where these differ in their seeds none has more. `fixed`: keys that the overrides set.
     """
     paper = settings.scale.name == "paper"
     more = paper and settings.replicas == 1 and len({job.seed for job in jobs.values()}) == 1
@@ -89,10 +89,12 @@ def stand_ins(settings: Settings, jobs: Mapping[str, Settings], said: Set[str]) 
 
 
 def run_name(settings: Settings, device: str) -> str:
-    """The signature of a run on a kind of device, cpu or cuda.
+    """Return the id of a run on a kind of device, cpu or cuda.
 
-    Nothing is built and no picture of the paper need be there. Raises ValueError for an architecture that is none and
-    for a file of the user's that is not there.
+    Nothing is built, and no picture of the paper has to be on the disk.
+
+    Raises:
+        ValueError: For an unknown architecture, and for a file of the user's that is missing.
     """
     words = settings.architecture
     network = find_network(words.constructor, words.name)
@@ -101,9 +103,9 @@ def run_name(settings: Settings, device: str) -> str:
 
 
 def digests(settings: Settings) -> dict[str, str]:
-    """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`.
+    """Return the SHA-256 of what the run reads, by role: `image`, and the task's `noisy`, `mask` or `flash`.
 
-    A file whose path counts by content and which no task says it reads is there by the name of its setting.
+    A file whose path counts by content and which no task reads has the name of its setting for a role.
     """
     image = settings.image
     extra_inputs = settings.task.extra_inputs(image.name)
@@ -116,7 +118,7 @@ def digests(settings: Settings) -> dict[str, str]:
 
 
 def _finished(store: Store, origin: Origin, settings: Settings, names: Iterable[tuple[str, bool]]) -> Run | None:
-    """The first run that is whole; one of more seeds must be the experiment's own, which has its pictures."""
+    """Return the first run with a result; one of more seeds must be the experiment's own, which has its pictures."""
     experiment = settings.experiment.name
     runs = ((store.find(name, origin), more) for name, more in names)
     whole = ((run, more) for run, more in runs if run and run.finished and run.replicas)
@@ -124,7 +126,7 @@ def _finished(store: Store, origin: Origin, settings: Settings, names: Iterable[
 
 
 def _content(source: Source, key: str) -> str:
-    """The paper's pictures are known without their files. Raises ValueError, naming `key`, for what is no file."""
+    """Return the SHA-256 of a picture; the paper's are known without their files. Raises ValueError for no file."""
     if not isinstance(source, Path):
         return datasets.entry(*source).sha256
     check_file(source, key)
@@ -134,11 +136,11 @@ def _content(source: Source, key: str) -> str:
 
 @cache
 def _pixels(name: str) -> str:
-    """Of a picture inside scikit-image, which may change with its version."""
+    """Return the SHA-256 of a picture inside scikit-image, which may change with its version."""
     return hashlib.sha256(whole_image(name, None).tobytes()).hexdigest()
 
 
 @cache
 def _digest(path: Path, changed: int, size: int) -> str:
-    """Once for every state of a file."""
+    """Return the SHA-256 of a file, computed once for each of its states."""
     return file_digest(path)

@@ -1,4 +1,4 @@
-"""What other methods make of a measurement, stored once: by method, version, settings and measurement."""
+"""Results of other methods on a measurement, stored once: by method, version, settings and measurement."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Set
@@ -37,7 +37,7 @@ class Baselines:
     def find(
         self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]
     ) -> dict[str, float] | None:
-        """The numbers of a method; `version` None takes those of any, the latest: see `age`."""
+        """Return the numbers of a method; `version` None takes those of any, the latest: see `age`."""
         found = [entry for entry in self._of(method, measurement, words) if version in (None, entry["version"])]
         return None if not found else dict(found[-1]["numbers"])
 
@@ -50,7 +50,7 @@ class Baselines:
         numbers: Mapping[str, float],
         picture: Array | None = None,
     ) -> None:
-        """Stores the numbers, and the picture "c h w" in [0, 1] where one will be shown."""
+        """Store the numbers, and the picture "c h w" in [0, 1] where one will be shown."""
         key = {"method": method, "version": version, "measurement": measurement, "words": dict(words)}
         path = self.folder / f"{method}-{value_digest(key)[:16]}.json"
         if picture is not None:
@@ -58,7 +58,7 @@ class Baselines:
         write_json(path, {**key, "numbers": dict(numbers)})
 
     def picture(self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]) -> Path | None:
-        """The picture that was stored with the numbers, None if there is none."""
+        """Return the file of the picture that was stored with the numbers, None without one."""
         found = [
             path
             for entry in self._of(method, measurement, words)

@@ -1,4 +1,4 @@
-"""The words of old settings.json in those of today: a setting that came later has the value it had before it came."""
+"""Upgrade the settings of old settings.json: a setting that came later has the value it had before it came."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ LATER: dict[str, dict[str, Any]] = {
 
 
 def upgrade(words: dict[str, Any]) -> dict[str, Any]:
-    """The same settings as they are said today; what is there stays as it is."""
+    """Return the same settings in today's form; those that are present stay as they are."""
     whole = {**LATER[""], **words}
     later = {group: more for group, more in LATER.items() if group and isinstance(whole.get(group), dict)}
     return whole | {group: {**more, **whole[group]} for group, more in later.items()}

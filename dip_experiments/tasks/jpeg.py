@@ -32,7 +32,7 @@ class Jpeg(Restoration):
 
 
 def through_file(image: Image, quality: int) -> Image:
-    """The image written as JPEG and read back, in 8 bit, by Pillow with its own chroma subsampling."""
+    """Write the image as JPEG and read it back, in 8 bit, by Pillow with its own chroma subsampling."""
     file = io.BytesIO()
     to_8_bit(image).save(file, format="JPEG", quality=quality)
     return from_8_bit(PIL.Image.open(file)).to(image)

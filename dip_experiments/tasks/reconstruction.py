@@ -17,5 +17,5 @@ class Reconstruction(TaskSettings):
     name: Literal["reconstruction"]
 
     def make(self, image: Image, seeds: Sequence[int], target: Target) -> Task:
-        """The task for replicas of the given seeds, of what the target makes of the image."""
+        """Return the task for replicas of the given seeds, of what the target makes of the image."""
         return Task(target.signal(image, seeds), Identity(), target.reference(image, seeds))

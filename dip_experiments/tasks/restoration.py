@@ -32,7 +32,7 @@ class TaskSettings(Part):
 class Restoration(TaskSettings):
     """A degraded picture that is restored.
 
-    The picture is the reference, unless the settings say that it is degraded already: then there is none.
+    The picture is the reference, unless the settings say that it is degraded already.
     """
 
     @abstractmethod

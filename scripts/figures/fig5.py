@@ -35,12 +35,12 @@ def draw(selection: Selection) -> Artifact:
 
 
 def factor(run: Run) -> int:
-    """How many times larger a side becomes."""
+    """Return how many times larger a side becomes."""
     return int(run.settings["task"]["factor"])
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
-    """The small picture enlarged by what one would pick otherwise, and by the network; the original."""
+    """Return the small picture enlarged by what one would pick otherwise, and by the network; the original."""
     last = run.summary["iterations"]
     return [
         *(baseline(run, name, stored_baselines) for name in BASELINES),

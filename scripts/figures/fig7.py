@@ -36,7 +36,7 @@ def draw(text: Selection, missing: Selection) -> Artifact:
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
-    """The holes, filled by what one would pick otherwise and by the network; the picture itself."""
+    """Return the holes, filled by what one would pick otherwise and by the network; the picture itself."""
     title = f"network, iteration {run.summary['iterations']}"
     return [
         Panel("missing: black", load_image(run, "target"), run.scores("measurement", "psnr")[:1]),

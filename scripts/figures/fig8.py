@@ -48,7 +48,7 @@ def draw(hourglasses: Selection, others: Selection) -> Artifact:
 
 
 def name_of(run: Run) -> str:
-    """Which of the networks it is."""
+    """Return which of the networks it is."""
     return str(run.settings["experiment"].get("network", run.settings["architecture"]["name"]))
 
 

@@ -35,7 +35,7 @@ def draw(selection: Selection) -> Artifact:
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
-    """A row of pictures."""
+    """Return a row of pictures."""
     name = stop_image("split", "mixed")
     noisy = Panel("noisy", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
     others = [denoiser_panel(run, method, title, SIGMA, stored_baselines) for method, title in METHODS.items()]

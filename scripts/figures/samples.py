@@ -78,7 +78,7 @@ def kind(run: Run) -> tuple[str, str]:
 
 
 def kinds(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """All, in the order of the runs."""
+    """Return all kinds, in the order of the runs."""
     return list(dict.fromkeys(map(kind, runs)))
 
 
@@ -89,20 +89,20 @@ def named(run: Run) -> str:
 
 
 def draw_bands(axis: Axes, band: Bands, colour: str, label: str) -> None:
-    """Median as a line, the rest as a band."""
+    """Draw the median as a line, the rest as a band."""
     frequencies = np.arange(1, len(band[0]) + 1)
     axis.plot(frequencies, band[0], color=colour, label=label, linewidth=1.2)
     axis.fill_between(frequencies, band[1], band[2], color=colour, alpha=0.2, linewidth=0)
 
 
 def statistics(spectra: Sequence[NDArray[np.float64]]) -> Bands:
-    """Over several spectra."""
+    """Compute the statistics over several spectra."""
     median, low, high = np.quantile(spectra, [0.5, 0.05, 0.95], axis=0)
     return median, low, high
 
 
 def natural_bands(run: Run) -> Bands:
-    """Of natural pictures, cut as the run's."""
+    """Return the bands of natural pictures, cut as the run's."""
     image = run.settings["image"]
     pictures = [cut(whole_image(name, None), image["size"], image["fit"], 1) for name in NATURAL]
     return statistics([radial_spectrum(picture) for picture in pictures])

@@ -59,7 +59,7 @@ def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str,
 
 
 def row(runs: Runs, count: int, names: Sequence[str]) -> Sequence[str]:
-    """One line of the table; nothing is chosen before all settings were fitted."""
+    """Return one line of the table; nothing is chosen before all settings were fitted."""
     if len(runs) < count:
         return (NOT_RUN, *[NONE] * 5, f"{len(runs)} of {count}", *[NONE] * len(names))
     chosen, best = choices(runs)
@@ -93,17 +93,17 @@ def in_the_mean(found: Sequence[tuple[str, Runs]]) -> str:
 
 
 def setting(run: Run) -> str:
-    """Its name in the experiment."""
+    """Return its name in the experiment."""
     return str(run.settings["experiment"]["setting"])
 
 
 def estimate(run: Run) -> float:
-    """Mean squared error of the mean image as the split has it."""
+    """Return the mean squared error of the mean image as the split has it."""
     return float(run.summary["stopping"]["split"]["estimate"]["mse"])
 
 
 def psnr(run: Run) -> float:
-    """Of the mean image at the split's stop."""
+    """Return the PSNR of the mean image at the split's stop."""
     return float(run.summary["scores"][stop_image("split", "mean")]["psnr"][0])
 
 

@@ -80,7 +80,7 @@ def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
 
 
 def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
-    """One line of the table."""
+    """Return one line of the table."""
     fewer = f"{peak_at(paper) / peak_at(run):.2f}" if paper else NONE
     return (
         format_seeds(run),
@@ -106,7 +106,7 @@ def label(config: Mapping[str, Any]) -> str:
 
 
 def image(config: Mapping[str, Any]) -> str:
-    """The picture."""
+    """Return the picture."""
     return str(config["image"]["name"])
 
 
