@@ -95,7 +95,7 @@ class ShownImage(Latent):
         name = self.name
         if picture is None:
             raise ValueError(f"latent={name} without a {name} image; use it with task=flash_no_flash")
-        down, across = (whole - side for whole, side in zip(shape[1:], picture.shape[2:], strict=True))
+        down, across = (full - side for full, side in zip(shape[1:], picture.shape[2:], strict=True))
         if down < 0 or across < 0:
             raise ValueError(
                 f"latent={name}: the {name} image has {picture.shape[2]} x {picture.shape[3]} pixels, the latent of "

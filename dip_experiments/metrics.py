@@ -70,7 +70,7 @@ def radial_spectrum(image: Array) -> Array:
     Of the centred square, less its mean and under a Hann window, as the picture's borders do not meet.
     """
     side = min(image.shape[1:])
-    top, left = ((whole - side) // 2 for whole in image.shape[1:])
+    top, left = ((full - side) // 2 for full in image.shape[1:])
     square = image[:, top : top + side, left : left + side]
     window = np.outer(np.hanning(side), np.hanning(side))
     power = np.abs(np.fft.fft2((square - square.mean((1, 2), keepdims=True)) * window)) ** 2

@@ -66,7 +66,7 @@ class Composed(Operator):
         return self.first.image_shape(self.last.image_shape(measured))
 
     def measured(self, y: Float[Tensor, "r cy hy wy"]) -> Bool[Tensor, "r cy hy wy"]:
-        """A value that is made only of values that the first operator does not measure is none."""
+        """Return False for a value made only of values that the first operator does not measure."""
         inner = self.last.adjoint(y)
         return self.last.measured(y) & self.last(self.first.measured(inner).to(y)).ne(0)
 

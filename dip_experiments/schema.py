@@ -207,9 +207,9 @@ def _is_users(module: str) -> bool:
     return not {"site-packages", "dist-packages"} & {*Path(file).parts}
 
 
-def use_slash(key: str, word: str, among: str = "") -> ValueError:
+def use_slash(key: str, name: str, among: str = "") -> ValueError:
     """Return the error for `key=name`, where the name is that of a group's option or looks like one."""
-    return ValueError(f"{key}={word}: a kind is chosen with a /; say {key.replace('.', '/')}={word}{among}")
+    return ValueError(f"{key}={name}: a kind is chosen with a /; say {key.replace('.', '/')}={name}{among}")
 
 
 def in_order_of(choices: Sequence[T]) -> Callable[[list[T]], list[T]]:

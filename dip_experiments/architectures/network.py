@@ -53,9 +53,9 @@ class Network(nn.Module, ABC):
         return F.pad(x_hat.squeeze(0).unflatten(0, (self.replicas, -1)), (-left, -right, -top, -bottom))
 
     @staticmethod
-    def finest(values: list[T], kept: int) -> list[T]:
+    def finest(values: list[T], count: int) -> list[T]:
         """Return so many entries of a `per_scale` list, without those of the deepest scales."""
-        return values[:kept]
+        return values[:count]
 
     def plain(self) -> "Network":
         """Return the same network by its definition, of the same weights, for what a faster evaluation cannot do."""

@@ -95,12 +95,12 @@ def sliding_cosines(noisy: Array, sigma: float) -> Array:
     """
     least = CHOICES["dct"]["threshold"] * _checked_sigma(noisy, sigma)
 
-    def kept(waves: Array) -> Array:
+    def thresholded(waves: Array) -> Array:
         large = np.abs(waves) >= least
         large[:, :, 0, :, 0] = True
         return waves * large
 
-    return _of_blocks(kept, noisy)
+    return _of_blocks(thresholded, noisy)
 
 
 def wiener(noisy: Array, guide: Array, sigma: float) -> Array:

@@ -64,7 +64,7 @@ def loss(noise_in: nn.Module, y: Float[Tensor, "1 c h w"]) -> Float[Tensor, ""]:
     """Return the error of each half, denoised, to the other half, and to half of the denoised picture."""
     given = halves(y)
     denoised = [half - noise_in(half) for half in given]
-    whole = halves(y - noise_in(y))
+    denoised_halves = halves(y - noise_in(y))
     other = sum(F.mse_loss(a, b) for a, b in zip(given, reversed(denoised), strict=True))
-    same = sum(F.mse_loss(a, b) for a, b in zip(denoised, whole, strict=True))
+    same = sum(F.mse_loss(a, b) for a, b in zip(denoised, denoised_halves, strict=True))
     return 0.5 * torch.as_tensor(other) + 0.5 * torch.as_tensor(same)

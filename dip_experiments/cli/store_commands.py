@@ -56,7 +56,9 @@ def show(argv: Sequence[str]) -> int:
             "show: give one run, by its id or the beginning of it: dip show 1adff2 (dip status lists them)"
         )
     state = find_run(names[0], results)
-    default = lazy_import("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
+    default = (
+        lazy_import("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).to_dict()
+    )
     for line in lazy_import("dip_experiments.cli.status_view").run_lines(state, default):
         print(line)
     if OPEN in flags:

@@ -216,7 +216,7 @@ def _grid(
         chosen = dict(zip(choices, (str(value.input_line) for value in values), strict=True))
         others = tuple(kinds.get(one, one) for key, one in chosen.items() if key not in plain or one in kinds)
         if others not in composed:
-            reused = set(others) <= set(fixed) and all(_is_there(common, path) for path in plain.values())
+            reused = set(others) <= set(fixed) and all(_has_value(common, path) for path in plain.values())
             composed[others] = (common, hydra) if reused else _compose(list(chosen.values()))
             _check_scale(composed[others][0])
         jobs.append(copy.deepcopy(composed[others][0]))
@@ -227,7 +227,7 @@ def _grid(
     return jobs, nodes
 
 
-def _is_there(config: DictConfig, path: str) -> bool:
+def _has_value(config: DictConfig, path: str) -> bool:
     """True if a configuration has a single value at a path."""
     above, _, name = path.rpartition(".")
     group = OmegaConf.select(config, above) if above else config

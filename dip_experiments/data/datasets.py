@@ -106,8 +106,8 @@ def locate(picture: str, part: str = "image") -> Path:
     folder = SHARED if not os.environ.get("DIP_DATA") and SHARED.is_dir() else cache()
     path = folder / file.path
     if not path.is_file():
-        said = f"image={picture}" + ("" if part == "image" else f", its {part}")
-        raise ValueError(f"{said}: not on this machine (looked in {folder}); get the paper's pictures with {GET}")
+        subject = f"image={picture}" + ("" if part == "image" else f", its {part}")
+        raise ValueError(f"{subject}: not on this machine (looked in {folder}); get the paper's pictures with {GET}")
     if not file.is_at(path):
         raise ValueError(_not_the_papers(path))
     return path
@@ -119,7 +119,7 @@ def fetch(folder: Path, server: str = SERVER) -> int:
     Returns how many files came. Each appears under its name only when it is complete and right, so another call
     continues with the rest. Raises ValueError for a folder that will not do, ConnectionError if a file cannot be had.
     """
-    missing = [file for file in files() if not _is_there(file, folder / file.path)]
+    missing = [file for file in files() if not _is_present(file, folder / file.path)]
     if not missing:
         return 0
     check_writable(folder, "DIP_DATA")
@@ -187,7 +187,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or "no connection to the server, or it was cut"
 
 
-def _is_there(file: File, path: Path) -> bool:
+def _is_present(file: File, path: Path) -> bool:
     """Return True for the very file; raise ValueError for another one under its name, which is never overwritten."""
     if path.exists() and not file.is_at(path):
         raise ValueError(_not_the_papers(path))

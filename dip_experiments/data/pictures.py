@@ -13,7 +13,7 @@ from dip_experiments.data import datasets
 from dip_experiments.data.cropping import cut, resized
 from dip_experiments.data.layers import Array
 from dip_experiments.data.masks import read_mask
-from dip_experiments.data.reading import check_image, read_alpha, read_image, whole_image
+from dip_experiments.data.reading import check_image, read_alpha, read_image, read_picture
 
 Known = NDArray[np.bool_]
 Read = NDArray[Any]
@@ -78,7 +78,7 @@ def sources(name: str, path: str | None, extra_inputs: Mapping[str, ExtraInput])
         own["image"] = (name, "image")
     elif name == "file" and path:
         own["image"] = Path(path)
-    return own | {role: companion.source for role, companion in extra_inputs.items()}
+    return own | {role: extra.source for role, extra in extra_inputs.items()}
 
 
 def local(source: Source) -> Path:
@@ -91,19 +91,19 @@ def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mappi
 
     Raises ValueError with what to do.
     """
-    whole = whole_image(name, path)
-    image = frame.part(whole)
-    return Pictures(image, {role: _alike(role, it, whole, image, frame) for role, it in extra_inputs.items()})
+    uncut = read_picture(name, path)
+    image = frame.part(uncut)
+    return Pictures(image, {role: _alike(role, it, uncut, image, frame) for role, it in extra_inputs.items()})
 
 
-def _alike(role: str, companion: ExtraInput, whole: Array, image: Array, frame: Frame) -> Read:
+def _alike(role: str, extra: ExtraInput, uncut: Array, image: Array, frame: Frame) -> Read:
     """Read and cut as the image was, unless it is as large as the part of it that is used, or a kernel."""
-    picture = companion.read()
-    if companion.kind == "kernel" or picture.shape[1:] == image.shape[1:]:
+    picture = extra.read()
+    if extra.kind == "kernel" or picture.shape[1:] == image.shape[1:]:
         return picture
-    if picture.shape[1:] != whole.shape[1:]:
-        given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
-        raise ValueError(f"{companion.key}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
+    if picture.shape[1:] != uncut.shape[1:]:
+        given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, uncut))
+        raise ValueError(f"{extra.key}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
     return frame.known_part(picture) if picture.dtype == np.bool_ else frame.part(picture)
 
 

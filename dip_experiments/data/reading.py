@@ -19,7 +19,7 @@ from dip_experiments.data.tiff import is_deep_tiff, read_deep_tiff
 SMALLEST_SIDE = 16
 
 
-def whole_image(name: str, path: str | None) -> Array:
+def read_picture(name: str, path: str | None) -> Array:
     """Read the picture called `name` (`file`: the one at `path`; see `datasets`) as it is.
 
     Raises ValueError with what to do.
@@ -93,8 +93,8 @@ def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
         except (UnidentifiedImageError, tifffile.TiffFileError, IndexError):
             raise Refused("not an image file; PNG, JPEG and TIFF are read") from None
         except Exception as error:  # a damaged file makes decoders raise anything
-            said = str(error).partition("\n")[0]
-            raise Refused(f"damaged or incomplete image file ({said or type(error).__name__})") from error
+            reason = str(error).partition("\n")[0]
+            raise Refused(f"damaged or incomplete image file ({reason or type(error).__name__})") from error
 
 
 def _decode(file: BinaryIO) -> Layers:

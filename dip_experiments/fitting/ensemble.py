@@ -15,7 +15,7 @@ GUIDED = "wiener"
 
 
 @dataclass(frozen=True)
-class Mixture:
+class DenoiserEnsemble:
     """The averages at the stop of the ensemble blended with other denoisers' images, replica by replica.
 
     `weights`: the share of each of those images. `estimate`: estimated mean squared error of the mean, with its
@@ -32,7 +32,7 @@ class Mixture:
         return self.images.nanmean(0)
 
 
-def mixture(watch: RuleMonitor) -> Mixture | None:
+def denoiser_ensemble(watch: RuleMonitor) -> DenoiserEnsemble | None:
     """Return the blend at the stop of a rule's ensemble, None if nothing is blended.
 
     The other denoisers see what the replica saw, and its standard deviation, the mean one where it varies.
@@ -44,17 +44,17 @@ def mixture(watch: RuleMonitor) -> Mixture | None:
     sigma = 255 * float(held_out["noise"].mean() * (1 + rule.a**2)) ** 0.5
     alone = [name for name in rule.mix if name != GUIDED]
     others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
-    images, weights = mixed_in(rule, watch.ensemble_average, others, held_out)
+    images, weights = blend(rule, watch.ensemble_average, others, held_out)
     if GUIDED in rule.mix:
         guided = zip(seen, images.cpu().double().numpy(), strict=True)
         filtered = np.stack([wiener(image, guide, sigma) for image, guide in guided])
-        images, (weight,) = mixed_in(rule, images, [filtered], held_out)
+        images, (weight,) = blend(rule, images, [filtered], held_out)
         weights = [*((1 - weight) * others for others in weights), weight]
     named = dict(zip([*alone, GUIDED], weights, strict=False))
-    return Mixture(images, named, rule.estimate(images, held_out))
+    return DenoiserEnsemble(images, named, rule.estimate(images, held_out))
 
 
-def mixed_in(
+def blend(
     rule: Split, images: Float[Tensor, "r c h w"], others: list[Float[np.ndarray, "r c h w"]], held_out: HeldOut
 ) -> tuple[Float[Tensor, "r c h w"], list[float]]:
     """Return f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
@@ -65,7 +65,7 @@ def mixed_in(
     return images + torch.tensordot(images.new_tensor(weights), found - images, 1), weights
 
 
-def means_at_stop(watch: RuleMonitor, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
+def means_at_stop(watch: RuleMonitor, mixed: DenoiserEnsemble | None) -> dict[str, Float[Tensor, "c h w"]]:
     """Return what stands for all replicas at the ensemble's stop, if any: their `mean`, and their blend `mixed`."""
     if watch.stops()[1].iteration is None:
         return {}

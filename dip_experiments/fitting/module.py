@@ -203,7 +203,7 @@ class DIPModule(pl.LightningModule):
 
     @torch.no_grad()
     def record(
-        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], watched: Sequence[Float[Tensor, "_ r"]]
+        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], monitored: Sequence[Float[Tensor, "_ r"]]
     ) -> None:
         """Write one row of the curves."""
         row = [loss, psnr_from_mse(energy)]
@@ -213,7 +213,7 @@ class DIPModule(pl.LightningModule):
             if self.monitors:
                 seen.append(self.average.nanmean(0, keepdim=True).expand_as(self.average))
             row += [psnr_from_mse(mean_squared_error(image, reference)) for image in seen]
-        self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *watched]).unsqueeze(0))
+        self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *monitored]).unsqueeze(0))
         self.row.add_(1)
 
     @torch.no_grad()
@@ -267,8 +267,8 @@ class DIPModule(pl.LightningModule):
         self.network.load_state_dict(state["network"])
         self.latent.copy_(state["latent"])
         self.average.copy_(state["average"])
-        for name, kept in state["monitors"].items():
-            self.monitors[name].restore(kept)
+        for name, small_state in state["monitors"].items():
+            self.monitors[name].restore(small_state)
 
     def state(self) -> State:
         """Return a copy of all that the remaining iterations depend on; tensors, lists and numbers only."""

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.fitting.ensemble import means_at_stop, mixture
+from dip_experiments.fitting.ensemble import denoiser_ensemble, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.summary import measurement, summary
 from dip_experiments.stopping import RuleMonitor
@@ -72,7 +72,7 @@ class Recorder(pl.Callback):
 
     def on_train_end(self, *_: Any) -> None:
         unperturbed = self.fit.unperturbed()
-        self.mixtures = {name: mix for name, watch in self.fit.monitors.items() if (mix := mixture(watch))}
+        self.mixtures = {name: mix for name, watch in self.fit.monitors.items() if (mix := denoiser_ensemble(watch))}
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
         if self.fit.done not in self.fit.images:  # a rule ended the fit
@@ -84,18 +84,18 @@ class Recorder(pl.Callback):
 
     def write_stop(self, name: str, watch: RuleMonitor) -> None:
         """Write what a rule would give: output and average of each replica at its stop, the mean at the ensemble's."""
-        there = [stop.iteration is not None for stop in watch.stops()[0]]
+        available = [stop.iteration is not None for stop in watch.stops()[0]]
         for what, images in watch.per_replica.items():
-            self.write_images(stop_image(name, what), images, self.bits, there)
+            self.write_images(stop_image(name, what), images, self.bits, available)
         for what, image in means_at_stop(watch, self.mixtures.get(name)).items():
             write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
 
     def write_images(
-        self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, there: Sequence[bool] | None = None
+        self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, available: Sequence[bool] | None = None
     ) -> None:
         """Write one PNG per replica that has not failed and whose image is `available`."""
         for replica, image in enumerate(images.cpu().double().numpy()):
-            if replica not in self.fit.guard.failed and (there is None or there[replica]):
+            if replica not in self.fit.guard.failed and (available is None or available[replica]):
                 write_image(self.run.image(name, replica), image, bits)
 
     def on_exception(self, *_: Any) -> None:

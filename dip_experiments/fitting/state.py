@@ -13,10 +13,10 @@ def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor,
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     pairs = []
     for index, parameter in enumerate(parameters):
-        kept = good["state"].get(index, {})
+        held = good["state"].get(index, {})
         for name, live in optimizer.state[parameter].items():
             if isinstance(live, Tensor):
-                pairs.append((live, kept.get(name, torch.zeros_like(live))))
+                pairs.append((live, held.get(name, torch.zeros_like(live))))
     return pairs
 
 

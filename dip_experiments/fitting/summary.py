@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.fitting.ensemble import Mixture, means_at_stop
+from dip_experiments.fitting.ensemble import DenoiserEnsemble, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
@@ -30,7 +30,9 @@ Images = Mapping[str, Array]
 """Name -> "r c h w" in [0, 1], not clipped."""
 
 
-def summary(fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
+def summary(
+    fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, DenoiserEnsemble]
+) -> dict[str, Any]:
     """Return final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
@@ -72,7 +74,7 @@ def measurement(task: Task) -> dict[str, NDArray[Any]]:
 
 
 def scores(
-    fit: DIPModule, further: Images, mixtures: Mapping[str, Mixture]
+    fit: DIPModule, further: Images, mixtures: Mapping[str, DenoiserEnsemble]
 ) -> dict[str, dict[str, list[float | None]]]:
     """Return image -> metric -> value of each replica, for the images that the fit ends with. Empty without reference.
 
@@ -87,8 +89,8 @@ def scores(
     without = {name: set(fit.guard.failed) for name in images}
     for name, watch in fit.monitors.items():
         missing = {r for r, stop in enumerate(watch.stops()[0]) if stop.iteration is None}
-        for what, kept in watch.per_replica.items():
-            images[stop_image(name, what)] = kept.cpu().numpy()
+        for what, stopped in watch.per_replica.items():
+            images[stop_image(name, what)] = stopped.cpu().numpy()
             without[stop_image(name, what)] = missing | set(fit.guard.failed)
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
     if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
@@ -120,7 +122,7 @@ def scores(
     }
 
 
-def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
+def stopping(fit: DIPModule, mixtures: Mapping[str, DenoiserEnsemble]) -> dict[str, Any]:
     """Return the stops of each rule, by name, and which one ended the fit; empty without rules.
 
     `iteration` and `final` of each replica, and both of the ensemble, their mean: `final` means that the rule had
@@ -129,15 +131,15 @@ def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
     """
     rules: dict[str, dict[str, Any]] = {}
     for name, watch in fit.monitors.items():
-        stops, joint = watch.stops()
+        stops, ensemble = watch.stops()
         rules[name] = {
             "iteration": [None if r in fit.guard.failed else stop.iteration for r, stop in enumerate(stops)],
             "final": [stop.final for stop in stops],
-            "joint": joint.iteration,
-            "joint_final": joint.final,
+            "joint": ensemble.iteration,
+            "joint_final": ensemble.final,
             "facts": dict(watch.facts),
         }
-        if joint.iteration is not None:
+        if ensemble.iteration is not None:
             operator = fit.problem.original_task.operator
             estimate = watch.rule.estimate(operator(watch.ensemble_average), watch.held_out)
             of = "estimate" if operator.is_identity else "measurement_estimate"

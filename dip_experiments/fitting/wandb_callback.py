@@ -70,22 +70,22 @@ class Dashboard(pl.Callback):
                         str(error).splitlines()[0] if str(error) else "no message", self.run.folder)  # fmt: skip
 
     def _open(self) -> None:
-        words = self.settings
-        signal = words["target"] if words["task"]["name"] == "reconstruction" else words["task"]
+        config = self.settings
+        signal = config["target"] if config["task"]["name"] == "reconstruction" else config["task"]
         check_writable(self.folder / "wandb")  # W&B would write elsewhere
         self.folder.mkdir(parents=True, exist_ok=True)
         with cached_in(self.folder / "wandb" / "cache"):
             self.board = wandb.init(
-                mode=words["logger"]["mode"],
-                project=words["logger"]["project"],
+                mode=config["logger"]["mode"],
+                project=config["logger"]["project"],
                 dir=str(self.folder),
                 id=self.run.name,
                 resume="allow",
-                name=f"{signal['name']}-{words['architecture']['name']}-{self.run.name[:8]}",
-                group=os.environ.get(GROUP) or words["experiment"]["name"],
+                name=f"{signal['name']}-{config['architecture']['name']}-{self.run.name[:8]}",
+                group=os.environ.get(GROUP) or config["experiment"]["name"],
                 job_type="fit",
-                tags=[words["scale"]["name"], words["image"]["name"], *words["logger"]["tags"]],
-                config=words,
+                tags=[config["scale"]["name"], config["image"]["name"], *config["logger"]["tags"]],
+                config=config,
                 reinit="finish_previous",
                 settings=wandb.Settings(
                     console="off",
@@ -115,28 +115,30 @@ class Dashboard(pl.Callback):
     def _log(self, iteration: int, values: Values) -> None:
         """Log the values of the replicas that have not failed."""
         alive = [pair for pair in enumerate(self.fit.problem.seeds) if pair[0] not in self.fit.guard.failed]
-        self._tell(iteration, {f"{name}/seed{seed}": row[r] for name, row in values.items() for r, seed in alive})
+        self._send_values(
+            iteration, {f"{name}/seed{seed}": row[r] for name, row in values.items() for r, seed in alive}
+        )
 
-    def _tell(self, iteration: int, named: dict[str, Any]) -> None:
+    def _send_values(self, iteration: int, named: dict[str, Any]) -> None:
         if self.board is None:
             return
-        told = {name: value for name, value in named.items() if value is not None}
-        for name in told.keys() - self.defined:
+        named_values = {name: value for name, value in named.items() if value is not None}
+        for name in named_values.keys() - self.defined:
             self.board.define_metric(name, step_metric="iteration")
-        self.defined |= told.keys()
-        self.board.log({"iteration": iteration, **told})
+        self.defined |= named_values.keys()
+        self.board.log({"iteration": iteration, **named_values})
 
     def _mark_stops(self, summary: dict[str, Any]) -> None:
         for rule, stop in summary.get("stopping", {}).items():
             for replica, at in enumerate(stop["iteration"]):
                 if at is not None:
-                    self._tell(at, self._at_stop(rule, at, replica, summary["scores"]))
+                    self._send_values(at, self._at_stop(rule, at, replica, summary["scores"]))
             if stop["joint"] is not None:
                 (psnr,) = _psnr(summary["scores"], stop_image(rule, "mean"), 1)
-                told = estimate_in(stop)
-                estimated = psnr_of_estimate(**told[1]) if told else None
+                estimate = estimate_in(stop)
+                estimated = psnr_of_estimate(**estimate[1]) if estimate else None
                 marks = {f"psnr_stopped_{rule}/mean": psnr, f"{self._estimated}_{rule}/mean": estimated}
-                self._tell(stop["joint"], marks)
+                self._send_values(stop["joint"], marks)
 
     @property
     def _estimated(self) -> str:

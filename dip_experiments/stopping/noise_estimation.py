@@ -147,8 +147,8 @@ def flattest(image: Array) -> Float[Array, "c n h w"]:
     windows = windows_of(image)
     windows = windows - windows.mean(axis=(2, 3), keepdims=True)
     spread = windows.var(axis=(0, 2, 3))
-    kept = np.argsort(spread)[: max(1, round(FLATTEST * len(spread)))]
-    return windows[:, kept]
+    chosen = np.argsort(spread)[: max(1, round(FLATTEST * len(spread)))]
+    return windows[:, chosen]
 
 
 def windows_of(image: Array) -> Float[Array, "c n h w"]:

@@ -32,7 +32,7 @@ class FitContext:
     """
 
     task: str
-    measures_whole_image: bool
+    measures_every_pixel: bool
     noise_can_be_estimated: bool
     latent: str
     block: int

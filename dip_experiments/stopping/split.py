@@ -66,7 +66,7 @@ class Split(MinimumRule):
     def config_errors(self, fit: FitContext) -> Iterator[str]:
         yield from super().config_errors(fit)
         yield from self.law.config_errors(fit)
-        if self.mix and not fit.measures_whole_image:
+        if self.mix and not fit.measures_every_pixel:
             yield (
                 f"stopping.mix with task={fit.task}: other denoisers need the whole image measured; say stopping.mix=[]"
             )
@@ -122,7 +122,7 @@ class Split(MinimumRule):
     def weights(
         self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], held_out: HeldOut
     ) -> list[float]:
-        """Return w_k >= 0, 1 at most together, for which the mean of f + sum w_k (g_k - f) has the least estimated error.
+        """Return w_k >= 0, at most 1 in sum, for which the mean of f + sum w_k (g_k - f) has the least error estimate.
 
         In w that error is a square, w' H w + 2 s' w, less what it is without.
         """

@@ -118,8 +118,8 @@ def _merge_file(results: Path, found: Path, path: Path) -> Merged:
 
 
 def _copy(source: Path, to: Path) -> None:
-    with source.open("rb") as there, atomic(to) as file:
-        shutil.copyfileobj(there, file)
+    with source.open("rb") as file_in, atomic(to) as file_out:
+        shutil.copyfileobj(file_in, file_out)
 
 
 def _differing(mine: Path, other: Path) -> list[str]:

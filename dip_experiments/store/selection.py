@@ -17,7 +17,7 @@ REPRODUCED = "reproduced"
 class Job:
     """One job of an experiment: its settings, and its finished run, if any."""
 
-    words: dict[str, Any]
+    config: dict[str, Any]
     run: Run | None
 
 
@@ -31,7 +31,7 @@ class Selection:
     experiment: str
     scale: str
     results: Path
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     jobs: tuple[Job, ...]
     origin: Origin = "runs"
 
@@ -43,23 +43,25 @@ class Selection:
     @property
     def missing(self) -> list[dict[str, Any]]:
         """Settings of the jobs that have no finished run."""
-        return [job.words for job in self.jobs if not job.run]
+        return [job.config for job in self.jobs if not job.run]
 
     @property
     def command(self) -> str:
         """Command that makes the missing runs."""
         where = [] if self.results == Path("results") else [f"paths.results={self.results}"]
-        return shlex.join(["dip", "-m", f"experiment={self.experiment}", f"scale={self.scale}", *where, *self.words])
+        return shlex.join(
+            ["dip", "-m", f"experiment={self.experiment}", f"scale={self.scale}", *where, *self.overrides]
+        )
 
     @property
     def waiting(self) -> str:
         """Number of runs that wait, and the command that makes them; empty if none does."""
         count = f"{len(self.missing)} of {len(self.jobs)} runs of {self.experiment}"
-        kept = f", then: dip keep {self.experiment} scale={self.scale}" if self.origin == "records" else ""
-        return f"{count} at scale {self.scale} are not there; make them: {self.command}{kept}" if self.missing else ""
+        then = f", then: dip keep {self.experiment} scale={self.scale}" if self.origin == "records" else ""
+        return f"{count} at scale {self.scale} are not there; make them: {self.command}{then}" if self.missing else ""
 
     @property
-    def whole(self) -> list[Run]:
+    def complete_runs(self) -> list[Run]:
         """All runs. Raises ValueError, with the command that makes them, if one is missing."""
         if self.missing:
             raise ValueError(self.waiting)
@@ -73,8 +75,10 @@ class Selection:
             ValueError: If it is missing, or if the overrides ask for more.
         """
         if len(self.jobs) > 1:
-            raise ValueError(f"the figure shows one run, {' '.join(self.words)} asks for {len(self.jobs)}; ask for one")
-        return self.whole[0]
+            raise ValueError(
+                f"the figure shows one run, {' '.join(self.overrides)} asks for {len(self.jobs)}; ask for one"
+            )
+        return self.complete_runs[0]
 
     @property
     def drawings(self) -> Path:

@@ -19,13 +19,13 @@ def own(path: str, key: str, kind: Kind = "picture") -> ExtraInput:
     return ExtraInput(Path(path), key, kind)
 
 
-def published(picture: str, asked: str, instead: str, *parts: str) -> ExtraInput:
+def published(picture: str, key: str, instead: str, *parts: str) -> ExtraInput:
     """Return the one of these parts that the authors published with the picture, on this machine or not.
 
     Raises ValueError, saying with which pictures they did and what to do `instead`, if they did not with this one.
     """
     for part in datasets.parts(picture):
         if part in parts:
-            return ExtraInput((picture, part), asked, KINDS.get(part, "picture"))
+            return ExtraInput((picture, part), key, KINDS.get(part, "picture"))
     having = ", ".join(other for other in datasets.PICTURES if set(parts) & set(datasets.parts(other)))
-    raise ValueError(f"{asked} with image={picture}: the authors published none; use {instead} or one of {having}")
+    raise ValueError(f"{key} with image={picture}: the authors published none; use {instead} or one of {having}")

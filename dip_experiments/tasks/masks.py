@@ -112,12 +112,12 @@ class Text(DrawnMask):
         return torch.from_numpy(known).expand(image.shape)
 
     def _page(self, rows: int, columns: int) -> PIL.Image.Image:
-        words = " ".join(self.text.split()) + " "
+        text = " ".join(self.text.split()) + " "
         page = PIL.Image.new("L", (columns, rows), 255)
         writer, font = PIL.ImageDraw.Draw(page), PIL.ImageFont.load_default(self.size)
-        repeats = math.ceil(columns / writer.textlength(words, font))
+        repeats = math.ceil(columns / writer.textlength(text, font))
         for top in range(self.size // 2, rows, 3 * self.size):
-            writer.text((self.size // 2, top), words * repeats, fill=0, font=font)
+            writer.text((self.size // 2, top), text * repeats, fill=0, font=font)
         return page
 
 

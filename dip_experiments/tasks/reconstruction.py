@@ -13,7 +13,7 @@ from dip_experiments.tasks.task import Task
 class Reconstruction(TaskSettings):
     """E = mean squared error to the target."""
 
-    measures_whole_image: ClassVar[bool] = True
+    measures_every_pixel: ClassVar[bool] = True
     name: Literal["reconstruction"]
 
     def make(self, image: Image, seeds: Sequence[int], target: Target) -> Task:

@@ -187,7 +187,7 @@ def outside_convolutions(act: Callable[[], None]) -> float:
     with profile() as profiled:
         act()
     spent = {event.key: event.self_device_time_total or event.self_cpu_time_total for event in profiled.key_averages()}
-    inside = sum(time for key, time in spent.items() if any(word in key for word in CONVOLUTIONS))
+    inside = sum(time for key, time in spent.items() if any(part in key for part in CONVOLUTIONS))
     return 1 - inside / sum(spent.values())
 
 

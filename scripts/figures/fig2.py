@@ -33,7 +33,7 @@ ENLARGED = ("shuffled", "noise")
 
 def draw_figure(selection: Selection) -> Artifact:
     """Draw figures/fig2."""
-    runs = selection.whole
+    runs = selection.complete_runs
     figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
     plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1], squeeze=False)[:, 0]
     axes = plots.subplots(len(ARCHITECTURES), 2, sharex=True)

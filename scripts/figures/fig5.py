@@ -23,7 +23,7 @@ METRIC = "psnr_y_authors"
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/fig5."""
-    runs = selection.whole
+    runs = selection.complete_runs
     rows = [(factor(run), panels(run, selection.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) for _, row in rows))
     for part, (times, row) in zip(parts, rows, strict=True):

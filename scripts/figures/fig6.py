@@ -32,7 +32,7 @@ PICTURES = 3.5
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/fig6."""
-    runs = sorted(selection.whole, key=rate, reverse=True)
+    runs = sorted(selection.complete_runs, key=rate, reverse=True)
     if len(runs) != len(COLOURS):
         raise ValueError(f"Figure 6 shows {len(COLOURS)} rates, these are {len(runs)}; leave out optimizer.lr")
     seeds = max(len(run.seeds) for run in runs)

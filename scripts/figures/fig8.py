@@ -25,7 +25,7 @@ CORNER = (0.15, 0.22)
 
 def draw(hourglasses: Selection, others: Selection) -> Artifact:
     """Draw figures/fig8."""
-    runs = [*hourglasses.whole, *others.whole]
+    runs = [*hourglasses.complete_runs, *others.complete_runs]
     by_name = {name_of(run): run for run in runs}
     first = runs[0]
     original = load_image(first, "reference")

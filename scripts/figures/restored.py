@@ -23,7 +23,7 @@ METHODS = {"nlm": "NLM", "bm3d": "BM3D"}
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/restored."""
-    runs = selection.whole
+    runs = selection.complete_runs
     rows = [panels(run, selection.baselines) for run in runs]
     figure, parts = sheet(*(row_height(row) for row in rows))
     for part, row in zip(parts, rows, strict=True):

@@ -17,7 +17,7 @@ from dip_experiments.analysis.panels import show
 from dip_experiments.analysis.run_data import load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.data.cropping import cut
-from dip_experiments.data.reading import whole_image
+from dip_experiments.data.reading import read_picture
 from dip_experiments.metrics import radial_spectrum
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
@@ -34,7 +34,7 @@ Bands = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/samples."""
-    runs = selection.whole
+    runs = selection.complete_runs
     figure, (pictures, plots) = sheet(3.9, 2.9)
     grid = pictures.subplots(4, len(runs) // 2, squeeze=False)
     for place, run in enumerate(runs):
@@ -104,7 +104,7 @@ def statistics(spectra: Sequence[NDArray[np.float64]]) -> Bands:
 def natural_bands(run: Run) -> Bands:
     """Return the bands of natural pictures, cut as the run's."""
     image = run.settings["image"]
-    pictures = [cut(whole_image(name, None), image["size"], image["fit"], 1) for name in NATURAL]
+    pictures = [cut(read_picture(name, None), image["size"], image["fit"], 1) for name in NATURAL]
     return statistics([radial_spectrum(picture) for picture in pictures])
 
 

@@ -53,7 +53,7 @@ class Measured:
     psnr_output: float
 
     def ratio(self, target: str) -> float:
-        """Return iterations by those of the natural image; infinite if the target was not reached, NaN if that failed."""
+        """Return iterations over the natural image's; infinite if the target was not reached, NaN if that was not."""
         natural = self.iterations["natural"]
         return self.iterations[target] / natural if np.isfinite(natural) else np.nan
 
@@ -62,7 +62,7 @@ def draw_table(selection: Selection) -> Artifact:
     """Draw tables/ablation_impedance."""
     columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
     found = measured(selection)
-    for change in dict.fromkeys(job.words["experiment"]["change"] for job in selection.jobs):
+    for change in dict.fromkeys(job.config["experiment"]["change"] for job in selection.jobs):
         add_row(
             columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
         )
@@ -74,7 +74,7 @@ def measured(selection: Selection) -> dict[str, Measured]:
     runs: dict[str, dict[str, Run]] = {}
     for job in selection.jobs:
         if job.run:
-            runs.setdefault(job.words["experiment"]["change"], {})[job.words["target"]["name"]] = job.run
+            runs.setdefault(job.config["experiment"]["change"], {})[job.config["target"]["name"]] = job.run
     return {change: measure(fits) for change, fits in runs.items() if set(fits) == set(TARGETS)}
 
 

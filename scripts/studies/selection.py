@@ -39,7 +39,7 @@ Runs = Mapping[str, Run]
 
 def draw(study: Selection) -> Artifact:
     """Draw tables/selection."""
-    names = list(dict.fromkeys(str(job.words["experiment"]["setting"]) for job in study.jobs))
+    names = list(dict.fromkeys(str(job.config["experiment"]["setting"]) for job in study.jobs))
     columns: dict[str, list[str]] = {name: [] for name in (*TITLES, "fits", *(f"loss_of_{name}" for name in names))}
     found = noisy_pictures(study.jobs)
     for (picture, number), (runs, count) in found.items():
@@ -52,7 +52,7 @@ def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str,
     """Return the runs of each picture and draw by setting, and how many are requested."""
     found: dict[tuple[str, int], tuple[dict[str, Run], int]] = {}
     for job in jobs:
-        key = str(job.words["image"]["name"]), int(job.words["experiment"]["draw"])
+        key = str(job.config["image"]["name"]), int(job.config["experiment"]["draw"])
         runs, count = found.get(key, ({}, 0))
         found[key] = (runs | ({setting(job.run): job.run} if job.run else {}), count + 1)
     return found

@@ -81,8 +81,8 @@ def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """Return a row of all pictures for each source and each noise, and of the noises one for each picture."""
     columns: dict[str, list[str]] = {name: [] for name in TITLES}
     by_what: dict[str, dict[str, list[Run]]] = {}
-    for job in sorted(jobs, key=lambda job: "noise" in job.words["experiment"]):
-        runs = by_what.setdefault(varies(job.words), {}).setdefault(str(job.words["image"]["name"]), [])
+    for job in sorted(jobs, key=lambda job: "noise" in job.config["experiment"]):
+        runs = by_what.setdefault(varies(job.config), {}).setdefault(str(job.config["image"]["name"]), [])
         runs.extend([job.run] if job.run else [])
     null = pooled_spread(groups(by_what.get(SOURCES[NULL], {}), best))
     for what, pictures in by_what.items():

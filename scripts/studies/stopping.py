@@ -94,7 +94,7 @@ REQUESTS = (["study_stopping"], ["study_noises"])
 def draw_table(study: Selection, others: Selection) -> Artifact:
     """Draw tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
-    rows, wanted = list(stopping_gaps(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
+    rows, wanted = list(stopping_gaps(runs)), {noise_of(job.config) for job in (*study.jobs, *others.jobs)}
     shown = summed_up(rows, [noise for noise in NOISES if noise in wanted])
     above = ABOVE.format(behind=behind(rows)) + still_rising(runs) + left_out(runs)
     page = make_table(shown, TITLES, runs, above, waits)

@@ -127,15 +127,18 @@ def still_waiting(grid: Selection, by_seed: Selection) -> str:
 
 def _apart(jobs: list[Job], by_seed: Selection) -> Selection:
     """Return the jobs of one seed each as a selection with the overrides that compose them."""
-    overrides, config = [word for word in by_seed.words if not word.startswith("precision=")], jobs[0].words
+    overrides, config = (
+        [override for override in by_seed.overrides if not override.startswith("precision=")],
+        jobs[0].config,
+    )
     own = (f"image={config['image']['name']}", f"experiment.setting={config['experiment']['setting']}")
-    return replace(by_seed, words=(*overrides, *own, f"precision={config['precision']}"), jobs=tuple(jobs))
+    return replace(by_seed, overrides=(*overrides, *own, f"precision={config['precision']}"), jobs=tuple(jobs))
 
 
 def _rows(job: Job, grid: Selection, by_seed: Selection) -> list[Row]:
     if job.run:
-        return [Row(job.words, (job.run,))]
-    rows = [Row(job.words, _fitted(jobs)) for jobs in _seeds(job, grid, by_seed)]
+        return [Row(job.config, (job.run,))]
+    rows = [Row(job.config, _fitted(jobs)) for jobs in _seeds(job, grid, by_seed)]
     return [row for row in rows if row.runs] or rows[:1]
 
 
@@ -149,15 +152,15 @@ def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[list[Job]]:
 
     At scale paper, unless the grid asks for both, that is any.
     """
-    own = job.words["precision"]
-    free = grid.scale == "paper" and {one.words["precision"] for one in grid.jobs} == {PRECISIONS[0]}
-    apart = ({**job.words, "precision": precision} for precision in (PRECISIONS if free else (own,)))
+    own = job.config["precision"]
+    free = grid.scale == "paper" and {one.config["precision"] for one in grid.jobs} == {PRECISIONS[0]}
+    apart = ({**job.config, "precision": precision} for precision in (PRECISIONS if free else (own,)))
     return [[one for one in by_seed.jobs if _of_seeds(one, config) == config] for config in apart]
 
 
 def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the config of a job of one seed, with the seeds of `several`."""
-    return {**one.words, **{key: several[key] for key in ("seed", "replicas")}}
+    return {**one.config, **{key: several[key] for key in ("seed", "replicas")}}
 
 
 def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
@@ -166,8 +169,8 @@ def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
 
 def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact:
     """Draw tables/trajectory."""
-    common = [job.words for job in both.jobs]
-    rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
+    common = [job.config for job in both.jobs]
+    rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.config not in common))
     scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
     early, late = next((row.config["fit"]["keep"] for row in rows), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}

@@ -58,7 +58,7 @@ def draw(paper: Selection, *others: Selection) -> Artifact:
     """Draw tables/acceleration."""
     jobs = sorted(
         (job for selection in (paper, *others) for job in selection.jobs),
-        key=lambda job: (not label(job.words).startswith("paper"), label(job.words)),
+        key=lambda job: (not label(job.config).startswith("paper"), label(job.config)),
     )
     basis = {image(run.settings): run for run in paper.runs}
     columns = job_rows(

@@ -113,7 +113,7 @@ def describe_draws(study: Selection) -> str:
 
 def at(noise: str, selection: Selection) -> Selection:
     """Return those of one noise."""
-    return replace(selection, jobs=tuple(job for job in selection.jobs if job.words["experiment"]["noise"] == noise))
+    return replace(selection, jobs=tuple(job for job in selection.jobs if job.config["experiment"]["noise"] == noise))
 
 
 def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterator[Row]:

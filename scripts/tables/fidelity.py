@@ -71,7 +71,7 @@ def draw(*selections: Selection) -> Artifact:
             runs += row.runs
     if fig4.runs:
         add_row(columns, *peak_cells(fig4.only))
-    found = [word for word in columns["within"] if word != NONE]
+    found = [cell for cell in columns["within"] if cell != NONE]
     counted = f"{found.count('yes')} of {len(found)} numbers are within {CLOSE} dB."
     notes = "\n".join(wrap(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*columns["why"]} - {NONE}))
     unique = list(dict.fromkeys(runs))
