@@ -228,7 +228,7 @@ def _grid(
 
 
 def _has_value(config: DictConfig, path: str) -> bool:
-    """True if a configuration has a single value at a path."""
+    """Return True if a configuration has a single value at a path."""
     above, _, name = path.rpartition(".")
     group = OmegaConf.select(config, above) if above else config
     return isinstance(group, DictConfig) and name in group and not OmegaConf.is_config(group[name])
