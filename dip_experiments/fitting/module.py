@@ -26,10 +26,9 @@ class DIPModule(pl.LightningModule):
     `curves` is "iterations columns replicas" with the columns of `columns`: loss, psnr_measurement and, where the task
     has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the network's output
     *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
-    Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing. `images` has
-    output and average of those iterations of the last block that are `wanted`. `on_iteration_end` is called after each
-    iteration, accepted or not. `monitors`, by the rules' names, add their columns, and psnr_mean, of the mean of the
-    replicas' averages; one of them may end the fit early, at the end of a block.
+    A block that the guard rejects is run again and leaves nothing. `images`: output and average of the `wanted`
+    iterations of the last block. `on_iteration_end` is called after each iteration, accepted or not. `monitors`, by the
+    rules' names, add their columns, and psnr_mean, of the mean of the replicas' averages; one may end the fit early.
     """
 
     output: Float[Tensor, "r c h w"]
@@ -160,10 +159,7 @@ class DIPModule(pl.LightningModule):
                 group["lr"].copy_(rate)
 
     def image(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
-        """Return x_hat = f_theta(z).
-
-        With bf16 maps and products are bfloat16; weights, statistics and the image are not.
-        """
+        """Return x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights and the image are not."""
         with torch.autocast(self.device.type, torch.bfloat16, self.problem.precision == "bf16", cache_enabled=False):
             x_hat: Tensor = self.network(z)
         return x_hat
@@ -288,9 +284,8 @@ class DIPModule(pl.LightningModule):
 
     def state_to_save(self) -> State:
         """Return the last good state, with what is too large to be copied for every block."""
-        return self.last_accepted | {
-            "large_state": {name: dict(monitor.large_state) for name, monitor in self.monitors.items()}
-        }
+        large = {name: dict(monitor.large_state) for name, monitor in self.monitors.items()}
+        return self.last_accepted | {"large_state": large}
 
     def load_state(self, state: State) -> None:
         """Continue from a state as if nothing had happened."""
