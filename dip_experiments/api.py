@@ -215,7 +215,7 @@ class StoppingMonitor:
 
     Args:
         rule: Name of a stopping rule, or an instance.
-        measurement: y, as of `reconstruct`; `operator`, `image_shape`: as there.
+        measurement: y, as of `reconstruct`; `operator`, `image_shape`: likewise.
         replicas, seed: How many images are fitted side by side, and the seed of what is held out.
         settings: Settings of the rule by name, such as {"patience": 100, "law.sigma": 25.0}.
         average_decay: x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).

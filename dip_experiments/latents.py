@@ -19,7 +19,7 @@ Latents = Float[Tensor, "r cz hz wz"]
 
 
 class Latent(Part):
-    """How the latent of each replica is made, and how it changes during the fit.
+    """Latent of each replica: its values, and its changes during the fit.
 
     `scale`: factor of its values. `perturbation`: standard deviation added afresh in each iteration, in units of the
     latent. `jitter`: standard deviation of a relative change of z, made once and different for each replica even where
@@ -43,7 +43,7 @@ class Latent(Part):
             shown: The image that the network can be shown: the flash image or, where A = I, the measurement.
 
         Raises:
-            ValueError: If there is no such latent of this shape.
+            ValueError: If no such latent has this shape.
         """
 
     def jittered(self, latent: Latents, seeds: Sequence[int]) -> Latents:
@@ -95,7 +95,7 @@ class ShownImage(Latent):
         name = self.name
         if picture is None:
             raise ValueError(f"latent={name} without a {name} image; use it with task=flash_no_flash")
-        down, across = (whole - side for whole, side in zip(shape[1:], picture.shape[2:], strict=True))
+        down, across = (full - side for full, side in zip(shape[1:], picture.shape[2:], strict=True))
         if down < 0 or across < 0:
             raise ValueError(
                 f"latent={name}: the {name} image has {picture.shape[2]} x {picture.shape[3]} pixels, the latent of "

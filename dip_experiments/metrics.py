@@ -20,7 +20,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def channel_variance(image: Array) -> float:
-    """Variance of a "c h w" image over its pixels, averaged over its channels.
+    """Return the variance of a "c h w" image over its pixels, averaged over its channels.
 
     The plateau on which a fit waits that has found only the mean colour (PAPER, Fig. 2).
     """
@@ -28,9 +28,9 @@ def channel_variance(image: Array) -> float:
 
 
 def iterations_to_explain(mse: Array, variance: float, fraction: float) -> int | None:
-    """First iteration (1 is the untrained network) at which `fraction` of the target's variance is explained.
+    """Return the first iteration (1: the untrained network) at which `fraction` of the target's variance is explained.
 
-    That is MSE <= (1 - fraction) * variance. None if the curve never gets there.
+    That is MSE <= (1 - fraction) * variance. None if the curve never gets so far.
     """
     reached = np.flatnonzero(mse <= (1 - fraction) * variance)
     return int(reached[0]) + 1 if reached.size else None
@@ -41,36 +41,36 @@ POINTS_PER_DECADE, EVEN_POINTS = 60, 300
 
 
 def curve_points(iterations: int) -> NDArray[np.int_]:
-    """The iterations at which a curve is kept and drawn: log-spaced and evenly spaced ones, the first and the last."""
+    """Return iterations at which a curve is stored and drawn: log-spaced and even ones, the first and the last."""
     even = np.linspace(1, iterations, min(iterations, EVEN_POINTS))
     return np.union1d(log_points(iterations), np.rint(even).astype(int))
 
 
 def log_points(iterations: int) -> NDArray[np.int_]:
-    """Log-spaced iterations, the first and the last among them."""
+    """Return log-spaced iterations, the first and the last among them."""
     decades = np.log10(iterations)
     return np.unique(np.rint(np.logspace(0, decades, int(decades * POINTS_PER_DECADE) + 1)).astype(int))
 
 
 def psnr(image: Array, reference: Array) -> float:
-    """10 log10(1 / MSE) in dB: range 1, all channels pooled, raw values, no border cropped (PAPER detail 9)."""
+    """Return 10 log10(1 / MSE) in dB: range 1, all channels pooled, raw values, no border cropped (PAPER detail 9)."""
     _check_shapes(image, reference)
     return float(-10 * np.log10(max(np.square(image - reference).mean(), TINY)))
 
 
 def psnr_missing(image: Array, reference: Array, known: NDArray[np.bool_]) -> float:
-    """`psnr` over the values that were not known alone, which tells how holes were filled; `known`: "1 h w" or more."""
+    """Return `psnr` over the values that were unknown, to see how holes were filled; `known`: "1 h w" or more."""
     missing = ~np.broadcast_to(known, reference.shape)
     return psnr(image[missing], reference[missing])
 
 
 def radial_spectrum(image: Array) -> Array:
-    """Mean power over rings of frequencies 1, 2, ... cycles a side, as shares of all, averaged over the channels.
+    """Return mean power over rings of 1, 2, ... cycles a side, as shares of all, averaged over the channels.
 
     Of the centred square, less its mean and under a Hann window, as the picture's borders do not meet.
     """
     side = min(image.shape[1:])
-    top, left = ((whole - side) // 2 for whole in image.shape[1:])
+    top, left = ((full - side) // 2 for full in image.shape[1:])
     square = image[:, top : top + side, left : left + side]
     window = np.outer(np.hanning(side), np.hanning(side))
     power = np.abs(np.fft.fft2((square - square.mean((1, 2), keepdims=True)) * window)) ** 2
@@ -86,7 +86,7 @@ ESTIMATES = {"estimate": "PSNR", "measurement_estimate": "PSNR of the measuremen
 
 
 def estimated_psnr(mse: float, mse_se: float) -> str:
-    """An estimated mean squared error as a PSNR, in words and never without its standard error (to first order).
+    """Format an estimated mean squared error as a PSNR, never without its standard error (to first order).
 
     An error that is not larger than that can be any small one: then only a bound is known.
     """
@@ -96,18 +96,18 @@ def estimated_psnr(mse: float, mse_se: float) -> str:
 
 
 def estimate_in(rule: Mapping[str, Any]) -> tuple[str, dict[str, float]] | None:
-    """What a rule estimates at its joint stop, as a summary has it: of what the PSNR is, error and standard error."""
+    """Return a rule's estimate at its ensemble's stop, from a summary: its subject, error and standard error."""
     found = ((name, rule[key]) for key, name in ESTIMATES.items() if key in rule)
     return next(((name, estimate) for name, estimate in found if None not in estimate.values()), None)
 
 
 def psnr_of_estimate(mse: float, mse_se: float) -> float:
-    """An estimated mean squared error as a PSNR in dB; one below its own standard error counts as large as that."""
+    """Return an estimated mean squared error as a PSNR in dB; one below its standard error counts as large as that."""
     return -10 * math.log10(max(mse, mse_se))
 
 
 def psnr_y_authors(image: Array, reference: Array) -> float:
-    """PSNR of the brightness (219 Y + 16) / 255 as in the authors' super-resolution tables, in dB (PAPER detail 9).
+    """Return the PSNR in dB of (219 Y + 16) / 255 as in the authors' super-resolution tables (PAPER detail 9).
 
     Compared is the centre of the reference, cut to multiples of 32, less 4 pixels at the top and left and 5 at the
     bottom and right. `image` is as large as the reference or as that centre; grey counts as three equal channels.
@@ -124,7 +124,7 @@ def psnr_y_authors(image: Array, reference: Array) -> float:
 
 
 def ssim(image: Array, reference: Array) -> float:
-    """Structural similarity (Wang et al. 2004) as scikit-image computes it: Gaussian weights, range 1, channel mean."""
+    """Return the structural similarity (Wang et al. 2004) of scikit-image: Gaussian weights, range 1, channel mean."""
     _check_shapes(image, reference)
     return float(structural_similarity(image, reference, gaussian_weights=True, data_range=1, channel_axis=0))
 

@@ -66,7 +66,7 @@ class Composed(Operator):
         return self.first.image_shape(self.last.image_shape(measured))
 
     def measured(self, y: Float[Tensor, "r cy hy wy"]) -> Bool[Tensor, "r cy hy wy"]:
-        """A value that is made only of values that the first operator does not measure is none."""
+        """Return False for a value made only of values that the first operator does not measure."""
         inner = self.last.adjoint(y)
         return self.last.measured(y) & self.last(self.first.measured(inner).to(y)).ne(0)
 
@@ -76,7 +76,7 @@ class Composed(Operator):
 
 
 class Identity(Operator):
-    """A = I: the whole image is measured."""
+    """A = I: every value of the image is measured."""
 
     def forward(self, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c h w"]:
         return check_rank(x)
@@ -231,7 +231,7 @@ def check_operator(operator: Operator, measurement: Float[Tensor, "r cy hy wy"])
 
 
 def check_rank(x: Tensor) -> Tensor:
-    """The tensor itself; raises ValueError unless it has the four axes replica, channel, row, column."""
+    """Return the tensor itself; raise ValueError unless it has the four axes replica, channel, row, column."""
     if x.ndim != 4:
         raise ValueError(f"an operator takes replica, channel, row and column, got a tensor of shape {tuple(x.shape)}")
     return x

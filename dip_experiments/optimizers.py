@@ -16,7 +16,7 @@ Parameters = Sequence[nn.Parameter]
 
 
 class Optimizer(Part):
-    """How the loss is minimised. Subclass it, or give any optimizer of PyTorch's form by `_target_`."""
+    """Minimiser of the loss. Subclass it, or give any optimizer of PyTorch's form by `_target_`."""
 
     kind: ClassVar[str] = "optimizer"
     separates_replicas: ClassVar[bool] = True

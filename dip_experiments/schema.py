@@ -117,7 +117,7 @@ def make_part(base: type[Part], values: Any) -> Part:
 
 
 def find_part(base: type[Part], values: Mapping[str, Any]) -> type[Part]:
-    """Return the class that settings ask for. Raises ValueError, naming the setting, if there is none."""
+    """Return the class that settings ask for. Raises ValueError, naming the setting, if none is found."""
     if path := values.get(TARGET):
         found = imported_object(path, f"{base.kind}.{TARGET}")
         for each in _subclasses(base):
@@ -138,7 +138,7 @@ def find_part(base: type[Part], values: Mapping[str, Any]) -> type[Part]:
 
 
 def imported_object(path: str, setting: str) -> Any:
-    """Import a class or function by its dotted path. Raises ValueError, naming the setting, if there is none."""
+    """Import a class or function by its dotted path. Raises ValueError, naming the setting, if none is found."""
     module, _, attribute = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), attribute)
@@ -162,7 +162,7 @@ def source_digests(found: Any) -> dict[str, str]:
     """Return the SHA-256 of the modules that a class or function of the user's is made of, by module name.
 
     Those that define it and the classes of its package that it inherits, and all that such a module imports from that
-    package or from files outside the installed libraries; as they were when first asked for.
+    package or from files outside the installed libraries; as they were at the first call.
 
     Raises:
         ValueError: If a module has no file.
@@ -207,9 +207,9 @@ def _is_users(module: str) -> bool:
     return not {"site-packages", "dist-packages"} & {*Path(file).parts}
 
 
-def use_slash(key: str, word: str, among: str = "") -> ValueError:
-    """Return the error for `key=word`, where the word is the name of a group's option or looks like one."""
-    return ValueError(f"{key}={word}: a kind is chosen with a /; say {key.replace('.', '/')}={word}{among}")
+def use_slash(key: str, name: str, among: str = "") -> ValueError:
+    """Return the error for `key=name`, where the name is that of a group's option or looks like one."""
+    return ValueError(f"{key}={name}: a kind is chosen with a /; say {key.replace('.', '/')}={name}{among}")
 
 
 def in_order_of(choices: Sequence[T]) -> Callable[[list[T]], list[T]]:

@@ -17,12 +17,12 @@ Margins = tuple[int, int, int, int]
 
 
 def margins_around(rows: int, columns: int) -> Margins:
-    """So many more rows and columns around an image in the middle, the odd one at the bottom and right."""
+    """Return so many more rows and columns around an image in the middle, the odd one at the bottom and right."""
     return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
 
 
 def derive_seed(seed: int, name: str) -> int:
-    """The seed of one named source of randomness (`target`, `task`, `init`, `latent`, `perturbation`).
+    """Return the seed of one named source of randomness (`target`, `task`, `init`, `latent`, `perturbation`).
 
     A hash, so that changing how much noise is drawn never changes the weights. Result in [0, 2^63).
     """
@@ -31,24 +31,24 @@ def derive_seed(seed: int, name: str) -> int:
 
 
 def generator(seed: int, name: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator of its own for one named source of randomness."""
+    """Return a generator of its own for one named source of randomness."""
     return torch.Generator(device).manual_seed(derive_seed(seed, name))
 
 
 def gamma_values(shape: float, like: Tensor, draws: torch.Generator) -> Tensor:
-    """Values of Gamma's law with that shape and scale 1, as many as a tensor has."""
+    """Draw values of Gamma's law with that shape and scale 1, as many as a tensor has."""
     # PyTorch draws this law from no generator.
     seed = int(torch.randint(2**62, (1,), generator=draws))
     return torch.from_numpy(np.random.default_rng(seed).gamma(shape, size=tuple(like.shape))).to(like)
 
 
 def mean_squared_error(x: Float[Tensor, "r c h w"], y: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
-    """mean((x - y)^2) over channels and pixels, one value per replica."""
+    """Return mean((x - y)^2) over channels and pixels, one value per replica."""
     return (x - y).square().flatten(1).mean(1)
 
 
 def psnr_from_mse(mse: Tensor) -> Tensor:
-    """10 log10(1 / MSE) in dB for images of range 1, all channels pooled (PAPER detail 9); at most 120 dB."""
+    """Return 10 log10(1 / MSE) in dB for range 1, all channels pooled (PAPER detail 9); at most 120 dB."""
     return -10 * torch.log10(mse.clamp_min(TINY))
 
 
@@ -67,7 +67,7 @@ def lanczos_kernel(factor: int, lobes: int) -> Float[Tensor, "k k"]:
 
 
 def decimate(x: Float[Tensor, "n c h w"], kernel: Float[Tensor, "k k"], factor: int) -> Float[Tensor, "n c hy wy"]:
-    """Every channel filtered by `kernel` and sampled at each `factor`-th pixel.
+    """Filter every channel by `kernel` and sample it at each `factor`-th pixel.
 
     The borders are replicated so far that the size is divided by `factor`: 6 pixels for 16 x 16 taps at x4 (PAPER
     detail 7).
@@ -79,7 +79,7 @@ def decimate(x: Float[Tensor, "n c h w"], kernel: Float[Tensor, "k k"], factor: 
 
 
 def total_variation(x: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
-    """Isotropic total variation, mean over pixels and channels of sqrt(dx^2 + dy^2), one value per replica.
+    """Return the isotropic total variation, mean over pixels and channels of sqrt(dx^2 + dy^2), per replica.
 
     The R(x) of E(x; x0) + R(x) (Ulyanov et al. 2018, Eq. 1). The mean instead of the sum makes the weight independent
     of the image size (our choice); 1e-12 under the root keeps the gradient finite where the image is flat.

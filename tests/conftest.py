@@ -14,7 +14,7 @@ from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.data.cropping import cut
 from dip_experiments.data.layers import Array
-from dip_experiments.data.reading import whole_image
+from dip_experiments.data.reading import read_picture
 from dip_experiments.runner import select_runs
 from dip_experiments.store import Run
 
@@ -84,7 +84,7 @@ def only_run(tmp_path: Path) -> Run:
 
 def load_image(name: str, path: str | None, size: int | None, fit: str) -> Array:
     """The picture called `name` (`file`: the one at `path`), cut to `size` x `size` pixels."""
-    return cut(whole_image(name, path), size, fit, 1)
+    return cut(read_picture(name, path), size, fit, 1)
 
 
 def assert_same_files(some: dict[str, bytes], others: dict[str, bytes]) -> None:

@@ -16,8 +16,8 @@ from dip_experiments.baselines.classical import DENOISERS, Array, wiener
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.pictures import Frame
-from dip_experiments.data.reading import whole_image
-from dip_experiments.fitting.ensemble import mixture
+from dip_experiments.data.reading import read_picture
+from dip_experiments.fitting.ensemble import denoiser_ensemble
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.summary import summary
 from dip_experiments.fitting.trainer import train
@@ -81,13 +81,13 @@ def fitted(words: str) -> dict[str, Any]:
     """Final values of all curves, what the rules found, and the energy of the average, of a fit of these words."""
     with tempfile.TemporaryDirectory() as folder:
         flash = Path(folder) / "flash.png"
-        write_image(flash, Frame(24, "resize", 1).part(whole_image("coffee", None)))
+        write_image(flash, Frame(24, "resize", 1).part(read_picture("coffee", None)))
         asked = [*SMALL, *words.format(flash=flash).split(), f"paths.results={folder}"]
         settings = read_settings(compose_jobs(asked, multirun=False)[0])
         fit = build_fit(validate(settings), [])
         on_grid(fit.network)
         train(fit, block_ends(settings.fit.iterations, settings.fit.block), torch.device("cpu"), [])
-        mixtures = {name: mix for name, watch in fit.monitors.items() if (mix := mixture(watch))}
+        mixtures = {name: mix for name, watch in fit.monitors.items() if (mix := denoiser_ensemble(watch))}
         told = summary(fit, 0.0, fit.unperturbed().numpy(), mixtures)
     stops = {name: found_by(rule) for name, rule in told.get("stopping", {}).items()}
     return {"final": told["final"], "stopping": stops, "average": float(fit.average.square().mean())}

@@ -17,7 +17,7 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.style import style
 from dip_experiments.config.settings import read_settings
 from dip_experiments.metrics import psnr, psnr_y_authors, ssim
-from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.select_runs import run_id
 from dip_experiments.stopping import StoppingRule
 from dip_experiments.store import (
     Array,
@@ -128,7 +128,7 @@ def make_bare_run(
 def name_of(*words: str) -> str:
     """Name of the first run that the words ask for, on a CPU."""
     job, *_ = composed(words, True)
-    return run_name(read_settings(job), "cpu")
+    return run_id(read_settings(job), "cpu")
 
 
 def a_record(results: Path, *words: str, **said: Any) -> Run:

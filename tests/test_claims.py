@@ -24,7 +24,7 @@ WORDS = [
 
 
 def test_the_committed_demo_shows_what_figure_2_shows() -> None:
-    found = select("fig2", "demo", conf_folder().parent / "results", origin="records").whole
+    found = select("fig2", "demo", conf_folder().parent / "results", origin="records").complete_runs
     reached = {
         (run.settings["architecture"]["name"], run.settings["target"]["name"]): run.summary["iterations_explained"][0]
         for run in found

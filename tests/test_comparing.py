@@ -13,7 +13,7 @@ from studio import a_record, make_run, name_of
 from dip_experiments.cli import commands
 from dip_experiments.cli.compare import Comparison, Numbers, compare_lines, labels
 from dip_experiments.config.settings import read_settings
-from dip_experiments.runner.select_runs import run_name, select
+from dip_experiments.runner.select_runs import run_id, select
 from dip_experiments.store import Job, Store
 
 pytestmark = pytest.mark.usefixtures("composed_once")
@@ -33,7 +33,7 @@ def fig2(results: Path, reached: Mapping[str, Sequence[int | None]], *words: str
     for target, config in zip(TARGETS, asked, strict=True):
         if target in reached:
             said = {"target": {"name": target}, "replicas": len(reached[target])}
-            run = make_run(results, run_name(read_settings(config), "cpu"), **iterations(reached[target], **said))
+            run = make_run(results, run_id(read_settings(config), "cpu"), **iterations(reached[target], **said))
             if kept:
                 Store(results).export_record(run, "smoke")
                 shutil.rmtree(run.folder)

@@ -10,7 +10,7 @@ from test_identity import name_of, settings_of
 
 from dip_experiments.config.run_id import by_content
 from dip_experiments.config.settings import Settings
-from dip_experiments.runner.select_runs import digests, run_name
+from dip_experiments.runner.select_runs import digests, run_id
 from dip_experiments.schema import HashContent
 from dip_experiments.store import write_image
 
@@ -29,10 +29,10 @@ def test_a_file_whose_path_counts_by_content_is_digested_whoever_reads_it(tmp_pa
     names = []
     for name, content in (("a.npy", "1"), ("b.npy", "1"), ("c.npy", "2")):
         (tmp_path / name).write_text(content)
-        names.append(run_name(plain.model_copy(update={"prior": str(tmp_path / name)}), "cpu"))
-    assert run_name(plain, "cpu") == run_name(settings, "cpu") != names[0] == names[1] != names[2]
+        names.append(run_id(plain.model_copy(update={"prior": str(tmp_path / name)}), "cpu"))
+    assert run_id(plain, "cpu") == run_id(settings, "cpu") != names[0] == names[1] != names[2]
     with pytest.raises(ValueError, match=r"prior=.*no such file"):
-        run_name(plain.model_copy(update={"prior": str(tmp_path / "none")}), "cpu")
+        run_id(plain.model_copy(update={"prior": str(tmp_path / "none")}), "cpu")
 
 
 def test_of_every_file_that_leaves_by_content_a_digest_comes_in(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_th
     assert len({len(grid) for grid in grids}) == 1
     for scale, grid in zip(SCALES, grids, strict=True):
         assert {(job.experiment.name, job.scale.name) for job in grid} == {(experiment, scale)}
-        assert len({str(job.words()) for job in grid}) == len(grid)
+        assert len({str(job.to_dict()) for job in grid}) == len(grid)
     for smoke, laptop, paper in zip(*grids, strict=True):
         assert smoke.fit.iterations <= laptop.fit.iterations <= paper.fit.iterations
         assert (smoke.image.size or 0) < (laptop.image.size or 0) or smoke.image.name == "file"

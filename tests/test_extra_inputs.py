@@ -17,7 +17,7 @@ from dip_experiments.data.reading import read_image
 from dip_experiments.fitting.fit import make_latent
 from dip_experiments.operators import Mask
 from dip_experiments.runner.build import load, make_task, shown_image
-from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.select_runs import run_id
 from dip_experiments.runner.validate import validate
 from dip_experiments.store import file_digest, write_image
 from dip_experiments.tasks import Task
@@ -123,7 +123,7 @@ def test_a_flash_picture_of_ones_own_is_the_latent_and_part_of_the_runs_name(dip
     names = []
     for content in (flash[..., ::-1], flash):
         write_image(tmp_path / "flash.png", content)
-        names.append(run_name(settings(*words), "cpu"))
+        names.append(run_id(settings(*words), "cpu"))
     run = fresh(tmp_path, dip, *words)
     assert run.name == names[1] != names[0]
     latent = run.settings["latent"]

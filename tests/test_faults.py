@@ -52,7 +52,7 @@ def test_a_full_disk_ends_the_run_in_plain_words_and_what_is_there_is_no_result(
     told = capfd.readouterr().err
     assert "No space left on device" in told
     assert "Traceback" not in told
-    assert [state.word for state in states(disk)] in (["failed"], ["interrupted"], ["aborted"])
+    assert [state.status for state in states(disk)] in (["failed"], ["interrupted"], ["aborted"])
     subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
     assert main([*SMALL, *WORDS, f"paths.results={disk}"]) == 0
     (state,) = states(disk)
@@ -106,7 +106,7 @@ def test_a_clock_that_jumps_back_changes_no_result_and_no_time_that_was_spent(
 
 def numbers() -> list[str]:
     """Settings of plain `dip` that are numbers."""
-    default = flat(read_settings(compose_jobs([], multirun=False)[0]).words())
+    default = flat(read_settings(compose_jobs([], multirun=False)[0]).to_dict())
     of_their_own = {key for key in default if key.startswith(("experiment.", "scale."))}
     return sorted(
         key

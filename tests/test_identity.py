@@ -11,10 +11,10 @@ from pydantic import BaseModel
 
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import options
-from dip_experiments.config.run_id import NUMBERS, identity
+from dip_experiments.config.run_id import CODE_EPOCHS, identity
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets
-from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.select_runs import run_id
 from dip_experiments.schema import TARGET, DefaultForHash, Group, HashContent, NotHashed
 from dip_experiments.store import value_digest, write_image
 
@@ -108,11 +108,11 @@ def settings_of(*words: str) -> Settings:
 
 
 def name_of(*words: str) -> str:
-    return run_name(settings_of(*words), "cpu")
+    return run_id(settings_of(*words), "cpu")
 
 
 def test_names_stay() -> None:
-    """If one has moved: give the new setting a neutral value, or raise an epoch in NUMBERS if numbers have changed."""
+    """If one has moved: give the new setting a default for the hash, or raise an epoch if numbers have changed."""
     wanted = json.loads(NAMES.read_text())
     assert {request: name_of(*request.split()) for request in REQUESTS} == wanted
 
@@ -190,16 +190,16 @@ def test_an_epoch_moves_the_names_of_the_runs_that_use_the_part_and_of_no_others
 ) -> None:
     asked = ("task=denoising", "task=inpainting")
     before = [name_of(word) for word in asked]
-    monkeypatch.setitem(NUMBERS, "task.name=inpainting", 1)
+    monkeypatch.setitem(CODE_EPOCHS, "task.name=inpainting", 1)
     assert [name_of(word) for word in asked] == before
-    monkeypatch.setitem(NUMBERS, "task.name=inpainting", 2)
+    monkeypatch.setitem(CODE_EPOCHS, "task.name=inpainting", 2)
     after = [name_of(word) for word in asked]
     assert (after[0] == before[0], after[1] == before[1]) == (True, False)
     skips = ("architecture=skip", "architecture=encoder_decoder", "architecture=unet")
     plain = [name_of(word) for word in skips]
-    monkeypatch.setitem(NUMBERS, "architecture.name=skip", 2)
+    monkeypatch.setitem(CODE_EPOCHS, "architecture.name=skip", 2)
     assert [name_of(word) == name for word, name in zip(skips, plain, strict=True)] == [False, False, True]
-    monkeypatch.setitem(NUMBERS, "guard", 99)
+    monkeypatch.setitem(CODE_EPOCHS, "guard", 99)
     assert not {name_of(word) for word in asked} & {*before, *after}
 
 
@@ -221,9 +221,9 @@ def test_an_epoch_may_count_for_the_runs_that_meet_a_condition(
 ) -> None:
     """Of one channel at a join, replicas >= 2 on a CPU had wrong gradients."""
     settings = settings_of(*words.split())
-    after = [run_name(settings, device) for device in ("cpu", "cuda")]
-    monkeypatch.setitem(NUMBERS, "joins_of_one_channel", 1)
-    before = [run_name(settings, device) for device in ("cpu", "cuda")]
+    after = [run_id(settings, device) for device in ("cpu", "cuda")]
+    monkeypatch.setitem(CODE_EPOCHS, "joins_of_one_channel", 1)
+    before = [run_id(settings, device) for device in ("cpu", "cuda")]
     assert [one != other for one, other in zip(before, after, strict=True)] == [moves, False]
 
 

@@ -5,7 +5,7 @@ import torch
 from test_splitting import LAWS, SIGMA, WAITS, noisy, observation, smooth
 
 from dip_experiments.fitting import ensemble
-from dip_experiments.fitting.ensemble import mixture
+from dip_experiments.fitting.ensemble import denoiser_ensemble
 from dip_experiments.operators import Identity
 from dip_experiments.stopping import FitInput, RuleMonitor
 from dip_experiments.stopping.split import Split
@@ -29,7 +29,7 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
     part = rule.hold_out(FitInput(y, Identity()), [0, 1])
     watch = RuleMonitor(rule, y, part, ends=False)
     watch.observe(observation(y.clone()))
-    assert mixture(watch) is not None
+    assert denoiser_ensemble(watch) is not None
     true = 255 * float((part.measurement - torch.from_numpy(clean)).std())
     assert told == pytest.approx([true] * 4, rel=0.03)
     if law == "gaussian":

@@ -140,7 +140,7 @@ def test_an_own_experiment_with_an_own_network_is_fitted_and_selected_again(
     assert run.settings["architecture"] == {"name": "tiny", "_target_": "tiny_network.Tiny"}
     flag = f"--config-dir={folder.name}"
     for given in ([*words, flag], [*words, f'hydra.searchpath=["{folder}"]']):
-        assert select("mine", "smoke", tmp_path / "results", given[1:]).whole[0].name == run.name
+        assert select("mine", "smoke", tmp_path / "results", given[1:]).complete_runs[0].name == run.name
     capfd.readouterr()
     assert dip("compare", "mine", *words, "seed=0,1", "-cd", folder.name) == 0
     told = capfd.readouterr().out

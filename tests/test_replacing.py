@@ -76,7 +76,7 @@ def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
         assert dip(*SMALL, *WORDS, *words) == 130
     assert {path: path.read_bytes() for path in before} == before
     assert finished_before(dip, capfd, *FIXED)
-    assert [state.word for state in states(tmp_path / "results")] == ["finished", "interrupted"]
+    assert [state.status for state in states(tmp_path / "results")] == ["finished", "interrupted"]
     assert [left.folder.name for left in find_incomplete(tmp_path / "results")] == [f"{run.name}.new"]
     done: list[int] = []
     plain = DIPModule.iterate
@@ -106,7 +106,7 @@ def test_what_a_killed_process_left_between_two_renames_is_put_in_place(
     run = fresh(tmp_path, dip, *WORDS, *FIXED)
     shutil.copytree(run.folder, run.folder.with_name(f"{run.name}.new"))
     run.folder.rename(run.folder.with_name(f"{run.name}.old"))
-    found = {state.run.folder.suffix: state.word for state in states(tmp_path / "results")}
+    found = {state.run.folder.suffix: state.status for state in states(tmp_path / "results")}
     assert found == {".new": "finished", ".old": "quarantined"}
     assert finished_before(dip, capfd, *FIXED)
     assert folders(run) >= {run.name}
@@ -142,7 +142,7 @@ def test_a_record_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: 
         with pytest.raises(ZeroDivisionError):
             store.export_record(run, "laptop", ["average"])
     assert Run(record.folder).finished
-    assert {state.word for state in states(tmp_path)} == {"finished"}
+    assert {state.status for state in states(tmp_path)} == {"finished"}
     store.export_record(run, "laptop", ["average"])
     assert {path.name for path in (record.folder / "images").iterdir()} == {
         "target-replica0.png", "average-replica0.png",

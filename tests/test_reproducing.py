@@ -74,7 +74,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, results: Path, *words: str, figure: b
     """Exit code of a script that draws the names of its runs, or a figure with a title."""
 
     def draw(selection: Selection) -> Artifact:
-        runs = selection.whole
+        runs = selection.complete_runs
         shown = plt.figure()
         if not figure:
             plt.close(shown)

@@ -10,12 +10,12 @@ from studio import SCRIPTS, make_run
 from dip_experiments.analysis.figure_cli import command_line
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
-from dip_experiments.runner.select_runs import run_name, select
+from dip_experiments.runner.select_runs import run_id, select
 
 
 def names(*words: str, device: str = "cpu") -> list[str]:
     settings = map(read_settings, compose_jobs(words, multirun=True))
-    return [run_name(one, device) for one in settings]
+    return [run_id(one, device) for one in settings]
 
 
 def test_a_partial_sweep_fills_its_rows_and_empties_none(tmp_path: Path) -> None:
@@ -34,13 +34,13 @@ def test_jobs_that_are_the_same_run_are_all_there_by_their_own_words(tmp_path: P
     found = select(
         "ablation_impedance", "paper", tmp_path, ["change=default,width_128", "image=cset9/f16", "target=natural"]
     )
-    assert len(set(names("experiment=ablation_impedance", "scale=paper", *found.words))) == 1
-    assert [job.words["experiment"]["change"] for job in found.jobs] == ["default", "width_128"]
+    assert len(set(names("experiment=ablation_impedance", "scale=paper", *found.overrides))) == 1
+    assert [job.config["experiment"]["change"] for job in found.jobs] == ["default", "width_128"]
 
 
 def test_further_words_are_composed_too(tmp_path: Path) -> None:
     selection = select("precision", "smoke", tmp_path, ["precision=float32"])
-    assert [job.words["precision"] for job in selection.jobs] == ["float32"] * 3
+    assert [job.config["precision"] for job in selection.jobs] == ["float32"] * 3
     assert selection.command.endswith("precision=float32")
 
 
@@ -67,7 +67,9 @@ def test_at_paper_scale_a_run_in_bf16_stands_in_for_one_in_float32_that_is_not_t
 def test_nowhere_else_is_a_run_in_bf16_taken_for_one_in_float32(tmp_path: Path, experiment: str, scale: str) -> None:
     lower, *_ = names(f"experiment={experiment}", f"scale={scale}", "precision=bf16")
     make_run(tmp_path, lower)
-    assert not [job for job in select(experiment, scale, tmp_path).jobs if job.run and job.words["precision"] != "bf16"]
+    assert not [
+        job for job in select(experiment, scale, tmp_path).jobs if job.run and job.config["precision"] != "bf16"
+    ]
 
 
 def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_asked_for(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_the_state_of_every_run_is_told_and_one_that_is_being_fitted_has_its_own
     store: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def words() -> dict[str, str]:
-        return {state.run.name[:4] + state.run.name[16:]: state.word for state in states(store)}
+        return {state.run.name[:4] + state.run.name[16:]: state.status for state in states(store)}
 
     assert words() == {
         "1111": "finished", "2222": "record", "3333": "interrupted", "4444": "failed", "5555": "aborted",
@@ -66,8 +66,8 @@ def test_the_state_of_every_run_is_told_and_one_that_is_being_fitted_has_its_own
     assert "1 record" in out
     with locked(store / "runs" / "3333cccc33333333"):
         assert words()["3333"] == "running"
-        (state,) = [state for state in states(store) if state.word == "running"]
-        assert state.seconds_left == pytest.approx(0.5 * (state.words["fit"]["iterations"] - 10))
+        (state,) = [state for state in states(store) if state.status == "running"]
+        assert state.seconds_left == pytest.approx(0.5 * (state.config["fit"]["iterations"] - 10))
         assert f"process {state.owner['pid']}" in row(state, datetime.now(UTC))["state"]
     write_json(store / "runs" / "5555eeee55555555" / "owner.json", {"host": "elsewhere", "pid": 1, "since": "now"})
     assert words()["5555"] == "running"  # nobody here knows better
@@ -78,14 +78,14 @@ def test_a_process_that_was_killed_owns_nothing(store: Path) -> None:
     with locked(store / "runs" / "3333cccc33333333"):
         owner = json.loads((store / "runs" / "3333cccc33333333" / "owner.json").read_text())
     write_json(store / "runs" / "3333cccc33333333" / "owner.json", owner | {"pid": int(gone.stdout)})
-    assert [state.word for state in states(store) if state.run.name[0] == "3"] == ["interrupted"]
+    assert [state.status for state in states(store) if state.run.name[0] == "3"] == ["interrupted"]
 
 
 def test_a_clock_that_jumps_makes_no_age_negative(store: Path) -> None:
     began = store / "runs" / "1111aaaa11111111" / "provenance.json"
     now = datetime.now(UTC)
     write_json(began, {"sittings": [{"began": (now + timedelta(days=2)).isoformat()}]})
-    (state,) = [state for state in states(store) if state.word == "finished"]
+    (state,) = [state for state in states(store) if state.status == "finished"]
     begun = [row(state, now + timedelta(days=days))["started"] for days in (0, 2, 5)]
     assert begun == ["0 s ago", "0 s ago", "3 days ago"]
 
@@ -142,10 +142,10 @@ def test_what_is_written_beside_a_finished_run_is_told_apart_and_shown_only_by_i
     name = "1111aaaa11111111"
     shutil.copytree(store / "runs" / "3333cccc33333333", store / "runs" / f"{name}.new")
     shutil.rmtree(store / "runs" / f"{name}.damaged-1")
-    mine = [state.word for state in states(store) if state.run.name == name]
+    mine = [state.status for state in states(store) if state.run.name == name]
     assert mine == ["finished", "interrupted"]
     with locked(store / "runs" / name):
-        assert [state.word for state in states(store) if state.run.name == name] == ["finished", "running"]
+        assert [state.status for state in states(store) if state.run.name == name] == ["finished", "running"]
     assert find_run("1111", store).run.folder == store / "runs" / name
     code, out, _ = told(capfd, "prune", "--yes")
     assert (code, Run(store / "runs" / name).finished) == (0, True)
@@ -159,7 +159,7 @@ def test_what_is_no_result_is_pruned_and_nothing_else(store: Path, capfd: pytest
         code, out, _ = told(capfd, "prune", "--yes")
         assert code == 0
     assert "5 of 5 removed" in out
-    assert {state.run.name[:4]: state.word for state in states(store)} == {
+    assert {state.run.name[:4]: state.status for state in states(store)} == {
         "1111": "finished", "2222": "record", "3333": "interrupted",
     }  # fmt: skip
     assert not (store / "dip-sweep-old").exists()
@@ -169,7 +169,7 @@ def test_a_run_that_other_hardware_fitted_too_is_no_conflict_and_ours_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = read_settings(compose_jobs(["scale=smoke", "replicas=2"], multirun=False)[0]).words()
+    words = read_settings(compose_jobs(["scale=smoke", "replicas=2"], multirun=False)[0]).to_dict()
     names = twin, otherwise, alike = tuple(digit * 16 for digit in "abc")
     for folder, threads, off in (("results", 1, 0.0), ("other", 2, 0.25)):
         for name in names:

@@ -184,7 +184,7 @@ def in_two_precisions(results: Path, lower: Sequence[int], plain: Sequence[int],
                 run = Store(results).run(run.name)
             jobs.append(Job({**words, "seed": seed, "precision": precision}, run))
     empty = selection(results, "trajectory", scale="paper")
-    by_seed = dataclasses.replace(empty, words=("seed=0,1,2", "precision=float32,bf16"), jobs=tuple(jobs))
+    by_seed = dataclasses.replace(empty, overrides=("seed=0,1,2", "precision=float32,bf16"), jobs=tuple(jobs))
     grid = selection(
         results, "trajectory", *({**words, "replicas": 3, "precision": one} for one in asked), scale="paper"
     )

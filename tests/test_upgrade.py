@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.config.settings import Settings
-from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.select_runs import run_id
 from dip_experiments.store import upgrade
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -25,7 +25,7 @@ def test_old_settings_and_those_behind_committed_figures_are_understood() -> Non
         upgraded = upgrade({**dropped, "device": "cpu", **words})
         again = Settings.model_validate(upgraded)
         assert again.fit.iterations == words["fit"]["iterations"]
-        assert len(run_name(again, "cpu")) == 16
+        assert len(run_id(again, "cpu")) == 16
 
 
 def test_upgrading_adds_what_came_later_and_changes_nothing_that_is_there() -> None:

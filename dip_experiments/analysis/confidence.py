@@ -110,7 +110,7 @@ def paired_differences(some: Mapping[object, float], others: Mapping[object, flo
 
 
 def rank_correlation(x: Array, y: Array) -> Interval:
-    """Spearman's coefficient; the interval is that of the percentiles over pairs drawn with replacement.
+    """Return Spearman's coefficient; the interval is that of the percentiles over pairs drawn with replacement.
 
     Values that were not reached are infinite: the highest rank, shared.
     """

@@ -60,12 +60,12 @@ def run_script(place: str, draw: Callable[..., Artifact], select: Select, *reque
     optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
     style()
     try:
-        found = [select(name, scale, results, [*arguments.words, *own], origin) for name, *own in requests]
+        found = [select(name, scale, results, [*arguments.overrides, *own], origin) for name, *own in requests]
         runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
         if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
-        changing = [word for word in arguments.words if not _harmless(word)]
+        changing = [override for override in arguments.overrides if not _harmless(override)]
         plain = [select(name, scale, results, own, origin) for name, *own in requests] if changing else found
         request = "" if _relevant_settings(plain) == _relevant_settings(found) else " ".join(changing)
         path = folder / artifact_name(place, request)
@@ -105,23 +105,23 @@ def command_line(description: str | None) -> argparse.Namespace:
     parser.add_argument("--records", action="store_true", help="draw what the records have, not one's own runs")
     parser.add_argument("--config-dir", "-cd", action="append", default=[], help="a folder of your own experiments")
     parser.add_argument("--if-kept", action="store_true", help="do nothing where there are neither runs nor a page")
-    parser.add_argument("words", nargs="*", metavar="key=value", help="words that were added to the experiment's")
-    arguments = parser.parse_intermixed_args([word for word in sys.argv[1:] if word not in IGNORED])
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="words that were added to the experiment's")
+    arguments = parser.parse_intermixed_args([override for override in sys.argv[1:] if override not in IGNORED])
     for name, option in OPTIONS.items():
-        for word in arguments.words:
-            if word.startswith(f"{name}="):
-                parser.exit(WRONG, f"{word}: a drawing takes it as {option} {word.partition('=')[2]}\n")
+        for override in arguments.overrides:
+            if override.startswith(f"{name}="):
+                parser.exit(WRONG, f"{override}: a drawing takes it as {option} {override.partition('=')[2]}\n")
     return arguments
 
 
-def _harmless(word: str) -> bool:
-    key = word.partition("=")[0].lstrip("+").replace("/", ".")
+def _harmless(override: str) -> bool:
+    key = override.partition("=")[0].lstrip("+").replace("/", ".")
     return any(f"{key}.".startswith(f"{name}.") for name in HARMLESS)
 
 
 def _relevant_settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
     """Return the settings of all jobs that can change their numbers."""
-    return [_relevant(job.words) for one in selections for job in one.jobs]
+    return [_relevant(job.config) for one in selections for job in one.jobs]
 
 
 def _relevant(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:

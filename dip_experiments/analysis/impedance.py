@@ -18,10 +18,10 @@ TITLES = {
     "iterations90_max": "most",
 }
 """Columns of every table of impedances, before that of the ratio, with their titles."""
-Word = Callable[[Mapping[str, Any]], str]
+Label = Callable[[Mapping[str, Any]], str]
 
 
-def impedance_table(selection: Selection, names: Mapping[str, Word], alike: Word, ratio: str, notes: str) -> Artifact:
+def impedance_table(selection: Selection, names: Mapping[str, Label], alike: Label, ratio: str, notes: str) -> Artifact:
     """Return a table with a row's `names` by its settings, its iterations, and their `ratio` to the natural image's.
 
     `alike`: what a run shares with the natural image's that it is compared with.

@@ -146,11 +146,11 @@ def find_run(selection: Selection, table: Table, row: Row) -> Run | None:
     The job's config decides: its run may be another experiment's, of the same image under another name.
     """
     key, jobs = (row.image, row.setting), [job for job in selection.jobs if job.run]
-    found = [job.run for job in jobs if (job.words["image"]["name"], table.setting(job.words)) == key]
+    found = [job.run for job in jobs if (job.config["image"]["name"], table.setting(job.config)) == key]
     if len(found) > 1:
         raise ValueError(
             f"{len(found)} runs of image={row.image}, {row.setting}: a row tells of one; "
-            f"leave out of {' '.join(selection.words)} what sweeps"
+            f"leave out of {' '.join(selection.overrides)} what sweeps"
         )
     return found[0] if found else None
 

@@ -55,7 +55,7 @@ def job_rows(
     columns: dict[str, list[str]] = {name: [] for name in (*names, *numbers)}
     for job in jobs:
         cells = measure(job.run) if job.run else (NOT_RUN, *[NONE] * (len(numbers) - 1))
-        add_row(columns, *(look(job.words) for look in names.values()), *cells)
+        add_row(columns, *(look(job.config) for look in names.values()), *cells)
     return columns
 
 

@@ -54,7 +54,7 @@ class Doubling(torch.autograd.Function):
 
 
 def doubled(x: Tensor, axis: int) -> Tensor:
-    """y[2 i] = x[i] 3/4 + x[i - 1] 1/4 and y[2 i + 1] = x[i] 3/4 + x[i + 1] 1/4 along an axis; borders are repeated."""
+    """Return y[2 i] = x[i] 3/4 + x[i - 1] 1/4, y[2 i + 1] = x[i] 3/4 + x[i + 1] 1/4 along an axis; borders repeated."""
     n, (height, width) = x.shape[axis] - 1, x.shape[2:]
     y = empty(x, *((2 * height, width) if axis == 2 else (height, 2 * width)))
     even, odd = every_second(y, axis)
@@ -67,7 +67,7 @@ def doubled(x: Tensor, axis: int) -> Tensor:
 
 
 def halved(g: Tensor, axis: int) -> Tensor:
-    """The adjoint of `doubled`."""
+    """Apply the adjoint of `doubled`."""
     even, odd = every_second(g, axis)
     n, y = even.shape[axis] - 1, (even + odd) * 0.75
     y.narrow(axis, 1, n).add_(odd.narrow(axis, 0, n), alpha=0.25)
@@ -78,10 +78,10 @@ def halved(g: Tensor, axis: int) -> Tensor:
 
 
 def every_second(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """Views of the even and the odd rows (axis 2) or columns (3)."""
+    """Return views of the even and the odd rows (axis 2) or columns (3)."""
     return (x[:, :, ::2], x[:, :, 1::2]) if axis == 2 else (x[..., ::2], x[..., 1::2])
 
 
 def empty(x: Tensor, height: int, width: int) -> Tensor:
-    """Room for maps of another size, channels last."""
+    """Return room for maps of another size, channels last."""
     return torch.empty(*x.shape[:2], height, width, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)

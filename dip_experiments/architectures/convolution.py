@@ -16,7 +16,7 @@ ONEDNN = torch.backends.mkldnn.is_available()
 
 
 def autocasted(*tensors: Tensor) -> list[Tensor]:
-    """In the precision that autocast, if it is on, gives to convolutions."""
+    """Cast to the precision that autocast, if it is on, gives to convolutions."""
     device = tensors[0].device.type
     lower = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensors[0].dtype
     return [x.to(lower) for x in tensors]
@@ -25,7 +25,7 @@ def autocasted(*tensors: Tensor) -> list[Tensor]:
 def convolution(
     x: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, groups: int = 1, *, transposed: bool = False
 ) -> Tensor:
-    """Convolution or transposed convolution without bias, padded by zeros."""
+    """Apply a convolution or transposed convolution without bias, padded by zeros."""
     return Convolution.apply(*autocasted(x, weight), stride, padding, groups, transposed)
 
 
@@ -53,7 +53,7 @@ class Convolution(torch.autograd.Function):
 
 
 def input_gradient(g: Tensor, weight: Tensor, ctx: Any) -> Tensor:
-    """The gradient of a convolution's input is a transposed convolution, and the other way round."""
+    """Return the input's gradient: of a convolution a transposed convolution, and the other way round."""
     if ctx.transposed:
         return correlated(g, weight, ctx.stride, ctx.padding, ctx.groups)
     if through_onednn(g, weight, ctx.stride, ctx.groups):
@@ -64,7 +64,7 @@ def input_gradient(g: Tensor, weight: Tensor, ctx: Any) -> Tensor:
 
 
 def weight_gradient(g: Tensor, x: Tensor, weight: Tensor, ctx: Any) -> Tensor:
-    """By oneDNN's or cuDNN's kernel where that is fast, as matrix products where it is not."""
+    """Return the weight's gradient by oneDNN's or cuDNN's kernel where that is fast, as matrix products elsewhere."""
     small, large = (x, g) if ctx.transposed else (g, x)
     if through_onednn(g, weight, ctx.stride, ctx.groups):
         a, b = (pixels(maps, ctx.groups) for maps in (small, large))
@@ -77,20 +77,20 @@ def weight_gradient(g: Tensor, x: Tensor, weight: Tensor, ctx: Any) -> Tensor:
 
 
 def correlated(x: Tensor, weight: Tensor, stride: int, padding: int, groups: int) -> Tensor:
-    """The convolution of neural networks."""
+    """Apply the convolution of neural networks."""
     if through_onednn(x, weight, stride, groups):
         return torch.mkldnn_convolution(x, weight, None, [padding] * 2, [stride] * 2, [1, 1], groups)
     return F.conv2d(x, weight, None, stride, padding, 1, groups)
 
 
 def through_onednn(x: Tensor, weight: Tensor, stride: int, groups: int) -> bool:
-    """Whether PyTorch must be led past its own kernel: for groups of 1 x 1 in float32 it takes three times as long."""
+    """Return True if PyTorch must be led past its own kernel: groups of 1 x 1 in float32 take it thrice as long."""
     pointwise = weight.shape[-1] == 1 and stride == 1 and groups > 1
     return pointwise and x.dtype == torch.float32 and x.device.type == "cpu" and ONEDNN
 
 
 def gradient_by_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
-    """G[o, i, k, l] = sum_p small[o, p] large[i, stride p + (k, l) - padding] within each group, as matrix products."""
+    """Return G[o, i, k, l] = sum_p small[o, p] large[i, stride p + (k, l) - padding], as products within groups."""
     a = pixels(small, groups).transpose(1, 2)
     if large.shape[1] // groups <= FEW_CHANNELS:
         columns = F.unfold(large, kernel, 1, padding, stride).view(groups, -1, a.shape[2])
@@ -99,7 +99,7 @@ def gradient_by_products(small: Tensor, large: Tensor, kernel: int, stride: int,
 
 
 def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, padding: int, groups: int) -> Tensor:
-    """One product for each shift (i, j), an offset in maps that are flattened to pixels of a common pitch.
+    """Return one product for each shift (i, j), an offset in maps that are flattened to pixels of a common pitch.
 
     The columns that make up the pitch hold zeros in `small`.
     """
@@ -119,7 +119,7 @@ def shifted_products(small: Tensor, large: Tensor, kernel: int, stride: int, pad
 
 
 def phase(x: Tensor, top: int, left: int, stride: int, height: int, width: int) -> Tensor:
-    """x[top + stride i, left + stride j] for i < height, j < width; zero outside of x."""
+    """Return x[top + stride i, left + stride j] for i < height, j < width; zero outside of x."""
     before = [max(0, -(start // stride)) for start in (top, left)]
     x = x[..., top + before[0] * stride :: stride, left + before[1] * stride :: stride]
     x = x[..., : height - before[0], : width - before[1]]
@@ -127,5 +127,5 @@ def phase(x: Tensor, top: int, left: int, stride: int, height: int, width: int) 
 
 
 def pixels(x: Tensor, groups: int) -> Tensor:
-    """ "1 (r c) h w" -> "r (h w) c", a view of a channels-last x."""
+    """Return "1 (r c) h w" as "r (h w) c", a view of a channels-last x."""
     return x.permute(0, 2, 3, 1).reshape(-1, groups, x.shape[1] // groups).transpose(0, 1)

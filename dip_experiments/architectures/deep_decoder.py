@@ -54,9 +54,9 @@ class DeepDecoder(Network):
         self.output = Output(widths[-1], output_channels, 1, replicas=replicas, padding="zero")
 
     @staticmethod
-    def finest(values: list[T], kept: int) -> list[T]:
-        """Its widths go from coarse to fine."""
-        return values[-kept:]
+    def finest(values: list[T], count: int) -> list[T]:
+        """Return the finest entries of widths that go from coarse to fine."""
+        return values[-count:]
 
     def forward_replicas(self, z: Tensor) -> Tensor:
         return self.output(self.layers(z))

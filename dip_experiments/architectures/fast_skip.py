@@ -18,7 +18,7 @@ class FastSkip(Skip):
         return fast_forward_replicas(self, z) if self.as_in_the_paper else super().forward_replicas(z)
 
     def plain(self) -> Skip:
-        """The definition with these very weights."""
+        """Return the definition with these very weights."""
         return _as_defined(self)
 
 

@@ -31,7 +31,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Kind:
-    """What all layers of a network have in common."""
+    """Settings that all layers of a network share."""
 
     replicas: int
     padding: Padding
@@ -42,7 +42,7 @@ class Kind:
 def convolution(
     inputs: int, outputs: int, kernel: int, *, replicas: int, stride: int = 1, padding: Padding, bias: bool = True
 ) -> nn.Conv2d:
-    """Same-size convolution (odd `kernel`), one group per replica."""
+    """Return a same-size convolution (odd `kernel`), one group per replica."""
     return nn.Conv2d(
         inputs * replicas,
         outputs * replicas,
@@ -56,7 +56,7 @@ def convolution(
 
 
 def norm(channels: int, replicas: int, name: Norm = "batch") -> nn.Module:
-    """What brings maps to a common scale, by the statistics of the image at hand alone (PAPER, common settings).
+    """Return a norm of maps by the statistics of the image at hand alone (PAPER, common settings).
 
     `batch`: each channel its own, with a scale and a shift, which for one image is instance normalisation with these;
     `instance`: without them; `group` (Wu & He 2018): channels of a group together, with them.
@@ -73,7 +73,7 @@ def norm(channels: int, replicas: int, name: Norm = "batch") -> nn.Module:
 
 
 def start_norms(network: nn.Module, gamma: Gamma) -> None:
-    """The scales of norms that have some, as they start: 1, or U(0, 1) as before PyTorch 1.2 (PAPER detail 12)."""
+    """Set the scales of norms that have some, as they start: 1, or U(0, 1) as before PyTorch 1.2 (PAPER detail 12)."""
     if gamma == "uniform":
         for module in network.modules():
             if isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
@@ -96,7 +96,7 @@ class Lanczos(nn.Module):
 
 
 def pooling(downsample: Downsample) -> nn.Module:
-    """What follows a stride-1 convolution to halve its output; nothing for a strided one."""
+    """Return the layer that halves the output of a stride-1 convolution; nothing for a strided one."""
     match downsample:
         case "stride":
             return nn.Identity()
@@ -139,19 +139,19 @@ class Output(nn.Module):
 
 
 def doubling(channels: int, replicas: int) -> nn.ConvTranspose2d:
-    """Twice the size by a transposed 4x4 convolution, which is learnt, as in the authors' U-Net."""
+    """Double the size by a transposed 4x4 convolution, which is learnt, as in the authors' U-Net."""
     return nn.ConvTranspose2d(channels * replicas, channels * replicas, 4, 2, padding=1, groups=replicas)
 
 
 def upsampled(x: Tensor, mode: Upsample) -> Tensor:
-    """Twice the size; bilinear without aligned corners (PAPER detail 2), or with them, as PyTorch had it before 0.4."""
+    """Double the size; bilinear without aligned corners (PAPER detail 2), or with them, as PyTorch before 0.4."""
     if mode == "nearest":
         return F.interpolate(x, scale_factor=2, mode=mode)
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=mode == "bilinear_aligned")
 
 
 def concatenated(first: Tensor, second: Tensor, replicas: int) -> Tensor:
-    """Channels of `first`, then `second`, within each replica, cropped to the centre of the smaller one (detail 2)."""
+    """Join the channels of `first`, then `second`, in each replica, cropped to the smaller's centre (detail 2)."""
     height = min(first.shape[-2], second.shape[-2])
     width = min(first.shape[-1], second.shape[-1])
     pairs = zip(
@@ -161,6 +161,6 @@ def concatenated(first: Tensor, second: Tensor, replicas: int) -> Tensor:
 
 
 def centre(x: Tensor, height: int, width: int) -> Tensor:
-    """The central `height` x `width` of x."""
+    """Return the central `height` x `width` of x."""
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width]

@@ -32,7 +32,7 @@ def find_network(target: str, name: str) -> type[Network]:
     """Return the network class at a dotted path: one of ours by its name, or one made of a module of the user's.
 
     Raises:
-        ValueError: If there is none, or it goes by another name.
+        ValueError: If nothing is at the path, or it goes by another name.
     """
     setting = f"architecture.{TARGET}"
     found: Any = imported_object(target, setting)
@@ -107,22 +107,22 @@ def drop_deepest_scales(network: type[Network], arguments: Arguments) -> tuple[A
     """Return the arguments with as many scales as the picture has room for, and a message if the deepest are left out.
 
     Raises:
-        ValueError: Where the constructor does, or where there is room for no scale.
+        ValueError: Where the constructor does, or where not even one scale has room.
     """
     if network.made_of is not None:
         return arguments, ""
     lists = [name for name in network.per_scale if isinstance(arguments[name], list)]
     scales = min((len(arguments[name]) for name in lists), default=1)
     rows, columns = arguments["size"]
-    for kept in range(scales, 0, -1):
-        shorter = {name: network.finest(arguments[name], kept) for name in lists} if kept < scales else {}
+    for count in range(scales, 0, -1):
+        shorter = {name: network.finest(arguments[name], count) for name in lists} if count < scales else {}
         fewer = arguments | shorter
         try:
             built_without_memory(network, fewer)
         except TooSmall:
             continue
-        said = f"{rows} x {columns} pixels have room for {kept} of the {scales} scales: the deepest are left out"
-        return fewer, "" if kept == scales else said
+        message = f"{rows} x {columns} pixels have room for {count} of the {scales} scales: the deepest are left out"
+        return fewer, "" if count == scales else message
     built_without_memory(network, arguments)
     return arguments, ""
 
@@ -155,7 +155,7 @@ def _values_needed(network: type[Network], arguments: Arguments) -> int:
 
     latent = torch.empty(1, *built.latent_shape, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(seen, lambda x: x):
-        kept = built.plain()(latent)  # noqa: F841  while it is there, so are the maps
+        output = built.plain()(latent)  # noqa: F841  as long as it lives, so do the maps
     pictures = IMAGES * arguments["output_channels"] * math.prod(arguments["size"])
     passing = sum(maps.values()) // 5  # maps that come and go while gradients are computed
     return COPIES * weights + sum(maps.values()) + passing + 4 * latent.numel() + pictures

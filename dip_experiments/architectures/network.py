@@ -47,18 +47,18 @@ class Network(nn.Module, ABC):
         self.replicas = replicas
 
     def forward(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
-        """Images in [0, 1], one per latent."""
+        """Return images in [0, 1], one per latent."""
         x_hat = self.forward_replicas(z.flatten(0, 1).unsqueeze(0))
         left, right, top, bottom = self.margins
         return F.pad(x_hat.squeeze(0).unflatten(0, (self.replicas, -1)), (-left, -right, -top, -bottom))
 
     @staticmethod
-    def finest(values: list[T], kept: int) -> list[T]:
-        """So many entries of a `per_scale` list, without those of the deepest scales."""
-        return values[:kept]
+    def finest(values: list[T], count: int) -> list[T]:
+        """Return so many entries of a `per_scale` list, without those of the deepest scales."""
+        return values[:count]
 
     def plain(self) -> "Network":
-        """The same network as it is defined, of the same weights, for whatever a faster evaluation cannot do."""
+        """Return the same network by its definition, of the same weights, for what a faster evaluation cannot do."""
         return self
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Network(nn.Module, ABC):
 
 
 def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int, int], Margins]:
-    """The size law of a network that halves its input `scales` times: (rows and columns computed, margins cut off).
+    """Return the sizes of a network that halves its input `scales` times: (rows and columns computed, margins cut off).
 
     Both sides are the next multiples of 2^scales, and the image of `size` lies in the middle. Raises TooSmall for an
     image that has fewer than `smallest` pixels a side at the bottom.
@@ -95,7 +95,7 @@ def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int
 
 
 def build_replicas(build: Callable[[int], Network], seeds: Sequence[int]) -> Network:
-    """One network of R = len(seeds) replicas; replica r has the very weights that `build(1)` draws under seeds[r].
+    """Return one network of R = len(seeds) replicas; replica r has the weights that `build(1)` draws under seeds[r].
 
     `build(replicas)` makes the network. PyTorch's own initialisation (PAPER detail 3) reads the global generator,
     which is left as it was found.

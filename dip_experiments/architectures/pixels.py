@@ -9,7 +9,7 @@ from dip_experiments.architectures.network import Network
 class Pixels(Network):
     """x_hat = theta. The latent is ignored; theta starts at U(0, 0.1), as the latent (PAPER detail 1).
 
-    Values are not squashed: a sigmoid would be a prior of its own. They reach [0, 1] because the target lies there.
+    Values are not squashed: a sigmoid would be a prior of its own. They reach [0, 1] because the target's do.
     """
 
     names = ("pixels",)

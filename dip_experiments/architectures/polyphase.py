@@ -1,13 +1,13 @@
 """The hourglass, evaluated faster: upsampling, norm and convolution at the resolution of what is upsampled.
 
-The same parameters and the same numbers as `Skip.side_by_side`, which stays the definition; what is done otherwise:
+The same parameters and the same numbers as `Skip.forward_replicas`, which stays the definition; what is done otherwise:
 
 - conv(pad(norm([skip, up(x)]))) = conv_s(pad(norm(skip))) + conv_d(pad(norm(up(x)))): no concatenation.
 - up(x) = taps * z with z = x between zeros, and convolutions commute, so conv_d(up(x)) = taps * (transposed convolution
   of x): a quarter of the multiplications (polyphase identity; Vaidyanathan, Multirate Systems and Filter Banks, 1993).
 - The statistics of up(x), hence its norm, follow from x alone; the norm is per channel and commutes with upsampling.
 - Channels last, by the faster of several kernels: see `convolution`.
-- On a GPU multiplications cost little and passes over maps much: there maps are upsampled, then normed and convolved.
+- On a GPU multiplications cost little and passes over maps much: maps are upsampled, then normed and convolved.
 - The bias of a convolution before a norm is left out, as the norm cancels it: its gradient is exactly zero.
 
 Modules are read, not called (no forward hooks), and gradients cannot be differentiated again.
@@ -30,7 +30,7 @@ FEW_VALUES = 2**18
 
 
 def fast_forward_replicas(network: Skip, z: Tensor) -> Tensor:
-    """`network.forward_replicas(z)`, to rounding."""
+    """Return `network.forward_replicas(z)`, to rounding."""
     x, branches = z.contiguous(memory_format=torch.channels_last), []
     scales = [cast(Scale, network.get_submodule(f"scale{i}")) for i in range(network.scales)]
     for scale in scales:
@@ -44,12 +44,12 @@ def fast_forward_replicas(network: Skip, z: Tensor) -> Tensor:
 
 
 def block(layer: Block, x: Tensor) -> Tensor:
-    """`layer(x)`."""
+    """Return `layer(x)`."""
     return activated(layer, convolved(layer.conv, x))
 
 
 def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
-    """`scale.up` of the normalised concatenation of `skip` and the upsampled `deeper`."""
+    """Apply `scale.up` to the normalised concatenation of `skip` and the upsampled `deeper`."""
     conv, norm, groups = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm), scale.replicas
     if conv.kernel_size[0] not in (3, 5) or deeper.numel() < FEW_VALUES:
         x = upsampled(deeper, scale.upsample)
@@ -70,7 +70,7 @@ def joined(scale: Scale, skip: Tensor | None, deeper: Tensor) -> Tensor:
 
 
 def upsampling(scale: Scale, deeper: Tensor, affine: tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
-    """The part of `scale.up`'s convolution that sees the upsampled `deeper`; `affine`: its norm's scale and shift."""
+    """Apply the part of `scale.up`'s convolution that sees the upsampled `deeper`; `affine`: its norm's parameters."""
     conv, eps = scale.up.conv, cast(nn.BatchNorm2d, scale.concat.norm).eps
     if on_gpu(deeper):
         x = Doubling.apply(deeper) if scale.upsample == "bilinear" else upsampled(deeper, scale.upsample)
@@ -83,7 +83,7 @@ def upsampling(scale: Scale, deeper: Tensor, affine: tuple[Tensor, Tensor], weig
 
 
 def activated(layer: Block, x: Tensor) -> Tensor:
-    """What follows the convolution in a Block. The norm's shift carries the convolution's bias with weight zero."""
+    """Apply what follows the convolution in a Block. The norm's shift has the convolution's bias with weight zero."""
     norm = cast(nn.BatchNorm2d, layer.norm)
     shift = norm.bias + 0 * cast(Tensor, layer.conv.bias)
     return Activation.apply(F.batch_norm(layer.pool(x), None, None, norm.weight, shift, True, 0.0, norm.eps))
@@ -105,7 +105,7 @@ class Activation(torch.autograd.Function):
 
 
 def convolved(conv: nn.Conv2d, x: Tensor, weight: Tensor | None = None) -> Tensor:
-    """`conv(x)` without the bias; with part of its `weight` if given."""
+    """Return `conv(x)` without the bias; with part of its `weight` if given."""
     weight, padding = conv.weight if weight is None else weight, conv.kernel_size[0] // 2
     if padding and conv.padding_mode != "zeros":
         x = Reflection.apply(x, padding) if on_gpu(x) else F.pad(x, [padding] * 4, mode=conv.padding_mode)
@@ -116,12 +116,12 @@ def convolved(conv: nn.Conv2d, x: Tensor, weight: Tensor | None = None) -> Tenso
 
 
 def on_gpu(x: Tensor) -> bool:
-    """Whether kernels are chosen for a GPU."""
+    """Return True if kernels are chosen for a GPU."""
     return x.device.type == "cuda"
 
 
 def convolved_upsampling(x: Tensor, weight: Tensor, mode: Upsample, padding_mode: str, groups: int) -> Tensor:
-    """conv(pad(up(x))) with kernel k in 3, 5 and pad by k // 2, evaluated on x.
+    """Return conv(pad(up(x))) with kernel k in 3, 5 and pad by k // 2, evaluated on x.
 
     `x` is extended by its border values, which extends up(x) by its border values; where the padding asks for something
     else, the difference is a frame of k // 2 pixels, whose convolution is added to the outermost rows and columns.
@@ -159,12 +159,12 @@ class Extension(torch.autograd.Function):
 
 
 def outermost(x: Tensor, p: int) -> tuple[Tensor, ...]:
-    """Views of the p outermost rows and columns: top, bottom, left, right."""
+    """Return views of the p outermost rows and columns: top, bottom, left, right."""
     return x[..., :p, :], x[..., -p:, :], x[..., :p], x[..., -p:]
 
 
 def frame(tensors: list[Tensor], mode: Upsample, padding_mode: str, groups: int) -> list[Tensor]:
-    """What the true padding adds to the outermost rows and columns: top, bottom, left, right.
+    """Return what the true padding adds to the outermost rows and columns: top, bottom, left, right.
 
     `tensors`: the two outermost rows and columns of the low resolution, in this order, and the weight, of which only
     the outer part reaches. Flips and transposes make every edge a top edge; the corners belong to the rows.
@@ -180,7 +180,7 @@ def frame(tensors: list[Tensor], mode: Upsample, padding_mode: str, groups: int)
 
 
 def edge(strip: Tensor, kernel: Tensor, corner: int, mode: Upsample, padding_mode: str, groups: int) -> Tensor:
-    """What the padding of the top, minus its replacement by border values, adds to the first p rows."""
+    """Return what the padding of the top, minus its replacement by border values, adds to the first p rows."""
     p, u, sides = kernel.shape[2], upsampled(strip, mode), (corner, corner, kernel.shape[2], 0)
     true = F.pad(u, sides, "constant" if padding_mode == "zeros" else padding_mode)
     difference = (true - F.pad(u, sides, "replicate"))[..., :p, :]

@@ -55,11 +55,11 @@ class Scale(nn.Module):
         self.up_1x1 = Block(up, up, 1, kind) if up_1x1 else None
 
     def encode(self, x: Tensor) -> tuple[Tensor | None, Tensor]:
-        """(skip branch or None, what the next scale sees at half the size)."""
+        """Return (skip branch or None, what the next scale sees at half the size)."""
         return (self.skip(x) if self.skip else None), self.down_refine(self.down(x))
 
     def decode(self, skip: Tensor | None, deeper: Tensor) -> Tensor:
-        """Joins the skip branch with the upsampled result of the deeper scales."""
+        """Join the skip branch with the upsampled result of the deeper scales."""
         x = self.doubling(deeper) if self.doubling else upsampled(deeper, self.upsample)
         if skip is not None:
             x = concatenated(skip, x, self.replicas)
@@ -140,7 +140,7 @@ class Skip(Network):
 
 
 def per_scale(name: str, value: T | list[T], scales: int) -> list[T]:
-    """One value per scale: a list as it is, a single value repeated."""
+    """Return one value per scale: a list as it is, a single value repeated."""
     values = value if isinstance(value, list) else [value] * scales
     if len(values) != scales:
         raise ValueError(
@@ -150,7 +150,7 @@ def per_scale(name: str, value: T | list[T], scales: int) -> list[T]:
 
 
 def check_widths(down: list[int], up: list[int], skip: list[int]) -> None:
-    """Raises ValueError unless there is at least one scale and each list has one valid width per scale."""
+    """Check that at least one scale exists and each list has one valid width per scale. Raises ValueError."""
     if not len(down) == len(up) == len(skip) or not down:
         raise ValueError(
             f"architecture.down, up and skip have {len(down)}, {len(up)} and {len(skip)} entries; "

@@ -1,4 +1,4 @@
-"""What one would pick instead of a Deep Image Prior: methods of well-kept libraries, in tables from name to function.
+"""Restoration methods of well-maintained libraries, the alternatives to a Deep Image Prior, by name.
 
 Images are "c h w" in [0, 1], grey (c = 1) or RGB (c = 3); so is what comes back, clipped to that range. A noisy image
 may lie outside. `sigma` is the noise's standard deviation in grey levels of 255, above 0 and up to 255.
@@ -55,7 +55,7 @@ ones are computed anew then. `wiener` and what is mixed in change runs: their ep
 
 
 def non_local_means(noisy: Array, sigma: float) -> Array:
-    """Mean over pixels with similar surroundings (Buades et al. 2005), in scikit-image's original, slower mode.
+    """Return means over pixels with similar surroundings (Buades et al. 2005), in scikit-image's slower, original mode.
 
     Patches of 5 x 5 pixels at most 6 pixels away, as in scikit-image's own example. h = 0.8 sigma is our choice: at
     sigma 25 it gains 0.1 to 0.8 dB on the 0.6 sigma that scikit-image proposes for this mode.
@@ -66,16 +66,17 @@ def non_local_means(noisy: Array, sigma: float) -> Array:
 
 
 def total_variation(noisy: Array, sigma: float) -> Array:
-    """min_u ||u - noisy||^2 / 2 + weight TV(u) (Rudin, Osher, Fatemi 1992), solved by Chambolle 2004, channelwise.
+    """Return argmin_u ||u - noisy||^2 / 2 + weight TV(u) (Rudin, Osher, Fatemi 1992), channelwise.
 
-    weight = 0.6 sigma is our choice: the best of 0.5, 0.6 ... 0.8 on astronaut at 128 pixels with sigma 25.
+    Solved by Chambolle 2004. weight = 0.6 sigma is our choice: the best of 0.5, 0.6 ... 0.8 on astronaut at 128 pixels
+    with sigma 25.
     """
     weight = CHOICES["tv"]["weight"] * _checked_sigma(noisy, sigma)
     return _clipped(denoise_tv_chambolle(noisy, weight=weight, channel_axis=0))
 
 
 def wavelet(noisy: Array, sigma: float) -> Array:
-    """Soft thresholds per subband by BayesShrink (Chang et al. 2000), in YCbCr for RGB.
+    """Apply soft thresholds per subband by BayesShrink (Chang et al. 2000), in YCbCr for RGB.
 
     Symlets of 4 vanishing moments at 3 levels, or as many as the picture's size allows, are our choice.
     """
@@ -87,23 +88,23 @@ def wavelet(noisy: Array, sigma: float) -> Array:
 
 
 def sliding_cosines(noisy: Array, sigma: float) -> Array:
-    """Hard thresholds on the cosine transform of every 8 x 8 block, the mean of what overlaps (Yu and Sapiro 2011).
+    """Apply hard thresholds to the cosine transform of every 8 x 8 block, the mean of what overlaps (Yu, Sapiro 2011).
 
     RGB in its opponent colours, which are the cosine transform over channels. The threshold of 2.7 sigma is our choice,
-    the paper's is 3; the blocks' means are kept.
+    the paper's is 3; the blocks' means stay.
     """
     least = CHOICES["dct"]["threshold"] * _checked_sigma(noisy, sigma)
 
-    def kept(waves: Array) -> Array:
+    def thresholded(waves: Array) -> Array:
         large = np.abs(waves) >= least
         large[:, :, 0, :, 0] = True
         return waves * large
 
-    return _of_blocks(kept, noisy)
+    return _of_blocks(thresholded, noisy)
 
 
 def wiener(noisy: Array, guide: Array, sigma: float) -> Array:
-    """The blocks of `sliding_cosines`, each wave times g^2 / (g^2 + sigma^2), g that of a better image, the `guide`.
+    """Multiply each wave of the blocks of `sliding_cosines` by g^2 / (g^2 + sigma^2), g that of the better `guide`.
 
     The second step of BM3D (Dabov et al. 2007) without its groups of similar blocks.
     """
@@ -112,7 +113,7 @@ def wiener(noisy: Array, guide: Array, sigma: float) -> Array:
 
 
 def _of_blocks(change: Callable[..., Array], *images: Array) -> Array:
-    """Mean of what `change` makes of the cosine transforms "c down 8 across 8" of all 8 x 8 blocks of the images."""
+    """Return the mean of what `change` makes of the cosine transforms "c down 8 across 8" of all 8 x 8 blocks."""
     block = min(CHOICES["dct"]["block"], *images[0].shape[1:])
     colours, border = OPPONENT if len(images[0]) == 3 else np.eye(1), block - 1  # so every pixel lies in as many blocks
     around = [(0, 0), (border, border), (border, border)]
@@ -129,9 +130,9 @@ def _of_blocks(change: Callable[..., Array], *images: Array) -> Array:
 
 
 def block_matching(noisy: Array, sigma: float) -> Array:
-    """BM3D (Dabov et al. 2007) with its authors' settings; for RGB their CBM3D, which matches blocks by brightness.
+    """Apply BM3D (Dabov et al. 2007) with its authors' settings; to RGB CBM3D, which matches blocks by brightness.
 
-    Their package `bm3d` is for non-commercial use only and not installed unless asked for: `make setup EXTRAS=bm3d`
+    Their package `bm3d` is for non-commercial use only and not installed by default: `make setup EXTRAS=bm3d`
     or `pip install 'dip_experiments[bm3d]'`. Without it, DENOISERS has no `bm3d`.
     """
     scale, profile = _checked_sigma(noisy, sigma), bm3d.BM3DProfile()
@@ -143,30 +144,30 @@ def block_matching(noisy: Array, sigma: float) -> Array:
 
 
 def nearest(small: Array, factor: int) -> Array:
-    """Every pixel repeated `factor` x `factor` times."""
+    """Repeat every pixel `factor` x `factor` times."""
     _check_factor(small, factor)
     return _clipped(small.repeat(factor, axis=1).repeat(factor, axis=2))
 
 
 def bicubic(small: Array, factor: int) -> Array:
-    """`factor` times larger by Pillow's cubic convolution with a = -1/2 (Keys 1981), in floating point."""
+    """Enlarge `factor` times by Pillow's cubic convolution with a = -1/2 (Keys 1981), in floating point."""
     return _enlarged(small, factor, Resampling.BICUBIC)
 
 
 def lanczos(small: Array, factor: int) -> Array:
-    """`factor` times larger by Pillow's Lanczos-3 (Duchon 1979), in floating point."""
+    """Enlarge `factor` times by Pillow's Lanczos-3 (Duchon 1979), in floating point."""
     return _enlarged(small, factor, Resampling.LANCZOS)
 
 
 def nearest_known(holes: Array, known: Known) -> Array:
-    """Every missing value replaced by the one of the nearest known pixel in its channel."""
+    """Replace every missing value by the one of the nearest known pixel in its channel."""
     _check_known(holes, known)
     found = [distance_transform_edt(~mask, return_distances=False, return_indices=True) for mask in known]
     return _clipped(np.stack([plane[tuple(pixel)] for plane, pixel in zip(holes, found, strict=True)]))
 
 
 def biharmonic(holes: Array, known: Known) -> Array:
-    """Missing values where the squared Laplacian is zero (Damelin and Hoang 2018), within the range of the known.
+    """Fill missing values so that the squared Laplacian is zero (Damelin, Hoang 2018), within the range of the known.
 
     Channels that share a mask are solved for together.
     """

@@ -1,6 +1,6 @@
 """ZS-N2N (Mansour & Heckel, CVPR 2023), a denoiser without training data to weigh a Deep Image Prior against.
 
-Ours from the description, not the authors' code: halved pictures teach a small network, which is run on the whole one.
+Ours from the description, not the authors' code: halved pictures teach a small network, which is run on all of it.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ RATE, HALVED_EVERY = 1e-3, 1000
 
 
 def zs_n2n(noisy: Array, seed: int, iterations: int) -> Array:
-    """The picture "c h w", clipped to [0, 1]; knows nothing of the noise but that its pixels are independent.
+    """Return the picture "c h w", clipped to [0, 1]; knows nothing of the noise but that its pixels are independent.
 
     Raises ValueError for a picture of odd height or width: it is halved.
     """
@@ -40,7 +40,7 @@ def zs_n2n(noisy: Array, seed: int, iterations: int) -> Array:
 
 
 def residual_network(channels: int) -> nn.Sequential:
-    """The noise in a picture: two 3 x 3 convolutions and a 1 x 1, of 22,000 parameters in colour."""
+    """Return a model of the noise: two 3 x 3 convolutions and a 1 x 1, of 22,000 parameters in colour."""
     return nn.Sequential(
         nn.Conv2d(channels, WIDTH, 3, padding=1),
         nn.LeakyReLU(SLOPE),
@@ -51,7 +51,7 @@ def residual_network(channels: int) -> nn.Sequential:
 
 
 def halves(y: Float[Tensor, "1 c h w"]) -> tuple[Float[Tensor, "1 c hh wh"], Float[Tensor, "1 c hh wh"]]:
-    """Two pictures of half the size: of each 2 x 2 pixels the mean of one diagonal, and that of the other."""
+    """Return two pictures of half the size: of each 2 x 2 pixels the mean of one diagonal, and that of the other."""
     channels = y.shape[1]
     diagonals = torch.tensor([[[0.0, 0.5], [0.5, 0.0]], [[0.5, 0.0], [0.0, 0.5]]]).to(y)
     first, second = (
@@ -61,10 +61,10 @@ def halves(y: Float[Tensor, "1 c h w"]) -> tuple[Float[Tensor, "1 c hh wh"], Flo
 
 
 def loss(noise_in: nn.Module, y: Float[Tensor, "1 c h w"]) -> Float[Tensor, ""]:
-    """Each half, denoised, is to be the other half, and half of the denoised picture."""
+    """Return the error of each half, denoised, to the other half, and to half of the denoised picture."""
     given = halves(y)
     denoised = [half - noise_in(half) for half in given]
-    whole = halves(y - noise_in(y))
+    denoised_halves = halves(y - noise_in(y))
     other = sum(F.mse_loss(a, b) for a, b in zip(given, reversed(denoised), strict=True))
-    same = sum(F.mse_loss(a, b) for a, b in zip(denoised, whole, strict=True))
+    same = sum(F.mse_loss(a, b) for a, b in zip(denoised, denoised_halves, strict=True))
     return 0.5 * torch.as_tensor(other) + 0.5 * torch.as_tensor(same)

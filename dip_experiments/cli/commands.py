@@ -78,7 +78,7 @@ def keep(argv: Sequence[str]) -> int:
     for name, why in doubts.items():
         print(f"run {name}: {why}; fit it again from a checkout without changes: force=true", file=sys.stderr)
     for job in (job for job in chosen.jobs if job.run and job.run.name not in doubts):
-        shown = job.words["experiment"]
+        shown = job.config["experiment"]
         pictures, replicas, part = shown.get("pictures", []), shown.get("pictures_of", "first"), shown.get("part", 1)
         store.export_record(job.run, chosen.scale, list(pictures), replicas, part)
     recorded = [run for run in chosen.runs if run.name not in doubts]
@@ -128,11 +128,11 @@ def baselines(argv: Sequence[str]) -> int:
     recompute = lazy_import("dip_experiments.runner.build").recompute_measurement
     fitted = [results.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
-        shown = bool(job.words["experiment"].get("pictures"))
-        for baseline in [*results.task_baselines(job.words), *fitted]:
+        shown = bool(job.config["experiment"].get("pictures"))
+        for baseline in [*results.task_baselines(job.config), *fitted]:
             found = results.compute_baseline(baseline, job.run, chosen.baselines, recompute, shown=shown)
             psnr = f"{found['psnr']:.2f} dB" if found else "not installed"
-            print(f"{count} of {len(chosen.runs)}: {baseline.name}, {job.words['image']['name']}: {psnr}", flush=True)
+            print(f"{count} of {len(chosen.runs)}: {baseline.name}, {job.config['image']['name']}: {psnr}", flush=True)
     if chosen.missing:
         print(f"the others are not finished: {chosen.command}")
     return 0

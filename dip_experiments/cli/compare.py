@@ -93,7 +93,7 @@ def compare_lines(own: Selection, committed: Path | None) -> Iterator[str]:
     """Yield a table of the user's numbers and those of the records in `committed`, a results folder, and a verdict.
 
     Raises:
-        ValueError: If there are no own runs.
+        ValueError: Without own runs.
     """
     if not own.runs:
         raise ValueError(f"compare {own.experiment}: you have no finished runs of it; make them: {own.command}")
@@ -115,7 +115,7 @@ def compare_jobs(own: Selection, committed: Store) -> Iterator[Comparison]:
     for label, job in zip(labels(own.jobs), own.jobs, strict=True):
         if job.run is None:
             continue
-        records = [numbers(record) for record in matching_records(job.words, job.run, committed)]
+        records = [numbers(record) for record in matching_records(job.config, job.run, committed)]
         for name, ours in numbers(job.run).items():
             theirs = [record[name] for record in records if name in record]
             if theirs:
@@ -162,18 +162,18 @@ def numbers(run: Run) -> dict[str, Numbers]:
 
 def labels(jobs: Sequence[Job]) -> list[tuple[str, ...]]:
     """Return a label for each job of an experiment: as few settings as tell all of them apart."""
-    flat = [dict(_leaves(job.words)) for job in jobs]
+    flat = [dict(_leaves(job.config)) for job in jobs]
     keys = sorted({key for one in flat for key in one}, key=_rank)
     chosen: list[tuple[str, ...]] = [() for _ in jobs]
     for key in keys:
         further = [(*label, one.get(key, "")) for label, one in zip(chosen, flat, strict=True)]
         if len(set(further)) > len(set(chosen)):
             chosen = further
-    return [label or (str(job.words["experiment"]["name"]),) for label, job in zip(chosen, jobs, strict=True)]
+    return [label or (str(job.config["experiment"]["name"]),) for label, job in zip(chosen, jobs, strict=True)]
 
 
 def verdicts(found: Sequence[Comparison]) -> Iterator[str]:
-    """Yield a line for each quantity of jobs that share all but their last setting, one for all if there are many."""
+    """Yield a line for each quantity of jobs that share all but their last setting, one for all if they are many."""
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for one in found:
         groups.setdefault((" ".join(one.job[:-1]), one.quantity), []).append(one)

@@ -81,7 +81,7 @@ def explain_option(group: str, option: str) -> str:
     """Return the comment and the settings of an option, of an experiment its grid and commands.
 
     Raises:
-        ValueError: If there is no such option.
+        ValueError: If no such option exists.
     """
     if option not in options(group):
         hint = did_you_mean(option, options(group)) or f"; choose from {', '.join(options(group))}"

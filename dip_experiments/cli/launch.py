@@ -237,7 +237,7 @@ def print_abort(error: Exception) -> None:
 
 
 def new_folder(parent: Path | None) -> Path:
-    """Return a new folder in `parent`, None for the system's own. Raise ValueError where there can be none."""
+    """Return a new folder in `parent`, None for the system's own. Raise ValueError where none can be made."""
     try:
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ def status_lines(found: Sequence[State], now: datetime | None = None) -> Iterato
     by_name = sorted(found, key=experiment_of)
     for name, group in groupby(by_name, experiment_of):
         runs = list(group)
-        counts = Counter(state.word for state in runs)
+        counts = Counter(state.status for state in runs)
         yield f"{name or '(no settings)'}: " + ", ".join(f"{count} {state}" for state, count in counts.items())
         yield from (f"  {line}" for line in align_columns([row(state, now or datetime.now(UTC)) for state in runs]))
         yield ""
@@ -35,12 +35,12 @@ def status_lines(found: Sequence[State], now: datetime | None = None) -> Iterato
 
 def experiment_of(state: State) -> str:
     """Return the name of the experiment that first requested a run; an empty string before it has settings."""
-    return str(state.words.get("experiment", {}).get("name", ""))
+    return str(state.config.get("experiment", {}).get("name", ""))
 
 
 def row(state: State, now: datetime) -> dict[str, str]:
     """Return one run in eight columns; `started`: time since its last session began, `time`: of all sessions."""
-    config, peak = state.words, (state.summary.get("oracle_peak") or {}).get("psnr_average")
+    config, peak = state.config, (state.summary.get("oracle_peak") or {}).get("psnr_average")
     done, total = state.done
     return {
         "run": state.run.name,
@@ -58,22 +58,22 @@ def row(state: State, now: datetime) -> dict[str, str]:
 
 def format_state(state: State) -> str:
     """Format the state; of a running one with its owner and the time left."""
-    if state.word != "running":
-        return state.word
+    if state.status != "running":
+        return state.status
     owner = f"{state.owner.get('host', '?')}, process {state.owner.get('pid', '?')}"
     left = "" if state.seconds_left is None else f", {format_duration(state.seconds_left)} left"
-    return f"{state.word} ({owner}{left})"
+    return f"{state.status} ({owner}{left})"
 
 
 def run_lines(state: State, default: Mapping[str, Any]) -> Iterator[str]:
     """Yield one run: the settings that differ from `default`, numbers, images and its curve."""
     run = state.run
     yield f"{run.name}: {experiment_of(state)}, {format_state(state)}, {run.folder}"
-    if state.word == "finished" and (faults := run.integrity_errors()):
+    if state.status == "finished" and (faults := run.integrity_errors()):
         yield f"damaged: {'; '.join(faults)}"
     if run.failure:
         yield f"failed: {run.failure.splitlines()[0]}"
-    yield from _block("Settings that differ from the default ones", differing_settings(state.words, default))
+    yield from _block("Settings that differ from the default ones", differing_settings(state.config, default))
     if state.summary:
         yield from _block("Numbers: mean of the seeds (their range)", numbers(run))
     yield "\nImages in images/"

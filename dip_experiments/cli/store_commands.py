@@ -56,7 +56,9 @@ def show(argv: Sequence[str]) -> int:
             "show: give one run, by its id or the beginning of it: dip show 1adff2 (dip status lists them)"
         )
     state = find_run(names[0], results)
-    default = lazy_import("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).words()
+    default = (
+        lazy_import("dip_experiments.config.settings").read_settings(compose_jobs([], multirun=False)[0]).to_dict()
+    )
     for line in lazy_import("dip_experiments.cli.status_view").run_lines(state, default):
         print(line)
     if OPEN in flags:
@@ -90,7 +92,7 @@ def write_plot(runs: Sequence[Any], path: Path) -> Path:
 
 
 def find_run(beginning: str, results: Path) -> Any:
-    """Return the state of the run whose id has this beginning. Raises ValueError if there is none, or more than one."""
+    """Return the state of the run whose id has this beginning. Raises ValueError if none has, or more than one."""
     found = [state for state in lazy_import(STORE).states(results) if state.run.name.startswith(beginning)]
     found = [state for state in found if state.run.name == beginning] or found
     found = [state for state in found if "." not in state.run.folder.name] or found

@@ -52,7 +52,7 @@ def summary(group: str, option: str) -> str:
 
 
 def group_comment(group: str) -> str:
-    """Return the comment on a group in the defaults of conf/config.yaml; an empty string where there is none."""
+    """Return the comment on a group in the defaults of conf/config.yaml; an empty string without one."""
     lines = (conf_folder() / "config.yaml").read_text(encoding="utf-8").splitlines()
     found = (re.fullmatch(rf"  - (?:optional )?{group}: [^#]*# (.*)", line) for line in lines)
     return next((match[1] for match in found if match), "")

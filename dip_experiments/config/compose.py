@@ -59,7 +59,7 @@ def seed_of(name: str, path: str | None, draw: int, replicas: int) -> int:
     pictures and draws share no seed (two names of 4.3e9 may be alike).
 
     Raises:
-        ValueError: If the draw is out of range, or there are more replicas than seeds of a draw.
+        ValueError: If the draw is out of range, or has fewer seeds than replicas.
     """
     if isinstance(draw, bool) or draw not in range(DRAWS):
         raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
@@ -196,7 +196,7 @@ def _one_value(override: Override) -> str:
 
 
 def _choices(override: Override, parser: OverridesParser) -> list[Override]:
-    """Every value that an override sweeps over, as an override of its own."""
+    """Return every value that an override sweeps over, as an override of its own."""
     key = override.get_key_element()
     return parser.parse_overrides([f"{key}={value}" for value in _values(override)])
 
@@ -204,7 +204,7 @@ def _choices(override: Override, parser: OverridesParser) -> list[Override]:
 def _grid(
     choices: Mapping[str, Sequence[Override]], common: DictConfig, hydra: DictConfig, fixed: Sequence[str]
 ) -> tuple[list[DictConfig], list[DictConfig]]:
-    """The jobs of all combinations of the sweep's values, and Hydra's own node of each.
+    """Return the jobs of all combinations of the sweep's values, and Hydra's own node of each.
 
     `common` and `hydra` are composed of the `fixed` overrides: a sweep over plain settings needs no more.
     """
@@ -216,7 +216,7 @@ def _grid(
         chosen = dict(zip(choices, (str(value.input_line) for value in values), strict=True))
         others = tuple(kinds.get(one, one) for key, one in chosen.items() if key not in plain or one in kinds)
         if others not in composed:
-            reused = set(others) <= set(fixed) and all(_is_there(common, path) for path in plain.values())
+            reused = set(others) <= set(fixed) and all(_has_value(common, path) for path in plain.values())
             composed[others] = (common, hydra) if reused else _compose(list(chosen.values()))
             _check_scale(composed[others][0])
         jobs.append(copy.deepcopy(composed[others][0]))
@@ -227,8 +227,8 @@ def _grid(
     return jobs, nodes
 
 
-def _is_there(config: DictConfig, path: str) -> bool:
-    """True if a configuration has a single value at a path."""
+def _has_value(config: DictConfig, path: str) -> bool:
+    """Return True if a configuration has a single value at a path."""
     above, _, name = path.rpartition(".")
     group = OmegaConf.select(config, above) if above else config
     return isinstance(group, DictConfig) and name in group and not OmegaConf.is_config(group[name])

@@ -25,7 +25,7 @@ def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConf
     """Read an option of a group with those of the groups below it, by its own defaults list or by `choices`.
 
     Raises:
-        ValueError: If there is no such option.
+        ValueError: If no such option exists.
     """
     node = _read(group, option).copy()
     for entry in node.pop("defaults", []):

@@ -17,7 +17,7 @@ _user_folders: ContextVar[tuple[Path, ...]] = ContextVar("user_folders", default
 
 
 def conf_folder() -> Path:
-    """Return conf/ inside the installed package, or beside it in a checkout."""
+    """Return conf/ inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"

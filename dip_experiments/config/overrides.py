@@ -79,7 +79,7 @@ def _config_dir(name: str, given: str) -> Path:
 
 
 def search_path_override() -> list[str]:
-    """Return the override by which Hydra searches the user's folders too; an empty list where there are none."""
+    """Return the override by which Hydra searches the user's folders too; an empty list without any."""
     names = ",".join(quoted(f"file://{folder}") for folder in user_folders())
     return [f"{SEARCH_PATH}=[{names}]"] if names else []
 

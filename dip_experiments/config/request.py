@@ -17,8 +17,8 @@ class Request:
 
     Attributes:
         overrides: As Hydra reads them.
-        jobs: Settings of all jobs if `complete`; those that another sweeper (optuna) will ask for cannot be known, then
-            there is one that it might.
+        jobs: Settings of all jobs if `complete`; those that another sweeper (optuna) will ask for cannot be known: then
+            one that it might.
         complete: See `jobs`.
         launcher: Its class.
         sweep: The overrides that sweep.

@@ -1,4 +1,4 @@
-"""What a run's name is made of: all that can change its numbers, and nothing else."""
+"""The id of a run: a hash of all that can change its numbers, and of nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from dip_experiments.schema import (
     source_digests,
 )
 
-NUMBERS = {
+CODE_EPOCHS = {
     "guard": 2,  # perturbed losses are judged by perturbed ones, a rejected block is run again
     "task.mask.name=authors": 2,  # where a mask is scaled, missing wins
     "task.mask.name=file": 2,
@@ -31,44 +31,44 @@ name.
 """
 
 
-def joins_one_channel(words: Mapping[str, Any]) -> bool:
-    """Whether hourglasses side by side join a skip branch or a deeper map of one channel, on a CPU."""
-    network = words["architecture"]
-    if network.get("name") != "skip" or words["replicas"] == 1 or words["device"] != "cpu":
+def joins_one_channel(config: Mapping[str, Any]) -> bool:
+    """Return True if hourglasses side by side join a skip branch or a deeper map of one channel, on a CPU."""
+    network = config["architecture"]
+    if network.get("name") != "skip" or config["replicas"] == 1 or config["device"] != "cpu":
         return False
     deeper = [*network["up"][1:], network["down"][-1]]
     return any(1 in widths for widths in zip(network["skip"], deeper, strict=True) if widths[0])
 
 
 CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {"joins_of_one_channel": joins_one_channel}
-"""Which runs a part of NUMBERS counts for, where no single word says it."""
+"""Which runs a part of CODE_EPOCHS counts for, where no single setting decides it."""
 
 
 def identity(
     settings: Settings, architecture: Mapping[str, Any], digests: Mapping[str, str], device: str
 ) -> dict[str, Any]:
-    """Names and values whose hash is a run's name.
+    """Return names and values whose hash is a run's id.
 
     `architecture`: the network's name and all its arguments; `digests`: SHA-256 of each picture that the run reads, by
     what it is to the run; `device`: its kind, cpu or cuda.
     """
-    words = {**settings.model_dump(mode="json", by_alias=True), "architecture": architecture, "device": device}
-    epochs = {part: epoch for part, epoch in NUMBERS.items() if epoch > 1 and _counts(part, words)}
-    kept = _counted(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
-    return kept | ({"epochs": epochs} if epochs else {})
+    config = {**settings.model_dump(mode="json", by_alias=True), "architecture": architecture, "device": device}
+    epochs = {part: epoch for part, epoch in CODE_EPOCHS.items() if epoch > 1 and _counts(part, config)}
+    hashed = _counted(settings) | {"architecture": dict(architecture), "files": dict(digests), "device": device}
+    return hashed | ({"epochs": epochs} if epochs else {})
 
 
-def same_settings(words: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Whether the stored words of two runs are the same, but for those that cannot change numbers."""
+def same_settings(config: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Return True if the stored settings of two runs are the same, but for those that cannot change numbers."""
     try:
-        some, more = (identity(Settings.model_validate(one), one["architecture"], {}, "") for one in (words, others))
+        some, more = (identity(Settings.model_validate(one), one["architecture"], {}, "") for one in (config, others))
     except (ValidationError, KeyError):
         return False
     return some == more
 
 
 def by_content(group: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Name, as in `task.mask.path`, and value of each setting that counts by content: what leaves by `HashContent`."""
+    """Return name, as in `task.mask.path`, and value of each setting that counts by content, by `HashContent`."""
     for name, field in type(group).model_fields.items():
         value = getattr(group, name)
         if isinstance(value, BaseModel):
@@ -106,11 +106,11 @@ def _leaves(value: Any, mark: Any) -> bool:
     return isinstance(mark, (NotHashed, HashContent)) or (isinstance(mark, DefaultForHash) and mark.value == value)
 
 
-def _counts(part: str, words: Mapping[str, Any]) -> bool:
+def _counts(part: str, config: Mapping[str, Any]) -> bool:
     if part in CONDITIONS:
-        return CONDITIONS[part](words)
-    path, said, word = part.partition("=")
-    value: Any = words
-    for name in path.split(".") if said else ():
+        return CONDITIONS[part](config)
+    path, equals, wanted = part.partition("=")
+    value: Any = config
+    for name in path.split(".") if equals else ():
         value = value.get(name) if isinstance(value, Mapping) else None
-    return not said or value == word
+    return not equals or value == wanted

@@ -1,4 +1,4 @@
-"""The settings of one run: the one place where every word of conf/ has a type and a range."""
+"""The settings of one run: the one place where every setting of conf/ has a type and a range."""
 
 import re
 from collections.abc import Iterator
@@ -90,7 +90,7 @@ class Wandb(Group):
 
 
 class Fit(Group):
-    """`keep`: iterations whose images are kept besides 1, 3, 10, 30, ... and the last, and whose averages are."""
+    """`keep`: iterations whose images are stored besides 1, 3, 10, 30, ... and the last, and whose averages are."""
 
     iterations: PositiveInt
     average_decay: Annotated[float, Field(ge=0, lt=1)]
@@ -107,14 +107,14 @@ class Paths(Group):
 
 
 class Experiment(BaseModel):
-    """What an experiment says of itself: its name, and values by scale that its other words look up."""
+    """Description of an experiment: its name, and values by scale that its other settings look up."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     name: str
 
 
 class Settings(Group):
-    """Everything that composes one run; conf/ says what each word means and where its value comes from."""
+    """All settings of one run; conf/ has the meaning of each and where its value comes from."""
 
     scale: Annotated[Scale, NotHashed()]
     image: Image
@@ -141,8 +141,8 @@ class Settings(Group):
     paths: Annotated[Paths, NotHashed()]
 
     @model_validator(mode="after")
-    def _words_that_fit(self) -> "Settings":
-        """Words that are right each for itself and make no sense together: nothing has to be read to know."""
+    def _settings_that_fit(self) -> "Settings":
+        """Check settings that are right each for itself and make no sense together: nothing has to be read to know."""
         for fault in self._faults():
             raise ValueError(fault)
         return self
@@ -169,10 +169,10 @@ class Settings(Group):
             )
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
             yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
-        if self.latent.name == "measurement" and not self.task.measures_whole_image:
+        if self.latent.name == "measurement" and not self.task.measures_every_pixel:
             yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
         yield from self._stopping_faults()
-        if self.blend and (self.output is None or not self.task.measures_whole_image):
+        if self.blend and (self.output is None or not self.task.measures_every_pixel):
             yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
         if self.image.name == "file" and not self.image.path:
             yield "image.path is needed with image=file; add image.path=photo.png"
@@ -194,7 +194,7 @@ class Settings(Group):
     def _context(self) -> FitContext:
         task = self.task
         return FitContext(
-            task.name, task.measures_whole_image, task.noise_can_be_estimated, self.latent.name, self.fit.block
+            task.name, task.measures_every_pixel, task.noise_can_be_estimated, self.latent.name, self.fit.block
         )
 
     @property
@@ -209,15 +209,15 @@ class Settings(Group):
         return [self.seed + replica for replica in range(self.replicas)]
 
     def seeds_of(self, stream: Stream) -> list[int]:
-        """What each replica draws from in one stream: its own seed, or the first one's where the stream is shared."""
+        """Return the seed of each replica in one stream: its own, or the first one's where the stream is shared."""
         return [self.seed] * self.replicas if stream in self.shared else self.seeds
 
-    def words(self) -> dict[str, Any]:
-        """Plain nested dictionary with the words of conf/."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain nested dictionaries, as conf/ has them."""
         return self.model_dump(by_alias=True)
 
 
 def read_settings(config: DictConfig) -> Settings:
-    """The composed configuration as checked settings. Raises pydantic's ValidationError or OmegaConf's errors."""
-    words = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-    return Settings.model_validate({name: value for name, value in words.items() if name != "hydra"})
+    """Check the composed configuration. Raises pydantic's ValidationError or OmegaConf's errors."""
+    composed = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    return Settings.model_validate({name: value for name, value in composed.items() if name != "hydra"})

@@ -8,11 +8,12 @@ from dip_experiments.data.layers import Array
 
 
 def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Resampling = Resampling.LANCZOS) -> Array:
-    """The part of a picture that is used.
+    """Return the part of a picture that is used.
 
     `size` x `size` pixels: `fit` `resize` scales the short side to `size` (antialiased) and crops the centre, `crop`
-    crops the centre only, `whole` scales the short side and crops nothing; None keeps all. Then rows and columns are
-    cut off at the bottom and right until both sides are multiples of `multiple` (PAPER detail 9: 8 at x8).
+    crops the centre only, `whole` scales the short side and crops nothing; None takes all. Then rows
+    and columns are cut off at the bottom and right until both sides are multiples of `multiple` (PAPER detail 9: 8 at
+    x8).
     """
     height, width = image.shape[1:]
     if size is not None:
@@ -33,19 +34,19 @@ def cut(image: Array, size: int | None, fit: str, multiple: int, resampling: Res
 
 
 def shrink(image: Array, size: int, resampling: Resampling = Resampling.LANCZOS) -> Array:
-    """Short side to `size` pixels by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
+    """Scale the short side to `size` pixels, clipped to [0, 1], by Pillow's antialiased Lanczos-3 or another filter."""
     _, height, width = image.shape
     factor = size / min(height, width)
     return resized(image, (round(height * factor), round(width * factor)), resampling)
 
 
 def resized(image: Array, size: tuple[int, int], resampling: Resampling = Resampling.LANCZOS) -> Array:
-    """To `size` rows and columns by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
+    """Scale to `size` rows and columns by Pillow's antialiased Lanczos-3 or other resampling, clipped to [0, 1]."""
     planes = [Image.fromarray(plane.astype(np.float32)).resize(size[::-1], resampling) for plane in image]
     return np.clip(np.stack([np.asarray(plane, dtype=np.float64) for plane in planes]), 0, 1)
 
 
 def centre_crop(image: Array, size: int) -> Array:
-    """The central `size` x `size` pixels."""
+    """Return the central `size` x `size` pixels."""
     top, left = (image.shape[1] - size) // 2, (image.shape[2] - size) // 2
     return image[:, top : top + size, left : left + size]

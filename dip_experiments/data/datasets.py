@@ -47,17 +47,17 @@ class File:
     source_path: str
 
     def url(self, server: str) -> str:
-        """Its public address."""
+        """Public address of the file."""
         return f"{server}/{self.repository}/{self.commit}/{quote(self.source_path)}"
 
     def is_at(self, path: Path) -> bool:
-        """Whether this very file is there, byte for byte."""
+        """Return True if a path has this very file, byte for byte."""
         return path.is_file() and pooch.file_hash(str(path)) == self.sha256
 
 
 @functools.cache
 def files() -> tuple[File, ...]:
-    """All files of the paper's pictures."""
+    """Return all files of the paper's pictures."""
     with TABLE.open(newline="", encoding="utf-8") as table:
         return tuple(File(bytes=int(row.pop("bytes")), **row) for row in csv.DictReader(table))
 
@@ -67,12 +67,12 @@ PICTURES = tuple(file.picture for file in files() if file.part == "image")
 
 
 def check_name(name: str) -> str:
-    """The name of a picture as it was given. Raises ValueError with a close one if there is no such picture."""
+    """Return the name of a picture as it was given. Raises ValueError with a close one if no picture has it."""
     return _check(name, [*SHIPPED, "file", *PICTURES])
 
 
 def parts(picture: str) -> tuple[str, ...]:
-    """What there is of one of the paper's pictures: `image`, and what the authors made of it or use with it.
+    """Return the parts of one of the paper's pictures: `image`, and what the authors made of it or use with it.
 
     `noisy25`: with their noise of sigma 25; `masked50`: half of the pixels 0; `mask`: white is known; `bicubic_x4`:
     made small and enlarged by 4; `flash`: the same scene in flashlight.
@@ -81,13 +81,13 @@ def parts(picture: str) -> tuple[str, ...]:
 
 
 def cache() -> Path:
-    """The folder that pictures are fetched into: $DIP_DATA, or this package's place in the system's cache."""
+    """Return the folder that pictures are fetched into: $DIP_DATA, or this package's place in the system's cache."""
     chosen = os.environ.get("DIP_DATA")
     return Path(chosen).expanduser() if chosen else pooch.os_cache("dip_experiments")
 
 
 def entry(picture: str, part: str = "image") -> File:
-    """What is known of a file without having it. Raises ValueError with what there is instead."""
+    """Return what is known of a file without having it. Raises ValueError with the known names instead."""
     everything = files()
     _check(picture, [file.picture for file in everything])
     found = {file.part: file for file in everything if file.picture == picture}
@@ -97,29 +97,29 @@ def entry(picture: str, part: str = "image") -> File:
 
 
 def locate(picture: str, part: str = "image") -> Path:
-    """The local file of one of the paper's pictures, its SHA-256 checked.
+    """Return the local file of one of the paper's pictures, its SHA-256 checked.
 
-    Looked for in $DIP_DATA alone if that is set, else in ../shared/data beside the checkout where there is one, else in
+    Looked for in $DIP_DATA alone if that is set, else in ../shared/data next to the checkout if that exists, else in
     the system's cache. Raises ValueError with what to do.
     """
     file = entry(picture, part)
     folder = SHARED if not os.environ.get("DIP_DATA") and SHARED.is_dir() else cache()
     path = folder / file.path
     if not path.is_file():
-        said = f"image={picture}" + ("" if part == "image" else f", its {part}")
-        raise ValueError(f"{said}: not on this machine (looked in {folder}); get the paper's pictures with {GET}")
+        subject = f"image={picture}" + ("" if part == "image" else f", its {part}")
+        raise ValueError(f"{subject}: not on this machine (looked in {folder}); get the paper's pictures with {GET}")
     if not file.is_at(path):
         raise ValueError(_not_the_papers(path))
     return path
 
 
 def fetch(folder: Path, server: str = SERVER) -> int:
-    """Brings what is missing into the folder, from ../shared/data or else from the authors' repositories.
+    """Fetch what is missing into the folder, from ../shared/data or else from the authors' repositories.
 
-    Returns how many files came. Each appears under its name only when it is whole and right, so asking again goes on
-    from there. Raises ValueError for a folder that will not do, ConnectionError if a file cannot be had.
+    Returns how many files came. Each appears under its name only when it is complete and right, so another call
+    continues with the rest. Raises ValueError for a folder that will not do, ConnectionError if a file cannot be had.
     """
-    missing = [file for file in files() if not _is_there(file, folder / file.path)]
+    missing = [file for file in files() if not _is_present(file, folder / file.path)]
     if not missing:
         return 0
     check_writable(folder, "DIP_DATA")
@@ -141,7 +141,7 @@ def fetch(folder: Path, server: str = SERVER) -> int:
 
 
 def main(arguments: Sequence[str] | None = None, server: str = SERVER) -> int:
-    """Exit code of `make data`: 0, 1 if a file could not be had, 2 for a wrong request."""
+    """Return the exit code of `make data`: 0, 1 if a file could not be had, 2 for a wrong request."""
     argparse.ArgumentParser(
         description="Fetches the paper's pictures into the folder $DIP_DATA, or the system's cache."
     ).parse_args(arguments)
@@ -178,7 +178,7 @@ def _copy(local: Path) -> Callable[[str, str, pooch.Pooch], None]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file did not come, in a few words: the errors of the HTTP library are long and carry no number."""
+    """Return in short why a file did not come: the errors of the HTTP library are long and carry no number."""
     if isinstance(error, ValueError):
         return "what came has a wrong checksum, it is not the paper's picture"
     response = getattr(error, "response", None)
@@ -187,8 +187,8 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or "no connection to the server, or it was cut"
 
 
-def _is_there(file: File, path: Path) -> bool:
-    """Never taken for missing, and so never overwritten: another file under this name, which raises ValueError."""
+def _is_present(file: File, path: Path) -> bool:
+    """Return True for the very file; raise ValueError for another one under its name, which is never overwritten."""
     if path.exists() and not file.is_at(path):
         raise ValueError(_not_the_papers(path))
     return path.exists()
@@ -199,7 +199,7 @@ def _not_the_papers(path: Path) -> str:
 
 
 def _bar() -> Progress:
-    """Bytes over all files, on standard error."""
+    """Show the bytes over all files, on standard error."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

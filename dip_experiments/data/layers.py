@@ -1,4 +1,4 @@
-"""What an image file holds once it is decoded, in the file's own precision."""
+"""Decoded content of an image file, in the file's own precision."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Layers:
 
     @property
     def alpha(self) -> Array | None:
-        """The opacity "1 h w" in [0, 1], None if there is none."""
+        """The opacity "1 h w" in [0, 1], None without one."""
         return self._scaled(self.levels[..., -1:]) if self.has_alpha else None
 
     @property
@@ -42,6 +42,6 @@ class Layers:
 
 
 def upright(levels: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
-    """An image "h w c" turned as its EXIF orientation says."""
+    """Turn an image "h w c" as its EXIF orientation says."""
     mirrored, turns = ORIENTATIONS.get(orientation, (0, 0))
     return np.rot90(levels[:, ::-1] if mirrored else levels, turns)

@@ -1,4 +1,4 @@
-"""What is refused before a pixel is decoded: what is no file, and more pixels than anybody fits."""
+"""Refuse before a pixel is decoded: what is no file, and more pixels than anybody fits."""
 
 import stat
 from pathlib import Path
@@ -8,7 +8,7 @@ MOST_PIXELS = 100_000_000
 
 
 class Refused(ValueError):
-    """Why a file is not read and what to do, without its name."""
+    """An error that says why a file is not read and what to do, without its name."""
 
 
 def check_file(path: Path, key: str) -> None:
@@ -27,7 +27,7 @@ def check_pixels(height: int, width: int) -> None:
 
 
 def too_many(claimed: str) -> Refused:
-    """The refusal of a picture that claims so many pixels."""
+    """Return the refusal of a picture that claims so many pixels."""
     return Refused(f"claims {claimed} pixels, at most {MOST_PIXELS:,} are read; scale it down or cut it first")
 
 

@@ -18,10 +18,11 @@ FEW = 0.01
 
 
 def read_mask(path: Path, key: str) -> NDArray[np.bool_]:
-    """ "1 h w", True where a pixel is known: above 0.5 in grey. A pixel hides all its channels or none.
+    """Return "1 h w", True where a pixel is known: above 0.5 in grey. A pixel hides all its channels or none.
 
     Where a mask is coloured, a pixel is as dark as its darkest channel, so that no marking colour is taken for white;
-    that, and many greys, are told. Raises ValueError, naming the setting `key`, for no image or a transparent one.
+    of that, and of many greys, a line warns. Raises ValueError, naming the setting `key`, for no image or a transparent
+    one.
     """
     layers = read_layers(path, key)
     alpha, colours = layers.alpha, layers.colours
@@ -33,15 +34,15 @@ def read_mask(path: Path, key: str) -> NDArray[np.bool_]:
         )
     grey: Array = colours.min(0, keepdims=True)
     known = grey > 0.5
-    _tell(f"{key}={path}", colours, grey, 1 - float(known.mean()))
+    _warn(f"{key}={path}", colours, grey, 1 - float(known.mean()))
     return known
 
 
-def _tell(said: str, colours: Array, grey: Array, missing: float) -> None:
-    """Warns in a line of what a mask would not have, if it was meant as one."""
+def _warn(setting: str, colours: Array, grey: Array, missing: float) -> None:
+    """Warn in a line of what a mask would not have, if it was meant as one."""
     if np.ptp(colours, axis=0).max() > BLACK:
-        log.warning("%s: a coloured mask, read as grey by its darkest channel: %.1f %% missing", said, 100 * missing)
+        log.warning("%s: a coloured mask, read as grey by its darkest channel: %.1f %% missing", setting, 100 * missing)
     between = float(((grey > BLACK) & (grey < WHITE)).mean())
     if between > FEW:
         log.warning("%s: %.0f %% of the mask are neither black nor white; those of 0.5 and below are taken as missing",
-                    said, 100 * between)  # fmt: skip
+                    setting, 100 * between)  # fmt: skip

@@ -13,7 +13,7 @@ from dip_experiments.data import datasets
 from dip_experiments.data.cropping import cut, resized
 from dip_experiments.data.layers import Array
 from dip_experiments.data.masks import read_mask
-from dip_experiments.data.reading import check_image, read_alpha, read_image, whole_image
+from dip_experiments.data.reading import check_image, read_alpha, read_image, read_picture
 
 Known = NDArray[np.bool_]
 Read = NDArray[Any]
@@ -28,14 +28,14 @@ TINY = 1e-6
 
 @dataclass(frozen=True)
 class ExtraInput:
-    """What belongs to the image. `key`: the setting that names it, with which errors begin."""
+    """A file that belongs to the image. `key`: the setting that names it, with which errors begin."""
 
     source: Source
     key: str
     kind: Kind = "picture"
 
     def read(self) -> Read:
-        """ "c h w" in [0, 1]; of `mask` and `holes` "1 h w", True where known."""
+        """Read "c h w" in [0, 1]; of `mask` and `holes` "1 h w", True where known."""
         path = local(self.source)
         if self.kind == "mask":
             return read_mask(path, self.key)
@@ -47,18 +47,18 @@ class ExtraInput:
 
 @dataclass(frozen=True)
 class Frame:
-    """The part of a picture that is used, in the words of conf/image."""
+    """The part of a picture that is used: the settings of conf/image."""
 
     size: int | None
     fit: str
     multiple: int
 
     def part(self, picture: Array) -> Array:
-        """See `images.cut`."""
+        """Cut the used part. See `data.cropping.cut`."""
         return cut(picture, self.size, self.fit, self.multiple)
 
     def known_part(self, known: Known) -> Known:
-        """Missing wins: where the picture is scaled, a pixel is known if all that it is made of are."""
+        """Cut a mask; missing wins: where it is scaled, a pixel is known if all that it is made of are."""
         missing = (~known).astype(np.float64)
         return cut(missing, self.size, self.fit, self.multiple, Resampling.BILINEAR) < TINY
 
@@ -72,40 +72,43 @@ class Pictures:
 
 
 def sources(name: str, path: str | None, extra_inputs: Mapping[str, ExtraInput]) -> dict[str, Source]:
-    """Where all that a run reads is: `image`, unless scikit-image has it, and its extra_inputs by role."""
+    """Return the sources of all that a run reads: `image`, unless scikit-image has it, and its extra_inputs by role."""
     own: dict[str, Source] = {}
     if name in datasets.PICTURES:
         own["image"] = (name, "image")
     elif name == "file" and path:
         own["image"] = Path(path)
-    return own | {role: companion.source for role, companion in extra_inputs.items()}
+    return own | {role: extra.source for role, extra in extra_inputs.items()}
 
 
 def local(source: Source) -> Path:
-    """The file itself. Raises ValueError with what to do for one of the paper's that is not on this machine."""
+    """Return the file itself. Raises ValueError with what to do for one of the paper's that is not on this machine."""
     return source if isinstance(source, Path) else datasets.locate(*source)
 
 
 def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mapping[str, ExtraInput]) -> Pictures:
-    """The picture called `name` (`file`: the one at `path`) and its extra_inputs. Raises ValueError with what to do."""
-    whole = whole_image(name, path)
-    image = frame.part(whole)
-    return Pictures(image, {role: _alike(role, it, whole, image, frame) for role, it in extra_inputs.items()})
+    """Return the picture called `name` (`file`: the one at `path`) and its extra_inputs.
+
+    Raises ValueError with what to do.
+    """
+    uncut = read_picture(name, path)
+    image = frame.part(uncut)
+    return Pictures(image, {role: _alike(role, it, uncut, image, frame) for role, it in extra_inputs.items()})
 
 
-def _alike(role: str, companion: ExtraInput, whole: Array, image: Array, frame: Frame) -> Read:
+def _alike(role: str, extra: ExtraInput, uncut: Array, image: Array, frame: Frame) -> Read:
     """Read and cut as the image was, unless it is as large as the part of it that is used, or a kernel."""
-    picture = companion.read()
-    if companion.kind == "kernel" or picture.shape[1:] == image.shape[1:]:
+    picture = extra.read()
+    if extra.kind == "kernel" or picture.shape[1:] == image.shape[1:]:
         return picture
-    if picture.shape[1:] != whole.shape[1:]:
-        given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, whole))
-        raise ValueError(f"{companion.key}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
+    if picture.shape[1:] != uncut.shape[1:]:
+        given, wanted = (f"{p.shape[1]} x {p.shape[2]}" for p in (picture, uncut))
+        raise ValueError(f"{extra.key}: a {role} of {given} pixels for an image of {wanted}; it must be as large")
     return frame.known_part(picture) if picture.dtype == np.bool_ else frame.part(picture)
 
 
 def with_alpha(restored: Array, path: str | None, frame: Frame) -> Array:
-    """The restored picture with the opacity of the file it was made of, if that has any, as its last channel."""
+    """Return the restored picture with the opacity of the file it was made of, if any, as its last channel."""
     alpha = read_alpha(Path(path)) if path else None
     if alpha is None:
         return restored

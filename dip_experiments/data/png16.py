@@ -9,7 +9,7 @@ from dip_experiments.data.layers import Layers, upright
 
 
 def is_deep_png(file: BinaryIO) -> bool:
-    """Whether a PNG has 16 bits per channel."""
+    """Return True if a PNG has 16 bits per channel."""
     file.seek(0)
     reader = png.Reader(file=file)
     reader.preamble()
@@ -17,7 +17,7 @@ def is_deep_png(file: BinaryIO) -> bool:
 
 
 def read_deep_png(file: BinaryIO, orientation: int) -> Layers:
-    """Its picture, upright."""
+    """Return its picture, upright."""
     file.seek(0)
     width, height, rows, info = png.Reader(file=file).asDirect()
     levels = np.vstack([np.asarray(row, dtype=np.uint16) for row in rows]).reshape(height, width, info["planes"])

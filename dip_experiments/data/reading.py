@@ -19,8 +19,8 @@ from dip_experiments.data.tiff import is_deep_tiff, read_deep_tiff
 SMALLEST_SIDE = 16
 
 
-def whole_image(name: str, path: str | None) -> Array:
-    """The picture called `name` (`file`: the one at `path`; see `datasets`) as it is.
+def read_picture(name: str, path: str | None) -> Array:
+    """Read the picture called `name` (`file`: the one at `path`; see `datasets`) as it is.
 
     Raises ValueError with what to do.
     """
@@ -31,9 +31,9 @@ def whole_image(name: str, path: str | None) -> Array:
 
 
 def picture_file(name: str, path: str | None) -> Path | None:
-    """The file that holds the picture called `name`; None for those inside scikit-image.
+    """Return the file that holds the picture called `name`; None for those inside scikit-image.
 
-    Raises ValueError for `file` without a path, or a picture of the data sets that is not there.
+    Raises ValueError for `file` without a path, or a picture of the data sets that is missing.
     """
     if name == "file" and not path:
         raise ValueError(
@@ -45,7 +45,7 @@ def picture_file(name: str, path: str | None) -> Path | None:
 
 
 def read_image(path: Path, key: str = "image.path") -> Array:
-    """Reads the colours of a PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; EXIF orientation is applied.
+    """Read the colours of a PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; EXIF orientation is applied.
 
     `key` is the setting that named the file: errors begin with it.
     """
@@ -53,17 +53,17 @@ def read_image(path: Path, key: str = "image.path") -> Array:
 
 
 def read_alpha(path: Path, key: str = "image.path") -> Array | None:
-    """The opacity "1 h w" of a picture, None if it has none."""
+    """Return the opacity "1 h w" of a picture, None if it has none."""
     return read_layers(path, key).alpha
 
 
 def bit_depth(path: str | None) -> int:
-    """Bits per channel, 8 or 16, in which a restored picture is written: 16 where the file has more than 8."""
+    """Return the bits per channel, 8 or 16, of a restored picture: 16 where the file has more than 8."""
     return 8 if path is None else read_layers(Path(path)).bits
 
 
 def read_layers(path: Path, key: str = "image.path") -> Layers:
-    """Colours, opacity and depth of an image file, which is opened and decoded once for all three.
+    """Return colours, opacity and depth of an image file, which is opened and decoded once for all three.
 
     Raises ValueError, naming the setting `key`, with what is wrong with the file and what to do.
     """
@@ -78,7 +78,7 @@ def read_layers(path: Path, key: str = "image.path") -> Layers:
 
 @lru_cache(maxsize=2)  # the picture and its companion
 def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
-    """The file as of this `version`. Raises Refused."""
+    """Decode the file as of this `version`. Raises Refused."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -93,8 +93,8 @@ def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
         except (UnidentifiedImageError, tifffile.TiffFileError, IndexError):
             raise Refused("not an image file; PNG, JPEG and TIFF are read") from None
         except Exception as error:  # a damaged file makes decoders raise anything
-            said = str(error).partition("\n")[0]
-            raise Refused(f"damaged or incomplete image file ({said or type(error).__name__})") from error
+            reason = str(error).partition("\n")[0]
+            raise Refused(f"damaged or incomplete image file ({reason or type(error).__name__})") from error
 
 
 def _decode(file: BinaryIO) -> Layers:

@@ -19,7 +19,7 @@ LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def is_deep_tiff(file: BinaryIO) -> bool:
-    """Whether it is one of those that Pillow reads wrongly. Leaves the file at its beginning."""
+    """Return True for one of those that Pillow reads wrongly. Leaves the file at its beginning."""
     begins = file.read(4)
     file.seek(0)
     if begins not in PREFIXES:
@@ -31,7 +31,7 @@ def is_deep_tiff(file: BinaryIO) -> bool:
 
 
 def read_deep_tiff(file: BinaryIO) -> Layers:
-    """Its one picture, upright; colours that were multiplied by their opacity are divided by it. Raises Refused."""
+    """Return its one picture, upright; colours multiplied by their opacity are divided by it. Raises Refused."""
     with tifffile.TiffFile(file) as opened:
         page = opened.pages.first
         _check(page, len(opened.pages))
@@ -66,7 +66,7 @@ def _layers(levels: NDArray[np.generic], colours: int, extra: int) -> Layers:
 
 
 def _straight(layers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Colours divided by their opacity; black where nothing is to be seen. Rounding may have left more than 1."""
+    """Divide colours by their opacity; black where nothing is to be seen. Rounding may have left more than 1."""
     colours, alpha = layers[..., :-1], layers[..., -1:]
     divided = np.divide(colours, alpha, out=np.zeros_like(colours), where=alpha > 0)
     return np.concatenate([np.minimum(divided, 1), alpha], axis=2)

@@ -1,4 +1,4 @@
-"""Where a restored picture may be written, and writing it there."""
+"""Check where a restored picture may be written, and write it."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ PLACE = "{image}"
 
 
 def expanded(output: str, image_path: str | None, image_name: str) -> str:
-    """`output` with {image} replaced by the picture's name: that of its file without the ending, or `set14-lenna`.
+    """Return `output` with {image} replaced by the picture's name: that of its file without ending, or `set14-lenna`.
 
     Raises ValueError for any other brace.
     """
@@ -29,23 +29,23 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
     Written to in earnest, as permissions say nothing of read-only or full disks and of names that are too long; leaves
     nothing behind.
     """
-    said = f"output={_short(path)}"
+    setting = f"output={_short(path)}"
     if path.suffix.lower() != ".png":
-        raise ValueError(f"{said}: only PNG is written, which loses nothing; give a name that ends in .png")
+        raise ValueError(f"{setting}: only PNG is written, which loses nothing; give a name that ends in .png")
     for link in (path, *path.parents):
         if os.path.islink(link) and not os.path.exists(link):
-            raise ValueError(f"{said}: {link} is a link to what is not there; remove it or give another name")
+            raise ValueError(f"{setting}: {link} is a link to what is not there; remove it or give another name")
     if os.path.isdir(path):
-        raise ValueError(f"{said}: a folder; give the name of a file in it")
+        raise ValueError(f"{setting}: a folder; give the name of a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{said}: a pipe, socket or device; give the name of a file")
+        raise ValueError(f"{setting}: a pipe, socket or device; give the name of a file")
     if any(os.path.exists(path) and os.path.exists(given) and path.samefile(given) for given in inputs):
-        raise ValueError(f"{said}: would overwrite the input; give another name")
-    _try_writing(path, said)
+        raise ValueError(f"{setting}: would overwrite the input; give another name")
+    _try_writing(path, setting)
 
 
 def write_output(path: Path, image: Array, bits: int) -> None:
-    """Writes "c h w" in [0, 1] as PNG of 8 or 16 `bits`. Raises ValueError with what to do if the disk does not."""
+    """Write "c h w" in [0, 1] as PNG of 8 or 16 `bits`. Raises ValueError with what to do if the disk does not."""
     try:
         write_image(path, image, bits)
     except OSError as error:
@@ -55,20 +55,20 @@ def write_output(path: Path, image: Array, bits: int) -> None:
         ) from None
 
 
-def _try_writing(path: Path, said: str) -> None:
-    """The same name, in a folder of the same disk that is gone afterwards."""
-    whole = path.absolute()
-    nearest = next(folder for folder in whole.parents if os.path.exists(folder))
+def _try_writing(path: Path, setting: str) -> None:
+    """Write the same name in a folder of the same disk that is gone afterwards."""
+    absolute = path.absolute()
+    nearest = next(folder for folder in absolute.parents if os.path.exists(folder))
     try:
         with tempfile.TemporaryDirectory(dir=nearest) as folder:
-            write_text(Path(folder) / whole.relative_to(nearest), "?")
+            write_text(Path(folder) / absolute.relative_to(nearest), "?")
     except OSError as error:
         what = "name" if len(os.fsencode(path.name)) > 200 else "folder"
         raise ValueError(
-            f"{said}: cannot write in {nearest} ({error.strerror}); choose another {what} with output="
+            f"{setting}: cannot write in {nearest} ({error.strerror}); choose another {what} with output="
         ) from None
 
 
 def _short(path: Path) -> str:
-    words = str(path)
-    return words if len(words) <= 120 else f"{words[:60]}...{words[-20:]}"
+    text = str(path)
+    return text if len(text) <= 120 else f"{text[:60]}...{text[-20:]}"

@@ -1,4 +1,4 @@
-"""The replicas' mean mixed with what other denoisers make of the same measurements, by the weights a split chooses."""
+"""Blend the replicas' mean with what other denoisers make of the same measurements, by weights that a split chooses."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ GUIDED = "wiener"
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """The averages at the joint stop mixed with other denoisers' images, replica by replica.
+class DenoiserEnsemble:
+    """The averages at the stop of the ensemble blended with other denoisers' images, replica by replica.
 
-    `weights`: what part of the whole each of those is. `estimate`: estimated mean squared error of the mean, with its
+    `weights`: the share of each of those images. `estimate`: estimated mean squared error of the mean, with its
     standard error.
     """
 
@@ -32,10 +32,10 @@ class Mixture:
         return self.images.nanmean(0)
 
 
-def mixture(watch: RuleMonitor) -> Mixture | None:
-    """What is mixed at a rule's joint stop, if anything is.
+def denoiser_ensemble(watch: RuleMonitor) -> DenoiserEnsemble | None:
+    """Return the blend at the stop of a rule's ensemble, None if nothing is blended.
 
-    The other denoisers see what the replica saw and are told its standard deviation, the mean one where it varies.
+    The other denoisers see what the replica saw, and its standard deviation, the mean one where it varies.
     """
     rule, held_out = watch.rule, watch.held_out
     if not (isinstance(rule, Split) and rule.mix) or watch.stops()[1].iteration is None:
@@ -44,20 +44,20 @@ def mixture(watch: RuleMonitor) -> Mixture | None:
     sigma = 255 * float(held_out["noise"].mean() * (1 + rule.a**2)) ** 0.5
     alone = [name for name in rule.mix if name != GUIDED]
     others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
-    images, weights = mixed_in(rule, watch.ensemble_average, others, held_out)
+    images, weights = blend(rule, watch.ensemble_average, others, held_out)
     if GUIDED in rule.mix:
         guided = zip(seen, images.cpu().double().numpy(), strict=True)
         filtered = np.stack([wiener(image, guide, sigma) for image, guide in guided])
-        images, (weight,) = mixed_in(rule, images, [filtered], held_out)
+        images, (weight,) = blend(rule, images, [filtered], held_out)
         weights = [*((1 - weight) * others for others in weights), weight]
     named = dict(zip([*alone, GUIDED], weights, strict=False))
-    return Mixture(images, named, rule.estimate(images, held_out))
+    return DenoiserEnsemble(images, named, rule.estimate(images, held_out))
 
 
-def mixed_in(
+def blend(
     rule: Split, images: Float[Tensor, "r c h w"], others: list[Float[np.ndarray, "r c h w"]], held_out: HeldOut
 ) -> tuple[Float[Tensor, "r c h w"], list[float]]:
-    """f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
+    """Return f + sum w_k (g_k - f), and the w_k, for which its estimated error is smallest."""
     if not others:
         return images, []
     found = torch.from_numpy(np.stack(others)).to(images)
@@ -65,8 +65,8 @@ def mixed_in(
     return images + torch.tensordot(images.new_tensor(weights), found - images, 1), weights
 
 
-def means_at_stop(watch: RuleMonitor, mixed: Mixture | None) -> dict[str, Float[Tensor, "c h w"]]:
-    """What stands for all replicas at the joint stop, if there is one: their `mean`, and what is `mixed`."""
+def means_at_stop(watch: RuleMonitor, mixed: DenoiserEnsemble | None) -> dict[str, Float[Tensor, "c h w"]]:
+    """Return what stands for all replicas at the ensemble's stop, if any: their `mean`, and their blend `mixed`."""
     if watch.stops()[1].iteration is None:
         return {}
     return {"mean": watch.mean, **({} if mixed is None else {"mixed": mixed.mean})}

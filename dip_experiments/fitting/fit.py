@@ -30,7 +30,7 @@ Seeds = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How a task is fitted.
+    """Options of the fit of a task.
 
     Attributes:
         seeds: The seed of each replica; `streams`: those of each source of randomness, which replicas may share.

@@ -20,11 +20,11 @@ class DivergenceError(RuntimeError):
 
 
 class Guard:
-    """Judges a block of iterations, replica by replica, by losses at perturbed latents alone.
+    """Judge a block of iterations, replica by replica, by losses at perturbed latents alone.
 
     A block is bad if one of its losses is not finite, or more than `spike_db` above the median of the worst losses of
     the last accepted blocks (of the untrained network's loss in the first one). A bad block is no result: it is run
-    again from where it began, with fresh perturbations, up to `repeats` times; where there are none (`repeats` 0) it
+    again from where it began, with fresh perturbations, up to `repeats` times; without any (`repeats` 0) it
     would only repeat itself. What stays bad is no accident: a finite spike is then let pass, NaN fails the replica,
     and the others go on. See `events`, `lost` (iterations thrown away) and `failed` (iteration by replica).
     """
@@ -39,7 +39,7 @@ class Guard:
         self.events: list[dict[str, Any]] = []
 
     def bad(self, losses: Float[Tensor, "r b"], block: tuple[int, int]) -> list[int]:
-        """The replicas that have to run the `block` (after, last) again; empty if it is accepted, and then remembered.
+        """Return the replicas that have to run the `block` (after, last) again; remember it if it is accepted: none.
 
         The last column of `losses` is that of the weights after the block's last update. Raises DivergenceError if no
         replica is left.
@@ -56,7 +56,7 @@ class Guard:
         return again
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run must know."""
+        """Return all that a resumed run must know."""
         return {
             "usual": [list(worst) for worst in self.usual],
             "lost": list(self.lost),
@@ -65,7 +65,7 @@ class Guard:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continues from `state()`."""
+        """Continue from `state()`."""
         self.usual = [list(worst) for worst in state["usual"]]
         self.lost, self.failed, self.events = list(state["lost"]), dict(state["failed"]), list(state["events"])
         self.tried = [0] * len(self.usual)
@@ -105,5 +105,5 @@ class Guard:
 
 
 def worst_of(losses: Sequence[float]) -> float:
-    """The largest loss; NaN if one is not finite."""
+    """Return the largest loss; NaN if one is not finite."""
     return max(losses) if all(map(math.isfinite, losses)) else math.nan

@@ -8,7 +8,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to keep what is freed; elsewhere nothing is done.
+    """Let glibc hold on to freed memory; elsewhere nothing is done.
 
     By itself it returns large maps to the system, which then clears every page of them anew in each iteration: half
     the time of the paper's network at 256 x 256 (`make bench`). Numbers do not change.

@@ -26,10 +26,9 @@ class DIPModule(pl.LightningModule):
     `curves` is "iterations columns replicas" with the columns of `columns`: loss, psnr_measurement and, where the task
     has a reference, psnr_reference and psnr_average. Row i belongs to iteration i + 1 and to the network's output
     *before* that iteration's update. `average` is x_bar <- decay x_bar + (1 - decay) x_hat (PAPER detail 5).
-    Only accepted blocks are results: a block that the guard rejects is run again and leaves nothing. `images` has
-    output and average of those iterations of the last block that are `wanted`. `on_iteration_end` is called after each
-    iteration, accepted or not. `monitors`, by the rules' names, add their columns, and psnr_mean, of the mean of the
-    replicas' averages; one of them may end the fit early, at the end of a block.
+    A block that the guard rejects is run again and leaves nothing. `images`: output and average of the `wanted`
+    iterations of the last block. `on_iteration_end` is called after each iteration, accepted or not. `monitors`, by the
+    rules' names, add their columns, and psnr_mean, of the mean of the replicas' averages; one may end the fit early.
     """
 
     output: Float[Tensor, "r c h w"]
@@ -73,7 +72,7 @@ class DIPModule(pl.LightningModule):
         self.last_accepted: State = {}
 
     def oracle_columns(self) -> list[str]:
-        """Curves that look at the reference."""
+        """Return the names of curves that look at the reference."""
         if self.problem.task.reference is None:
             return []
         return ["psnr_reference", "psnr_average", *(["psnr_mean"] if self.monitors else [])]
@@ -88,7 +87,7 @@ class DIPModule(pl.LightningModule):
         return self.problem.optimizer.make(free)
 
     def on_fit_start(self) -> None:
-        """Draws continue where they were; the state before the first iteration is the first good one."""
+        """Continue draws where they were; take the state before the first iteration as the first good one."""
         self.optimizer: torch.optim.Optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[assignment]
         self.noise = [generator(seed, "perturbation", self.device) for seed in self.problem.perturbation_seeds]
         if self.resume_from is not None:
@@ -103,11 +102,11 @@ class DIPModule(pl.LightningModule):
         self.end_if_over()
 
     def end_if_over(self) -> None:
-        """Tells Lightning that no block is wanted any more."""
+        """Stop Lightning if no block is wanted any more."""
         self.trainer.should_stop = self.over
 
     def training_step(self, block: tuple[int, int], batch_index: int) -> None:
-        """The iterations after block[0] up to block[1], until the guard accepts their losses."""
+        """Run the iterations after block[0] up to block[1], until the guard accepts their losses."""
         noise = [draw.get_state() for draw in self.noise]
         while again := self.guard.bad(self.block_losses(*block), block):
             for replica in again:  # the others repeat the very same iterations
@@ -118,7 +117,7 @@ class DIPModule(pl.LightningModule):
         self.end_if_over()
 
     def block_losses(self, after: int, last: int) -> Float[Tensor, "r b"]:
-        """Carries out a block; the loss of each iteration, and the one that the iteration after it will find."""
+        """Run a block; return the loss of each iteration, and the one that the iteration after it will find."""
         self.images = {}
         for done in range(after + 1, last + 1):
             self.step_fn()
@@ -128,7 +127,7 @@ class DIPModule(pl.LightningModule):
         return torch.cat([self.curves[after:last, 0].T, self.coming_loss().unsqueeze(1)], dim=1)
 
     def iterate(self) -> None:
-        """One iteration: x_hat = f_theta(z_t), curves, one update of the optimizer, running average.
+        """Run one iteration: x_hat = f_theta(z_t), curves, one update of the optimizer, running average.
 
         Always the same operations with the same arguments, and nothing leaves the device: it can be recorded.
         """
@@ -153,20 +152,20 @@ class DIPModule(pl.LightningModule):
         self.record(energy, loss, self.observe(energy, shifted))
 
     def set_rate(self) -> None:
-        """The learning rate of this iteration, if it is not constant."""
+        """Set the learning rate of this iteration, if it is not constant."""
         rate = self.problem.optimizer.rate((self.row + 1) / (len(self.curves) + 1))
         if rate is not None:
             for group in self.optimizer.param_groups:
                 group["lr"].copy_(rate)
 
     def image(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
-        """x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights, statistics and the image are not."""
+        """Return x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights and the image are not."""
         with torch.autocast(self.device.type, torch.bfloat16, self.problem.precision == "bf16", cache_enabled=False):
             x_hat: Tensor = self.network(z)
         return x_hat
 
     def perturbed(self) -> Float[Tensor, "r cz hz wz"]:
-        """z_t = z + N(0, sigma_p^2), fresh for each replica and iteration, never accumulated (PAPER detail 1)."""
+        """Return z_t = z + N(0, sigma_p^2), fresh in each iteration and replica, never accumulated (PAPER detail 1)."""
         if not self.problem.perturbation:
             return self.latent
         draws = torch.empty_like(self.latent, requires_grad=False)
@@ -176,7 +175,7 @@ class DIPModule(pl.LightningModule):
 
     @torch.no_grad()
     def shifted(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"] | None:
-        """The image for a measurement that is moved a little along the probe, where a rule wants the divergence."""
+        """Return the image for a measurement moved a little along the probe; None where no rule wants divergence."""
         if self.problem.probe is None:
             return None
         with self.buffers_restored():
@@ -186,7 +185,7 @@ class DIPModule(pl.LightningModule):
     def observe(
         self, energy: Float[Tensor, " r"], shifted: Float[Tensor, "r c h w"] | None
     ) -> list[Float[Tensor, "_ r"]]:
-        """Shows the iteration to the rules; their columns."""
+        """Show the iteration to the rules; return their columns."""
         if not self.monitors:
             return []
         divergence = None
@@ -200,9 +199,9 @@ class DIPModule(pl.LightningModule):
 
     @torch.no_grad()
     def record(
-        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], watched: Sequence[Float[Tensor, "_ r"]]
+        self, energy: Float[Tensor, " r"], loss: Float[Tensor, " r"], monitored: Sequence[Float[Tensor, "_ r"]]
     ) -> None:
-        """Writes one row of the curves."""
+        """Write one row of the curves."""
         row = [loss, psnr_from_mse(energy)]
         reference = self.problem.task.reference
         if reference is not None:
@@ -210,12 +209,12 @@ class DIPModule(pl.LightningModule):
             if self.monitors:
                 seen.append(self.average.nanmean(0, keepdim=True).expand_as(self.average))
             row += [psnr_from_mse(mean_squared_error(image, reference)) for image in seen]
-        self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *watched]).unsqueeze(0))
+        self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *monitored]).unsqueeze(0))
         self.row.add_(1)
 
     @torch.no_grad()
     def move_average(self) -> None:
-        """The running mean of all outputs; the first output is where it begins."""
+        """Update the running mean of all outputs; the first output is where it begins."""
         decay = self.average_decay * (self.row > 0).to(self.average)
         self.average.lerp_(self.output, 1 - decay)
 
@@ -227,7 +226,7 @@ class DIPModule(pl.LightningModule):
 
     @torch.no_grad()
     def coming_loss(self) -> Float[Tensor, " r"]:
-        """The loss of the weights as they are at the latents of the next iteration, whose draws are left to it."""
+        """Return the loss of the present weights at the latents of the next iteration, without using up its draws."""
         noise = [draw.get_state() for draw in self.noise]
         with self.buffers_restored():
             x_hat = self.image(self.perturbed())
@@ -243,13 +242,13 @@ class DIPModule(pl.LightningModule):
             buffer.copy_(value)
 
     def set_noise(self, states: Sequence[Tensor]) -> None:
-        """What the replicas' perturbations are drawn from next."""
+        """Set the states of the generators that perturb the replicas."""
         for draw, state in zip(self.noise, states, strict=True):
             draw.set_state(state.cpu())
 
     @torch.no_grad()
     def roll_back(self, noise: Sequence[Tensor]) -> None:
-        """Takes all replicas back to the last good state, in place, but for the perturbations that are drawn next."""
+        """Take all replicas back to the last good state, in place, but for the perturbations that are drawn next."""
         self.restore(self.last_accepted)
         if not self.problem.optimizer.recordable:
             self.optimizer.load_state_dict(copied(self.last_accepted["optimizer"]))
@@ -260,15 +259,15 @@ class DIPModule(pl.LightningModule):
 
     @torch.no_grad()
     def restore(self, state: State) -> None:
-        """Puts the weights, the latent and the average of a state where the fit's own are."""
+        """Put the weights, the latent and the average of a state where the fit's own are."""
         self.network.load_state_dict(state["network"])
         self.latent.copy_(state["latent"])
         self.average.copy_(state["average"])
-        for name, kept in state["monitors"].items():
-            self.monitors[name].restore(kept)
+        for name, small_state in state["monitors"].items():
+            self.monitors[name].restore(small_state)
 
     def state(self) -> State:
-        """A copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
+        """Return a copy of all that the remaining iterations depend on; tensors, lists and numbers only."""
         live: State = {
             "done": self.done,
             "network": self.network.state_dict(),
@@ -284,13 +283,12 @@ class DIPModule(pl.LightningModule):
         return {name: copied(value) for name, value in live.items()}
 
     def state_to_save(self) -> State:
-        """The last good state, with what is too large to be copied for every block."""
-        return self.last_accepted | {
-            "large_state": {name: dict(monitor.large_state) for name, monitor in self.monitors.items()}
-        }
+        """Return the last good state, with what is too large to be copied for every block."""
+        large = {name: dict(monitor.large_state) for name, monitor in self.monitors.items()}
+        return self.last_accepted | {"large_state": large}
 
     def load_state(self, state: State) -> None:
-        """Continues from a state as if nothing had happened."""
+        """Continue from a state as if nothing had happened."""
         self.done = state["done"]
         self.restore(state)
         self.output = state["output"].to(self.average)

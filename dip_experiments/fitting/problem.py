@@ -63,7 +63,7 @@ class Problem:
 
 @torch.no_grad()
 def move_weights(network: Network, part: float, noise: Sequence[torch.Generator]) -> None:
-    """w <- w + part std(w) N(0, 1), for the weights of each convolution and each replica (PAPER detail 10).
+    """Compute w <- w + part std(w) N(0, 1), for the weights of each convolution and each replica (PAPER detail 10).
 
     The noise accumulates. `noise`: a source of draws for each replica.
     """

@@ -53,7 +53,7 @@ class ProgressBar(pl.Callback):
         self.tell(self.fit.done, last=self.fit.over or self.fit.done == self.iterations)
 
     def tell(self, done: int, last: bool = False) -> None:
-        """Moves the bar, or prints a line if the last one was long ago: also within a block, which may take minutes."""
+        """Move the bar, or print a line if the last one was long ago: also within a block, which may take minutes."""
         now = time.monotonic()
         rate = max(done - self.started_with, 1) / max(now - self.started_at, 1e-9)
         if self.drawn:
@@ -72,7 +72,7 @@ class ProgressBar(pl.Callback):
 
 
 def latest(fit: DIPModule) -> str:
-    """Loss and PSNR of the last accepted iteration, mean over the replicas; nothing before the first block's end."""
+    """Return loss and PSNR of the last accepted iteration, mean over the replicas; nothing before a block's end."""
     if not fit.done:
         return ""
     named = dict(zip(fit.columns, fit.curves[fit.done - 1].nanmean(1).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What a running fit leaves in its run's folder: images, checkpoints, curves, summary."""
+"""Write a running fit into its run's folder: images, checkpoints, curves, summary."""
 
 import io
 import time
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.fitting.ensemble import means_at_stop, mixture
+from dip_experiments.fitting.ensemble import denoiser_ensemble, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.summary import measurement, summary
 from dip_experiments.stopping import RuleMonitor
@@ -29,11 +29,11 @@ from dip_experiments.store import (
 
 
 class Recorder(pl.Callback):
-    """Keeps the images that the fit was asked for, the averages of `averages`, and checkpoints.
+    """Write the requested images of a fit, the averages of `averages`, and checkpoints.
 
     These are made every `checkpoint_every` iterations and when interrupted. A checkpoint is the state at the end of a
     block, also when the interruption comes within one. What the fit ends with, the average and the output for the
-    latent as it is, is kept in `bits` per channel, 8 or 16. A replica that failed leaves no images.
+    latent as it is, is stored in `bits` per channel, 8 or 16. A replica that failed leaves no images.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Recorder(pl.Callback):
         self.summary: dict[str, Any] = {}
 
     def resume(self, saved: dict[str, Any]) -> None:
-        """Takes up what `read_checkpoint` gave."""
+        """Continue from what `read_checkpoint` returned."""
         self.fit.resume_from = saved["fit"]
         self.fit.done = saved["fit"]["done"]
         self.seconds_before = saved["seconds"]
@@ -72,7 +72,7 @@ class Recorder(pl.Callback):
 
     def on_train_end(self, *_: Any) -> None:
         unperturbed = self.fit.unperturbed()
-        self.mixtures = {name: mix for name, watch in self.fit.monitors.items() if (mix := mixture(watch))}
+        self.mixtures = {name: mix for name, watch in self.fit.monitors.items() if (mix := denoiser_ensemble(watch))}
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
         if self.fit.done not in self.fit.images:  # a rule ended the fit
@@ -83,29 +83,29 @@ class Recorder(pl.Callback):
         self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
 
     def write_stop(self, name: str, watch: RuleMonitor) -> None:
-        """What a rule would give: output and average of each replica at its stop, the mean at the joint one."""
-        there = [stop.iteration is not None for stop in watch.stops()[0]]
+        """Write what a rule would give: output and average of each replica at its stop, the mean at the ensemble's."""
+        available = [stop.iteration is not None for stop in watch.stops()[0]]
         for what, images in watch.per_replica.items():
-            self.write_images(stop_image(name, what), images, self.bits, there)
+            self.write_images(stop_image(name, what), images, self.bits, available)
         for what, image in means_at_stop(watch, self.mixtures.get(name)).items():
             write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
 
     def write_images(
-        self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, there: Sequence[bool] | None = None
+        self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, available: Sequence[bool] | None = None
     ) -> None:
-        """One PNG per replica that has not failed and whose image is there."""
+        """Write one PNG per replica that has not failed and whose image is `available`."""
         for replica, image in enumerate(images.cpu().double().numpy()):
-            if replica not in self.fit.guard.failed and (there is None or there[replica]):
+            if replica not in self.fit.guard.failed and (available is None or available[replica]):
                 write_image(self.run.image(name, replica), image, bits)
 
     def on_exception(self, *_: Any) -> None:
-        """Ctrl-C, a failure or a signal: what was done is kept."""
+        """Save what was done, at Ctrl-C, a failure or a signal."""
         if self.fit.last_accepted:
             self.save()
             self.write_curves(self.fit.done)
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Write the checkpoint."""
         state = io.BytesIO()  # PyTorch itself would hide why a file cannot be written
         torch.save({"fit": self.fit.state_to_save(), "seconds": self.seconds_so_far()}, state)
         with atomic(self.run.checkpoint) as file:
@@ -114,11 +114,11 @@ class Recorder(pl.Callback):
         self.run.write_progress(self.saved_at, self.seconds_so_far())
 
     def seconds_so_far(self) -> float:
-        """Wall time of the fit, all its sittings together."""
+        """Return the wall time of the fit, all its sessions together."""
         return self.seconds_before + time.monotonic() - self.started
 
     def write_curves(self, iterations: int) -> None:
-        """curves.csv: replica, seed, iteration and the fit's columns, one row per replica and iteration."""
+        """Write curves.csv: replica, seed, iteration and the fit's columns, one row per replica and iteration."""
         rows = self.fit.curves[:iterations].permute(1, 2, 0).flatten(1).cpu().numpy()
         seeds = self.fit.problem.seeds
         columns: dict[str, Any] = {
@@ -131,7 +131,7 @@ class Recorder(pl.Callback):
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """State and seconds of an unfinished fit. Raises ValueError for a file that is damaged."""
+    """Return state and seconds of an unfinished fit. Raises ValueError for a file that is damaged."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes of the zip, pickle and tensor readers

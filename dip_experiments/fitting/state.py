@@ -9,19 +9,19 @@ State = dict[str, Any]
 
 
 def moments(optimizer: torch.optim.Optimizer, good: State) -> list[tuple[Tensor, Tensor]]:
-    """(live, good) of every tensor that the optimizer keeps of a parameter; zero where none was kept yet."""
+    """Return (live, good) of every tensor that the optimizer holds for a parameter; zero where it held none yet."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     pairs = []
     for index, parameter in enumerate(parameters):
-        kept = good["state"].get(index, {})
+        held = good["state"].get(index, {})
         for name, live in optimizer.state[parameter].items():
             if isinstance(live, Tensor):
-                pairs.append((live, kept.get(name, torch.zeros_like(live))))
+                pairs.append((live, held.get(name, torch.zeros_like(live))))
     return pairs
 
 
 def copied(value: Any) -> Any:
-    """The same nested value with every tensor cloned."""
+    """Return the same nested value with every tensor cloned."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.fitting.ensemble import Mixture, means_at_stop
+from dip_experiments.fitting.ensemble import DenoiserEnsemble, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
@@ -30,8 +30,10 @@ Images = Mapping[str, Array]
 """Name -> "r c h w" in [0, 1], not clipped."""
 
 
-def summary(fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
-    """Final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
+def summary(
+    fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, DenoiserEnsemble]
+) -> dict[str, Any]:
+    """Return final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
     `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
     its numbers.
@@ -66,18 +68,18 @@ def summary(fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mappin
 
 
 def measurement(task: Task) -> dict[str, NDArray[Any]]:
-    """What was given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
+    """Return the arrays that were given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
     known = {"known": task.operator.known.cpu().numpy()} if isinstance(task.operator, Mask) else {}
     return {"measurement": task.measurement.cpu().numpy(), **known}
 
 
 def scores(
-    fit: DIPModule, further: Images, mixtures: Mapping[str, Mixture]
+    fit: DIPModule, further: Images, mixtures: Mapping[str, DenoiserEnsemble]
 ) -> dict[str, dict[str, list[float | None]]]:
-    """Metrics of the images that the fit ends with: image -> metric -> value of each replica. Empty without reference.
+    """Return image -> metric -> value of each replica, for the images that the fit ends with. Empty without reference.
 
     `mean_of_2` and `mean` are the mean of the first two and of all replicas' averages, one value each; so is
-    `stop-<rule>-mean` of those at the rule's joint stop, and `stop-<rule>-mixed`.
+    `stop-<rule>-mean` of those at the stop of the rule's ensemble, and `stop-<rule>-mixed`.
     """
     task = fit.problem.original_task
     if task.reference is None:
@@ -87,8 +89,8 @@ def scores(
     without = {name: set(fit.guard.failed) for name in images}
     for name, watch in fit.monitors.items():
         missing = {r for r, stop in enumerate(watch.stops()[0]) if stop.iteration is None}
-        for what, kept in watch.per_replica.items():
-            images[stop_image(name, what)] = kept.cpu().numpy()
+        for what, stopped in watch.per_replica.items():
+            images[stop_image(name, what)] = stopped.cpu().numpy()
             without[stop_image(name, what)] = missing | set(fit.guard.failed)
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
     if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
@@ -97,7 +99,7 @@ def scores(
     known = task.operator.known.cpu().numpy() if isinstance(task.operator, Mask) else None
 
     def each(name: str, of: Callable[..., float], *further: NDArray[Any]) -> list[float | None]:
-        """A metric of one of the images, replica by replica."""
+        """Return a metric of one of the images, replica by replica."""
         image = images[name].astype(np.float64)
         return [None if r in without[name] else of(image[r], reference[r], *(x[r] for x in further)) for r in replicas]
 
@@ -120,24 +122,24 @@ def scores(
     }
 
 
-def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
-    """Where each rule stops, by name, and which one ended the fit; nothing if none watched.
+def stopping(fit: DIPModule, mixtures: Mapping[str, DenoiserEnsemble]) -> dict[str, Any]:
+    """Return the stops of each rule, by name, and which one ended the fit; empty without rules.
 
-    `iteration` and `final` of each replica, `joint` and `joint_final` of their mean: `final` says that the rule had
-    made sure. `estimate`: what the rule says of the mean image there, if it says anything, `measurement_estimate`
+    `iteration` and `final` of each replica, and both of the ensemble, their mean: `final` means that the rule had
+    made sure. `estimate`: the rule's estimate for the mean image at that stop, if it has one, `measurement_estimate`
     where A is not the identity. `mix`: what was mixed in, by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
     for name, watch in fit.monitors.items():
-        stops, joint = watch.stops()
+        stops, ensemble = watch.stops()
         rules[name] = {
             "iteration": [None if r in fit.guard.failed else stop.iteration for r, stop in enumerate(stops)],
             "final": [stop.final for stop in stops],
-            "joint": joint.iteration,
-            "joint_final": joint.final,
+            "joint": ensemble.iteration,
+            "joint_final": ensemble.final,
             "facts": dict(watch.facts),
         }
-        if joint.iteration is not None:
+        if ensemble.iteration is not None:
             operator = fit.problem.original_task.operator
             estimate = watch.rule.estimate(operator(watch.ensemble_average), watch.held_out)
             of = "estimate" if operator.is_identity else "measurement_estimate"
@@ -149,7 +151,7 @@ def stopping(fit: DIPModule, mixtures: Mapping[str, Mixture]) -> dict[str, Any]:
 
 
 def _without(values: Array, failed: Mapping[int, int]) -> Array:
-    """Curves "r n" with those of failed replicas blotted out."""
+    """Return the curves "r n" with those of failed replicas blotted out."""
     values = values.copy()
     values[list(failed)] = np.nan
     return values
@@ -160,7 +162,7 @@ def _peak(curve: Array) -> int | None:
 
 
 def measurement_digest(measured: Mapping[str, NDArray[Any]], replica: int) -> str:
-    """SHA-256 of what one replica sees, in float32, with its mask."""
+    """Return the SHA-256 of what one replica sees, in float32, with its mask."""
     seen = measured["measurement"][replica].astype(np.float32)
     digest = hashlib.sha256(str(seen.shape).encode() + seen.tobytes())
     if "known" in measured:

@@ -20,7 +20,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(fit: DIPModule, ends: list[int], device: torch.device, callbacks: Sequence[pl.Callback]) -> None:
-    """Carries out the iterations still to be done, in blocks with these `ends`.
+    """Run the iterations still to be done, in blocks with these `ends`.
 
     Raises Interrupted at Ctrl-C and at SIGTERM, and whatever the fit raises.
     """
@@ -55,7 +55,7 @@ def train(fit: DIPModule, ends: list[int], device: torch.device, callbacks: Sequ
 
 
 def set_precision(precision: str, device: torch.device) -> None:
-    """Lets a GPU multiply in TF32 if that is asked for, and only then: PyTorch's own convolutions do it unasked."""
+    """Let a GPU multiply in TF32 only if the precision says so: PyTorch's own convolutions do it by themselves."""
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = True  # one size for the whole fit: the fastest kernels are looked for once

@@ -30,10 +30,10 @@ Values = dict[str, list[Any]]
 class Dashboard(pl.Callback):
     """One W&B run per fit: curves over `iteration` at log-spaced points, peak and final values, and images.
 
-    These are the measurement (`target`) and the reference at the start, then output and average where the fit keeps
-    them; a replica that failed sends nothing more. At the end each rule's stop is marked: its statistic there, the PSNR
-    of the image kept, and of the replicas' mean (`/mean`) also as the rule estimates it. A run that goes on sends what
-    it has not sent, under the same id. `settings` are the run's words. The first error of W&B is reported
+    These are the measurement (`target`) and the reference at the start, then output and average where the fit stores
+    them; a replica that failed sends nothing more. At the end each rule's stop is marked: its statistic, the PSNR of
+    the image at that stop, and of the replicas' mean (`/mean`) also as the rule estimates it. A run that goes on sends
+    what it has not sent, under the same id. `settings` are the run's configuration. The first error of W&B is reported
     in one line, and W&B is left alone from then on.
     """
 
@@ -53,7 +53,7 @@ class Dashboard(pl.Callback):
         self._try(self._send)
 
     def close(self, summary: dict[str, Any]) -> None:
-        """Ends the W&B run, with the summary of a finished fit or an empty one."""
+        """End the W&B run, with the summary of a finished fit or an empty one."""
         self._try(lambda: self._finish(summary))
         if not self.working:
             with suppress(Exception):  # a dead service would tell of itself at the exit of Python, in 25 lines
@@ -70,22 +70,22 @@ class Dashboard(pl.Callback):
                         str(error).splitlines()[0] if str(error) else "no message", self.run.folder)  # fmt: skip
 
     def _open(self) -> None:
-        words = self.settings
-        signal = words["target"] if words["task"]["name"] == "reconstruction" else words["task"]
+        config = self.settings
+        signal = config["target"] if config["task"]["name"] == "reconstruction" else config["task"]
         check_writable(self.folder / "wandb")  # W&B would write elsewhere
         self.folder.mkdir(parents=True, exist_ok=True)
         with cached_in(self.folder / "wandb" / "cache"):
             self.board = wandb.init(
-                mode=words["logger"]["mode"],
-                project=words["logger"]["project"],
+                mode=config["logger"]["mode"],
+                project=config["logger"]["project"],
                 dir=str(self.folder),
                 id=self.run.name,
                 resume="allow",
-                name=f"{signal['name']}-{words['architecture']['name']}-{self.run.name[:8]}",
-                group=os.environ.get(GROUP) or words["experiment"]["name"],
+                name=f"{signal['name']}-{config['architecture']['name']}-{self.run.name[:8]}",
+                group=os.environ.get(GROUP) or config["experiment"]["name"],
                 job_type="fit",
-                tags=[words["scale"]["name"], words["image"]["name"], *words["logger"]["tags"]],
-                config=words,
+                tags=[config["scale"]["name"], config["image"]["name"], *config["logger"]["tags"]],
+                config=config,
                 reinit="finish_previous",
                 settings=wandb.Settings(
                     console="off",
@@ -113,30 +113,32 @@ class Dashboard(pl.Callback):
         self._log(iteration, {name: pictures(given) for name, given in images.items() if given is not None})
 
     def _log(self, iteration: int, values: Values) -> None:
-        """Values of the replicas that have not failed."""
+        """Log the values of the replicas that have not failed."""
         alive = [pair for pair in enumerate(self.fit.problem.seeds) if pair[0] not in self.fit.guard.failed]
-        self._tell(iteration, {f"{name}/seed{seed}": row[r] for name, row in values.items() for r, seed in alive})
+        self._send_values(
+            iteration, {f"{name}/seed{seed}": row[r] for name, row in values.items() for r, seed in alive}
+        )
 
-    def _tell(self, iteration: int, named: dict[str, Any]) -> None:
+    def _send_values(self, iteration: int, named: dict[str, Any]) -> None:
         if self.board is None:
             return
-        told = {name: value for name, value in named.items() if value is not None}
-        for name in told.keys() - self.defined:
+        named_values = {name: value for name, value in named.items() if value is not None}
+        for name in named_values.keys() - self.defined:
             self.board.define_metric(name, step_metric="iteration")
-        self.defined |= told.keys()
-        self.board.log({"iteration": iteration, **told})
+        self.defined |= named_values.keys()
+        self.board.log({"iteration": iteration, **named_values})
 
     def _mark_stops(self, summary: dict[str, Any]) -> None:
         for rule, stop in summary.get("stopping", {}).items():
             for replica, at in enumerate(stop["iteration"]):
                 if at is not None:
-                    self._tell(at, self._at_stop(rule, at, replica, summary["scores"]))
+                    self._send_values(at, self._at_stop(rule, at, replica, summary["scores"]))
             if stop["joint"] is not None:
                 (psnr,) = _psnr(summary["scores"], stop_image(rule, "mean"), 1)
-                told = estimate_in(stop)
-                estimated = psnr_of_estimate(**told[1]) if told else None
+                estimate = estimate_in(stop)
+                estimated = psnr_of_estimate(**estimate[1]) if estimate else None
                 marks = {f"psnr_stopped_{rule}/mean": psnr, f"{self._estimated}_{rule}/mean": estimated}
-                self._tell(stop["joint"], marks)
+                self._send_values(stop["joint"], marks)
 
     @property
     def _estimated(self) -> str:
@@ -144,7 +146,7 @@ class Dashboard(pl.Callback):
         return "psnr_estimated" if self.fit.problem.original_task.operator.is_identity else "psnr_measurement_estimated"
 
     def _at_stop(self, rule: str, at: int, replica: int, scores: dict[str, Any]) -> dict[str, Any]:
-        """The rule's statistic at a replica's stop, and the PSNR of the average there."""
+        """Log the rule's statistic at a replica's stop, and the PSNR of the average at it."""
         seeds, columns = self.fit.problem.seeds, self.fit.monitors[rule].rule.columns[:1]
         psnr = _psnr(scores, stop_image(rule, "average"), len(seeds))[replica]
         statistic = {name: float(self.fit.curves[at - 1, self.fit.columns.index(name), replica]) for name in columns}
@@ -159,19 +161,19 @@ class Dashboard(pl.Callback):
 
 
 def _psnr(scores: dict[str, Any], image: str, count: int) -> list[float | None]:
-    """Of an image that was scored; None for each where there is no reference."""
+    """Return the PSNR of each image that was scored; None for each without a reference."""
     return list(scores[image]["psnr"]) if image in scores else [None] * count
 
 
 def pictures(images: Float[Tensor, "r c h w"]) -> list[wandb.Image]:
-    """Images in [0, 1] as W&B takes them, one per replica."""
+    """Return images in [0, 1] as W&B takes them, one per replica."""
     levels = images.detach().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return [wandb.Image(image.squeeze(-1) if image.shape[-1] == 1 else image) for image in levels]
 
 
 @contextmanager
 def cached_in(folder: Path) -> Iterator[None]:
-    """Within it the environment names a folder of ours for what W&B would write to that of the user."""
+    """Set a folder of ours in the environment for what W&B would write to that of the user."""
     given = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(folder.absolute())
     try:

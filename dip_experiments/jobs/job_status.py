@@ -126,7 +126,7 @@ def _line(result: JobResult) -> str:
 
 
 def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[str]:
-    """Overrides that differ between the jobs, status and PSNR in dB of each, and the number of each status."""
+    """Tabulate overrides that differ between the jobs, status and PSNR in dB of each, and the number of each status."""
     shared = shared_overrides(results)
     differing = [_differing(result, shared) for result in results]
     folders = {str(Path(result.folder).parent) for result in results if result.folder}
@@ -147,7 +147,7 @@ def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[
 
 
 def _count(results: Sequence[JobResult], jobs: int) -> str:
-    """`3 of 4 finished (1 of them before), 1 FAILED`."""
+    """Format the counts: `3 of 4 finished (1 of them before), 1 FAILED`."""
     done = sum(result.succeeded for result in results)
     before = sum(result.status == "skipped" for result in results)
     others = Counter(result.status_text for result in results if not result.succeeded)
@@ -161,7 +161,7 @@ def shared_overrides(results: Sequence[JobResult]) -> set[str]:
 
 
 def _differing(result: JobResult, shared: set[str]) -> dict[str, str]:
-    """Overrides of a job that not all jobs have: key -> value."""
+    """Return the overrides of a job that not all jobs have: key -> value."""
     pairs = (override.partition("=") for override in result.overrides if override not in shared)
     return {key.lstrip("+"): value.removeprefix("'").removesuffix("'") for key, _, value in pairs}
 
@@ -175,7 +175,7 @@ def align_columns(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
 
 
 def _psnr(summary: dict[str, Any] | None) -> dict[str, str]:
-    """PSNR of the averaged image in dB, mean over replicas: at the end, and at the peak, which needs the reference."""
+    """Return the PSNR of the averaged image in dB, mean over replicas: at the end, and at the oracle's peak."""
     final, peak = (summary or {}).get("final", {}), (summary or {}).get("oracle_peak", {})
     curve = next((name for name in CURVES if _mean(final.get(name))), None)
     if curve is None:
@@ -192,7 +192,7 @@ def _mean(values: Sequence[float | None] | None) -> str:
 
 
 def _notes(summary: dict[str, Any] | None) -> list[str]:
-    """Iterations that the guard rejected, stops of the rules, replicas that failed."""
+    """Say which iterations the guard rejected, where rules stopped, which replicas failed."""
     lost = sum(count for count in (summary or {}).get("lost_iterations", []) if count)
     failed = (summary or {}).get("failed", [])
     notes = [f"{lost} iterations lost to divergence"] if lost else []

@@ -38,7 +38,7 @@ class ResultFiles:
         return [self._results[path] for path in sorted(self._results)]
 
     def start_job(self, number: int, overrides: Sequence[str], retry: bool = False) -> JobResult | None:
-        """Mark a job as running and return that result; None if there is nothing for it to do.
+        """Mark a job as running and return that result; None if it has nothing to do.
 
         Args:
             number: Which job of the sweep.

@@ -25,9 +25,9 @@ DIGITS = 5
 
 
 def chart(run: Run) -> dict[str, Any]:
-    """`iteration` "n", and of every column its `name`, `title`, `quantity` and `values`: one list a seed.
+    """Return the chart of a run: `iteration` "n", and of every column `name`, `title`, `quantity` and `values`.
 
-    A column that is the same for all seeds has one list.
+    `values` are one list a seed; a column that is the same for all seeds has one list.
     """
     at = np.isin(run.curves[0]["iteration"], _shown(run))
     names = [name for name in run.curves[0] if name not in COUNTED]
@@ -47,7 +47,7 @@ def chart(run: Run) -> dict[str, Any]:
 
 
 def _shown(run: Run) -> list[int]:
-    """Iterations of the chart: those of a record, and those at which a rule stops."""
+    """Return the iterations of the chart: those of a record, and those at which a rule stops."""
     stops = (rule["iteration"] for rule in run.summary.get("stopping", {}).values())
     return [*map(int, curve_points(run.summary["iterations"])), *(n for stop in stops for n in stop if n)]
 

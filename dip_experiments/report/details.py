@@ -51,7 +51,7 @@ def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
 
 
 def title(run: Run) -> str:
-    """`cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
+    """Format a run's title: `cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
     config = run.settings
     of = f" of {config['target']['name']}" if config["task"]["name"] == "reconstruction" else ""
     return f"{format_image(config)}, {format_task(config)}{of}"
@@ -67,7 +67,7 @@ def facts(run: Run) -> dict[str, str]:
 
 
 def best_scores(run: Run) -> dict[str, str]:
-    """Scores by picture and metric, for a comparison."""
+    """Return scores by picture and metric, for a comparison."""
     head, rows = score_table(run)
     return {
         f"{row[0]}: {metric}": value for row in rows for metric, value in zip(head[1:], row[1:], strict=True) if value

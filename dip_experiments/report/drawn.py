@@ -108,7 +108,7 @@ def _is_own(path: Path) -> bool:
 
 
 def _experiments(name: str, of_runs: Sequence[str], folder: Path) -> Iterator[Path]:
-    """Files of the experiments that a page may be of, the likeliest first: called like it, else those of its runs."""
+    """Return files of the experiments that a page may be of, the likeliest first: by its name, then by its runs."""
     names = [pattern.format(name) for pattern in NAMED]
     names += [path.stem for path in sorted(folder.glob(f"{name}_*.yaml"))]
     yield from (path for one in (*names, *of_runs) if (path := folder / f"{one}.yaml").exists())
@@ -149,7 +149,7 @@ def numbers(path: Path) -> Table:
 
 
 def _of_curves(rows: Sequence[Mapping[str, str]], names: Sequence[str], value: str) -> Table:
-    """A row for every curve: the oracle's largest PSNR or gain, the least loss, and how it ends."""
+    """Return a row for every curve: the oracle's largest PSNR or gain, the least loss, and how it ends."""
     rises = value.startswith(("psnr", "gain"))
     peak = max if rises else min
     found = []
@@ -166,5 +166,5 @@ def _short(number: str) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """So that fig10 comes after fig7."""
+    """Return a key that sorts fig10 after fig7."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]

@@ -29,7 +29,7 @@ def gather(results: Path) -> Gathered:
 
 
 def _is_run(path: Path) -> bool:
-    """Not other methods' numbers, nor what was set aside as damaged."""
+    """Return False for other methods' numbers, and for what was quarantined as damaged."""
     return (path / "settings.json").is_file() and "." not in path.name
 
 

@@ -29,12 +29,12 @@ FROM = "_from"
 
 
 def known(values: Sequence[Number | None] | None) -> list[Number]:
-    """Those that are numbers: a replica that failed has none."""
+    """Return those that are numbers: a replica that failed has none."""
     return [value for value in values or () if value is not None]
 
 
 def spread(values: Sequence[Number], decimals: int) -> str:
-    """Mean and range, `28.69 (28.41 to 28.90)`; one number where all are the same; nothing for none."""
+    """Format mean and range, `28.69 (28.41 to 28.90)`; one number where all are the same; nothing for none."""
     if not values:
         return ""
     three = (fmean(values), min(values), max(values))
@@ -43,7 +43,7 @@ def spread(values: Sequence[Number], decimals: int) -> str:
 
 
 def integer_spread(values: Sequence[Number]) -> str:
-    """Median and range of iterations."""
+    """Format median and range of iterations."""
     if not values:
         return ""
     middle, least, most = f"{median(values):.0f}", f"{min(values):.0f}", f"{max(values):.0f}"
@@ -51,7 +51,7 @@ def integer_spread(values: Sequence[Number]) -> str:
 
 
 def score_table(run: Run) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: images that the fit ended with, against the clean picture; those at stops are in `stop_table`."""
+    """Return head and rows: images that the fit ended with, against the clean picture; `stop_table` has the stops."""
     scores = {name: metrics for name, metrics in run.summary["scores"].items() if not STOP.fullmatch(name)}
     used = [metric for metric in METRICS if any(metric in metrics for metrics in scores.values())]
     rows = [
@@ -100,7 +100,7 @@ def _used(rule: Mapping[str, Any]) -> list[str]:
 
 
 def fact(value: Any) -> str:
-    """A fact in a line."""
+    """Format a fact in a line."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

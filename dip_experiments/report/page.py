@@ -41,7 +41,7 @@ class Written:
 
 
 def write_report(results: Path, experiments: Path, compose: Compose) -> Written:
-    """Writes results/report/index.html and its assets anew; the same results give the same bytes.
+    """Write results/report/index.html and its assets anew; the same results give the same bytes.
 
     `experiments`: the folder of their YAML files. `compose` gives the settings that a run is compared with.
     """
@@ -73,7 +73,7 @@ def write(path: Path, content: bytes) -> None:
 
 @cache
 def environment() -> Environment:
-    """Templates in which all that users typed is escaped."""
+    """Return the templates' environment, in which all that users typed is escaped."""
     made = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -83,12 +83,12 @@ def environment() -> Environment:
 
 
 def packed(value: Any) -> str:
-    """JSON for a script: what could end it is escaped."""
+    """Return JSON for a script: what could end it is escaped."""
     return str(htmlsafe_json_dumps(value, **PACKED))
 
 
 def page(gathered: Gathered, drawn: Sequence[Drawn]) -> str:
-    """index.html."""
+    """Render index.html."""
     runs = sorted(gathered.runs, key=lambda run: [column.cell(run)[1] for column in COLUMNS])
     script = "\n".join([_read("vendor/uPlot.iife.min.js"), *(_read(f"{name}.js") for name in SCRIPTS)])
     style = "\n".join([_read("vendor/uPlot.min.css"), *(_read(f"{name}.css") for name in STYLES)])
@@ -119,12 +119,12 @@ def _read(name: str) -> str:
 
 
 def digest(text: str) -> str:
-    """As a browser compares it: only scripts and styles with the page's own digests are run."""
+    """Return a digest as a browser compares it: only scripts and styles with the page's own digests are run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def markdown(text: str) -> Markup:
-    """A table's text as HTML, without any that stands in it; its headings below the page's own."""
+    """Render a table's text as HTML, without any that stands in it; its headings below the page's own."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     reader.add_render_rule("table_open", lambda *_: '<div class="scroll" tabindex="0"><table>')
     reader.add_render_rule("table_close", lambda *_: "</table></div>")

@@ -22,14 +22,14 @@ STOP = re.compile(r"stop-(?P<rule>.+)-(?P<what>output|average|mean|mixed)")
 
 
 def pictures(run: Run) -> dict[str, Path]:
-    """The first seed's pictures by name, as `Run.image` takes it."""
+    """Return the first seed's pictures by name, as `Run.image` takes it."""
     found = ((STORED.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
     first = run.replicas[0]
     return {match["name"]: path for match, path in found if match and int(match["replica"]) == _whose(match, first)}
 
 
 def described(run: Run) -> dict[str, Any]:
-    """`outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels.
+    """Return `outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels.
 
     `against`: the picture that errors are against, `reference`, or what it saw if that is as large; None if neither.
     """
@@ -56,7 +56,7 @@ def described(run: Run) -> dict[str, Any]:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of a picture, in pixels."""
+    """Return width and height of a picture, in pixels."""
     with Image.open(path) as picture:
         return picture.size
 

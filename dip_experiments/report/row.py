@@ -28,7 +28,7 @@ class Column:
 
 
 def of_average(run: Run, when: str) -> float | None:
-    """Of the average's PSNR, the mean over the seeds: `final`, or `oracle_peak` and `oracle_iteration`.
+    """Return numbers of the average's PSNR, mean over the seeds: `final`, or `oracle_peak` and `oracle_iteration`.
 
     The latter two only the clean picture tells.
     """
@@ -42,7 +42,7 @@ def began(run: Run) -> str:
 
 
 def seeds(run: Run) -> str:
-    """`0 to 7`, or one by one where they do not follow each other."""
+    """Format seeds: `0 to 7`, or one by one where they do not follow each other."""
     values = run.seeds
     if len(values) > 2 and values == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
@@ -84,7 +84,7 @@ def facets(run: Run) -> dict[str, list[str]]:
 
 
 def choices(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """All values of every filter, numbers by size."""
+    """Return all values of every filter, numbers by size."""
     found = [facets(run) for run in runs]
     return {
         name: sorted(

@@ -14,7 +14,7 @@ LEFT_OUT = ("experiment", "scale", "paths", "logger", "device", "force", "output
 
 
 def text(value: Any) -> str:
-    """A value as one would write it: lists of one value many times as `32 x 5`."""
+    """Format a value as one would write it: lists of one value many times as `32 x 5`."""
     if isinstance(value, (list, tuple)):
         if len(value) > 2 and len(set(map(str, value))) == 1:
             return f"{text(value[0])} x {len(value)}"
@@ -25,13 +25,13 @@ def text(value: Any) -> str:
 
 
 def format_settings(config: Config) -> dict[str, str]:
-    """The settings that can change numbers, by their full key, as text; those that are null say nothing."""
+    """Return the settings that can change numbers, by full key, as text; those that are null are left out."""
     relevant = flat({key: value for key, value in config.items() if key not in LEFT_OUT})
     return {key: text(value) for key, value in relevant.items() if value is not None and not key.endswith("_target_")}
 
 
 def differing(config: Config, experiment: Config, plain: Config) -> list[tuple[str, str, str, str]]:
-    """Key, value here, in the `experiment` and in the `plain` default, of all that are not the same in the three.
+    """Return key, value here, in the `experiment` and in the `plain` default, of all that differ among the three.
 
     First those that differ from the experiment. A missing setting is an empty text.
     """
@@ -41,7 +41,7 @@ def differing(config: Config, experiment: Config, plain: Config) -> list[tuple[s
 
 
 def format_task(config: Config) -> str:
-    """`denoising, gaussian 25`, `super-resolution x4`, `inpainting, authors`."""
+    """Format a task: `denoising, gaussian 25`, `super-resolution x4`, `inpainting, authors`."""
     task = config["task"]
     name = str(task["name"]).replace("_", " ")
     noise, mask = task.get("noise"), task.get("mask")
@@ -53,13 +53,13 @@ def format_task(config: Config) -> str:
 
 
 def format_image(config: Config) -> str:
-    """The picture's name, or that of its file."""
+    """Return the picture's name, or that of its file."""
     image = config["image"]
     return str(image.get("path") or image["name"]) if image["name"] == "file" else str(image["name"])
 
 
 def format_architecture(config: Config) -> str:
-    """`skip, width 32`."""
+    """Format a network: `skip, width 32`."""
     name, more = str(config["architecture"]["name"]), format_network(config["architecture"])
     return more if more.startswith(name) else f"{name}, {more}"
 

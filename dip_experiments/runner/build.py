@@ -73,7 +73,7 @@ def recompute_measurement(run: Run) -> dict[str, NDArray[Any]]:
 
 
 def shown_image(pictures: Pictures) -> Float[Tensor, "1 c h w"] | None:
-    """Return the flash image that the network is shown, None if there is none."""
+    """Return the flash image that is given to the network, None without one."""
     flash = pictures.extra_inputs.get("flash")
     return None if flash is None else torch.from_numpy(flash).unsqueeze(0)
 

@@ -12,7 +12,7 @@ from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.jobs.job_status import JobResult
 from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
 from dip_experiments.runner.export import check_export, export_image, restored_image
-from dip_experiments.runner.select_runs import run_name
+from dip_experiments.runner.select_runs import run_id
 from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, Store, average_at, output_at, stop_image
 
@@ -33,7 +33,7 @@ def skip_finished(settings: Settings, overrides: Sequence[str] = (), reuse: bool
         fitted.
     """
     try:
-        store, name = Store(Path(settings.paths.results)), run_name(settings, find_device(settings.device).type)
+        store, name = Store(Path(settings.paths.results)), run_id(settings, find_device(settings.device).type)
         check_export(settings)
         run = find_run(store, name, reuse)
         if settings.force or not is_complete(run, settings):
@@ -111,7 +111,7 @@ def describe_stops(run: Run) -> list[str]:
 
 
 def _describe_stop(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> list[str]:
-    """Iteration at which a rule stops the mean of the replicas, its PSNR, and the PSNR that the rule estimates.
+    """Return the iteration at which a rule stops the ensemble, its PSNR, and the PSNR that the rule estimates.
 
     An estimate of the measurement's error has a line of its own: it is not to be compared with the image's.
     """

@@ -15,7 +15,7 @@ from dip_experiments.architectures import ModuleNetwork, Network, adapted
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import Layout
 from dip_experiments.devices import check_precision, find_device, fit_threads
-from dip_experiments.fitting.ensemble import Mixture, means_at_stop, mixture
+from dip_experiments.fitting.ensemble import DenoiserEnsemble, denoiser_ensemble, means_at_stop
 from dip_experiments.fitting.fit import Builder, make_module, run_fit
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.progress import ProgressBar
@@ -115,7 +115,7 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         bar = [ProgressBar(name, module, settings.fit.iterations)] if progress else []
         run_fit(module, options, device, bar)
         unperturbed = module.unperturbed().cpu().numpy()
-        mixtures = {rule: mix for rule, monitor in module.monitors.items() if (mix := mixture(monitor))}
+        mixtures = {rule: mix for rule, monitor in module.monitors.items() if (mix := denoiser_ensemble(monitor))}
         numbers = summary(module, time.monotonic() - began, unperturbed, mixtures)
     return Reconstruction(
         image=layout(_image(module, settings.stopping.name, mixtures)),
@@ -128,7 +128,7 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
     )
 
 
-def _image(module: DIPModule, rule: str, mixtures: Mapping[str, Mixture]) -> NDArray[np.float64]:
+def _image(module: DIPModule, rule: str, mixtures: Mapping[str, DenoiserEnsemble]) -> NDArray[np.float64]:
     """Return the image "c h w" that a run exports: see `Reconstruction.image`."""
     means = means_at_stop(module.monitors[rule], mixtures.get(rule)) if rule in module.monitors else {}
     sound = next(r for r in range(len(module.average)) if r not in module.guard.failed)

@@ -1,4 +1,4 @@
-"""One sitting of a run: what an earlier one left is taken up, or set aside where it is damaged; then it is fitted."""
+"""Run one session of a fit: resume from a checkpoint if one is valid, quarantine damaged files, then train."""
 
 import logging
 import shutil
@@ -29,11 +29,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Begun:
-    """What a sitting begins with.
+class ResumeState:
+    """State that a session starts from.
 
-    `run`: where it writes; `settings`: those asked for, with the rules that watched the finished run whose place it
-    takes; `keep`: iterations whose images are kept; `saved`: the state to go on from.
+    Attributes:
+        run: The folder that is written.
+        settings: The requested ones, with the rules that monitored the finished run whose place it takes.
+        keep: Iterations whose images are stored.
+        saved: The checkpoint, None if the fit starts at its first iteration.
     """
 
     run: Run
@@ -42,50 +45,52 @@ class Begun:
     saved: dict[str, Any] | None
 
 
-def begin(run: Run, settings: Settings, store: Store) -> Begun:
-    """Look at what is there: of a finished run nothing is touched, another one is written beside it.
+def load_resume_state(run: Run, settings: Settings, store: Store) -> ResumeState:
+    """Return the state to continue from; a finished run stays untouched until a complete one replaces it.
 
-    That has the rules and the images of both. Damaged files are named and kept under another name, never taken for a
-    result. Raises ValueError where a rule asked for has watched the run with other words.
+    The new one has the rules and the images of both. Damaged files are quarantined, never taken for a result.
+
+    Raises:
+        ValueError: Where a requested rule has monitored the run with other settings.
     """
     if run.has_summary and (faults := run.integrity_errors()):
         _quarantine(run, store, "; ".join(faults))
     place = store.replacement(run) if run.has_summary else run
-    keep = tuple(sorted({*settings.fit.keep, *_kept_before(run)}))
+    keep = tuple(sorted({*settings.fit.keep, *_stored_before(run)}))
     if run.has_summary:
         if not settings.force:
             check_rules(run, settings)
         settings = with_rules_of(run, settings)
     if settings.force:
         place.clear()
-    saved = _saved(place, settings, store, keep)
+    saved = _load_checkpoint(place, settings, store, keep)
     if place.is_replacement and saved is None:
         shutil.rmtree(place.folder, ignore_errors=True)  # pictures of another attempt would be sealed as of this one
-    return Begun(place, settings, keep, saved)
+    return ResumeState(place, settings, keep, saved)
 
 
 def check_rules(run: Run, settings: Settings) -> None:
-    """Raise ValueError where a finished run has the result of a rule with other words than those asked for.
+    """Raise ValueError where a finished run has the result of a rule with other settings than the requested ones.
 
     It would be lost, and two requests would replace each other's for ever. What an older epoch found is lost anyway.
     """
-    asked, older = requested_rules(settings), outdated_rules(run, settings)
-    for name, words in stored_rules(run).items():
-        if name not in asked or name in older or asked[name] == words:
+    requested, older = requested_rules(settings), outdated_rules(run, settings)
+    for name, config in stored_rules(run).items():
+        if name not in requested or name in older or requested[name] == config:
             continue
-        known, other = flat(words), flat(asked[name])
+        known, other = flat(config), flat(requested[name])
         apart = [key for key in {**known, **other} if known.get(key) != other.get(key)]
-        told, wanted = (", ".join(f"{key}={found.get(key)}" for key in apart) for found in (known, other))
+        stored, wanted = (", ".join(f"{key}={found.get(key)}" for key in apart) for found in (known, other))
         raise ValueError(
-            f"{name}: it has watched the finished run {run.name} with {told}, not {wanted}; force=true replaces that "
+            f"{name}: it has watched the finished run {run.name} with {stored}, not {wanted}; force=true replaces that "
             "result, paths.results=FOLDER keeps both"
         )
 
 
 def with_rules_of(run: Run, settings: Settings) -> Settings:
-    """Add the rules that watched a finished run of the same name to those asked for.
+    """Return the settings with the rules that monitored a finished run of the same id added.
 
-    Only rules that the name says nothing of are added: it has all the others already.
+    Only rules that are no part of the id are added: it has all the others already.
     """
     stored = {name: rule for name, rule in run.settings.get("observe", {}).items() if rule}
     found = {
@@ -96,31 +101,31 @@ def with_rules_of(run: Run, settings: Settings) -> Settings:
     return settings.model_copy(update={"observe": {**settings.observe, **found}})
 
 
-def read_rule(name: str, words: dict[str, Any]) -> StoppingRule | None:
-    """Return a rule by its stored words, None for one of a version whose words are not those of today."""
+def read_rule(name: str, config: dict[str, Any]) -> StoppingRule | None:
+    """Return a rule by its stored settings, None for one of a version with other settings than today's."""
     try:
-        return cast(StoppingRule, make_part(StoppingRule, words))
+        return cast(StoppingRule, make_part(StoppingRule, config))
     except ValueError:
         log.warning("observe=%s watched with words that are not known today; it does not watch again", name)
         return None
 
 
-def fit_and_record(planned: PreparedRun, begun: Begun, command: list[str]) -> None:
-    """Settings and provenance before the first iteration; curves, images, scores and summary after the last."""
-    run, settings = begun.run, begun.settings
+def fit_and_record(planned: PreparedRun, state: ResumeState, command: list[str]) -> None:
+    """Write settings and provenance before the first iteration; curves, images, scores and summary after the last."""
+    run, settings = state.run, state.settings
     planned = replace(planned, settings=settings)
-    done = begun.saved["fit"]["done"] if begun.saved else 0
-    words = settings.words()
-    write_json(run.folder / "settings.json", {**words, "fit": {**words["fit"], "keep": list(begun.keep)}})
+    done = state.saved["fit"]["done"] if state.saved else 0
+    config = settings.to_dict()
+    write_json(run.folder / "settings.json", {**config, "fit": {**config["fit"], "keep": list(state.keep)}})
     with fit_threads(planned.device, threads_of(run, done)):
         _write_provenance(run, planned, done, command)
         if "flash" in planned.pictures.extra_inputs:
             write_image(run.image("flash", 0), planned.pictures.extra_inputs["flash"])
-        wanted = image_iterations(settings.fit.iterations, begun.keep)
+        wanted = image_iterations(settings.fit.iterations, state.keep)
         fit = build_fit(planned, wanted)
-        recorder = Recorder(fit, run, settings.fit.checkpoint_every, begun.keep, bit_depth(settings.image.path))
-        if begun.saved:
-            recorder.resume(begun.saved)
+        recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, bit_depth(settings.image.path))
+        if state.saved:
+            recorder.resume(state.saved)
         _fit(run, planned, recorder)
     run.finish(recorder.summary)
     run.remove_temporary_files()
@@ -143,7 +148,7 @@ def _fit(run: Run, planned: PreparedRun, recorder: Recorder) -> None:
     listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, settings.fit.iterations)]
     dashboards = []
     if isinstance(settings.logger, Wandb):
-        dashboards = [Dashboard(fit, run, settings.words(), Path(settings.paths.results))]
+        dashboards = [Dashboard(fit, run, settings.to_dict(), Path(settings.paths.results))]
     try:
         run_fit(fit, fit_options(settings), planned.device, [*listeners, *dashboards])
     finally:
@@ -160,15 +165,15 @@ def _write_provenance(run: Run, planned: PreparedRun, done: int, command: list[s
     write_json(run.folder / "provenance.json", record)
 
 
-def _kept_before(run: Run) -> list[int]:
+def _stored_before(run: Run) -> list[int]:
     try:
         return list(run.settings["fit"]["keep"])
     except (OSError, ValueError, KeyError):
         return []
 
 
-def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> dict[str, Any] | None:
-    """The checkpoint, unless there is none, it is damaged, or it is past what other rules or images would need."""
+def _load_checkpoint(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> dict[str, Any] | None:
+    """Return the checkpoint; None if it is missing, damaged, or past what other rules or images would need."""
     if not run.checkpoint.exists():
         return None
     try:
@@ -184,8 +189,8 @@ def _saved(run: Run, settings: Settings, store: Store, keep: Sequence[int]) -> d
         )
         return None
     passed = [n for n in keep if n <= saved["fit"]["done"]]
-    there = all(run.image(name(n), 0).exists() for n in passed for name in (output_at, average_at))
-    return saved if there else None
+    available = all(run.image(name(n), 0).exists() for n in passed for name in (output_at, average_at))
+    return saved if available else None
 
 
 def _quarantine(run: Run, store: Store, why: str) -> None:

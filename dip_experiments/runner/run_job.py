@@ -14,7 +14,7 @@ from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
 from dip_experiments.jobs.job_status import JobResult
 from dip_experiments.runner.finished_run import find_run, is_complete, skip_finished, with_output
-from dip_experiments.runner.resume import begin, fit_and_record
+from dip_experiments.runner.resume import fit_and_record, load_resume_state
 from dip_experiments.runner.validate import validate
 from dip_experiments.store import Run, RunLocked, Store, locked, write_text
 
@@ -29,7 +29,7 @@ def run_settings(
     Args:
         settings: The configuration.
         overrides: Those that it was composed of, for the provenance.
-        hydra: Hydra's own node of the composition, which is stored with the run; None where there is none.
+        hydra: Hydra's own node of the composition, which is stored with the run; None without one.
         reuse: Whether a record counts as a finished run.
 
     Returns:
@@ -56,28 +56,28 @@ def fit_run(settings: Settings, started: JobResult, hydra: DictConfig | None = N
 
 
 def _fit(
-    settings: Settings, store: Store, name: str, started: JobResult, hydra: DictConfig | None, reuse: bool
+    settings: Settings, store: Store, run_name: str, started: JobResult, hydra: DictConfig | None, reuse: bool
 ) -> JobResult:
     """Validate and fit, unless another process has finished the run meanwhile."""
-    planned, run, earlier = validate(settings), store.place(name), find_run(store, name, reuse)
+    planned, run, earlier = validate(settings), store.place(run_name), find_run(store, run_name, reuse)
     if earlier.is_record and (errors := earlier.integrity_errors()):
-        log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(errors))
+        log.warning("record %s: %s; the run is made again, `dip keep` renews it", run_name, "; ".join(errors))
     with locked(run.folder):
         store.put_in_place(store.replacement(run))  # which a process that was killed may have left undone
-        if not settings.force and is_complete(find_run(store, name, reuse), settings):
+        if not settings.force and is_complete(find_run(store, run_name, reuse), settings):
             return replace(started, status="skipped")
-        begun = begin(run, settings, store)
-        _write_hydra_files(begun.run, started.overrides, hydra)
+        state = load_resume_state(run, settings, store)
+        _write_hydra_files(state.run, started.overrides, hydra)
         try:
-            fit_and_record(planned, begun, ["dip", *started.overrides])
-            store.put_in_place(begun.run)
+            fit_and_record(planned, state, ["dip", *started.overrides])
+            store.put_in_place(state.run)
         except Exception as error:
-            folder = begun.run.folder
+            folder = state.run.folder
             with suppress(OSError):  # where not even this has room
                 write_text(folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
             message = f"{error}" or type(error).__name__
-            return replace(started, status="failed", run=name, folder=str(folder), message=message)
-    return replace(started, status="resumed" if begun.saved else "finished")
+            return replace(started, status="failed", run=run_name, folder=str(folder), message=message)
+    return replace(started, status="resumed" if state.saved else "finished")
 
 
 def _write_hydra_files(run: Run, overrides: Sequence[str], hydra: Any) -> None:

@@ -34,7 +34,7 @@ class Runs(Sequence[Run]):
         return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of runs."""
         return len(self._runs)
 
     def summary(self) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def _rows(run: Run, varying: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def load_runs(experiment: str, *overrides: str, scale: str = "laptop", results: str | Path = "results") -> Runs:
-    """Load the finished runs of an experiment: one's own, or the records of others where there are none.
+    """Load the finished runs of an experiment: one's own, or without any the records of others.
 
     Args:
         experiment: Its name, as in conf/experiment.

@@ -1,4 +1,4 @@
-"""The runs of an experiment: found by what they are, whatever was asked last."""
+"""Select the runs of an experiment by their configuration, whatever was requested last."""
 
 import hashlib
 import logging
@@ -19,7 +19,7 @@ from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets
 from dip_experiments.data.limits import check_file
 from dip_experiments.data.pictures import Source, sources
-from dip_experiments.data.reading import whole_image
+from dip_experiments.data.reading import read_picture
 from dip_experiments.stopping import outdated
 from dip_experiments.store import Job, Origin, Run, Selection, Store, file_digest, signature
 
@@ -33,28 +33,32 @@ SEEDS = (3, 2, 1)
 """How many seeds a row at scale paper may have where its experiment asks for one, the preferred number first."""
 
 
-def select(experiment: str, scale: str, results: Path, words: Sequence[str] = (), origin: Origin = "runs") -> Selection:
-    """Compose the whole grid of an experiment and find the finished run of each job, if there is one.
+def select(
+    experiment: str, scale: str, results: Path, overrides: Sequence[str] = (), origin: Origin = "runs"
+) -> Selection:
+    """Compose the complete grid of an experiment and find the finished run of each job, if any.
 
-    At scale paper that is its own with the most seeds where one is asked for, and one in bf16 where there is none in
-    float32, unless the grid asks for both or the words say seeds or precision themselves.
+    At scale paper that is its own with the most seeds where one is requested, and one in bf16 without one in float32,
+    unless the grid asks for both or the overrides set seeds or precision themselves.
 
     Args:
-        words: further ones, as on the command line of dip.
-        origin: whether the user's own runs, the records, or either are looked for.
+        overrides: Further ones, as on the command line of dip.
+        origin: The user's own runs, the records, or either.
 
     Raises:
-        ValueError: for wrong words.
+        ValueError: For wrong overrides.
     """
     try:
-        asked = [f"experiment={experiment}", f"scale={scale}", *to_hydra_overrides(words, multirun=True)]
-        configs = compose_jobs(asked, multirun=True)
+        requested = [f"experiment={experiment}", f"scale={scale}", *to_hydra_overrides(overrides, multirun=True)]
+        configs = compose_jobs(requested, multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(f"experiment={experiment} {' '.join(words)}: {' '.join(str(error).split())[:300]}") from None
+        raise ValueError(
+            f"experiment={experiment} {' '.join(overrides)}: {' '.join(str(error).split())[:300]}"
+        ) from None
     settings = list(map(read_settings, configs))
     jobs = {names_of(job)[-1]: job for job in settings}
-    store, said = Store(results), {word.split("=")[0] for word in words}
-    found = [Job(job.words(), _finished(store, origin, job, stand_ins(job, jobs, said))) for job in settings]
+    store, fixed = Store(results), {override.split("=")[0] for override in overrides}
+    found = [Job(job.to_dict(), _finished(store, origin, job, equivalent_runs(job, jobs, fixed))) for job in settings]
     older = [
         rule
         for job, one in zip(settings, found, strict=True)
@@ -62,25 +66,25 @@ def select(experiment: str, scale: str, results: Path, words: Sequence[str] = ()
     ]
     for rule, count in Counter(older).items():
         log.warning("%s: %d of %d runs were watched by an older %s", experiment, count, len(found), rule)
-    return Selection(experiment, scale, results, tuple(words), tuple(found), origin)
+    return Selection(experiment, scale, results, tuple(overrides), tuple(found), origin)
 
 
 def names_of(settings: Settings) -> list[str]:
-    """Names that a run of these settings has on the kinds of devices, or on the one that they ask for."""
-    asked = settings.device.partition(":")[0]
-    return [run_name(settings, kind) for kind in DEVICES if asked in (kind, "auto")]
+    """Return the ids of a run of these settings on the kinds of devices, or on the one that they ask for."""
+    requested = settings.device.partition(":")[0]
+    return [run_id(settings, kind) for kind in DEVICES if requested in (kind, "auto")]
 
 
-def stand_ins(settings: Settings, jobs: Mapping[str, Settings], said: Set[str]) -> Iterator[tuple[str, bool]]:
-    """Names of runs that may be taken for that of these settings, the preferred one first; whether it has more seeds.
+def equivalent_runs(settings: Settings, jobs: Mapping[str, Settings], fixed: Set[str]) -> Iterator[tuple[str, bool]]:
+    """Yield ids of runs that may be taken for that of these settings, the preferred one first; True for more seeds.
 
     Replica r of a run of several seeds is the fit with seed r. What is another one of `jobs` stands in for none, and
-    where these differ in their seeds none has more. `said`: settings that were asked for as they are.
+    where these differ in their seeds none has more. `fixed`: keys that the overrides set.
     """
     paper = settings.scale.name == "paper"
     more = paper and settings.replicas == 1 and len({job.seed for job in jobs.values()}) == 1
-    seeds = SEEDS if more and not said & {"seed", "replicas"} else (settings.replicas,)
-    lower = paper and settings.precision == PRECISIONS[0] and "precision" not in said
+    seeds = SEEDS if more and not fixed & {"seed", "replicas"} else (settings.replicas,)
+    lower = paper and settings.precision == PRECISIONS[0] and "precision" not in fixed
     precisions = PRECISIONS if lower else (settings.precision,)
     for several, precision in product(seeds, precisions):
         names = names_of(settings.model_copy(update={"replicas": several, "precision": precision}))
@@ -88,26 +92,28 @@ def stand_ins(settings: Settings, jobs: Mapping[str, Settings], said: Set[str]) 
             yield from ((name, several > settings.replicas) for name in names)
 
 
-def run_name(settings: Settings, device: str) -> str:
-    """The signature of a run on a kind of device, cpu or cuda.
+def run_id(settings: Settings, device: str) -> str:
+    """Return the id of a run on a kind of device, cpu or cuda.
 
-    Nothing is built and no picture of the paper need be there. Raises ValueError for an architecture that is none and
-    for a file of the user's that is not there.
+    Nothing is built, and no picture of the paper has to be on the disk.
+
+    Raises:
+        ValueError: For an unknown architecture, and for a file of the user's that is missing.
     """
-    words = settings.architecture
-    network = find_network(words.constructor, words.name)
-    architecture = hashed_arguments(network, words.constructor, dict(words.model_extra or {}))
+    chosen = settings.architecture
+    network = find_network(chosen.constructor, chosen.name)
+    architecture = hashed_arguments(network, chosen.constructor, dict(chosen.model_extra or {}))
     return signature(identity(settings, architecture, digests(settings), device))
 
 
 def digests(settings: Settings) -> dict[str, str]:
-    """SHA-256 of what the run reads, by what it is to the run: `image`, and the task's `noisy`, `mask` or `flash`.
+    """Return the SHA-256 of what the run reads, by role: `image`, and the task's `noisy`, `mask` or `flash`.
 
-    A file whose path counts by content and which no task says it reads is there by the name of its setting.
+    A file whose path counts by content and which no task reads has the name of its setting for a role.
     """
     image = settings.image
     extra_inputs = settings.task.extra_inputs(image.name)
-    keys = {"image": "image.path", **{role: companion.key for role, companion in extra_inputs.items()}}
+    keys = {"image": "image.path", **{role: extra.key for role, extra in extra_inputs.items()}}
     read = sources(image.name, image.path, extra_inputs)
     found = {role: _content(source, keys[role]) for role, source in read.items()}
     known = {"image.name", *keys.values()}
@@ -116,15 +122,15 @@ def digests(settings: Settings) -> dict[str, str]:
 
 
 def _finished(store: Store, origin: Origin, settings: Settings, names: Iterable[tuple[str, bool]]) -> Run | None:
-    """The first run that is whole; one of more seeds must be the experiment's own, which has its pictures."""
+    """Return the first run with a result; one of more seeds must be the experiment's own, which has its pictures."""
     experiment = settings.experiment.name
     runs = ((store.find(name, origin), more) for name, more in names)
-    whole = ((run, more) for run, more in runs if run and run.finished and run.replicas)
-    return next((run for run, more in whole if not more or run.settings["experiment"]["name"] == experiment), None)
+    complete = ((run, more) for run, more in runs if run and run.finished and run.replicas)
+    return next((run for run, more in complete if not more or run.settings["experiment"]["name"] == experiment), None)
 
 
 def _content(source: Source, key: str) -> str:
-    """The paper's pictures are known without their files. Raises ValueError, naming `key`, for what is no file."""
+    """Return the SHA-256 of a picture; the paper's are known without their files. Raises ValueError for no file."""
     if not isinstance(source, Path):
         return datasets.entry(*source).sha256
     check_file(source, key)
@@ -134,11 +140,11 @@ def _content(source: Source, key: str) -> str:
 
 @cache
 def _pixels(name: str) -> str:
-    """Of a picture inside scikit-image, which may change with its version."""
-    return hashlib.sha256(whole_image(name, None).tobytes()).hexdigest()
+    """Return the SHA-256 of a picture inside scikit-image, which may change with its version."""
+    return hashlib.sha256(read_picture(name, None).tobytes()).hexdigest()
 
 
 @cache
 def _digest(path: Path, changed: int, size: int) -> str:
-    """Once for every state of a file."""
+    """Return the SHA-256 of a file, computed once for each of its states."""
     return file_digest(path)

@@ -25,13 +25,13 @@ class HeldOutPixels(MinimumRule):
     fraction: Share
 
     def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
-        y, there = given.measurement, given.known()
+        y, known = given.measurement, given.known()
         streams = [generator(seed, "stopping/pixels") for seed in seeds]
         drawn = torch.stack([torch.rand(y.shape[2:], generator=draws, dtype=torch.float64) for draws in streams])
-        hidden = (drawn < self.fraction).unsqueeze(1) & there
-        if not (hidden.flatten(1).any(1) & (there & ~hidden).flatten(1).any(1)).all():
+        hidden = (drawn < self.fraction).unsqueeze(1) & known
+        if not (hidden.flatten(1).any(1) & (known & ~hidden).flatten(1).any(1)).all():
             raise ValueError(
-                f"stopping=held_out_pixels with fraction={self.fraction:g} of {int(there[0, 0].sum())} known pixels: "
+                f"stopping=held_out_pixels with fraction={self.fraction:g} of {int(known[0, 0].sum())} known pixels: "
                 "none is left to fit or to watch; choose another fraction or rule"
             )
         held_out = {"hidden": hidden, "y": y}

@@ -1,4 +1,4 @@
-"""What a noisy picture says of its own noise: how strong it is, and whether neighbours and channels share it."""
+"""Estimate noise from the noisy picture: how strong it is, and whether neighbours and channels share it."""
 
 import math
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ ENDS = (0, 1)
 
 
 def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[float, dict[str, float | str]]:
-    """Standard deviation in grey levels of 255 that a rule works with, and what is to be said of it.
+    """Return the standard deviation in grey levels of 255 that a rule works with, and messages on it.
 
     Where none is given: `estimated_sigma`, the mean over replicas.
     """
@@ -56,7 +56,7 @@ def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[flo
 
 
 def estimated_sigma(image: Array) -> float:
-    """Median of the finest wavelets of each plane (Donoho & Johnstone 1994, as in scikit-image), the mean over planes.
+    """Return the median of the finest wavelets (Donoho & Johnstone 1994, as in scikit-image), the mean over planes.
 
     Of a colour picture these are its colour differences, unless channels share their noise: texture, which would count
     as noise, is mostly common to all. At sigma 10 on eleven pictures of 128 pixels that is off by 6 %, not by 13 %
@@ -67,19 +67,19 @@ def estimated_sigma(image: Array) -> float:
 
 
 def in_one(image: Array) -> bool:
-    """Whether all planes have the same noise: grey, or channels that share it."""
+    """Return True if all planes have the same noise: grey, or channels that share it."""
     return len(image) == 1 or shared_noise(flattest(image)) > SHARED
 
 
 def median_deviation(plane: Float[Array, "h w"]) -> float:
-    """Standard deviation of a plane's noise by the median of its finest diagonal details; 0 if most of them are 0."""
+    """Return the deviation of a plane's noise by the median of its finest diagonal details; 0 if most of them are 0."""
     detail = np.abs(pywt.dwtn(plane, "db2")["dd"])
     noisy = detail[detail > CONSTANT]
     return float(np.median(noisy) / ndtri(0.75)) if noisy.size > detail.size / 2 else 0.0
 
 
 def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
-    """Standard error of an estimated sigma^2 (in levels of 255), as a part of it.
+    """Return the standard error of an estimated sigma^2 (in levels of 255), as a part of it.
 
     That of chance falls with the number of values. Texture and grain do not: they add up to `TEXTURE`^2 to sigma^2. A
     part of the picture without noise lowers the mean of sigma^2 by as much; noise cut off in a part s of the values, by
@@ -94,7 +94,7 @@ def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
 
 
 def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float]:
-    """Parts of a picture that are constant, hence without noise; and of the other values those at `ends`, cut off.
+    """Return the parts of a picture that are constant, hence without noise; and of the rest those at `ends`, cut off.
 
     Nothing is cut off where values lie outside [0, 1].
     """
@@ -105,7 +105,7 @@ def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float
 
 
 def spoilt(image: Array, ends: Sequence[int]) -> str | None:
-    """What would make an estimate of the noise too low, in words; None if nothing does."""
+    """Say what would make an estimate of the noise too low; None if nothing does."""
     constant, clipped = spoilt_parts(image, ends)
     if constant > SPOILT:
         return f"{constant:.0%} of the picture is constant, without noise (crop it away)"
@@ -115,13 +115,13 @@ def spoilt(image: Array, ends: Sequence[int]) -> str | None:
 
 
 def different(measurement: Float[Tensor, "r c h w"]) -> list[Array]:
-    """The replicas' measurements, once if they all see the same."""
+    """Return the replicas' measurements, once if they all see the same."""
     images = list(measurement.cpu().double().numpy())
     return images[:1] if all(np.array_equal(image, images[0]) for image in images) else images
 
 
 def correlation(image: Array) -> str | None:
-    """What makes the noise of a picture "c h w" look correlated, in words; None if it looks white, or is too small."""
+    """Say what makes the noise of a picture "c h w" look correlated; None if it looks white, or is too small."""
     flat = flattest(image)
     if flat.shape[1] < FEWEST:
         return None
@@ -134,7 +134,7 @@ def correlation(image: Array) -> str | None:
 
 
 def shared_noise(flat: Float[Array, "c n h w"]) -> float:
-    """The strongest correlation of two channels in flat windows; 0 for grey, and where too little is seen to tell."""
+    """Return the strongest correlation of two channels in flat windows; 0 for grey, and where too little is seen."""
     if len(flat) == 1 or flat.shape[1] < FEWEST or not flat.any():
         return 0.0
     with np.errstate(invalid="ignore", divide="ignore"):  # a flat channel has no correlation
@@ -143,16 +143,16 @@ def shared_noise(flat: Float[Array, "c n h w"]) -> float:
 
 
 def flattest(image: Array) -> Float[Array, "c n h w"]:
-    """The windows with the least variance, each less its mean: what is left there is noise, if there is any."""
+    """Return the windows with the least variance, each less its mean: what is left is noise, if any."""
     windows = windows_of(image)
     windows = windows - windows.mean(axis=(2, 3), keepdims=True)
     spread = windows.var(axis=(0, 2, 3))
-    kept = np.argsort(spread)[: max(1, round(FLATTEST * len(spread)))]
-    return windows[:, kept]
+    chosen = np.argsort(spread)[: max(1, round(FLATTEST * len(spread)))]
+    return windows[:, chosen]
 
 
 def windows_of(image: Array) -> Float[Array, "c n h w"]:
-    """Square windows side by side."""
+    """Return square windows next to each other."""
     channels, rows, columns = image.shape
     down, across = rows // WINDOW, columns // WINDOW
     cut = image[:, : down * WINDOW, : across * WINDOW].reshape(channels, down, WINDOW, across, WINDOW)
@@ -160,7 +160,7 @@ def windows_of(image: Array) -> Float[Array, "c n h w"]:
 
 
 def local_noise(image: Array) -> tuple[Array, Array]:
-    """Mean of each window, and the variance of the noise in it: that of the finest diagonal detail, by its median.
+    """Return the mean of each window, and its noise's variance: of the finest diagonal detail, by its median.
 
     A constant window tells nothing of the noise: NaN.
     """

@@ -46,7 +46,7 @@ SKEW = {"gain": 0.2, "looks": 0.35}
 
 
 class NoiseModel(Part):
-    """How noise depends on the clean value; a level that is None is estimated from the measurement."""
+    """Noise that depends on the clean value; a level that is None is estimated from the measurement."""
 
     kind: ClassVar[str] = "stopping.law"
 
@@ -54,27 +54,27 @@ class NoiseModel(Part):
     """Values that such noise has only where it was clipped."""
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        """Why the law cannot be split for such a task, in words."""
+        """Return why the law cannot be split for such a task."""
         yield from ()
 
     @abstractmethod
     def level(self, measurement: Float[Tensor, "r c h w"]) -> tuple[float, Facts]:
-        """How strong the noise is, in the law's own unit, and what is to be said of it.
+        """Return the strength of the noise, in the law's own unit, and messages on it.
 
-        Raises ValueError where there is none, or the law does not suit the measurement.
+        Raises ValueError without noise, or where the law does not suit the measurement.
         """
 
     @abstractmethod
     def doubt(self, measurement: Float[Tensor, "r c h w"], level: float) -> float:
-        """Standard error of the noise's variance, as a part of it: 0 where the level is given."""
+        """Return the standard error of the noise's variance, as a part of it: 0 where the level is given."""
 
     @abstractmethod
     def extra(self, y: Image, level: float, a: float, draws: torch.Generator) -> Image:
-        """e, given y: with mean 0, and a^2 var y its variance."""
+        """Return e, given y: with mean 0, and a^2 var y its variance."""
 
     @abstractmethod
     def variance(self, y: Float[Tensor, "r c h w"], level: float) -> Float[Tensor, "r c h w"]:
-        """An estimate of var y, right in the mean."""
+        """Return an estimate of var y, right in the mean."""
 
 
 class GaussianNoiseModel(NoiseModel):
@@ -174,9 +174,9 @@ def check_positive(law: str, measurement: Float[Tensor, "r c h w"]) -> None:
 
 
 def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Array]) -> float:
-    """How many times `of_mean` of a window's brightness its noise's variance is: the median over the brighter windows.
+    """Return how many times `of_mean` of a window's brightness its noise's variance is, by the median.
 
-    Raises ValueError where there is no noise.
+    Over the brighter windows. Raises ValueError where nothing is noisy.
     """
     found = []
     for image in different(measurement):
@@ -189,7 +189,7 @@ def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Arra
 
 
 def doubt_in_windows(measurement: Float[Tensor, "r c h w"], noise: Float[Tensor, "r c h w"], skew: float) -> float:
-    """Standard error of a variance estimated by `ratio`, as a part of it: chance, texture, and a law that is skewed."""
+    """Return the standard error of a variance estimated by `ratio`, as a part of it: chance, texture, a skewed law."""
     images = different(measurement)
     constant, clipped = np.mean([spoilt_parts(image, WHITE_END) for image in images], axis=0)
     texture = (TEXTURE["brightness"] / 255) ** 2 / float(noise.mean())

@@ -27,12 +27,12 @@ HeldOut = Mapping[str, Tensor]
 class FitContext:
     """The properties of a fit that decide which rules can monitor it.
 
-    `task`, `latent`: their names; `measures_whole_image`, `noise_can_be_estimated`: properties of the task; `block`:
+    `task`, `latent`: their names; `measures_every_pixel`, `noise_can_be_estimated`: properties of the task; `block`:
     iterations between two looks at the rules.
     """
 
     task: str
-    measures_whole_image: bool
+    measures_every_pixel: bool
     noise_can_be_estimated: bool
     latent: str
     block: int
@@ -92,7 +92,7 @@ class Statistic:
 
 @dataclass(frozen=True)
 class BestSoFar:
-    """`value`: statistic at the best iteration so far, infinite before there is one; `since`: iterations since then."""
+    """`value`: statistic at the best iteration so far, infinite before the first; `since`: iterations since then."""
 
     value: Values
     since: Int[Tensor, " k"]
@@ -206,7 +206,7 @@ def unknown_level(rule: str, key: str, unit: str, level: float | None, fit: FitC
 
 
 def covariance(some: Float[Tensor, "*r n"], others: Float[Tensor, "*r n"]) -> Float[Tensor, ""]:
-    """mean (a_r - mean a) (b_r - mean b) over replicas and values.
+    """Return mean (a_r - mean a) (b_r - mean b) over replicas and values.
 
     Of images and themselves it is by how much the error of their mean is smaller than the mean of their errors.
     """

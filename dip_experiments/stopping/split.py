@@ -36,10 +36,10 @@ class Split(MinimumRule):
     of the replicas' mean. All means are over the values that are measured: holes of a mask are no values. Where A is
     not the identity that is the error of the measurement, not of the image. Its standard error is that of the mean over
     values and, where the noise's strength is estimated, the doubt about it. `split_cross` is mean (A f - y) e, so that
-    other k can be looked at; `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of the whole
+    other k can be looked at; `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of all the
     fit per value. `a`: how strong e is against the noise; the fit sees 1 + a^2 of its variance. `mix`: what other
-    denoisers make of y + e is mixed in at the joint stop, as much as lowers the estimated error; then the Wiener filter
-    of `baselines`, guided by that.
+    denoisers make of y + e is mixed in at the ensemble's stop, as much as lowers the estimated error; then the Wiener
+    filter of `baselines`, guided by that.
     """
 
     changes_fit: ClassVar[bool] = True
@@ -66,7 +66,7 @@ class Split(MinimumRule):
     def config_errors(self, fit: FitContext) -> Iterator[str]:
         yield from super().config_errors(fit)
         yield from self.law.config_errors(fit)
-        if self.mix and not fit.measures_whole_image:
+        if self.mix and not fit.measures_every_pixel:
             yield (
                 f"stopping.mix with task={fit.task}: other denoisers need the whole image measured; say stopping.mix=[]"
             )
@@ -110,7 +110,7 @@ class Split(MinimumRule):
         return Statistic(error + level, mean_error + level, dict(zip(self.columns, found, strict=True)))
 
     def errors(self, fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, "r n"]:
-        """Of each value that is measured, what is (A f - A x)^2 in the mean."""
+        """Return of each value that is measured what is (A f - A x)^2 in the mean."""
         residual = fitted - held_out["y"]
         values = residual.square() + 2 * self.a**-2 * residual * held_out["extra"] - held_out["noise"]
         return measured(values, held_out)
@@ -122,7 +122,7 @@ class Split(MinimumRule):
     def weights(
         self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], held_out: HeldOut
     ) -> list[float]:
-        """w_k >= 0, 1 at most together, for which the mean of f + sum w_k (g_k - f) has the smallest estimated error.
+        """Return w_k >= 0, at most 1 in sum, for which the mean of f + sum w_k (g_k - f) has the least error estimate.
 
         In w that error is a square, w' H w + 2 s' w, less what it is without.
         """
@@ -136,7 +136,7 @@ class Split(MinimumRule):
 
 
 def smallest_square(square: Array, slopes: Array) -> list[float]:
-    """w >= 0 with a sum of 1 at most where w' `square` w + 2 `slopes`' w is smallest."""
+    """Return w >= 0 with a sum of 1 at most where w' `square` w + 2 `slopes`' w is smallest."""
     size = square.trace() or 1.0  # so that the search's tolerance suits
     found = minimize(
         lambda w: (w @ square @ w + 2 * slopes @ w) / size,
@@ -151,17 +151,17 @@ def smallest_square(square: Array, slopes: Array) -> list[float]:
 
 
 def measured(values: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, "r n"]:
-    """Those of the values where something is measured, which is the same in all replicas."""
+    """Return those of the values where something is measured, which is the same in all replicas."""
     return values.flatten(1).index_select(1, held_out["measured"])
 
 
 def mean_of(errors: Float[Tensor, "*r n"]) -> tuple[Float[Tensor, "*r"], Float[Tensor, "*r"]]:
-    """The mean over values, and its standard error."""
+    """Return the mean over values, and its standard error."""
     return errors.mean(-1), errors.std(-1) / errors.shape[-1] ** 0.5
 
 
 def of_mean(fitted: Float[Tensor, "r n"], errors: Float[Tensor, "r n"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Error and standard error of the mean of the replicas' f, from those of each.
+    """Return error and standard error of the mean of the replicas' f, from those of each.
 
     Replicas of one noisy picture share its noise, so that they are no independent looks: it is the spread of the
     replicas' mean, value by value, that counts.
@@ -171,5 +171,5 @@ def of_mean(fitted: Float[Tensor, "r n"], errors: Float[Tensor, "r n"]) -> tuple
 
 
 def cross(fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, " r"]:
-    """mean (A f - y) e: how much of e the fit has followed, which is c_t once it is divided by mean e^2."""
+    """Return mean (A f - y) e: how much of e the fit has followed, which is c_t once it is divided by mean e^2."""
     return measured((fitted - held_out["y"]) * held_out["extra"], held_out).mean(1)

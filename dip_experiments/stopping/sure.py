@@ -38,7 +38,7 @@ class Sure(MinimumRule):
             yield (
                 f"stopping=sure with latent={fit.latent}: the divergence is by the measurement; say latent=measurement"
             )
-        if not (fit.measures_whole_image and fit.noise_can_be_estimated):
+        if not (fit.measures_every_pixel and fit.noise_can_be_estimated):
             yield f"stopping=sure with task={fit.task}: it needs the whole image measured; choose another rule"
 
     def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:

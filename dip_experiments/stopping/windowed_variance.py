@@ -15,7 +15,7 @@ REWOUND = 64
 
 
 class WindowedVariance(MinimumRule):
-    """mean over pixels of the variance over the last `window` outputs; the first value is there when it is full.
+    """mean over pixels of the variance over the last `window` outputs; it has a value once the window is full.
 
     Welford's update with one output coming and one leaving, in float64: O(1) images an iteration, whatever the window.
     """
@@ -43,7 +43,7 @@ class WindowedVariance(MinimumRule):
         }
 
     def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
-        """With M = sum (x - mean)^2: M changes by (x_new - x_old) (x_new - mean_new + x_old - mean_old)."""
+        """Update M = sum (x - mean)^2, which changes by (x_new - x_old) (x_new - mean_new + x_old - mean_old)."""
         ring, mean, n = state["outputs"], state["mean"], seen.iteration
         full = (n > self.window).to(mean)
         leaving = ring.index_select(0, (n - self.window - 1) % len(ring)).squeeze(0).double()

@@ -1,4 +1,4 @@
-"""What other methods make of a measurement, stored once: by method, version, settings and measurement."""
+"""Results of other methods on a measurement, stored once: by method, version, settings and measurement."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Set
@@ -16,9 +16,9 @@ def age(versions: str) -> tuple[int, list[tuple[str, bool, Version]], str]:
 
     Epochs come first, then the libraries' versions; what is no version is older than any that is one.
     """
-    said = dict(part.rpartition(" ")[::2] for part in versions.split(", "))
-    epoch = int(said.pop("epoch", 1))
-    return epoch, [(name, *_version(value)) for name, value in said.items()], versions
+    parts = dict(part.rpartition(" ")[::2] for part in versions.split(", "))
+    epoch = int(parts.pop("epoch", 1))
+    return epoch, [(name, *_version(value)) for name, value in parts.items()], versions
 
 
 def _version(value: str) -> tuple[bool, Version]:
@@ -35,10 +35,10 @@ class Baselines:
     folder: Path
 
     def find(
-        self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]
+        self, method: str, version: str | None, measurement: str, settings: Mapping[str, Any]
     ) -> dict[str, float] | None:
-        """The numbers of a method; `version` None takes those of any, the latest: see `age`."""
-        found = [entry for entry in self._of(method, measurement, words) if version in (None, entry["version"])]
+        """Return the numbers of a method; `version` None takes those of any, the latest: see `age`."""
+        found = [entry for entry in self._of(method, measurement, settings) if version in (None, entry["version"])]
         return None if not found else dict(found[-1]["numbers"])
 
     def add(
@@ -46,22 +46,22 @@ class Baselines:
         method: str,
         version: str,
         measurement: str,
-        words: Mapping[str, Any],
+        settings: Mapping[str, Any],
         numbers: Mapping[str, float],
         picture: Array | None = None,
     ) -> None:
-        """Stores the numbers, and the picture "c h w" in [0, 1] where one will be shown."""
-        key = {"method": method, "version": version, "measurement": measurement, "words": dict(words)}
+        """Store the numbers, and the picture "c h w" in [0, 1] where one will be shown."""
+        key = {"method": method, "version": version, "measurement": measurement, "words": dict(settings)}
         path = self.folder / f"{method}-{value_digest(key)[:16]}.json"
         if picture is not None:
             write_image(path.with_suffix(".png"), picture)
         write_json(path, {**key, "numbers": dict(numbers)})
 
-    def picture(self, method: str, version: str | None, measurement: str, words: Mapping[str, Any]) -> Path | None:
-        """The picture that was stored with the numbers, None if there is none."""
+    def picture(self, method: str, version: str | None, measurement: str, settings: Mapping[str, Any]) -> Path | None:
+        """Return the file of the picture that was stored with the numbers, None without one."""
         found = [
             path
-            for entry in self._of(method, measurement, words)
+            for entry in self._of(method, measurement, settings)
             if version in (None, entry["version"]) and (path := Path(entry["path"]).with_suffix(".png")).exists()
         ]
         return found[-1] if found else None
@@ -76,9 +76,9 @@ class Baselines:
                         copy.parent.mkdir(parents=True, exist_ok=True)
                         shutil.copyfile(source, copy)
 
-    def _of(self, method: str, measurement: str, words: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _of(self, method: str, measurement: str, settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         paths = sorted(self.folder.glob(f"{method}-*.json"))
         entries = sorted(({**read_json(path), "path": str(path)} for path in paths), key=lambda it: age(it["version"]))
         for entry in entries:
-            if (entry["measurement"], entry["words"]) == (measurement, dict(words)):
+            if (entry["measurement"], entry["words"]) == (measurement, dict(settings)):
                 yield entry

@@ -41,8 +41,8 @@ class IncompleteFolder:
 def find_incomplete(results: Path) -> Iterator[IncompleteFolder]:
     """Return the incomplete runs of a results folder; no running or finished ones, no records."""
     for state in states(results):
-        if state.word in INCOMPLETE and not state.run.is_record:
-            yield IncompleteFolder(state.run.folder, state.word)
+        if state.status in INCOMPLETE and not state.run.is_record:
+            yield IncompleteFolder(state.run.folder, state.status)
     for folder in sorted(results.glob(SWEEPS)):
         if not alive(read_owner(folder)):
             yield IncompleteFolder(folder, "left by a sweep")

@@ -41,7 +41,7 @@ def read_curves(path: Path) -> Columns:
 
 
 def _filled(column: tuple[str, ...]) -> tuple[str, ...]:
-    """Its first values again and again where the others are left out."""
+    """Repeat the first values where the others are left out."""
     if not column or column[-1]:
         return column
     first = column[: column.index("")]

@@ -48,7 +48,7 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def put_in_place(new: Path, place: Path) -> None:
-    """Rename a finished folder to `place`; what was there is removed after that.
+    """Rename a finished folder to `place`; what was at it is removed after that.
 
     A process that is killed in between leaves `new` as it is, to be put in place again.
     """
@@ -68,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically; NaN and infinity become null, which JSON has."""
+    """Write indented JSON atomically; NaN and infinity are written as null, which JSON has."""
     write_text(path, json.dumps(finite(value), indent=2) + "\n")
 
 
@@ -123,26 +123,26 @@ def write_columns(path: Path, columns: Mapping[str, Any]) -> None:
 
 
 def cells(column: Any) -> Sequence[Any]:
-    """A column as what stands in the file."""
+    """Return a column as the file has it."""
     if not isinstance(column, np.ndarray):
         return list(column)
     return list((column.astype(str) if column.dtype == np.float32 else column).tolist())
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def value_digest(value: Any) -> str:
-    """SHA-256 of names, numbers and texts, whatever order the names come in."""
+    """Return the SHA-256 of names, numbers and texts, whatever order the names come in."""
     canonical = json.dumps(finite(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def finite(value: Any) -> Any:
-    """The same nested value as JSON has it: None for what is not finite, Python's own numbers."""
+    """Return the same nested value as JSON has it: None for what is not finite, Python's own numbers."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -153,7 +153,7 @@ def finite(value: Any) -> Any:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
+    """Flush a folder to the disk: only then a new name is on it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

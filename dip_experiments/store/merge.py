@@ -83,13 +83,13 @@ def _other_hardware(mine: Run, found: Run) -> str:
 
 
 def _apart(mine: Run, found: Run) -> float:
-    """Largest difference of the PSNR of two runs, at the end and at the oracle's peak, in dB."""
+    """Return the largest difference of the PSNR of two runs, at the end and at the oracle's peak, in dB."""
     ours, theirs = _psnr(mine.summary), _psnr(found.summary)
     return max((abs(ours[name] - theirs[name]) for name in ours.keys() & theirs.keys()), default=0.0)
 
 
 def _psnr(summary: dict[str, Any]) -> dict[tuple[str, str, int], float]:
-    """By part of the summary, curve and replica, without those that failed."""
+    """Return the PSNRs by part of the summary, curve and replica, without those that failed."""
     return {
         (part, column, replica): value
         for part in ("final", "oracle_peak")
@@ -100,7 +100,7 @@ def _psnr(summary: dict[str, Any]) -> dict[tuple[str, str, int], float]:
 
 
 def _copied(mine: Path, found: Path, path: Path) -> Merged:
-    """The summary comes last: what is half copied is no result."""
+    """Copy a run, its summary last: what is half copied is no result."""
     Run(mine).clear()
     for name in [*Run(found).summary["files"], SUMMARY]:
         _copy(found / name, mine / name)
@@ -118,12 +118,12 @@ def _merge_file(results: Path, found: Path, path: Path) -> Merged:
 
 
 def _copy(source: Path, to: Path) -> None:
-    with source.open("rb") as there, atomic(to) as file:
-        shutil.copyfileobj(there, file)
+    with source.open("rb") as file_in, atomic(to) as file_out:
+        shutil.copyfileobj(file_in, file_out)
 
 
 def _differing(mine: Path, other: Path) -> list[str]:
-    """Files of a run's result that are not the same in both."""
+    """Return the files of a run's result that are not the same in both."""
     ours, theirs = (Run(folder).summary["files"] for folder in (mine, other))
     apart = {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
     return sorted(apart | ({SUMMARY} if file_digest(mine / SUMMARY) != file_digest(other / SUMMARY) else set()))

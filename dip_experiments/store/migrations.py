@@ -1,4 +1,4 @@
-"""The words of old settings.json in those of today: a setting that came later has the value it had before it came."""
+"""Upgrade the settings of old settings.json: a setting that came later has the value it had before it came."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ LATER: dict[str, dict[str, Any]] = {
 """By group (the empty one: the settings themselves)."""
 
 
-def upgrade(words: dict[str, Any]) -> dict[str, Any]:
-    """The same settings as they are said today; what is there stays as it is."""
-    whole = {**LATER[""], **words}
-    later = {group: more for group, more in LATER.items() if group and isinstance(whole.get(group), dict)}
-    return whole | {group: {**more, **whole[group]} for group, more in later.items()}
+def upgrade(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the same settings in today's form; those that are present stay as they are."""
+    complete = {**LATER[""], **settings}
+    later = {group: more for group, more in LATER.items() if group and isinstance(complete.get(group), dict)}
+    return complete | {group: {**more, **complete[group]} for group, more in later.items()}

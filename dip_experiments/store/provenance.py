@@ -71,14 +71,14 @@ def _uncommitted() -> bool | None:
     return None if status is None else bool(status)
 
 
-def _git(*words: str) -> str | None:
+def _git(*arguments: str) -> str | None:
     """Run git in the checkout of this package and return its output; None for an installed package."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:
         answer = subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=30, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None

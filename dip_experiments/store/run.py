@@ -72,7 +72,7 @@ class Run:
         return self.has_summary and not self.integrity_errors()
 
     def integrity_errors(self) -> list[str]:
-        """Return a line for each file of a run with a summary that is missing or changed; empty if there is none."""
+        """Return a line for each file of a run with a summary that is missing or changed; empty if all are right."""
         try:
             summary = read_json(self.folder / SUMMARY)
             files = summary["files"]
@@ -127,7 +127,7 @@ class Run:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Seeds, device, and code, versions, machine and command of each session, under `sittings`."""
+        """Seeds, device, and code, versions, machine and command of each session, in the stored list of sessions."""
         return read_json(self.folder / "provenance.json")
 
     @property

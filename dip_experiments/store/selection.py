@@ -15,9 +15,9 @@ REPRODUCED = "reproduced"
 
 @dataclass(frozen=True)
 class Job:
-    """One job of an experiment: its settings, and its finished run if there is one."""
+    """One job of an experiment: its settings, and its finished run, if any."""
 
-    words: dict[str, Any]
+    config: dict[str, Any]
     run: Run | None
 
 
@@ -31,7 +31,7 @@ class Selection:
     experiment: str
     scale: str
     results: Path
-    words: tuple[str, ...]
+    overrides: tuple[str, ...]
     jobs: tuple[Job, ...]
     origin: Origin = "runs"
 
@@ -43,23 +43,25 @@ class Selection:
     @property
     def missing(self) -> list[dict[str, Any]]:
         """Settings of the jobs that have no finished run."""
-        return [job.words for job in self.jobs if not job.run]
+        return [job.config for job in self.jobs if not job.run]
 
     @property
     def command(self) -> str:
-        """What makes the missing runs."""
+        """Command that makes the missing runs."""
         where = [] if self.results == Path("results") else [f"paths.results={self.results}"]
-        return shlex.join(["dip", "-m", f"experiment={self.experiment}", f"scale={self.scale}", *where, *self.words])
+        return shlex.join(
+            ["dip", "-m", f"experiment={self.experiment}", f"scale={self.scale}", *where, *self.overrides]
+        )
 
     @property
     def waiting(self) -> str:
-        """How many runs wait for which command; nothing if none does."""
+        """Number of runs that wait, and the command that makes them; empty if none does."""
         count = f"{len(self.missing)} of {len(self.jobs)} runs of {self.experiment}"
-        kept = f", then: dip keep {self.experiment} scale={self.scale}" if self.origin == "records" else ""
-        return f"{count} at scale {self.scale} are not there; make them: {self.command}{kept}" if self.missing else ""
+        then = f", then: dip keep {self.experiment} scale={self.scale}" if self.origin == "records" else ""
+        return f"{count} at scale {self.scale} are not there; make them: {self.command}{then}" if self.missing else ""
 
     @property
-    def whole(self) -> list[Run]:
+    def complete_runs(self) -> list[Run]:
         """All runs. Raises ValueError, with the command that makes them, if one is missing."""
         if self.missing:
             raise ValueError(self.waiting)
@@ -67,10 +69,16 @@ class Selection:
 
     @property
     def only(self) -> Run:
-        """The run of an experiment that has one. Raises ValueError if it is missing, or if the words ask for more."""
+        """The run of an experiment that has one.
+
+        Raises:
+            ValueError: If it is missing, or if the overrides ask for more.
+        """
         if len(self.jobs) > 1:
-            raise ValueError(f"the figure shows one run, {' '.join(self.words)} asks for {len(self.jobs)}; ask for one")
-        return self.whole[0]
+            raise ValueError(
+                f"the figure shows one run, {' '.join(self.overrides)} asks for {len(self.jobs)}; ask for one"
+            )
+        return self.complete_runs[0]
 
     @property
     def drawings(self) -> Path:
@@ -79,15 +87,15 @@ class Selection:
 
     @property
     def baselines(self) -> Baselines:
-        """Where the numbers of other methods are stored: beside the records, or beside the drawings of own runs."""
+        """Store of the numbers of other methods: with the records, or with the drawings of one's own runs."""
         return Baselines(self.drawings / ("records" if self.origin == "records" else "") / "baselines")
 
 
 def drawings_folder(results: Path, scale: str, origin: Origin) -> Path:
-    """Folder of what is drawn from runs of this origin at a scale."""
+    """Return the folder of what is drawn from runs of this origin at a scale."""
     return results / scale if origin == "records" else results / REPRODUCED / scale
 
 
 def waiting(*selections: Selection) -> str:
-    """A line for each that is not whole."""
+    """Return a line for each that is incomplete."""
     return "\n".join(one.waiting for one in selections if one.missing)

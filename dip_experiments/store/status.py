@@ -28,7 +28,7 @@ class State:
     run: Run
 
     @cached_property
-    def word(self) -> str:
+    def status(self) -> str:
         """One of the statuses above. `Run.integrity_errors`, which reads all files, checks a finished run."""
         if QUARANTINE in self.run.name or self.run.name.endswith(BEFORE):
             return QUARANTINED
@@ -51,7 +51,7 @@ class State:
         return self._read(SUMMARY)
 
     @cached_property
-    def words(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """The run's settings, empty before they were written."""
         with suppress(OSError, ValueError, KeyError):
             return self.run.settings
@@ -60,7 +60,7 @@ class State:
     @property
     def done(self) -> tuple[int | None, int | None]:
         """Iterations done, as of the last checkpoint, and requested."""
-        requested = self.words.get("fit", {}).get("iterations")
+        requested = self.config.get("fit", {}).get("iterations")
         return self.summary.get("iterations", self._progress.get("done")), requested
 
     @property
@@ -72,7 +72,7 @@ class State:
     def seconds_left(self) -> float | None:
         """Seconds left of a running fit, at its pace so far; a stopping rule may end it earlier."""
         done, requested = self.done
-        if self.word != RUNNING or not done or not requested or self.seconds is None:
+        if self.status != RUNNING or not done or not requested or self.seconds is None:
             return None
         return self.seconds / done * (requested - done)
 

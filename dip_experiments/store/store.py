@@ -35,7 +35,7 @@ class Store:
         return run if run.has_summary else self.record(name) or run
 
     def record(self, name: str) -> Run | None:
-        """Return the record of the run with this id at any scale, None if there is none."""
+        """Return the record of the run with this id at any scale, None without one."""
         return next((Run(path) for path in sorted(self.results.glob(f"*/records/{name}"))), None)
 
     def find(self, name: str, origin: Origin) -> Run | None:
@@ -104,7 +104,7 @@ class Store:
         return record
 
     def _pictures(self, run: Run, record: Run, names: Sequence[str], replicas: str) -> list[Path]:
-        """Images with these names, and those that the record has already: another experiment may show the same run."""
+        """Return images with these names, and those that the record has: another experiment may show the same run."""
         whose = run.replicas[: COUNTS[replicas]]
         patterns = [f"{name}-replica{replica}.png" for name in names for replica in whose]
         patterns += [path.name for path in (record.folder / "images").glob("*.png")]
@@ -113,6 +113,6 @@ class Store:
 
 
 def _shown(run: Run) -> list[int]:
-    """Iterations whose outputs the run has as images: a figure may show the values of curves at them."""
+    """Return the iterations whose outputs the run has as images: a figure may show the values of curves at them."""
     names = {path.name.split("-")[1] for path in (run.folder / "images").glob("iteration-*.png")}
     return sorted(map(int, names))

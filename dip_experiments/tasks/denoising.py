@@ -18,7 +18,7 @@ from dip_experiments.tasks.task import Task
 class Denoising(Restoration):
     """`noise`: how the noisy picture comes about."""
 
-    measures_whole_image: ClassVar[bool] = True
+    measures_every_pixel: ClassVar[bool] = True
     name: Literal["denoising"]
     noise: Annotated[Noise, Exchangeable(Noise), BeforeValidator(expand_shorthand)]
 

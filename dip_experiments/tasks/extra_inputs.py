@@ -1,4 +1,4 @@
-"""What belongs to a picture: the user's files, and what the authors published with it."""
+"""Further files of a picture: the user's, and those that the authors published with it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +15,17 @@ KINDS: Mapping[str, Kind] = {"mask": "mask", "masked50": "holes"}
 
 
 def own(path: str, key: str, kind: Kind = "picture") -> ExtraInput:
-    """A file of the user's. `key`: the setting that names it."""
+    """Return a file of the user's. `key`: the setting that names it."""
     return ExtraInput(Path(path), key, kind)
 
 
-def published(picture: str, asked: str, instead: str, *parts: str) -> ExtraInput:
-    """The one of these parts that the authors published with the picture; its file need not be on this machine.
+def published(picture: str, key: str, instead: str, *parts: str) -> ExtraInput:
+    """Return the one of these parts that the authors published with the picture, on this machine or not.
 
     Raises ValueError, saying with which pictures they did and what to do `instead`, if they did not with this one.
     """
     for part in datasets.parts(picture):
         if part in parts:
-            return ExtraInput((picture, part), asked, KINDS.get(part, "picture"))
+            return ExtraInput((picture, part), key, KINDS.get(part, "picture"))
     having = ", ".join(other for other in datasets.PICTURES if set(parts) & set(datasets.parts(other)))
-    raise ValueError(f"{asked} with image={picture}: the authors published none; use {instead} or one of {having}")
+    raise ValueError(f"{key} with image={picture}: the authors published none; use {instead} or one of {having}")

@@ -13,7 +13,7 @@ from dip_experiments.tasks.task import Task
 
 
 class FlashNoFlash(Restoration):
-    """`flash`: the file of the flash image, None for the authors' companion of the picture."""
+    """`flash`: the file of the flash image, None for the one that the authors published with the picture."""
 
     name: Literal["flash_no_flash"]
     flash: Annotated[str | None, HashContent()]
@@ -24,5 +24,5 @@ class FlashNoFlash(Restoration):
         return {"flash": published(picture, "task=flash_no_flash", "task.flash=...", "flash")}
 
     def make(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Task:
-        """The flash image leaves the energy alone."""
+        """Return the task; the flash image leaves the energy alone."""
         return Task(repeat_per_seed(image, seeds), Identity())

@@ -18,7 +18,7 @@ Source = Literal["original", "measurement"]
 
 
 class OperatorSettings(Part):
-    """How the operator of `task=inverse` is made."""
+    """Settings of the operator of `task=inverse`."""
 
     kind: ClassVar[str] = "task.operator"
 

@@ -18,7 +18,7 @@ from dip_experiments.tasks.task import Task
 class Jpeg(Restoration):
     """`quality` from 1 (worst) to 100; None: the picture is a JPEG already."""
 
-    measures_whole_image: ClassVar[bool] = True
+    measures_every_pixel: ClassVar[bool] = True
     noise_can_be_estimated: ClassVar[bool] = False  # blocks of 8 x 8 pixels look like noise, or hide it
     name: Literal["jpeg"]
     quality: Annotated[int, Field(ge=1, le=100)] | None
@@ -32,7 +32,7 @@ class Jpeg(Restoration):
 
 
 def through_file(image: Image, quality: int) -> Image:
-    """The image written as JPEG and read back, in 8 bit, by Pillow with its own chroma subsampling."""
+    """Write the image as JPEG and read it back, in 8 bit, by Pillow with its own chroma subsampling."""
     file = io.BytesIO()
     to_8_bit(image).save(file, format="JPEG", quality=quality)
     return from_8_bit(PIL.Image.open(file)).to(image)

@@ -25,20 +25,20 @@ Images = Float[Tensor, "r c h w"]
 
 
 class Mask(Part):
-    """Which values of a picture are missing."""
+    """The values of a picture that are missing."""
 
     kind: ClassVar[str] = "task.mask"
 
     def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
-        """What it reads besides the picture of that name."""
+        """Return what it reads besides the picture of that name."""
         return {}
 
     @abstractmethod
     def known(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Bool[Tensor, "r c h w"]:
-        """True where the image of each replica is known."""
+        """Return True where the image of each replica is known."""
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
-        """The whole image of each replica, None where nobody knows it."""
+        """Return the complete image of each replica, None where nobody knows it."""
         return repeat_per_seed(image, seeds)
 
 
@@ -112,17 +112,17 @@ class Text(DrawnMask):
         return torch.from_numpy(known).expand(image.shape)
 
     def _page(self, rows: int, columns: int) -> PIL.Image.Image:
-        words = " ".join(self.text.split()) + " "
+        text = " ".join(self.text.split()) + " "
         page = PIL.Image.new("L", (columns, rows), 255)
         writer, font = PIL.ImageDraw.Draw(page), PIL.ImageFont.load_default(self.size)
-        repeats = math.ceil(columns / writer.textlength(words, font))
+        repeats = math.ceil(columns / writer.textlength(text, font))
         for top in range(self.size // 2, rows, 3 * self.size):
-            writer.text((self.size // 2, top), words * repeats, fill=0, font=font)
+            writer.text((self.size // 2, top), text * repeats, fill=0, font=font)
         return page
 
 
 class ReadMask(Mask):
-    """A mask that is read: the companion `mask`, the same for every channel and replica."""
+    """A mask that is read: the extra input `mask`, the same for every channel and replica."""
 
     def known(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Bool[Tensor, "r c h w"]:
         return repeat_per_seed(extra_inputs["mask"].expand(image.shape), seeds)
@@ -139,7 +139,7 @@ class AuthorsMask(ReadMask):
 
 
 class MaskFile(ReadMask):
-    """White is known. `file`: hides part of a whole picture; `damage`: the picture is damaged where it is black."""
+    """White is known. `file`: hides part of a complete picture; `damage`: the picture is damaged where it is black."""
 
     name: Literal["file", "damage"]
     path: Annotated[str, HashContent()]
@@ -152,7 +152,7 @@ class MaskFile(ReadMask):
 
 
 def expand_shorthand(value: Any) -> Any:
-    """Expand `task.mask=mask.png`: the picture is damaged there. Raises ValueError for the name of a mask."""
+    """Expand `task.mask=mask.png`: damaged where it is black. Raises ValueError for the name of a mask."""
     if not isinstance(value, str):
         return value
     if value in Mask.registered():

@@ -22,22 +22,22 @@ MOST_PHOTONS = 1e9
 
 
 class Noise(Part):
-    """How a noisy picture comes about."""
+    """The way a noisy picture comes about."""
 
     kind: ClassVar[str] = "task.noise"
     is_published: ClassVar[bool] = False
     """True if the noisy picture is a file of the authors'."""
 
     def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
-        """What it reads besides the picture of that name."""
+        """Return what it reads besides the picture of that name."""
         return {}
 
     @abstractmethod
     def measured(self, image: Image, seeds: Sequence[int], extra_inputs: ExtraInputs) -> Images:
-        """The noisy image of each replica."""
+        """Return the noisy image of each replica."""
 
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
-        """The clean image of each replica, None where nobody knows it."""
+        """Return the clean image of each replica, None where nobody knows it."""
         return repeat_per_seed(image, seeds)
 
 

@@ -13,9 +13,9 @@ from dip_experiments.tasks.task import Task
 class Reconstruction(TaskSettings):
     """E = mean squared error to the target."""
 
-    measures_whole_image: ClassVar[bool] = True
+    measures_every_pixel: ClassVar[bool] = True
     name: Literal["reconstruction"]
 
     def make(self, image: Image, seeds: Sequence[int], target: Target) -> Task:
-        """The task for replicas of the given seeds, of what the target makes of the image."""
+        """Return the task for replicas of the given seeds, of what the target makes of the image."""
         return Task(target.signal(image, seeds), Identity(), target.reference(image, seeds))

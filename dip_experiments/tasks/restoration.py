@@ -15,7 +15,7 @@ class TaskSettings(Part):
     """A task: what is measured of a picture, and through which operator."""
 
     kind: ClassVar[str] = "task"
-    measures_whole_image: ClassVar[bool] = False
+    measures_every_pixel: ClassVar[bool] = False
     """True if A = I, so that other denoisers can work on the measurement, and a network can be shown it."""
     noise_can_be_estimated: ClassVar[bool] = True
     """False if the measurement tells no level of noise."""
@@ -32,7 +32,7 @@ class TaskSettings(Part):
 class Restoration(TaskSettings):
     """A degraded picture that is restored.
 
-    The picture is the reference, unless the settings say that it is degraded already: then there is none.
+    The picture is the reference, unless the settings say that it is degraded already.
     """
 
     @abstractmethod

@@ -34,7 +34,7 @@ class SuperResolution(Restoration):
 
 
 def low_resolution(image: Image, factor: int) -> Float[Tensor, "c hy wy"]:
-    """The image 1 / `factor` its size, by Pillow's antialiased Lanczos-3 in 8 bit (PAPER detail 7).
+    """Return the image 1 / `factor` its size, by Pillow's antialiased Lanczos-3 in 8 bit (PAPER detail 7).
 
     Raises ValueError unless `factor` divides both sides.
     """

@@ -1,6 +1,6 @@
-"""Target signals x0 of the impedance study (Ulyanov et al. 2018, Fig. 2): their words, and a realisation per replica.
+"""Target signals x0 of the impedance study (Ulyanov et al. 2018, Fig. 2): their settings, and a sample per replica.
 
-The signal is what is fitted; the reference is the clean image behind it, None where there is none.
+The signal is what is fitted; the reference is the clean image behind it, None without one.
 """
 
 from abc import abstractmethod
@@ -26,15 +26,15 @@ class Target(Part):
 
     @abstractmethod
     def draw(self, image: Image, draws: torch.Generator) -> Image:
-        """The signal."""
+        """Draw the signal."""
 
     def signal(self, image: Image, seeds: Sequence[int]) -> Images:
-        """The signal of each replica."""
+        """Return the signal of each replica."""
         return sample_per_seed(partial(self.draw, image), seeds, "target")
 
     @abstractmethod
     def reference(self, image: Image, seeds: Sequence[int]) -> Images | None:
-        """The clean image of each replica."""
+        """Return the clean image of each replica."""
 
 
 class Natural(Target):

@@ -70,7 +70,7 @@ ITERATIONS_PER_ROUND = 3
 
 
 def cases(device: torch.device, smoke: bool) -> list[Case]:
-    """Every network in every precision that the device has hardware for."""
+    """Return every network in every precision that the device has hardware for."""
     precisions = ["float32", *(["tf32"] if device.type == "cuda" else [])]
     if multiplies_bfloat16(device) or smoke:
         precisions.append("bf16")
@@ -79,7 +79,7 @@ def cases(device: torch.device, smoke: bool) -> list[Case]:
 
 
 def plain_iteration(case: Case, device: torch.device) -> Callable[[], None]:
-    """One iteration as the authors' code does it: eager, one network at a time, three PSNRs on the host."""
+    """Run one iteration as the authors' code does it: eager, one network at a time, three PSNRs on the host."""
     fits = []
     for _ in range(case.replicas):
         network = case.build(Skip, 1).to(device)
@@ -101,13 +101,13 @@ def plain_iteration(case: Case, device: torch.device) -> Callable[[], None]:
 
 
 def fast_iteration(case: Case, device: torch.device) -> Callable[[], None]:
-    """One iteration of a fit of this framework, replicas side by side."""
+    """Run one iteration of a fit of this framework, replicas side by side."""
     fit = started_fit(case, device)
     return Recorded(fit.iterate, fit.noise, device) if device.type == "cuda" else fit.iterate
 
 
 def started_fit(case: Case, device: torch.device) -> DIPModule:
-    """A fit as Lightning leaves it before the first iteration."""
+    """Return a fit as Lightning leaves it before the first iteration."""
     fit = make_fit(case, device, iterations=1000)
     fit.optimizer = fit.configure_optimizers()
     fit.noise = [torch.Generator(device).manual_seed(seed) for seed in range(case.replicas)]
@@ -115,7 +115,7 @@ def started_fit(case: Case, device: torch.device) -> DIPModule:
 
 
 def make_fit(case: Case, device: torch.device, iterations: int) -> DIPModule:
-    """A fit with the paper's settings for denoising."""
+    """Make a fit with the paper's settings for denoising."""
     z, y = data(case, case.replicas, device)
     adam = Adam(name="adam", lr=0.01, betas=[0.9, 0.999], eps=1e-8)
     network, seeds = case.build(FastSkip, case.replicas).to(device), range(case.replicas)
@@ -136,13 +136,13 @@ def make_fit(case: Case, device: torch.device, iterations: int) -> DIPModule:
 
 
 def data(case: Case, replicas: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latent and target."""
+    """Return latent and target."""
     size = (case.size, case.size)
     return torch.rand(replicas, 32, *size, device=device) * 0.1, torch.rand(replicas, 3, *size, device=device)
 
 
 def seconds(act: Callable[[], object], device: torch.device) -> float:
-    """Wall time of one call, the device's work included."""
+    """Return the wall time of one call, the device's work included."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     started = time.perf_counter()
@@ -178,16 +178,16 @@ def peak_memory(device: torch.device, found: list[float]) -> Iterator[None]:
 
 
 def resident() -> float:
-    """Resident memory of this process in MB (Linux)."""
+    """Return the resident memory of this process in MB (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
 def outside_convolutions(act: Callable[[], None]) -> float:
-    """Share of an iteration's time that is not spent in convolutions."""
+    """Return the share of an iteration's time that is not spent in convolutions."""
     with profile() as profiled:
         act()
     spent = {event.key: event.self_device_time_total or event.self_cpu_time_total for event in profiled.key_averages()}
-    inside = sum(time for key, time in spent.items() if any(word in key for word in CONVOLUTIONS))
+    inside = sum(time for key, time in spent.items() if any(part in key for part in CONVOLUTIONS))
     return 1 - inside / sum(spent.values())
 
 
@@ -212,35 +212,35 @@ def matrix_product_gflops(precision: str, device: torch.device) -> float:
 
 
 def copy_gigabytes(device: torch.device) -> float:
-    """GB per second that a large copy reads and writes in this run."""
+    """Return the GB per second that a large copy reads and writes in this run."""
     a = torch.rand(2**28 if device.type == "cuda" else 2**25, device=device)
     b = torch.empty_like(a)
     return 2 * a.nbytes / min(seconds(lambda: b.copy_(a), device) for _ in range(5)) / 1e9
 
 
 def roofline(act: Callable[[], None], gflops: float, gigabytes: float) -> float:
-    """Seconds that the counted multiplications, or the counted bytes if they take longer, need at least."""
+    """Return the seconds that the counted multiplications, or the counted bytes if they take longer, need at least."""
     with FlopCounterMode(display=False) as counted, Traffic() as traffic:
         act()
     return max(counted.get_total_flops() / gflops, traffic.bytes / gigabytes) / 1e9
 
 
 def lightning_overhead(case: Case, device: torch.device, bare: float) -> float:
-    """Time of an iteration inside Lightning, with guard and curves, over that of the bare one, minus 1."""
+    """Return the time of an iteration inside Lightning, with guard and curves, over that of the bare one, minus 1."""
     iterations = 4 * case.rounds
     fit = make_fit(case, device, iterations)
     return seconds(lambda: train(fit, block_ends(iterations, 50), device, []), device) / iterations / bare - 1
 
 
 def stock_memory() -> None:
-    """glibc as a plain script has it, with the thresholds that it arrives at by itself after large maps were freed."""
+    """Set glibc as a plain script has it, with the thresholds that it arrives at after large maps were freed."""
     C_LIBRARY.mallopt(M_MMAP_MAX, 65536)
     C_LIBRARY.mallopt(M_TRIM_THRESHOLD, 64 * 2**20)
     C_LIBRARY.malloc_trim(0)
 
 
 def alternate(case: Case, device: torch.device) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds per iteration of `plain` and `fast`, by turns, and by how many MB memory rises at most."""
+    """Measure seconds per iteration of `plain` and `fast`, by turns, and by how many MB memory rises at most."""
     acts = {"plain": plain_iteration(case, device), "fast": fast_iteration(case, device)}
     times: dict[str, list[float]] = {"plain": [], "fast": []}
     memory: dict[str, list[float]] = {"plain": [], "fast": []}
@@ -258,7 +258,7 @@ def alternate(case: Case, device: torch.device) -> tuple[dict[str, list[float]],
 
 
 def measure(case: Case, device: torch.device) -> dict[str, Any]:
-    """One row of the table."""
+    """Measure one row of the table."""
     times, memory = alternate(case, device)
     plain, fast = (statistics.median(times[name]) for name in ("plain", "fast"))
     ceiling = matrix_product_gflops(case.precision, device)

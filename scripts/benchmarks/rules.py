@@ -34,7 +34,7 @@ ROUNDS = 10
 
 
 def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
-    """A row for each rule: by turns an iteration without any, and the rule's look at what it gave."""
+    """Measure a row for each rule: by turns an iteration without any, and the rule's look at what it gave."""
     fit = started_fit(case, device)
     monitors = [watch_of(rule, fit.average) for rule in RULES]
     iterations: list[float] = []
@@ -62,7 +62,7 @@ def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
 
 
 def watch_of(rule: StoppingRule, images: torch.Tensor) -> RuleMonitor:
-    """A rule at work on a picture of noise."""
+    """Return a rule at work on a picture of noise."""
     given = FitInput(torch.rand(images.shape, dtype=torch.float64), Identity())
     return RuleMonitor(rule, torch.zeros_like(images), rule.hold_out(given, list(range(len(images)))), ends=False)
 

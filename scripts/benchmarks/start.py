@@ -54,7 +54,7 @@ def command_seconds(overrides: list[str], device: torch.device) -> float:
 
 
 def iteration_seconds(network: nn.Module, evaluate: nn.Module, z: Tensor, y: Tensor) -> tuple[float, float]:
-    """(first, median of the later) iterations of a bare fit."""
+    """Return (first, median of the later) iterations of a bare fit, in seconds."""
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01, fused=True)
     seconds = []
     for _ in range(ITERATIONS):
@@ -67,7 +67,7 @@ def iteration_seconds(network: nn.Module, evaluate: nn.Module, z: Tensor, y: Ten
 
 
 def compilation(width: int, size: int, device: torch.device) -> list[tuple[str, float]]:
-    """torch.compile on the plain network, from an empty cache: what it costs, what it saves, when it has paid."""
+    """Measure torch.compile on the plain network, from an empty cache: cost, saving, when it has paid."""
     channels = [width] * 5
     network = Skip(32, 3, (size, size), channels, channels, [4] * 5).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it

@@ -33,7 +33,7 @@ ENLARGED = ("shuffled", "noise")
 
 def draw_figure(selection: Selection) -> Artifact:
     """Draw figures/fig2."""
-    runs = selection.whole
+    runs = selection.complete_runs
     figure = plt.figure(figsize=(8.4, 9.8), layout="constrained")
     plots, strip = figure.subfigures(2, 1, height_ratios=[1.1, 1], squeeze=False)[:, 0]
     axes = plots.subplots(len(ARCHITECTURES), 2, sharex=True)
@@ -66,7 +66,7 @@ def title(run: Run, scale: str) -> str:
 
 
 def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
-    """Panel a: the paper's plot. Dotted: where a fit waits that has found the mean colour only, or the image only."""
+    """Draw panel a, the paper's plot. Dotted: where a fit waits that has only the mean colour, or only the image."""
     for name, run in runs.items():
         plot_band(axis, curve_of(run, "loss"), COLOURS[name], LABELS[name])
     sigma = runs["noisy"].settings["target"]["sigma"]
@@ -89,7 +89,7 @@ def draw_errors(axis: Axes, runs: dict[str, Run]) -> None:
 
 
 def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
-    """Panel b: the same in units of each target's variance; triangles where 90 % is explained (median over seeds)."""
+    """Draw panel b: a in units of each target's variance; triangles where 90 % is explained (median over seeds)."""
     for name, run in runs.items():
         loss = curve_of(run, "loss")
         plot_band(
@@ -106,7 +106,7 @@ def draw_explained(axis: Axes, runs: dict[str, Run]) -> None:
 
 
 def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
-    """Panel c: what the network shows at some iterations, first seed; the target on the left."""
+    """Draw panel c: what the network shows at some iterations, first seed; the target on the left."""
     shown = [n for n in STRIP if n <= min(run.summary["iterations"] for run in runs.values())]
     axes = figure.subplots(len(runs), 1 + len(shown), squeeze=False)
     side = min(load_image(runs["natural"], "target").shape[1:]) // 2
@@ -125,13 +125,13 @@ def draw_strip(figure: Figure, runs: dict[str, Run]) -> None:
 
 
 def shown_part(picture: NDArray[np.float64], side: int | None) -> NDArray[np.float64]:
-    """The picture "h w c", or of it the middle square of this side, which may be all that a record has."""
+    """Return the picture "h w c", or of it the middle square of this side, which may be all that a record has."""
     part = picture if side is None else centre_crop(picture, side)
     return np.moveaxis(np.broadcast_to(part, (3, *part.shape[1:])), 0, 2)
 
 
 def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
-    """The numbers behind the curves, at log-spaced iterations."""
+    """Return the numbers behind the curves, at log-spaced iterations."""
     names = ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
     columns: dict[str, list[object]] = {name: [] for name in names}
     for run in runs:

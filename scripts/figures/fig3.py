@@ -45,7 +45,7 @@ def draw(selection: Selection) -> Artifact:
 
 
 def middle(run: Run, values: np.ndarray) -> int:
-    """The replica in the middle: single outputs fall back now and then, it is no lucky and no unlucky one."""
+    """Return the replica in the middle: single outputs fall back now and then, it is no lucky and no unlucky one."""
     return run.replicas[int(np.argsort(values)[len(values) // 2])]
 
 

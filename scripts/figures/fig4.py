@@ -66,7 +66,7 @@ def ours(run: Run) -> list[Panel]:
 
 
 def draw_curves(axis: Axes, curves: dict[str, Curve], levels: dict[str, float]) -> None:
-    """PSNR to the clean picture over the iterations, from the noisy picture's upwards; linear, so that falls show."""
+    """Draw PSNR to the clean picture over the iterations, from the noisy picture's upwards; linear, so falls show."""
     for (label, curve), colour in zip(curves.items(), (BLUE, GREEN), strict=True):
         plot_band(axis, curve, colour, label)
     axis.plot(*trajectory("f16"), color="black", linewidth=1, label=AUTHORS)
@@ -81,7 +81,7 @@ def draw_curves(axis: Axes, curves: dict[str, Curve], levels: dict[str, float]) 
 
 
 def drawn_numbers(curves: dict[str, Curve], levels: dict[str, float]) -> dict[str, list[object]]:
-    """The numbers behind the curves and lines; what has no iterations stands without one."""
+    """Return the numbers behind the curves and lines; what has no iterations stands without one."""
     columns = tabulate_curves(curves, "curve", "psnr")
     for iteration, value in zip(*trajectory("f16"), strict=True):
         add_row(columns, AUTHORS, int(iteration), *format_statistics([value]))

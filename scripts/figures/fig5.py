@@ -23,7 +23,7 @@ METRIC = "psnr_y_authors"
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/fig5."""
-    runs = selection.whole
+    runs = selection.complete_runs
     rows = [(factor(run), panels(run, selection.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) for _, row in rows))
     for part, (times, row) in zip(parts, rows, strict=True):
@@ -35,12 +35,12 @@ def draw(selection: Selection) -> Artifact:
 
 
 def factor(run: Run) -> int:
-    """How many times larger a side becomes."""
+    """Return how many times larger a side becomes."""
     return int(run.settings["task"]["factor"])
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
-    """The small picture enlarged by what one would pick otherwise, and by the network; the original."""
+    """Return the small picture enlarged by what one would pick otherwise, and by the network; the original."""
     last = run.summary["iterations"]
     return [
         *(baseline(run, name, stored_baselines) for name in BASELINES),

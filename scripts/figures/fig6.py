@@ -32,7 +32,7 @@ PICTURES = 3.5
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/fig6."""
-    runs = sorted(selection.whole, key=rate, reverse=True)
+    runs = sorted(selection.complete_runs, key=rate, reverse=True)
     if len(runs) != len(COLOURS):
         raise ValueError(f"Figure 6 shows {len(COLOURS)} rates, these are {len(runs)}; leave out optimizer.lr")
     seeds = max(len(run.seeds) for run in runs)
@@ -54,23 +54,23 @@ def draw(selection: Selection) -> Artifact:
 
 
 def rate(run: Run) -> float:
-    """The learning rate."""
+    """Return the learning rate."""
     return float(run.settings["optimizer"]["lr"])
 
 
 def named(value: float) -> str:
-    """The rate, and whose it is."""
+    """Name the rate, and whose it is."""
     return f"rate {value}{' (the authors)' if value == AUTHORS else ''}"
 
 
 def with_hole(run: Run) -> Array:
-    """The target with its hole in a flat colour."""
+    """Return the target with its hole in a flat colour."""
     known = load_image(run, "mask").min(axis=0) > 0.5
     return np.where(known, load_image(run, "target"), HOLE[:, None, None])
 
 
 def show_seeds(part: SubFigure, title: str, pictures: list[Array], seeds: int) -> None:
-    """The first picture large, the others small in a row below, which has room for one less than `seeds`."""
+    """Draw the first picture large, the others small in a row below, which has room for one less than `seeds`."""
     below = max(seeds - 1, 1)
     grid = part.add_gridspec(min(seeds, 2), below, height_ratios=[below, 1][:seeds])
     show(part.add_subplot(grid[0, :]), pictures[0], title)

@@ -25,7 +25,7 @@ BASELINES = ("nearest", "biharmonic")
 
 def draw(text: Selection, missing: Selection) -> Artifact:
     """Draw figures/fig7."""
-    runs = [*text.whole, *missing.whole]
+    runs = [*text.complete_runs, *missing.complete_runs]
     rows = [(run.settings["image"]["name"], panels(run, text.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) + SUBTITLE for _, row in rows))
     for part, run, (name, row) in zip(parts, runs, rows, strict=True):
@@ -36,7 +36,7 @@ def draw(text: Selection, missing: Selection) -> Artifact:
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
-    """The holes, filled by what one would pick otherwise and by the network; the picture itself."""
+    """Return the holes, filled by what one would pick otherwise and by the network; the picture itself."""
     title = f"network, iteration {run.summary['iterations']}"
     return [
         Panel("missing: black", load_image(run, "target"), run.scores("measurement", "psnr")[:1]),

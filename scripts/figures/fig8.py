@@ -25,7 +25,7 @@ CORNER = (0.15, 0.22)
 
 def draw(hourglasses: Selection, others: Selection) -> Artifact:
     """Draw figures/fig8."""
-    runs = [*hourglasses.whole, *others.whole]
+    runs = [*hourglasses.complete_runs, *others.complete_runs]
     by_name = {name_of(run): run for run in runs}
     first = runs[0]
     original = load_image(first, "reference")
@@ -48,7 +48,7 @@ def draw(hourglasses: Selection, others: Selection) -> Artifact:
 
 
 def name_of(run: Run) -> str:
-    """Which of the networks it is."""
+    """Return which of the networks it is."""
     return str(run.settings["experiment"].get("network", run.settings["architecture"]["name"]))
 
 

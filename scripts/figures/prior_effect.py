@@ -28,7 +28,7 @@ CORNER = (0.45, 0.6)
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/prior_effect."""
-    runs = {prior(run): run for run in selection.whole}
+    runs = {prior(run): run for run in selection.complete_runs}
     if set(runs) != set(PRIORS):
         raise ValueError("the figure shows both architectures with both regularizers; leave these words out")
     curves: dict[str, Curve] = {}

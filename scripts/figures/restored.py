@@ -23,7 +23,7 @@ METHODS = {"nlm": "NLM", "bm3d": "BM3D"}
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/restored."""
-    runs = selection.whole
+    runs = selection.complete_runs
     rows = [panels(run, selection.baselines) for run in runs]
     figure, parts = sheet(*(row_height(row) for row in rows))
     for part, row in zip(parts, rows, strict=True):
@@ -35,7 +35,7 @@ def draw(selection: Selection) -> Artifact:
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
-    """A row of pictures."""
+    """Return a row of pictures."""
     name = stop_image("split", "mixed")
     noisy = Panel("noisy", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
     others = [denoiser_panel(run, method, title, SIGMA, stored_baselines) for method, title in METHODS.items()]

@@ -17,7 +17,7 @@ from dip_experiments.analysis.panels import show
 from dip_experiments.analysis.run_data import load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.data.cropping import cut
-from dip_experiments.data.reading import whole_image
+from dip_experiments.data.reading import read_picture
 from dip_experiments.metrics import radial_spectrum
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
@@ -34,7 +34,7 @@ Bands = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/samples."""
-    runs = selection.whole
+    runs = selection.complete_runs
     figure, (pictures, plots) = sheet(3.9, 2.9)
     grid = pictures.subplots(4, len(runs) // 2, squeeze=False)
     for place, run in enumerate(runs):
@@ -78,7 +78,7 @@ def kind(run: Run) -> tuple[str, str]:
 
 
 def kinds(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """All, in the order of the runs."""
+    """Return all kinds, in the order of the runs."""
     return list(dict.fromkeys(map(kind, runs)))
 
 
@@ -89,22 +89,22 @@ def named(run: Run) -> str:
 
 
 def draw_bands(axis: Axes, band: Bands, colour: str, label: str) -> None:
-    """Median as a line, the rest as a band."""
+    """Draw the median as a line, the rest as a band."""
     frequencies = np.arange(1, len(band[0]) + 1)
     axis.plot(frequencies, band[0], color=colour, label=label, linewidth=1.2)
     axis.fill_between(frequencies, band[1], band[2], color=colour, alpha=0.2, linewidth=0)
 
 
 def statistics(spectra: Sequence[NDArray[np.float64]]) -> Bands:
-    """Over several spectra."""
+    """Compute the statistics over several spectra."""
     median, low, high = np.quantile(spectra, [0.5, 0.05, 0.95], axis=0)
     return median, low, high
 
 
 def natural_bands(run: Run) -> Bands:
-    """Of natural pictures, cut as the run's."""
+    """Return the bands of natural pictures, cut as the run's."""
     image = run.settings["image"]
-    pictures = [cut(whole_image(name, None), image["size"], image["fit"], 1) for name in NATURAL]
+    pictures = [cut(read_picture(name, None), image["size"], image["fit"], 1) for name in NATURAL]
     return statistics([radial_spectrum(picture) for picture in pictures])
 
 

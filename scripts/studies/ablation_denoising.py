@@ -91,13 +91,13 @@ def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
     """Return the runs of each change, in the order of the requests."""
     found: dict[str, list[Run]] = {}
     for job in (job for selection in selections for job in selection.jobs):
-        found.setdefault(job.words["experiment"]["change"], []).extend([job.run] if job.run else [])
+        found.setdefault(job.config["experiment"]["change"], []).extend([job.run] if job.run else [])
     return found
 
 
 def pictures_of(selections: Sequence[Selection]) -> list[str]:
     """Return the names of the requested images."""
-    return list(dict.fromkeys(job.words["image"]["name"] for request in selections for job in request.jobs))
+    return list(dict.fromkeys(job.config["image"]["name"] for request in selections for job in request.jobs))
 
 
 def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -> str:

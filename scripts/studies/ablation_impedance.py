@@ -53,7 +53,7 @@ class Measured:
     psnr_output: float
 
     def ratio(self, target: str) -> float:
-        """Iterations by those of the natural image; infinite if the target was not reached, NaN if that was not."""
+        """Return iterations over the natural image's; infinite if the target was not reached, NaN if that was not."""
         natural = self.iterations["natural"]
         return self.iterations[target] / natural if np.isfinite(natural) else np.nan
 
@@ -62,7 +62,7 @@ def draw_table(selection: Selection) -> Artifact:
     """Draw tables/ablation_impedance."""
     columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
     found = measured(selection)
-    for change in dict.fromkeys(job.words["experiment"]["change"] for job in selection.jobs):
+    for change in dict.fromkeys(job.config["experiment"]["change"] for job in selection.jobs):
         add_row(
             columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
         )
@@ -70,16 +70,16 @@ def draw_table(selection: Selection) -> Artifact:
 
 
 def measured(selection: Selection) -> dict[str, Measured]:
-    """The networks of which all targets were fitted."""
+    """Return the networks of which all targets were fitted."""
     runs: dict[str, dict[str, Run]] = {}
     for job in selection.jobs:
         if job.run:
-            runs.setdefault(job.words["experiment"]["change"], {})[job.words["target"]["name"]] = job.run
+            runs.setdefault(job.config["experiment"]["change"], {})[job.config["target"]["name"]] = job.run
     return {change: measure(fits) for change, fits in runs.items() if set(fits) == set(TARGETS)}
 
 
 def measure(fits: Mapping[str, Run]) -> Measured:
-    """Of the fits of one network."""
+    """Measure the fits of one network."""
     explained = {target: iterations_explained(fits[target]) for target in TARGETS}
     both = np.log([explained["shuffled"], explained["natural"]])
     reached = [np.isfinite(values).all() for values in both]
@@ -92,7 +92,7 @@ def measure(fits: Mapping[str, Run]) -> Measured:
 
 
 def cells(network: Measured) -> Sequence[str]:
-    """The numbers of one network; `>N` where N iterations did not reach what was looked for."""
+    """Return the numbers of one network; `>N` where N iterations did not reach what was looked for."""
     impedance, limit = network.impedance, network.limit
     known = np.isfinite(impedance.low)
     return (
@@ -107,19 +107,19 @@ def cells(network: Measured) -> Sequence[str]:
 
 
 def at_least(ratio: float, network: Measured) -> str:
-    """A ratio to the natural image's iterations, or what it exceeds."""
+    """Format a ratio to the natural image's iterations, or what it exceeds."""
     if np.isnan(ratio):
         return NONE  # not even the natural image was reached
     return f"{ratio:.2f}" if np.isfinite(ratio) else f">{bound(network):.2f}"
 
 
 def fitting(networks: Mapping[str, Measured]) -> dict[str, Measured]:
-    """The networks that fit the natural image."""
+    """Return the networks that fit the natural image."""
     return {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
 
 
 def with_known_rank(networks: Mapping[str, Measured]) -> dict[str, Measured]:
-    """The networks whose order by impedance is known.
+    """Return the networks whose order by impedance is known.
 
     They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
     """
@@ -130,13 +130,13 @@ def with_known_rank(networks: Mapping[str, Measured]) -> dict[str, Measured]:
 
 
 def correlation(networks: Mapping[str, Measured]) -> Interval:
-    """Of the ranks of impedance and denoising, over networks whose order is known."""
+    """Correlate the ranks of impedance and denoising, over networks whose order is known."""
     x, y = (np.array([look(one) for one in networks.values()]) for look in (impedance_of, lambda one: one.psnr))
     return rank_correlation(x, y)
 
 
 def impedance_of(network: Measured) -> float:
-    """The mean over the seeds; where a seed did not reach its target, the medians' ratio, which may be infinite."""
+    """Return the mean over the seeds; where one missed its target, the medians' ratio, which may be infinite."""
     value = network.impedance.value
     return value if np.isfinite(value) else network.ratio("shuffled")
 

@@ -39,7 +39,7 @@ Runs = Mapping[str, Run]
 
 def draw(study: Selection) -> Artifact:
     """Draw tables/selection."""
-    names = list(dict.fromkeys(str(job.words["experiment"]["setting"]) for job in study.jobs))
+    names = list(dict.fromkeys(str(job.config["experiment"]["setting"]) for job in study.jobs))
     columns: dict[str, list[str]] = {name: [] for name in (*TITLES, "fits", *(f"loss_of_{name}" for name in names))}
     found = noisy_pictures(study.jobs)
     for (picture, number), (runs, count) in found.items():
@@ -52,14 +52,14 @@ def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str,
     """Return the runs of each picture and draw by setting, and how many are requested."""
     found: dict[tuple[str, int], tuple[dict[str, Run], int]] = {}
     for job in jobs:
-        key = str(job.words["image"]["name"]), int(job.words["experiment"]["draw"])
+        key = str(job.config["image"]["name"]), int(job.config["experiment"]["draw"])
         runs, count = found.get(key, ({}, 0))
         found[key] = (runs | ({setting(job.run): job.run} if job.run else {}), count + 1)
     return found
 
 
 def row(runs: Runs, count: int, names: Sequence[str]) -> Sequence[str]:
-    """One line of the table; nothing is chosen before all settings were fitted."""
+    """Return one line of the table; nothing is chosen before all settings were fitted."""
     if len(runs) < count:
         return (NOT_RUN, *[NONE] * 5, f"{len(runs)} of {count}", *[NONE] * len(names))
     chosen, best = choices(runs)
@@ -93,17 +93,17 @@ def in_the_mean(found: Sequence[tuple[str, Runs]]) -> str:
 
 
 def setting(run: Run) -> str:
-    """Its name in the experiment."""
+    """Return its name in the experiment."""
     return str(run.settings["experiment"]["setting"])
 
 
 def estimate(run: Run) -> float:
-    """Mean squared error of the mean image as the split has it."""
+    """Return the mean squared error of the mean image as the split has it."""
     return float(run.summary["stopping"]["split"]["estimate"]["mse"])
 
 
 def psnr(run: Run) -> float:
-    """Of the mean image at the split's stop."""
+    """Return the PSNR of the mean image at the split's stop."""
     return float(run.summary["scores"][stop_image("split", "mean")]["psnr"][0])
 
 

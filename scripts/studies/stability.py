@@ -1,4 +1,4 @@
-"""How much results vary: peaks over images, noise draws and replicas, the sources of it, and rounding alone.
+"""Variation of results: peaks over images, noise draws and replicas, the sources of it, and rounding alone.
 
 Experiments: study_stopping, study_noises, study_stability.
 Writes: figures/stability, tables/stability. Command: make study-stability
@@ -81,8 +81,8 @@ def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """Return a row of all pictures for each source and each noise, and of the noises one for each picture."""
     columns: dict[str, list[str]] = {name: [] for name in TITLES}
     by_what: dict[str, dict[str, list[Run]]] = {}
-    for job in sorted(jobs, key=lambda job: "noise" in job.words["experiment"]):
-        runs = by_what.setdefault(varies(job.words), {}).setdefault(str(job.words["image"]["name"]), [])
+    for job in sorted(jobs, key=lambda job: "noise" in job.config["experiment"]):
+        runs = by_what.setdefault(varies(job.config), {}).setdefault(str(job.config["image"]["name"]), [])
         runs.extend([job.run] if job.run else [])
     null = pooled_spread(groups(by_what.get(SOURCES[NULL], {}), best))
     for what, pictures in by_what.items():
@@ -149,7 +149,7 @@ def in_decibels(interval: Interval) -> str:
 
 
 def varies(config: Mapping[str, Any]) -> str:
-    """The one source that a job's replicas do not share, or the noise of which they share that alone."""
+    """Return the one source that a job's replicas do not share, or the noise of which they share that alone."""
     experiment: Mapping[str, Any] = config["experiment"]
     if "noise" in experiment:
         return f"{ALL_ELSE}, {NOISES[experiment['noise']]}"
@@ -162,7 +162,7 @@ def draw_of(config: Mapping[str, Any]) -> str:
 
 
 def cells(run: Run) -> Sequence[str]:
-    """The numbers of one line."""
+    """Return the numbers of one line."""
     at, peak, curve = at_best(run), best(run), curve_of(run, "psnr_average")
     means = [f"{to_decibels(ensemble_error(run, count)).max():.2f}" if has_mean(run) else NONE for count in COUNTS]
     return (
@@ -183,14 +183,14 @@ def has_mean(run: Run) -> bool:
 
 
 def fixed(run: Run) -> NDArray[np.float64]:
-    """PSNR at the fixed iteration if a rule watched that, else at the last one."""
+    """Return the PSNR at the fixed iteration if a rule watched that, else at the last one."""
     if "fixed" in run.summary.get("stopping", {}):
         return run.scores(stop_image("fixed", "average"), "psnr")
     return np.array([run.summary["final"]["psnr_average"][replica] for replica in run.replicas])
 
 
 def plateau(curve: Curve) -> NDArray[np.float64]:
-    """Iterations within PLATEAU of the best, of each seed, from the points that records keep."""
+    """Return the iterations within PLATEAU of the best, of each seed, from the points that records have."""
     inside = curve.values >= curve.values.max(1, keepdims=True) - PLATEAU
     return (inside * np.gradient(curve.iterations.astype(float))).sum(1)
 
@@ -235,7 +235,7 @@ def noisy_picture(run: Run) -> tuple[str, int]:
 
 
 def scatter(axis: Axes, runs: list[Run]) -> None:
-    """Best iteration and best PSNR of every replica, draw, picture and noise."""
+    """Draw best iteration and best PSNR of every replica, draw, picture and noise."""
     for noise, label in NOISES.items():
         some = [run for run in runs if run.settings["experiment"]["noise"] == noise]
         at, peak = (np.concatenate([values(run) for run in some]) for values in (at_best, best))
@@ -268,7 +268,7 @@ def shares(axis: Axes, runs: list[Run]) -> None:
 
 
 def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:
-    """PSNR of the mean of so many replicas less that of one at its best, over iterations as parts of the best one."""
+    """Return the PSNR of the mean of so many replicas less that of one at its best, over parts of its iterations."""
     grid, curves = np.geomspace(0.2, 4, 80), {}
     for count, shade in zip(COUNTS, SHADES, strict=True):
         rows = []

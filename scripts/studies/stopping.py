@@ -1,4 +1,4 @@
-"""When to stop: each rule's stop and the oracle of the plain fit of the same seed, with the statistics of the rules.
+"""Early stopping: each rule's stop and the oracle of the plain fit of the same seed, with the rules' statistics.
 
 Experiments: study_stopping, study_noises. Writes: figures/stopping, tables/stopping. Command: make study-stopping
 """
@@ -94,7 +94,7 @@ REQUESTS = (["study_stopping"], ["study_noises"])
 def draw_table(study: Selection, others: Selection) -> Artifact:
     """Draw tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
-    rows, wanted = list(stopping_gaps(runs)), {noise_of(job.words) for job in (*study.jobs, *others.jobs)}
+    rows, wanted = list(stopping_gaps(runs)), {noise_of(job.config) for job in (*study.jobs, *others.jobs)}
     shown = summed_up(rows, [noise for noise in NOISES if noise in wanted])
     above = ABOVE.format(behind=behind(rows)) + still_rising(runs) + left_out(runs)
     page = make_table(shown, TITLES, runs, above, waits)
@@ -136,7 +136,7 @@ def columns_of(rows: Sequence[Gap]) -> dict[str, list[Any]]:
 
 
 def summed_up(rows: Sequence[Gap], noises: Sequence[str]) -> dict[str, list[str]]:
-    """Per noise and rule: gap of the averaged image and of the ensemble, and what the rule's fit costs."""
+    """Return per noise and rule: gap of the averaged image and of the ensemble, and what the rule's fit costs."""
     columns: dict[str, list[str]] = {name: [] for name in TITLES}
     for noise in noises:
         for rule in RULES:
@@ -146,7 +146,7 @@ def summed_up(rows: Sequence[Gap], noises: Sequence[str]) -> dict[str, list[str]
 
 
 def statistics(rows: Sequence[Gap], changed: bool) -> tuple[str, ...]:
-    """Mean, median and worst gap, that of the ensemble, the fit's cost if the rule has `changed` it, share of sure."""
+    """Return mean, median, worst gap, that of the ensemble, the fit's cost if the rule `changed` it, share of sure."""
     single = [row for row in rows if row.output == "average"]
     if not single:
         return (NOT_RUN, NONE, NONE, NONE, NONE, NONE)
@@ -191,7 +191,7 @@ def draw_figure(study: Selection, others: Selection) -> Artifact:
 
 
 def shown(*studies: Selection) -> dict[str, Fits]:
-    """The fits of the first draw by noise. Raises ValueError with the command if one is missing."""
+    """Return the fits of the first draw by noise. Raises ValueError with the command if one is missing."""
     runs = [run for study in studies for run in study.runs if run.settings["image"]["name"] == IMAGE]
     first = min((run.settings["experiment"]["draw"] for run in runs), default=0)
     runs = [run for run in runs if run.settings["experiment"]["draw"] == first]
@@ -247,7 +247,7 @@ def draw_statistics(axis: Axes, fits: Fits) -> dict[str, Curve]:
 
 
 def relative(curve: Curve) -> Array:
-    """A statistic over its least value, seed by seed."""
+    """Return a statistic over its least value, seed by seed."""
     return np.asarray(curve.values / np.nanmin(np.abs(curve.values), axis=1, keepdims=True))
 
 

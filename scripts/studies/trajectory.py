@@ -82,7 +82,7 @@ class Theirs:
 
 
 def theirs(scale: str) -> Theirs:
-    """At scale paper the authors' pictures; below it their public code, run on the middle of the picture."""
+    """Return the authors' pictures at scale paper; below it their public code, run on the middle of the picture."""
     if scale == "paper":
         iterations, psnr = trajectory("f16")
         return Theirs("the authors' pictures", iterations + 1, psnr[None])
@@ -114,7 +114,7 @@ class Row:
 
 
 def rows_of(grid: Selection, by_seed: Selection) -> list[Row]:
-    """A row for each job of the grid; what has no run of its own has those of its seeds, a row for each precision."""
+    """Return a row for each job of the grid; without a run of its own by those of its seeds, a row per precision."""
     return [row for job in grid.jobs for row in _rows(job, grid, by_seed)]
 
 
@@ -127,37 +127,40 @@ def still_waiting(grid: Selection, by_seed: Selection) -> str:
 
 def _apart(jobs: list[Job], by_seed: Selection) -> Selection:
     """Return the jobs of one seed each as a selection with the overrides that compose them."""
-    overrides, config = [word for word in by_seed.words if not word.startswith("precision=")], jobs[0].words
+    overrides, config = (
+        [override for override in by_seed.overrides if not override.startswith("precision=")],
+        jobs[0].config,
+    )
     own = (f"image={config['image']['name']}", f"experiment.setting={config['experiment']['setting']}")
-    return replace(by_seed, words=(*overrides, *own, f"precision={config['precision']}"), jobs=tuple(jobs))
+    return replace(by_seed, overrides=(*overrides, *own, f"precision={config['precision']}"), jobs=tuple(jobs))
 
 
 def _rows(job: Job, grid: Selection, by_seed: Selection) -> list[Row]:
     if job.run:
-        return [Row(job.words, (job.run,))]
-    rows = [Row(job.words, _fitted(jobs)) for jobs in _seeds(job, grid, by_seed)]
+        return [Row(job.config, (job.run,))]
+    rows = [Row(job.config, _fitted(jobs)) for jobs in _seeds(job, grid, by_seed)]
     return [row for row in rows if row.runs] or rows[:1]
 
 
 def _most(job: Job, grid: Selection, by_seed: Selection) -> list[Job]:
-    """The jobs of its seeds in the precision in which most are fitted."""
+    """Return the jobs of its seeds in the precision in which most are fitted."""
     return max(_seeds(job, grid, by_seed), key=lambda jobs: len(_fitted(jobs)))
 
 
 def _seeds(job: Job, grid: Selection, by_seed: Selection) -> list[list[Job]]:
-    """The jobs of one seed each that are together this job of several, for each precision that it may have.
+    """Return the jobs of one seed each that are together this job of several, for each precision that it may have.
 
     At scale paper, unless the grid asks for both, that is any.
     """
-    own = job.words["precision"]
-    free = grid.scale == "paper" and {one.words["precision"] for one in grid.jobs} == {PRECISIONS[0]}
-    apart = ({**job.words, "precision": precision} for precision in (PRECISIONS if free else (own,)))
+    own = job.config["precision"]
+    free = grid.scale == "paper" and {one.config["precision"] for one in grid.jobs} == {PRECISIONS[0]}
+    apart = ({**job.config, "precision": precision} for precision in (PRECISIONS if free else (own,)))
     return [[one for one in by_seed.jobs if _of_seeds(one, config) == config] for config in apart]
 
 
 def _of_seeds(one: Job, several: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the config of a job of one seed, with the seeds of `several`."""
-    return {**one.words, **{key: several[key] for key in ("seed", "replicas")}}
+    return {**one.config, **{key: several[key] for key in ("seed", "replicas")}}
 
 
 def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
@@ -166,8 +169,8 @@ def _fitted(jobs: list[Job]) -> tuple[Run, ...]:
 
 def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact:
     """Draw tables/trajectory."""
-    common = [job.words for job in both.jobs]
-    rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.words not in common))
+    common = [job.config for job in both.jobs]
+    rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.config not in common))
     scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
     early, late = next((row.config["fit"]["keep"] for row in rows), (0, 0))
     columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
@@ -182,23 +185,23 @@ def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact
 
 
 def place(row: Row) -> tuple[str, int]:
-    """By picture, then by what it tries."""
+    """Return a sorting key: by picture, then by what it tries."""
     return row.config["image"]["name"], list(LABELS).index(row.config["experiment"]["setting"])
 
 
 def not_run(row: Row) -> tuple[str, ...]:
-    """The row of settings that were not run yet."""
+    """Return the row of settings that were not run yet."""
     rest = len(TITLES) - 3, len(COLUMNS) - len(TITLES) - 1
     return (named(row), row.label, NOT_RUN, *[NONE] * rest[0], row.config["image"]["name"], *[NONE] * rest[1])
 
 
 def named(row: Row) -> str:
-    """A picture without its set: all are of the nine with the authors' noise."""
+    """Name a picture without its set: all are of the nine with the authors' noise."""
     return str(row.config["image"]["name"]).split("/")[-1]
 
 
 def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
-    """The row of a job's runs."""
+    """Return the row of a job's runs."""
     runs, first = row.runs, row.runs[0]
 
     def each(of: Callable[[Run], Array], form: str = ".2f") -> str:
@@ -225,7 +228,7 @@ def cells(row: Row, early: int, late: int) -> tuple[str, ...]:
 
 
 def their_cells(curves: Theirs, early: int, late: int) -> tuple[str, ...]:
-    """The row of the authors: what is not known of it is left out."""
+    """Return the row of the authors: what is not known of it is left out."""
     at = [curves.output[:, curves.iteration == n][:, 0] for n in (early, late)]
     average = NONE if curves.average is None else spread(curves.average[:, curves.iteration == late][:, 0])
     ended = curves.iteration[-1] < 1000
@@ -272,7 +275,7 @@ def draw_figure(grid: Selection, by_seed: Selection) -> Artifact:
 
 
 def joined(curves: Sequence[Curve]) -> Curve:
-    """Curves of the same length as one of all their seeds."""
+    """Join curves of the same length as one of all their seeds."""
     return Curve(curves[0].iterations, np.concatenate([curve.values for curve in curves]))
 
 

@@ -58,7 +58,7 @@ def draw(paper: Selection, *others: Selection) -> Artifact:
     """Draw tables/acceleration."""
     jobs = sorted(
         (job for selection in (paper, *others) for job in selection.jobs),
-        key=lambda job: (not label(job.words).startswith("paper"), label(job.words)),
+        key=lambda job: (not label(job.config).startswith("paper"), label(job.config)),
     )
     basis = {image(run.settings): run for run in paper.runs}
     columns = job_rows(
@@ -80,7 +80,7 @@ def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
 
 
 def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
-    """One line of the table."""
+    """Return one line of the table."""
     fewer = f"{peak_at(paper) / peak_at(run):.2f}" if paper else NONE
     return (
         format_seeds(run),
@@ -106,7 +106,7 @@ def label(config: Mapping[str, Any]) -> str:
 
 
 def image(config: Mapping[str, Any]) -> str:
-    """The picture."""
+    """Return the picture."""
     return str(config["image"]["name"])
 
 

@@ -71,7 +71,7 @@ class Row:
         return {name: psnr for name, (psnr, *_) in self.found.items()} if len(self.found) == self.count else {}
 
     def gap(self, basis: "Row") -> Sequence[str]:
-        """The mean of the differences to another method's PSNR and its interval over the pictures, if all are done."""
+        """Return the mean difference to another method's PSNR and its interval over the pictures, if all are done."""
         pairs = {name: [psnr - basis.psnr[name]] for name, psnr in self.psnr.items() if name in basis.psnr}
         if not pairs:
             return (NONE,) * 4
@@ -81,7 +81,7 @@ class Row:
         return f"{found.value:+.2f}", f"{found.low:.3f}", f"{found.high:.3f}", found.text
 
     def cells(self, sigma: float, basis: "Row") -> Sequence[str]:
-        """Means over the pictures, medians of iterations and seconds; the gap only where all pictures are done."""
+        """Return means over the pictures, medians of iterations and seconds; the gap only where all are done."""
         numbers: Sequence[str] = (NOT_RUN, *[NONE] * 7)
         if self.found:
             psnr, ssim, seconds, iterations = zip(*self.found.values(), strict=True)
@@ -112,12 +112,12 @@ def describe_draws(study: Selection) -> str:
 
 
 def at(noise: str, selection: Selection) -> Selection:
-    """Those of one noise."""
-    return replace(selection, jobs=tuple(job for job in selection.jobs if job.words["experiment"]["noise"] == noise))
+    """Return those of one noise."""
+    return replace(selection, jobs=tuple(job for job in selection.jobs if job.config["experiment"]["noise"] == noise))
 
 
 def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterator[Row]:
-    """Rows of the fitted networks; with the norms' start of 2018 only if requested."""
+    """Return rows of the fitted networks; with the norms' start of 2018 only if requested."""
     yield network("DIP, mixed", study, stop_image("split", "mixed"))
     if uniform.jobs:
         yield network("DIP, mixed, uniform", uniform, stop_image("split", "mixed"))
@@ -132,18 +132,18 @@ def network(title: str, selection: Selection, image: str) -> Row:
 
 
 def picture(run: Run) -> str:
-    """The name of its picture."""
+    """Return the name of its picture."""
     return str(run.settings["image"]["name"])
 
 
 def ours(run: Run, image: str) -> Scores:
-    """The numbers of one of a run's images."""
+    """Return the numbers of one of a run's images."""
     scores, summary = run.summary["scores"][image], run.summary
     return scores["psnr"][0], scores["ssim"][0], summary["wall_seconds"], summary["iterations"]
 
 
 def others(study: Selection, sigma: float) -> Iterator[Row]:
-    """Rows of the other methods, on what the first network of each run saw."""
+    """Return rows of the other methods, on what the first network of each run saw."""
     baselines: dict[str, tuple[str, Baseline]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
     baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
     for title, (knows_sigma, baseline) in baselines.items():

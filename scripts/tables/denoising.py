@@ -70,13 +70,13 @@ the CSV, there by these names:
 
 
 def setting(config: Mapping[str, Any]) -> str:
-    """The noise of a run; empty for one that the table does not tell of."""
+    """Return the noise of a run; empty for one that the table leaves out."""
     noise = config["task"]["noise"]
     return SETTINGS.get((noise["name"], noise.get("sigma", SIGMA)), "")
 
 
 def measure(run: Run, stored_baselines: Baselines) -> Numbers:
-    """Ours, and the other methods' on what the first seed saw."""
+    """Measure ours, and the other methods on what the first seed saw."""
     numbers = {
         "raw": run.scores("output", "psnr"),
         "unperturbed": run.scores("unperturbed", "psnr"),
@@ -91,7 +91,7 @@ def measure(run: Run, stored_baselines: Baselines) -> Numbers:
 
 
 def stand_in_row(run: Run, stored_baselines: Baselines) -> Row:
-    """The row of the paper's network on a part of F16."""
+    """Return the row of the paper's network on a part of F16."""
     size, published = run.settings["image"]["size"], look_up(TABLE.parts[0], "f16", PICTURE)
     config = f"middle {size} x {size}, the paper's network (stands in)"
     row = Row(run.settings["image"]["name"], config, TABLE.ours, published, published["published"].source)

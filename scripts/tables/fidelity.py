@@ -71,7 +71,7 @@ def draw(*selections: Selection) -> Artifact:
             runs += row.runs
     if fig4.runs:
         add_row(columns, *peak_cells(fig4.only))
-    found = [word for word in columns["within"] if word != NONE]
+    found = [cell for cell in columns["within"] if cell != NONE]
     counted = f"{found.count('yes')} of {len(found)} numbers are within {CLOSE} dB."
     notes = "\n".join(wrap(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*columns["why"]} - {NONE}))
     unique = list(dict.fromkeys(runs))
@@ -82,7 +82,7 @@ def draw(*selections: Selection) -> Artifact:
 
 
 def rows_of(table: Table, fits: Selection) -> list[Row]:
-    """Means, run or not, and the pictures that were run."""
+    """Return means, run or not, and the pictures that were run."""
     nothing = replace(fits, jobs=())
     rows = [row for part in table.parts for row in part_rows(table, part, fits, nothing)]
     return [row for row in rows if row.runs or is_mean(row)]
@@ -102,7 +102,7 @@ def cells(table: Table, row: Row) -> tuple[str, ...]:
 
 
 def peak_cells(run: Run) -> tuple[str, ...]:
-    """The peak of Figure 4's single outputs."""
+    """Return the peak of Figure 4's single outputs."""
     facts = run_cells(Row("", "", "", {}, "", [run]), "paper")
     source = "computed from the pictures of their project page"
     theirs = float(trajectory("f16")[1].max())
@@ -121,7 +121,7 @@ def format_row(
     metric: str,
     source: str,
 ) -> tuple[str, ...]:
-    """The cells in the order of COLUMNS."""
+    """Return the cells in the order of COLUMNS."""
     difference = None if ours is None else float(np.mean(ours)) - theirs
     compared: Sequence[str] = (
         (NOT_RUN, NONE, NONE)

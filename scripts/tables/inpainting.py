@@ -41,7 +41,7 @@ More columns are in the CSV, there by these names:
 
 
 def measure(run: Run, stored_baselines: Baselines) -> Numbers:
-    """Ours, and the other methods' on what the first seed saw."""
+    """Measure ours, and the other methods on what the first seed saw."""
     return {
         "unperturbed": run.scores("unperturbed", "psnr"),
         "last": run.scores("output", "psnr"),

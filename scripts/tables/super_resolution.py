@@ -43,7 +43,7 @@ picture; every number of ours is the mean over the seeds. More columns are in th
 
 
 def part(dataset: str, setting: str) -> Part:
-    """The rows of one data set at one factor."""
+    """Return the rows of one data set at one factor."""
     method, remark = DEEP_PRIOR[setting]
     methods = {
         "published": {"method": method},
@@ -54,7 +54,7 @@ def part(dataset: str, setting: str) -> Part:
 
 
 def measure(run: Run, stored_baselines: Baselines) -> Numbers:
-    """Ours, and the other methods' from the small picture."""
+    """Measure ours, and the other methods from the small picture."""
     factor = run.settings["task"]["factor"]
     return {
         "last": run.scores("output", METRIC),

@@ -15,7 +15,7 @@ MOST_DIFFERENT_PIXELS = 0.002
 
 
 def main() -> int:
-    """Exit code: 1 if something is not as committed."""
+    """Return the exit code: 1 if something is not as committed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"))
     results = parser.parse_args().results
@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def difference(path: Path) -> str:
-    """In what a file differs from the committed one; empty if in nothing. A PDF says what its PNG shows."""
+    """Return in what a file differs from the committed one; empty if in nothing. A PDF shows what its PNG does."""
     if not path.exists():
         return "is missing"
     before = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, check=True).stdout
@@ -37,7 +37,7 @@ def difference(path: Path) -> str:
 
 
 def pixels(before: bytes, now: bytes) -> str:
-    """In what two PNGs differ by more than rounding."""
+    """Return in what two PNGs differ by more than rounding."""
     one, other = (np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=int) for content in (before, now))
     if one.shape != other.shape:
         return f"has {other.shape[1]} x {other.shape[0]} pixels in place of {one.shape[1]} x {one.shape[0]}"

@@ -32,18 +32,18 @@ COLUMNS = (
 
 
 def curves(title: str, names: str, **settings: object) -> wr.LinePlot:
-    """Every curve whose name the pattern fits, over the logarithm of the iteration, one line for each seed."""
+    """Return every curve whose name the pattern fits, over the logarithm of the iteration, one line for each seed."""
     return wr.LinePlot(title=title, x="iteration", metric_regex=names, log_x=True, title_x="iteration", **settings)
 
 
 def images(kind: str, seeds: Sequence[int]) -> wr.MediaBrowser:
-    """One kind of image, run by run, with a slider over the stored iterations."""
+    """Return one kind of image, run by run, with a slider over the stored iterations."""
     keys = [f"{kind}/seed{seed}" for seed in seeds]
     return wr.MediaBrowser(title=kind, media_keys=keys, mode="gallery", gallery_axis="step", num_columns=4)
 
 
 def sections(seeds: Sequence[int]) -> list[ws.Section]:
-    """All panels, for runs of these seeds."""
+    """Return all panels, for runs of these seeds."""
     impedance = curves(
         "Impedance: loss by target", f"^loss{SEED}", groupby=wr.Config("target.name"), groupby_aggfunc="mean",
         groupby_rangefunc="minmax", title_y="mean squared error",
@@ -72,7 +72,7 @@ def sections(seeds: Sequence[int]) -> list[ws.Section]:
 
 
 def workspace(entity: str | None, seeds: Sequence[int]) -> ws.Workspace:
-    """The workspace; runs of one sweep have the same group."""
+    """Return the workspace; runs of one sweep have the same group."""
     return ws.Workspace(
         entity=entity,
         project=PROJECT,
@@ -84,7 +84,7 @@ def workspace(entity: str | None, seeds: Sequence[int]) -> ws.Workspace:
 
 
 def checked(made: ws.Workspace) -> int:
-    """Number of panels, read back from what would be sent. Raises pydantic's error where W&B would not read it."""
+    """Return the number of panels in what would be sent. Raises pydantic's error where W&B would not read it."""
     sent = made._to_model().spec.model_dump_json(by_alias=True, exclude_none=True)
     bank = WorkspaceViewspec.model_validate_json(sent).section.panel_bank_config
     return sum(len(section.panels) for section in bank.sections)

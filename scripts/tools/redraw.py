@@ -28,7 +28,7 @@ def redraw(script: Path, scale: str, results: str) -> int:
 
 
 def main() -> int:
-    """Command line; 0 if all went well."""
+    """Run the command line; 0 if all went well."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", default="results")
     results = parser.parse_args().results

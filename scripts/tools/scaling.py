@@ -21,7 +21,7 @@ LARGE = ("baboon", "f16", "lena", "peppers")
 
 
 def measured(records: Path, device: str) -> list[Run]:
-    """Fits of `table_denoising` with one replica, on a device with this in its name: of 512 x 512 unless on a CPU.
+    """Return fits of `table_denoising` with one replica, on a device of this name: of 512 x 512 unless on a CPU.
 
     That is 128 x 128 and width 32 at scale laptop, the paper's network at scale paper, 1800 iterations at both.
     """
@@ -33,19 +33,19 @@ def measured(records: Path, device: str) -> list[Run]:
 
 
 def seconds(runs: Sequence[Run]) -> float:
-    """Median wall time of these runs."""
+    """Return the median wall time of these runs."""
     return median(run.summary["wall_seconds"] for run in runs)
 
 
 def counted(folders: Sequence[Path]) -> tuple[int, int]:
-    """Bytes and files of a folder, the median of several; a checkpoint is gone when a run is finished."""
+    """Count bytes and files of a folder, the median of several; a checkpoint is gone when a run is finished."""
     files = [[path for path in folder.rglob("*") if path.is_file() and path.name != CHECKPOINT] for folder in folders]
     sizes = [sum(path.stat().st_size for path in inside) for inside in files]
     return round(median(sizes)), round(median(map(len, files)))
 
 
 def hours(each: Mapping[str, float]) -> Iterator[str]:
-    """Table of the time; `each`: seconds of a fit by its scale."""
+    """Return the table of the time; `each`: seconds of a fit by its scale."""
     yield "| machine | fits at a time | s per fit | " + " | ".join(f"{count:,} fits" for count in COUNTS) + " |"
     yield "|---|---|---|" + "---|" * len(COUNTS)
     for machine, (scale, at_a_time) in MACHINES.items():
@@ -54,13 +54,13 @@ def hours(each: Mapping[str, float]) -> Iterator[str]:
 
 
 def amount(size: int) -> str:
-    """Bytes in kB, MB or GB."""
+    """Format bytes in kB, MB or GB."""
     unit, name = (1e3, "kB") if size < 1e6 else (1e6, "MB") if size < 1e9 else (1e9, "GB")
     return f"{size / unit:.0f} {name}" if size >= 10 * unit else f"{size / unit:.1f} {name}"
 
 
 def volume(name: str, size: int, files: int) -> str:
-    """Row of the table of the space."""
+    """Return a row of the table of the space."""
     cells = [f"{amount(count * size)}, {count * files:,}" for count in COUNTS]
     return f"| {name} | {amount(size)}, {files} | " + " | ".join(cells) + " |"
 
