@@ -136,8 +136,9 @@ def _task(
 ) -> Task:
     """Return the task of all replicas. Raises ValueError where operator, measurement and reference do not fit."""
     given = as_operator(operator, image_shape)
+    given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
     # Of a user's module the fit moves and converts a copy.
-    given = given if operator is None else copy.deepcopy(given).double()
+    given = given if operator is None else copy.deepcopy(given).to("cpu", torch.float64).requires_grad_(False)
     measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
     check_operator(given, measurement)
     if reference is None:

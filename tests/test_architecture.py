@@ -40,10 +40,12 @@ FLOORS = {
     "runner": 4,
     "api": 5,
     "cli": 5,
+    "deepinv_model": 5,
     "scripts": 6,
 }
 NEIGHBOURS = {
     ("architectures", "operators"),
+    ("deepinv_model", "api"),
     ("report", "analysis"),  # how it names a network
     ("store", "metrics"),  # which points of a curve are kept
 }
