@@ -34,6 +34,7 @@
 #>   test-slow, test-end-to-end         all tests; sweeps, remote jobs, W&B, the report in a browser
 #>   docs, notebook                     build the documentation into site/; run its notebook
 #>   test-ray                           a sweep on a Ray cluster of two nodes, of which one is killed
+#>   test-deepinv                       physics and benchmarks of the real deepinv (installs 5 GB)
 #>   smoke, smoke-{restoration,stopping,ablations}  all of the above in minutes, without meaning
 #>   bench                              seconds per iteration: ours and the method as written (minutes)
 #> Housekeeping
@@ -61,14 +62,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
 OURS := $(VENV)/.made_by_make
 RAY := $(VENV)-test-ray
+DEEPINV := $(VENV)-test-deepinv
+# Its torchvision does not load with the CPU build of PyTorch, so it gets a PyTorch of its own.
+WITH_DEEPINV := torch==2.14.1 torchvision==0.29.1 deepinv==0.5.0
 # Ray's launcher works only with older versions of these.
 UNLIKE_RAY := cloudpickle|joblib|python-dateutil
 CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constraints.txt)
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 include scripts/experiments.mk
 
-.PHONY: help setup demo docs notebook test test-slow test-end-to-end test-ray lint bench data status dashboard report figures \
-	check-figures clean clean-runs
+.PHONY: help setup demo docs notebook test test-slow test-end-to-end test-ray test-deepinv lint bench data status dashboard report \
+	figures check-figures clean clean-runs
 
 help:
 	@sed -n 's/^#> \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -109,6 +113,14 @@ test-ray: setup
 		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
 	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
 	$(RAY)/bin/python -m pytest $(CHECKED) -n 0 tests/test_ray.py
+
+test-deepinv: setup
+	@test -x $(DEEPINV)/bin/python || $(BIN)/python -m venv $(DEEPINV)
+	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
+		> $$($(DEEPINV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
+	@echo "Installing deepinv into $(DEEPINV): minutes and 5 GB the first time"
+	@$(DEEPINV)/bin/python -m pip install --quiet $(WITH_DEEPINV)
+	$(DEEPINV)/bin/python -m pytest $(CHECKED) -n 0 tests/test_deepinv.py
 
 docs: setup
 	$(BIN)/mkdocs build --strict

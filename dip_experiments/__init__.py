@@ -17,6 +17,7 @@ if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = SPINS
 
 _MODULES = {
+    "DeepinvModel": "deepinv_model",
     "Latent": "latents",
     "Loss": "losses",
     "Mask": "tasks.masks:DrawnMask",

@@ -15,13 +15,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dip_experiments"
 FLOORS = {
     "devices": 0,
-    "folders": 0,
     "metrics": 0,
     "published": 0,
     "schema": 0,
     "store": 0,
     "tensors": 0,
-    "times": 0,
     "architectures": 1,
     "data": 1,
     "latents": 1,
@@ -40,10 +38,13 @@ FLOORS = {
     "runner": 4,
     "api": 5,
     "cli": 5,
+    "deepinv_model": 5,
     "scripts": 6,
 }
 NEIGHBOURS = {
+    ("fitting", "jobs"),  # how a duration is written
     ("architectures", "operators"),
+    ("deepinv_model", "api"),
     ("report", "analysis"),  # how it names a network
     ("store", "metrics"),  # which points of a curve are kept
 }
@@ -58,11 +59,11 @@ STRANGERS = [
 WITHOUT_TORCH = [
     "dip_experiments/analysis", "dip_experiments/baselines/classical.py", "dip_experiments/cli",
     "dip_experiments/config/compose.py", "dip_experiments/config/errors.py", "dip_experiments/config/overrides.py",
-    "dip_experiments/data", "dip_experiments/folders.py", "dip_experiments/jobs", "dip_experiments/metrics.py",
+    "dip_experiments/data", "dip_experiments/jobs", "dip_experiments/metrics.py",
     "dip_experiments/published", "dip_experiments/report", "dip_experiments/schema.py", "dip_experiments/store",
-    "dip_experiments/times.py", "scripts",
+    "scripts",
 ]  # fmt: skip
-DOOR = ("main.py", "lazy_import.py", "named.py")
+DOOR = ("main.py", "lazy_import.py", "schema.py", "__init__.py")
 """Files that may import by string: the torch-free door, and what finds an architecture by its `_target_`."""
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])

@@ -14,8 +14,8 @@ import pytest
 from conftest import only_run
 from studio import make_run
 
+from dip_experiments.data.folders import check_writable
 from dip_experiments.data.reading import read_image
-from dip_experiments.folders import check_writable
 from dip_experiments.metrics import curve_points
 from dip_experiments.store import (
     Baselines,

@@ -14,8 +14,8 @@ from uniplot import plot_to_string
 from dip_experiments.analysis.curves import first_curve
 from dip_experiments.analysis.labels import differing_settings, format_network, format_task
 from dip_experiments.jobs.job_status import align_columns
+from dip_experiments.jobs.times import format_duration
 from dip_experiments.store import Run, State
-from dip_experiments.times import format_duration
 
 CURVE = {"psnr_average": "PSNR of the average to the reference", "psnr_measurement": "PSNR to the measurement"}
 WIDTH, HEIGHT = 100, 14

@@ -19,7 +19,7 @@ import pooch
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dip_experiments.folders import check_writable
+from dip_experiments.data.folders import check_writable
 
 TABLE = Path(__file__).parents[1] / "published" / "datasets.csv"
 SHARED = Path(__file__).parents[3] / "shared" / "data"

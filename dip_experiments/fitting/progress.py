@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dip_experiments.fitting.module import DIPModule
+from dip_experiments.jobs.times import format_duration
 from dip_experiments.metrics import estimated_psnr
-from dip_experiments.times import format_duration
 
 SECONDS_BETWEEN_LINES = 10.0
 

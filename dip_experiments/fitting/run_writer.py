@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dip_experiments.data.display import displayed
 from dip_experiments.fitting.ensemble import denoiser_ensemble, means_at_stop
 from dip_experiments.fitting.module import DIPModule
-from dip_experiments.fitting.summary import measurement, summary
+from dip_experiments.fitting.summary import measurement, shown_measurement, summary
 from dip_experiments.stopping import RuleMonitor
 from dip_experiments.store import (
     Run,
@@ -53,7 +54,7 @@ class Recorder(pl.Callback):
     def on_fit_start(self, *_: Any) -> None:
         self.started, self.saved_at = time.monotonic(), self.fit.done
         task = self.fit.problem.original_task
-        self.write_images("target", task.measurement)
+        self.write_images("target", shown_measurement(task))
         if task.reference is not None:
             self.write_images("reference", task.reference)
         seen = measurement(task)
@@ -88,15 +89,16 @@ class Recorder(pl.Callback):
         for what, images in watch.per_replica.items():
             self.write_images(stop_image(name, what), images, self.bits, available)
         for what, image in means_at_stop(watch, self.mixtures.get(name)).items():
-            write_image(self.run.image(stop_image(name, what), 0), image.cpu().double().numpy(), self.bits)
+            shown = displayed(image.cpu().double().numpy())
+            write_image(self.run.image(stop_image(name, what), 0), shown, self.bits)
 
     def write_images(
         self, name: str, images: Float[Tensor, "r c h w"], bits: int = 8, available: Sequence[bool] | None = None
     ) -> None:
-        """Write one PNG per replica that has not failed and whose image is `available`."""
+        """Write one PNG per replica that has not failed and whose image is `available`: see `displayed`."""
         for replica, image in enumerate(images.cpu().double().numpy()):
             if replica not in self.fit.guard.failed and (available is None or available[replica]):
-                write_image(self.run.image(name, replica), image, bits)
+                write_image(self.run.image(name, replica), displayed(image), bits)
 
     def on_exception(self, *_: Any) -> None:
         """Save what was done, at Ctrl-C, a failure or a signal."""

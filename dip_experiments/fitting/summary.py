@@ -5,8 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
+from dip_experiments.data.display import stretched
 from dip_experiments.fitting.ensemble import DenoiserEnsemble, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import (
@@ -71,6 +75,12 @@ def measurement(task: Task) -> dict[str, NDArray[Any]]:
     """Return the arrays that were given: `measurement` "r c hy wy", and where pixels are missing `known` "r c h w"."""
     known = {"known": task.operator.known.cpu().numpy()} if isinstance(task.operator, Mask) else {}
     return {"measurement": task.measurement.cpu().numpy(), **known}
+
+
+def shown_measurement(task: Task) -> Float[Tensor, "r c hy wy"]:
+    """Return the measurement in [0, 1], stretched where that of the operator may have any values: see `stretched`."""
+    y = task.measurement
+    return y if task.operator.preserves_range else torch.from_numpy(stretched(y.cpu().double().numpy()))
 
 
 def scores(

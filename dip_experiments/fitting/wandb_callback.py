@@ -8,14 +8,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import wandb
 from jaxtyping import Float
 from torch import Tensor
 
+from dip_experiments.data.display import displayed
+from dip_experiments.data.folders import check_writable
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.schedule import logged_iterations
-from dip_experiments.folders import check_writable
+from dip_experiments.fitting.summary import shown_measurement
 from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.store import Run, stop_image
 
@@ -97,7 +100,7 @@ class Dashboard(pl.Callback):
         self.board.define_metric("iteration")
         if self.sent == 0:
             task = self.fit.problem.original_task
-            self._log_images(0, target=task.measurement, reference=task.reference)
+            self._log_images(0, target=shown_measurement(task), reference=task.reference)
 
     def _send(self) -> None:
         for point in (point for point in self.points if self.sent < point <= self.fit.done):
@@ -166,9 +169,10 @@ def _psnr(scores: dict[str, Any], image: str, count: int) -> list[float | None]:
 
 
 def pictures(images: Float[Tensor, "r c h w"]) -> list[wandb.Image]:
-    """Return images in [0, 1] as W&B takes them, one per replica."""
-    levels = images.detach().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [wandb.Image(image.squeeze(-1) if image.shape[-1] == 1 else image) for image in levels]
+    """Return images in [0, 1] as W&B takes them, one per replica: see `displayed`."""
+    levels = images.detach().clamp(0, 1).mul(255).round().byte().cpu().numpy()
+    shown = [np.moveaxis(displayed(image), 0, 2) for image in levels]
+    return [wandb.Image(image.squeeze(-1) if image.shape[-1] == 1 else image) for image in shown]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dip_experiments.times import format_duration
+from dip_experiments.jobs.times import format_duration
 
 SUCCEEDED = {"finished": "finished", "resumed": "finished (resumed)", "skipped": "skipped (finished before)"}
 OTHERS = {

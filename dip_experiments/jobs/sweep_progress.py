@@ -10,7 +10,7 @@ from statistics import fmean
 from rich.console import Console
 
 from dip_experiments.jobs.job_status import JobResult
-from dip_experiments.times import format_duration
+from dip_experiments.jobs.times import format_duration
 
 SECONDS_BETWEEN_LOOKS, SECONDS_BETWEEN_LINES = 1.0, 10.0
 FITTED = ("finished", "resumed")

@@ -14,7 +14,7 @@ def run(*overrides: str) -> Run:
     """Fit one configuration, stored and resumable, as the command `dip` with the same overrides does.
 
     A finished run is returned as it is. Works in any thread; an exception such as KeyboardInterrupt saves the state,
-    and the same call continues from there.
+    from which the same call continues.
 
     Args:
         overrides: As on the command line: "experiment=fig2", "target=noise", "scale=demo".

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dip_experiments.config.settings import Settings, Wandb
+from dip_experiments.data.folders import check_writable
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
-from dip_experiments.folders import check_writable
 from dip_experiments.runner.build import PreparedRun, load, network_builder, original_task, shown_image
 from dip_experiments.stopping import FitInput, hold_out
 from dip_experiments.stopping.noise_estimation import correlation, spoilt

@@ -67,8 +67,8 @@ def estimated_sigma(image: Array) -> float:
 
 
 def in_one(image: Array) -> bool:
-    """Return True if all planes have the same noise: grey, or channels that share it."""
-    return len(image) == 1 or shared_noise(flattest(image)) > SHARED
+    """Return True unless three channels have noise of their own: only RGB has colour differences."""
+    return len(image) != 3 or shared_noise(flattest(image)) > SHARED
 
 
 def median_deviation(plane: Float[Array, "h w"]) -> float:

@@ -1,7 +1,4 @@
-"""Speed of our fits and of the method as written, alternately in one process.
-
-Writes: bench/<device>. Command: make bench
-"""
+"""Speed of our fits and of the method as written, alternately. Writes: bench/<device>. Command: make bench."""
 
 import ctypes
 import statistics

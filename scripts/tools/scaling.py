@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from dip_experiments.jobs.times import format_duration
 from dip_experiments.store import Run
-from dip_experiments.times import format_duration
 
 MACHINES = {"laptop": ("laptop", 2), "one H100": ("paper", 5), "32 of these": ("paper", 160)}
 """By name: scale of the fits, and how many run at a time."""

@@ -1,0 +1,72 @@
+"""Deep Image Prior as a reconstruction model of deepinv, which itself is not imported."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dip_experiments.api import reconstruct
+from dip_experiments.operators import as_operator, measure
+
+
+class DeepinvModel(nn.Module):
+    """A model of the form that deepinv calls, `x_hat = model(y, physics)`, which fits a network to each measurement.
+
+        model = DeepinvModel(stopping="split", settings={"stopping.law.sigma": 25.5}, replicas=2)
+        deepinv.test(model, loader, physics)
+
+    It has no weights: nothing is trained in advance. Image i of a batch has the seeds `seed + i * replicas` and
+    following, so that no two images of a batch share a seed, and a batch is fitted again alike.
+
+    Args:
+        options: Keyword arguments of `dip_experiments.reconstruct`. By default `device` is that of the measurement,
+            and no progress is shown.
+
+    Raises:
+        TypeError: For an option that `reconstruct` does not have.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        inspect.signature(reconstruct).bind(None, None, **options)
+        self.options = options
+
+    def forward(self, y: Float[Tensor, "n cy hy wy"], physics: Any, **ignored: Any) -> Float[Tensor, "n c h w"]:
+        """Return the reconstructions, on the device and in the type of the measurements, without gradient.
+
+        Args:
+            y: Measurements of n images through the same operator.
+            physics: A deepinv physics, of which a copy is used without its noise, or any operator of `reconstruct`.
+            ignored: What deepinv passes besides, such as `x_net`.
+
+        Raises:
+            ValueError: For measurements that are not one tensor (n, c, h, w), for a physics with parameters of its own
+                for each image of the batch, and as `reconstruct`.
+        """
+        if not isinstance(y, Tensor) or y.ndim != 4:
+            given = f"of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+            raise ValueError(f"measurements {given}; give one tensor (n, c, h, w)")
+        if len(y) > 1:
+            self._check_shared(y, physics)
+        options = {"device": str(y.device), "progress": False, "seed": 0, "replicas": 1} | self.options
+        seed, replicas = options["seed"], options["replicas"]
+        with torch.inference_mode(False), torch.enable_grad():  # deepinv tests models without gradients
+            images = [
+                reconstruct(measurement, physics, **{**options, "seed": seed + index * replicas}).image
+                for index, measurement in enumerate(y.detach().cpu().double())
+            ]
+        return torch.from_numpy(np.stack(images)).to(y)
+
+    def _check_shared(self, y: Float[Tensor, "n cy hy wy"], physics: Any) -> None:
+        """Raise ValueError unless the operator maps one image to one measurement, whatever the batch has."""
+        channels, rows, columns = y.shape[1:]
+        operator = as_operator(physics, self.options.get("image_shape"))
+        found = measure(operator, torch.zeros(1, *operator.image_shape((channels, rows, columns))).to(y))
+        if len(found) != 1:
+            raise ValueError(
+                f"a physics that makes {len(found)} measurements of one image, with parameters of its own for each "
+                "image of the batch; use batch_size=1 in the data loader"
+            )
