@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import SMALL, Dip, fresh
-from studio import make_run
+from fake_runs import make_run
 from test_fitting import interrupt_at
 from test_identity import settings_of
 
@@ -32,7 +32,7 @@ def folders(run: Run) -> set[str]:
     return {path.name for path in run.folder.parent.iterdir()}
 
 
-def test_two_requests_that_want_other_observers_are_both_answered_once_both_were_asked(
+def test_two_requests_that_want_other_observers_are_both_answered_once_both_were_requested(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = fresh(tmp_path, dip, *WORDS, *FIXED, "fit.keep=[7]")
