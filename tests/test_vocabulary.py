@@ -51,8 +51,9 @@ def docstring_faults(node: ast.AST) -> Iterator[str]:
     is_property = any(getattr(decorator, "id", "") in properties for decorator in decorators)
     if first in QUESTIONS:
         yield f"a docstring begins with {first}"
-    if isinstance(node, ast.FunctionDef) and not is_property and first in NO_VERBS:
-        yield f"{node.name}: a docstring begins with {first}, not with a verb"
+    third_person = first.endswith("s") and not first.endswith("ss")
+    if isinstance(node, ast.FunctionDef) and not is_property and (first in NO_VERBS or third_person):
+        yield f"{node.name}: a docstring begins with {first}, not with an imperative"
     for found in sorted(WORDS & set(re.findall(r"[a-z]+", prose))) + [it for it in PHRASES if it in prose]:
         yield f"a docstring has {found!r}"
 
@@ -89,6 +90,7 @@ def test_names_and_docstrings_are_in_the_words_of_the_field() -> None:
         'def f():\n    """What is done."""',
         'class A:\n    """Where it is."""',
         'def f():\n    """The sum."""',
+        'def f():\n    """Returns the sum."""',
         'def f():\n    """Return None if there is none."""',
         'def f():\n    """Return x.\n\n    It is what became of y.\n    """',
         '"""Whether it works."""',

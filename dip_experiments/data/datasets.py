@@ -47,7 +47,7 @@ class File:
     source_path: str
 
     def url(self, server: str) -> str:
-        """Public address of the file."""
+        """Return the public address of the file."""
         return f"{server}/{self.repository}/{self.commit}/{quote(self.source_path)}"
 
     def is_at(self, path: Path) -> bool:

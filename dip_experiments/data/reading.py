@@ -124,7 +124,7 @@ def _from_8_bit(opened: Image.Image) -> Layers:
 
 
 def check_image(image: Array, name: str) -> None:
-    """Raises ValueError for NaN, values outside [0, 1], channels other than 1 or 3, or a picture too small to fit."""
+    """Raise ValueError for NaN, values outside [0, 1], channels other than 1 or 3, or a picture too small to fit."""
     channels, height, width = image.shape
     if min(height, width) < SMALLEST_SIDE:
         raise ValueError(
