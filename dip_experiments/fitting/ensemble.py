@@ -11,7 +11,7 @@ from dip_experiments.baselines.classical import DENOISERS, wiener
 from dip_experiments.stopping import HeldOut, RuleMonitor, Split
 
 GUIDED = "wiener"
-"""What needs a better image than the noisy one: it comes last, guided by the mixture of the others."""
+"""The denoiser that needs a better image than the noisy one: it comes last, guided by the blend of the others."""
 
 
 @dataclass(frozen=True)
