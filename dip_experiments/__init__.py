@@ -33,7 +33,7 @@ _MODULES = {
     "reconstruct": "api",
     "restore": "api",
 }
-"""Public name -> module, and its name in the module if that is another; loaded when first used, as `dip --help` needs none."""
+"""Public name -> module, and its name in it if that is another; loaded when first used: `dip --help` needs none."""
 
 __all__ = sorted(_MODULES)
 
