@@ -131,7 +131,7 @@ def test_a_rule_with_words_of_another_version_does_not_watch_again(
     observe = {"fixed": {"name": "fixed", "iteration": 5}, "moving_variance": {"name": "moving_variance", "beta": 1}}
     found = with_rules_of(make_run(tmp_path, "a", observe=observe), settings_of())
     assert list(found.rules) == ["fixed"]
-    assert "observe=moving_variance watched with words that are not known today" in caplog.text
+    assert "observe=moving_variance watched with settings that are not known today" in caplog.text
 
 
 def test_a_record_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

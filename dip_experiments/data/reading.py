@@ -76,7 +76,7 @@ def read_layers(path: Path, key: str = "image.path") -> Layers:
         raise ValueError(f"{key}={path}: {reason}") from reason.__cause__
 
 
-@lru_cache(maxsize=2)  # the picture and its companion
+@lru_cache(maxsize=2)  # the picture and an extra input
 def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
     """Decode the file as of this `version`. Raises Refused."""
     try:

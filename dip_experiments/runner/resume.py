@@ -106,7 +106,7 @@ def read_rule(name: str, config: dict[str, Any]) -> StoppingRule | None:
     try:
         return cast(StoppingRule, make_part(StoppingRule, config))
     except ValueError:
-        log.warning("observe=%s watched with words that are not known today; it does not watch again", name)
+        log.warning("observe=%s watched with settings that are not known today; it does not watch again", name)
         return None
 
 
