@@ -5,11 +5,11 @@ import os
 from typing import Any
 
 SPINS = "20000"
-"""Looks of a waiting OpenMP thread at whether there is work, before it lets others have its core: some 0.3 ms.
+"""Looks of a waiting OpenMP thread for work, before it lets others have its core: some 0.3 ms.
 
 GNU's own 300,000, 5 ms, are longer than the system's time slices: where threads are more than free cores, each waits
 that long for one that cannot run. 200 iterations of scale=laptop on two Zen 3 cores, start included, took 28 s alone,
-36 s two at once and 36 s beside a busy process; with 2000 looks 37, 38 and 38 s, with 300,000 33, 39 and 37 s.
+36 s two at once and 36 s next to a busy process; with 2000 looks 37, 38 and 38 s, with 300,000 33, 39 and 37 s.
 """
 
 # Heard by PyTorch's OpenMP (GNU's, as in its builds for Linux) as it is loaded, and by processes that this one starts.
@@ -35,7 +35,7 @@ _MODULES = {
     "restore": "api",
     "run": "runner.run_overrides",
 }
-"""Public name -> module, and its name there if that is another; loaded when first used, as `dip --help` needs none."""
+"""Public name -> module, and its name in it if that is another; loaded when first used: `dip --help` needs none."""
 
 __all__ = sorted([*_MODULES, "baselines"])
 

@@ -34,13 +34,13 @@ class Latent(Part):
     optimise: Literal["theta", "z", "both"]
 
     @abstractmethod
-    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+    def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
         """Return the latents, in float64.
 
         Args:
             shape: Channels, rows and columns that the network takes.
             seeds: One for each replica.
-            shown: The image that the network can be shown: the flash image or, where A = I, the measurement.
+            input_image: The image that the network can be shown: the flash image or, where A = I, the measurement.
 
         Raises:
             ValueError: If no such latent has this shape.
@@ -65,7 +65,7 @@ class UniformNoise(Latent):
 
     name: Literal["noise"]
 
-    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+    def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
         drawn = [torch.rand(shape, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
         return torch.stack(drawn) * self.scale
 
@@ -75,7 +75,7 @@ class Meshgrid(Latent):
 
     name: Literal["meshgrid"]
 
-    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
+    def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
         if shape[0] != 2:
             raise ValueError(f"latent=meshgrid has 2 channels, this architecture takes {shape[0]}; use latent=noise")
         rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in shape[1:])
@@ -88,8 +88,8 @@ class ShownImage(Latent):
 
     name: Literal["flash", "measurement"]
 
-    def make(self, shape: Shape, seeds: Sequence[int], shown: Float[Tensor, "#r c h w"] | None) -> Latents:
-        return (self._framed(shown, shape) * self.scale).expand(len(seeds), *shape).clone()
+    def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
+        return (self._framed(input_image, shape) * self.scale).expand(len(seeds), *shape).clone()
 
     def _framed(self, picture: Float[Tensor, "#r c h w"] | None, shape: Shape) -> Float[Tensor, "#r c hz wz"]:
         name = self.name

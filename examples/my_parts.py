@@ -42,7 +42,7 @@ class NormalLatent(dip.Latent):
     perturbation: float = 0.0
     optimise: str = "theta"
 
-    def make(self, shape: tuple[int, int, int], seeds: Sequence[int], shown: Tensor | None) -> Tensor:
+    def make(self, shape: tuple[int, int, int], seeds: Sequence[int], input_image: Tensor | None) -> Tensor:
         """Return the latents, one for each replica."""
         streams = [generator(seed, "latent") for seed in seeds]
         return self.scale * torch.stack([torch.randn(shape, generator=s, dtype=torch.float64) for s in streams])

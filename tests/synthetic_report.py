@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from studio import CLEAN, WORDS, make_run
+from fake_runs import CLEAN, WORDS, make_run
 
 from dip_experiments.report.page import Written, write_report
 from dip_experiments.report.settings import Config

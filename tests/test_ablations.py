@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_runs import draw, files, make_bare_run, part_of, rows, selection
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from scipy import stats
-from studio import draw, files, make_bare_run, part_of, rows, selection
 
 from dip_experiments.analysis.confidence import (
     holm,
@@ -201,7 +201,7 @@ def study(folder: Path, change: str, psnr: float, **explained: list[int | None])
     ]  # fmt: skip
 
 
-def test_the_impedance_is_that_of_the_shuffled_image_and_stands_beside_the_denoising(tmp_path: Path) -> None:
+def test_the_impedance_is_that_of_the_shuffled_image_and_stands_next_to_the_denoising(tmp_path: Path) -> None:
     runs = [
         *study(tmp_path, "default", 27.0, shuffled=[500, 600]),
         *study(tmp_path, "nearest", 26.0, shuffled=[100, 240]),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from golden import build_skip, load_by_role
+from reference_outputs import build_skip, load_by_role
 from torch import nn
 
 from dip_experiments.architectures import (

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Dip
+from fake_runs import files, part_of
 from scipy import stats
-from studio import files, part_of
 from test_restoration_tables import AUTHORS, HOLES, TABLES, found, larger, made_up, page
 
 from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, task_baselines, upsampler
@@ -77,7 +77,7 @@ def test_without_bm3d_its_column_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     assert found(drawn, "cset9/f16", "fresh noise")["bm3d"] == "-"
 
 
-def test_pixels_of_another_cut_are_not_set_beside_a_row(tmp_path: Path) -> None:
+def test_pixels_of_another_cut_are_not_set_next_to_a_row(tmp_path: Path) -> None:
     run = made_up(tmp_path, "a", "standard11/boat", HOLES)
     pixels = made_up(tmp_path, "b", "standard11/boat", HOLES, cut={"size": None})
     drawn = page("inpainting", tmp_path, run, pixels=(pixels,))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Dip, composed
-from studio import a_record, make_run, name_of
+from fake_runs import a_record, make_run, name_of
 
 from dip_experiments.cli import commands
 from dip_experiments.cli.compare import Comparison, Numbers, compare_lines, labels
@@ -43,7 +43,7 @@ def told(own: Path, committed: Path | None, *words: str) -> list[str]:
     return list(compare_lines(select("fig2", "smoke", own, ["architecture=skip", *words]), committed))
 
 
-def test_ours_stand_beside_the_committed_ones_with_what_seeds_make_of_them(tmp_path: Path) -> None:
+def test_ours_stand_next_to_the_committed_ones_with_what_seeds_make_of_them(tmp_path: Path) -> None:
     own, clone = tmp_path / "own", tmp_path / "clone"
     fig2(clone, COMMITTED_NUMBERS, kept=True)
     fig2(own, {**COMMITTED_NUMBERS, "natural": [11, 13, 15]}, kept=False)
@@ -126,7 +126,7 @@ def test_a_number_is_reproduced_if_it_is_as_near_as_seeds_or_as_what_is_printed(
     assert [reproduced(n, [50.0, 50.0], 60) for n in (51.0, inf)] == [True, False]
 
 
-def test_jobs_are_told_apart_in_as_few_words_as_do() -> None:
+def test_jobs_are_distinguished_in_as_few_words_as_do() -> None:
     def job(picture: str, network: str, width: int) -> Job:
         words = {"image": {"name": picture}, "architecture": {"name": network, "down": [width], "width": width}}
         return Job({"experiment": {"name": "one", "part": width}, **words}, None)

@@ -71,7 +71,7 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
 
 
 @pytest.mark.parametrize("broken", ["init", "log", "finish"])
-def test_an_error_of_wandb_is_told_in_a_line_and_the_fit_goes_on(
+def test_an_error_of_wandb_is_reported_in_a_line_and_the_fit_goes_on(
     broken: str,
     dip: Dip,
     tmp_path: Path,
@@ -122,7 +122,7 @@ def test_a_replica_that_failed_tells_wandb_nothing_more(dip: Dip, monkeypatch: p
     assert not [name for name in seen if name.endswith("seed1")]
 
 
-def test_a_folder_in_which_wandb_cannot_write_is_told_in_a_line(
+def test_a_folder_in_which_wandb_cannot_write_is_reported_in_a_line(
     dip: Dip, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "results").mkdir()

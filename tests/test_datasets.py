@@ -139,7 +139,7 @@ def test_a_failure_leaves_no_half_and_asking_again_goes_on(
     assert server.asked == {"a": 1, "b": 2, "c": 1}
 
 
-def test_no_network_is_told_in_two_lines(server: Server, tmp_path: Path) -> None:
+def test_no_network_is_reported_in_two_lines(server: Server, tmp_path: Path) -> None:
     with Server() as closed:
         nobody = closed.address
     with pytest.raises(ConnectionError, match="no connection") as refusal:
@@ -160,7 +160,7 @@ def test_a_short_fault_is_overcome_by_asking_again(
     assert "Will attempt" not in capfd.readouterr().err
 
 
-def test_right_files_beside_the_checkout_are_copied(server: Server, tmp_path: Path) -> None:
+def test_right_files_next_to_the_checkout_are_copied(server: Server, tmp_path: Path) -> None:
     for path, content in {**WHOLE, "set/a/b.png": b"another"}.items():
         copy = tmp_path / "shared" / "data" / path
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_one_is_refused(
     assert not server.asked
 
 
-def test_what_is_not_there_is_told_in_one_line_with_what_to_do(server: Server, tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported_in_one_line_with_what_to_do(server: Server, tmp_path: Path) -> None:
     wrong = {
         ("set/a", "image"): rf"image=set/a: not on this machine \(looked in {tmp_path / 'data'}\); .*make data",
         ("set/a", "mask"): "image=set/a, its mask: not on this machine",
@@ -246,7 +246,7 @@ def test_the_table_says_what_the_manifest_says(shared: Path) -> None:
     )
 
 
-def test_companions_fit_their_picture(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_inputs_fit_their_picture(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DIP_DATA", raising=False)
     for picture in PICTURES:
         sizes = set()

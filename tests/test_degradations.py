@@ -96,7 +96,7 @@ def test_grey_noise_is_the_same_in_all_channels() -> None:
     check_moments(noise[:1], 0, (25 / 255) ** 2)
 
 
-def test_blurred_noise_has_the_deviation_asked_for_and_its_neighbours_correlate() -> None:
+def test_blurred_noise_has_the_deviation_requested_and_its_neighbours_correlate() -> None:
     noise = BlurredGaussian(name="blurred_gaussian", sigma=25.0, radius=1.0).apply(flat(256), draws()) - GREY
     assert noise.std().item() == pytest.approx(25 / 255, rel=0.02)
     neighbours = (noise[..., 1:] * noise[..., :-1]).mean() / noise.square().mean()
@@ -105,7 +105,7 @@ def test_blurred_noise_has_the_deviation_asked_for_and_its_neighbours_correlate(
     assert abs(channels.item()) < 0.05
 
 
-def test_gaussian_noise_has_mean_0_and_the_deviation_asked_for() -> None:
+def test_gaussian_noise_has_mean_0_and_the_deviation_requested() -> None:
     check_moments(gaussian(flat(), 25.0, False, draws()), GREY, (25 / 255) ** 2)
 
 

@@ -16,7 +16,7 @@ from dip_experiments.data.datasets import File
 from dip_experiments.data.reading import read_image
 from dip_experiments.fitting.fit import make_latent
 from dip_experiments.operators import Mask
-from dip_experiments.runner.build import load, make_task, shown_image
+from dip_experiments.runner.build import flash_image, load, make_task
 from dip_experiments.runner.select_runs import run_id
 from dip_experiments.runner.validate import validate
 from dip_experiments.store import file_digest, write_image
@@ -106,7 +106,7 @@ def test_the_flash_picture_of_the_authors_is_the_latent_with_its_border_repeated
     asked = settings("image=paper/cave", "task=flash_no_flash", "image.size=36", "replicas=2")
     planned = validate(asked)
     network = planned.build(2)
-    latent = make_latent(asked.latent, network, made(asked), asked.seeds, shown_image(planned.pictures))
+    latent = make_latent(asked.latent, network, made(asked), asked.seeds, flash_image(planned.pictures))
     inside = NOISY[:, 6:42, 10:46]
     assert latent.shape == (2, 3, 40, 40)
     check(latent, np.pad(inside, ((0, 0), (2, 2), (2, 2)), mode="edge"))
@@ -134,7 +134,7 @@ def test_a_flash_picture_of_ones_own_is_the_latent_and_part_of_the_runs_name(dip
 def test_the_same_task_with_noise_for_a_latent_is_its_control(data: None) -> None:
     asked = settings("image=paper/cave", "task=flash_no_flash", "latent=noise")
     planned = validate(asked)
-    drawn = make_latent(asked.latent, planned.build(1), made(asked), [0], shown_image(planned.pictures))
+    drawn = make_latent(asked.latent, planned.build(1), made(asked), [0], flash_image(planned.pictures))
     assert drawn.shape == (1, 32, 32, 32)
     assert 0.09 < drawn.max() <= 0.1
     check(made(asked).measurement, CLEAN[CENTRE])
@@ -147,7 +147,7 @@ def test_a_grey_flash_picture_is_a_latent_of_one_channel(data: None, tmp_path: P
     )
     planned = validate(asked)
     check(
-        make_latent(asked.latent, planned.build(1), made(asked), [0], shown_image(planned.pictures)), NOISY[:1][CENTRE]
+        make_latent(asked.latent, planned.build(1), made(asked), [0], flash_image(planned.pictures)), NOISY[:1][CENTRE]
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studio import draw, make_run, rows, selection
+from fake_runs import draw, make_run, rows, selection
 from test_restoration_tables import AUTHORS, larger, made_up
 
 from dip_experiments.analysis.artifact import Artifact

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import assert_same_files
-from studio import SIDE, draw, files, make_run, rows, selection
+from fake_runs import SIDE, draw, files, make_run, rows, selection
 
 from dip_experiments.analysis.artifact import sources
 from dip_experiments.analysis.curves import curve_of, log_points, value_at

@@ -278,7 +278,7 @@ def test_with_all_streams_shared_replicas_differ_by_the_jitter_of_their_latents_
     assert torch.equal(same, plain[None])
 
 
-def test_images_are_kept_on_a_logarithmic_grid_and_blocks_end_whether_they_are_or_not() -> None:
+def test_images_are_stored_on_a_logarithmic_grid_and_blocks_end_whether_they_are_or_not() -> None:
     assert image_iterations(1000) == [1, 3, 10, 30, 100, 300, 1000]
     assert image_iterations(25) == [1, 3, 10, 25]
     assert image_iterations(25, [7, 99]) == [1, 3, 7, 10, 25]

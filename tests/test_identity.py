@@ -258,7 +258,7 @@ def test_the_papers_pictures_have_their_names_without_their_files(
         datasets.locate("cset9/f16")
 
 
-def test_a_file_that_is_not_there_is_said_with_its_setting(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported_with_its_setting(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"image\.path=.*no such file"):
         name_of("image=file", f"image.path={tmp_path / 'none.png'}")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from studio import make_bare_run
+from fake_runs import make_bare_run
 
 from dip_experiments.analysis.artifact import sources
 from dip_experiments.analysis.independence import Independent, count_independent, describe_independence
@@ -73,7 +73,7 @@ def test_seeds_that_failed_stand_behind_nothing(tmp_path: Path) -> None:
     assert count_independent([run]) == Independent(2, 0, 2, 1)
 
 
-def test_every_table_and_what_lies_beside_it_say_what_stands_behind(tmp_path: Path) -> None:
+def test_every_table_and_what_lies_next_to_it_say_what_stands_behind(tmp_path: Path) -> None:
     runs = study(tmp_path, 5, shared=["task"])
     page = make_table({"a": ["1"]}, {"a": "a"}, runs, "Notes.", "")
     assert "Behind it: 1 independent noise draw, 8 seeds, 5 pictures." in " ".join(str(page.shown).split())

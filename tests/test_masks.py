@@ -30,7 +30,7 @@ def told(path: Path, caplog: pytest.LogCaptureFixture) -> tuple[np.ndarray, str]
 @pytest.mark.parametrize(
     "colour", [(255, 0, 0), (255, 255, 0), (0, 255, 255), (0, 0, 0)], ids=["red", "yellow", "cyan", "black"]
 )
-def test_a_mark_of_any_colour_hides_whole_pixels_and_colour_is_told(
+def test_a_mark_of_any_colour_hides_whole_pixels_and_colour_is_reported(
     colour: tuple[int, int, int], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     marked(colour).save(tmp_path / "mask.png")
@@ -54,7 +54,7 @@ def test_a_grey_mask_of_any_depth_is_read_in_silence(tmp_path: Path, caplog: pyt
         assert not warning, name
 
 
-def test_many_pixels_that_are_neither_black_nor_white_are_told_and_a_few_are_not(
+def test_many_pixels_that_are_neither_black_nor_white_are_reported_and_a_few_are_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pixels = np.asarray(marked((0, 0, 0)).convert("L")).copy()

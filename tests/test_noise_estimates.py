@@ -160,7 +160,7 @@ def warned(y: torch.Tensor, caplog: pytest.LogCaptureFixture, law: str = "gaussi
 
 @pytest.mark.parametrize("colour", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("law", ["gaussian", "poisson", "gamma"])
-def test_a_strip_without_noise_does_not_lower_the_estimate_and_is_told(
+def test_a_strip_without_noise_does_not_lower_the_estimate_and_is_reported(
     law: str, colour: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     clean, draw = smooth(128)[0], np.random.default_rng(0)
@@ -180,7 +180,7 @@ def test_a_strip_without_noise_does_not_lower_the_estimate_and_is_told(
 
 
 @pytest.mark.parametrize("sigma", [25.0, 50.0])
-def test_clipping_widens_the_doubt_and_is_told(sigma: float, caplog: pytest.LogCaptureFixture) -> None:
+def test_clipping_widens_the_doubt_and_is_reported(sigma: float, caplog: pytest.LogCaptureFixture) -> None:
     y = noisy((smooth(128)[0] * 1.6 - 0.3).clip(0, 1), sigma, 0)
     assert "cut off" not in warned(torch.from_numpy(y)[None], caplog)
     share = float(((y < 0) | (y > 1)).mean())
@@ -217,7 +217,7 @@ DRAWN: dict[str, tuple[noise.AddedNoise, float]] = {
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_the_noise_of_a_measurement_is_as_strong_as_was_asked_for(name: str) -> None:
+def test_the_noise_of_a_measurement_is_as_strong_as_was_requested(name: str) -> None:
     noise, deviation = DRAWN[name]
     image = torch.full((3, 256, 256), GREY, dtype=torch.float64)
     found = noise.measured(image, [0, 1], {}) - image

@@ -117,7 +117,7 @@ def full(*_: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_is_told_in_one_line_before_a_fit_and_after_it(
+def test_a_full_disk_is_reported_in_one_line_before_a_fit_and_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "new" / "restored.png"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import load_image
+from fake_runs import part_of
 from matplotlib.figure import Figure
-from studio import part_of
 
 from dip_experiments.analysis.artifact import ENDINGS
 from dip_experiments.data.reading import read_image

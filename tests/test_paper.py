@@ -86,7 +86,7 @@ def test_after_ctrl_c_no_further_row_begins(monkeypatch: pytest.MonkeyPatch) -> 
     assert begun == [A]
 
 
-def test_words_that_would_make_all_rows_the_same_are_refused(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
+def test_overrides_that_would_make_all_rows_the_same_are_refused(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
     assert dip("paper", "device=cpu", "image=cset9/f16") == 2
     assert "dip paper image=cset9/f16: its rows bring their own settings" in capfd.readouterr().err
 

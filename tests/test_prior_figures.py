@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import draw, files, make_run, rows, selection
+from fake_runs import draw, files, make_run, rows, selection
 
 from dip_experiments.metrics import radial_spectrum
 from dip_experiments.store import Run, Store, output_at, write_image
@@ -56,7 +56,7 @@ def scored(**values: list[float]) -> dict[str, Any]:
     return {"scores": {"unperturbed": values, "output": values, "measurement": values}, "parameters": 59635}
 
 
-def test_networks_stand_beside_each_other_with_their_errors_in_the_holes(tmp_path: Path) -> None:
+def test_networks_stand_next_to_each_other_with_their_errors_in_the_holes(tmp_path: Path) -> None:
     hourglasses = [
         make_run(
             tmp_path, name, image=SIZE, experiment={"name": "fig8", "network": name},

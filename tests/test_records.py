@@ -54,7 +54,7 @@ def test_records_are_whole() -> None:
         ([], "nobody knows the commit"),
     ],
 )
-def test_what_is_known_of_a_runs_code_is_told(sittings: list[tuple[str | None, bool | None]], said: str) -> None:
+def test_what_is_known_of_a_runs_code_is_reported(sittings: list[tuple[str | None, bool | None]], said: str) -> None:
     found = [{"commit": commit, "uncommitted_changes": changed} for commit, changed in sittings]
     assert said in doubtful_code({"sittings": found})
     assert bool(doubtful_code({"sittings": found})) == bool(said)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import SMALL, Dip, fresh
-from studio import make_run
+from fake_runs import make_run
 from test_fitting import interrupt_at
 from test_identity import settings_of
 
@@ -32,7 +32,7 @@ def folders(run: Run) -> set[str]:
     return {path.name for path in run.folder.parent.iterdir()}
 
 
-def test_two_requests_that_want_other_observers_are_both_answered_once_both_were_asked(
+def test_two_requests_that_want_other_observers_are_both_answered_once_both_were_requested(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = fresh(tmp_path, dip, *WORDS, *FIXED, "fit.keep=[7]")
@@ -131,7 +131,7 @@ def test_a_rule_with_words_of_another_version_does_not_watch_again(
     observe = {"fixed": {"name": "fixed", "iteration": 5}, "moving_variance": {"name": "moving_variance", "beta": 1}}
     found = with_rules_of(make_run(tmp_path, "a", observe=observe), settings_of())
     assert list(found.rules) == ["fixed"]
-    assert "observe=moving_variance watched with words that are not known today" in caplog.text
+    assert "observe=moving_variance watched with settings that are not known today" in caplog.text
 
 
 def test_a_record_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

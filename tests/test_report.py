@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SMALL, Dip, only_run
-from studio import make_run, make_targets
+from fake_runs import make_run, make_targets
 from synthetic_report import CLOSING, NASTY, RISING, asset, denoising, figure, record_of, refinish, report
 
 from dip_experiments.config.groups import conf_folder
@@ -68,7 +68,7 @@ def test_a_run_that_is_whole_and_a_record_is_shown_once_and_whole(tmp_path: Path
     assert "smoke/records/aaaa" in details(tmp_path, run)["html"]
 
 
-def test_what_is_not_shown_is_said_with_its_reason(tmp_path: Path) -> None:
+def test_what_is_not_shown_is_reported_with_its_reason(tmp_path: Path) -> None:
     denoising(tmp_path)
     broken, begun, failed = (make_run(tmp_path, name) for name in ("broken", "begun", "failed"))
     (broken.folder / "curves.csv").write_text("changed")
@@ -156,7 +156,7 @@ def test_a_curve_is_thinned_but_has_its_ends_and_every_stop(tmp_path: Path) -> N
     assert [column["name"] for column in drawn["columns"]][:2] == ["psnr_average", "psnr_reference"]
 
 
-def test_stops_and_scores_are_told_with_their_spread(tmp_path: Path) -> None:
+def test_stops_and_scores_are_reported_with_their_spread(tmp_path: Path) -> None:
     run = denoising(tmp_path)
     _, (fixed, split) = stop_table(run)
     assert fixed[:4] == ["fixed", "50", "2 of 2", "50"]
@@ -236,7 +236,7 @@ def test_an_experiment_says_what_it_is_by_its_labels() -> None:
     assert said["Expected at paper"].startswith("a single output peaks at 30.7 dB")
 
 
-def test_a_seed_that_failed_has_no_numbers_and_is_said(tmp_path: Path) -> None:
+def test_a_seed_that_failed_has_no_numbers_and_is_reported(tmp_path: Path) -> None:
     run = make_run(tmp_path, "half", failed=[0])
     assert report(tmp_path).runs == 1
     found = details(tmp_path, run)

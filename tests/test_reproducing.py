@@ -9,7 +9,7 @@ from typing import get_args
 
 import matplotlib.pyplot as plt
 import pytest
-from studio import a_record, make_run, make_targets, name_of
+from fake_runs import a_record, make_run, make_targets, name_of
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.figure_cli import HARMLESS, _harmless, artifact_name, run_script
@@ -42,7 +42,7 @@ def test_own_runs_and_records_are_found_apart(tmp_path: Path) -> None:
     assert select("fig10", "smoke", tmp_path, origin="either").runs == [own]
 
 
-def test_the_kind_of_device_that_is_asked_for_is_the_one_that_is_found(tmp_path: Path) -> None:
+def test_the_kind_of_device_that_is_requested_is_the_one_that_is_found(tmp_path: Path) -> None:
     own = make_run(tmp_path, name_of(*FIG10))
     assert select("fig10", "smoke", tmp_path, ["device=cpu"]).runs == [own]
     assert not select("fig10", "smoke", tmp_path, ["device=cuda"]).runs
@@ -128,7 +128,9 @@ def test_a_page_of_another_request_says_so_and_leaves_the_own_one(
     assert set(titles) == {"seed=3"}
 
 
-def test_words_that_ask_for_the_same_runs_draw_the_same_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overrides_that_ask_for_the_same_runs_draw_the_same_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(tmp_path, name_of(*FIG10))
     harmless = ["logger=none", "device=cpu", "hydra/launcher=basic", "force=true", "resume", "-m", "seed=0"]
     assert drawn(monkeypatch, tmp_path, *harmless) == 0
@@ -181,7 +183,7 @@ def test_figure_2_of_the_users_own_picture_is_as_large_as_that_of_the_astronaut(
     assert (job.image.size, job.image.fit) == (128, "resize")
 
 
-def test_every_drawing_and_comparison_of_the_makefile_gets_the_words_of_the_request(tmp_path: Path) -> None:
+def test_every_drawing_and_comparison_of_the_makefile_gets_the_overrides_of_the_request(tmp_path: Path) -> None:
     kinds = ("reproduce", "table", "study", "ablation", "stand", "restored")
     asked = sorted(name for name in make_targets() if name.startswith(kinds))
     command = ["make", "-n", "-o", "setup", *asked, "ARGS=replicas=5", f"RESULTS={tmp_path}"]

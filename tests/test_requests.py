@@ -138,7 +138,7 @@ def test_every_option_of_every_group_composes() -> None:
         assert [job[group].name for job in jobs] == names
 
 
-def test_without_words_nothing_is_fitted_and_a_trial_is_named(
+def test_without_overrides_nothing_is_fitted_and_a_trial_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -186,7 +186,7 @@ def test_a_sweep_is_what_hydra_makes_of_it() -> None:
         {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
     ],
 )
-def test_each_job_of_a_grid_is_the_one_that_its_words_make_alone(sweep: dict[str, str]) -> None:
+def test_each_job_of_a_grid_is_the_one_that_its_overrides_make_alone(sweep: dict[str, str]) -> None:
     grid = ["image=astronaut", "experiment.noise=gaussian25", "experiment.draw=0", "experiment.kind=plain"]
     others = ["experiment=study_stopping", *grid, "hydra/launcher=basic"]
     words = [f"{key}={value}" if value else key for key, value in sweep.items()]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SMALL, Dip, assert_same_files, load_image, only_run
-from studio import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
+from fake_runs import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.curves import log_points
 from dip_experiments.baselines import classical
@@ -162,7 +162,9 @@ def test_a_hole_is_what_the_mask_says_not_what_is_black(tmp_path: Path) -> None:
         ("fig10", 1, "flash-replica0.png is not there; make the run again"),
     ],
 )
-def test_runs_that_do_not_make_up_the_figure_are_told_apart(name: str, jobs: int, wanted: str, tmp_path: Path) -> None:
+def test_runs_that_do_not_make_up_the_figure_are_distinguished(
+    name: str, jobs: int, wanted: str, tmp_path: Path
+) -> None:
     runs = [make_run(tmp_path, f"{n}") for n in range(jobs)]
     for run in runs:
         run.image("flash", 0).unlink()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import draw, files, make_run, part_of, rows, selection
+from fake_runs import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.baselines import classical
@@ -159,7 +159,7 @@ def test_rows_that_wait_are_there_and_say_so(table: str, tmp_path: Path) -> None
         ("inpainting", "mean of standard11", "50 % missing", {"published": "33.48", "published_papyan": "31.19"}),
     ],
 )
-def test_published_numbers_stand_beside_their_row(
+def test_published_numbers_stand_next_to_their_row(
     tmp_path: Path, table: str, image: str, setting: str, wanted: dict[str, str]
 ) -> None:
     row = found(page(table, tmp_path), image, setting)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from studio import part_of
+from fake_runs import part_of
 
 from dip_experiments.config.compose import read_requests
 from dip_experiments.config.overrides import to_hydra_overrides

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 
 import pytest
-from studio import ROOT, SCRIPTS, drawings, make_targets, part_of
+from fake_runs import ROOT, SCRIPTS, drawings, make_targets, part_of
 
 PAGES: dict[str, list[str]] = {}
 for _script, _place, _ in drawings():

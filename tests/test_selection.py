@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from studio import SCRIPTS, make_run
+from fake_runs import SCRIPTS, make_run
 
 from dip_experiments.analysis.figure_cli import command_line
 from dip_experiments.config.compose import compose_jobs
@@ -30,7 +30,7 @@ def test_a_partial_sweep_fills_its_rows_and_empties_none(tmp_path: Path) -> None
     assert selection.command == f"dip -m experiment=precision scale=smoke paths.results={tmp_path}"
 
 
-def test_jobs_that_are_the_same_run_are_all_there_by_their_own_words(tmp_path: Path) -> None:
+def test_jobs_that_are_the_same_run_are_all_there_by_their_own_overrides(tmp_path: Path) -> None:
     found = select(
         "ablation_impedance", "paper", tmp_path, ["change=default,width_128", "image=cset9/f16", "target=natural"]
     )
@@ -38,7 +38,7 @@ def test_jobs_that_are_the_same_run_are_all_there_by_their_own_words(tmp_path: P
     assert [job.config["experiment"]["change"] for job in found.jobs] == ["default", "width_128"]
 
 
-def test_further_words_are_composed_too(tmp_path: Path) -> None:
+def test_further_overrides_are_composed_too(tmp_path: Path) -> None:
     selection = select("precision", "smoke", tmp_path, ["precision=float32"])
     assert [job.config["precision"] for job in selection.jobs] == ["float32"] * 3
     assert selection.command.endswith("precision=float32")
@@ -72,7 +72,7 @@ def test_nowhere_else_is_a_run_in_bf16_taken_for_one_in_float32(tmp_path: Path, 
     ]
 
 
-def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_asked_for(tmp_path: Path) -> None:
+def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_requested(tmp_path: Path) -> None:
     asked = ["experiment=table_denoising", "scale=paper", "task/noise=noisy25", "image=cset9/f16"]
     one, two = (names(*asked, f"replicas={count}", "precision=bf16")[0] for count in (1, 2))
     make_run(tmp_path, one)
@@ -86,7 +86,7 @@ def test_at_paper_scale_a_run_of_more_seeds_counts_where_one_is_asked_for(tmp_pa
     assert not select("table_denoising", "paper", tmp_path, [*asked[2:], "replicas=3"]).runs
 
 
-def test_nothing_stands_in_for_what_the_words_say_themselves(tmp_path: Path) -> None:
+def test_nothing_stands_in_for_what_the_overrides_say_themselves(tmp_path: Path) -> None:
     several, *_ = names("experiment=fig10", "scale=paper", "replicas=3", "precision=bf16")
     make_run(tmp_path, several, seeds=[0, 1, 2], experiment={"name": "fig10"})
     assert select("fig10", "paper", tmp_path, ["precision=bf16"]).only.name == several
@@ -101,7 +101,7 @@ def test_a_damaged_run_counts_as_missing(tmp_path: Path) -> None:
     assert select("fig10", "smoke", tmp_path).runs == []
 
 
-def test_wrong_words_are_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_overrides_are_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="experiment=fig10 imgae=camera") as found:
         select("fig10", "smoke", tmp_path, ["imgae=camera"])
     assert len(str(found.value).splitlines()) == 1

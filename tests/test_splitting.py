@@ -197,7 +197,7 @@ def test_noise_that_channels_share_is_estimated_in_each() -> None:
     assert 255 * estimated_sigma(y) == pytest.approx(SIGMA, rel=0.05)
 
 
-def test_correlated_noise_is_told_from_white_noise() -> None:
+def test_correlated_noise_is_distinguished_from_white_noise() -> None:
     draw, clean = np.random.default_rng(0), smooth(128)[0]
     white = draw.normal(0, 0.1, clean.shape)
     assert correlation(clean + white) is None
@@ -232,6 +232,6 @@ def test_a_picture_without_noise_cannot_be_split() -> None:
         LAWS["gamma"].level(torch.full((1, 1, 64, 64), -0.5))
 
 
-def test_an_estimated_psnr_is_never_told_without_its_error() -> None:
+def test_an_estimated_psnr_is_never_reported_without_its_error() -> None:
     assert estimated_psnr(1e-3, 1e-4) == "30.00 +- 0.43 dB"
     assert estimated_psnr(-1e-4, 1e-3) == "above 30.5 dB"

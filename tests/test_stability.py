@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import CLEAN, draw, make_run, part_of, rows, selection
+from fake_runs import CLEAN, draw, make_run, part_of, rows, selection
 from test_studies import SEEDS, Peaks, line_of
 
 from dip_experiments.analysis.confidence import Interval

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import only_run
-from studio import make_run
+from fake_runs import make_run
 
 from dip_experiments.data.folders import check_writable
 from dip_experiments.data.reading import read_image
@@ -86,7 +86,7 @@ def test_json_has_null_where_a_number_is_not_finite(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": [None, None, 0.5]}
 
 
-def test_a_run_that_is_being_fitted_is_locked_and_its_owner_is_told(tmp_path: Path) -> None:
+def test_a_run_that_is_being_fitted_is_locked_and_its_owner_is_reported(tmp_path: Path) -> None:
     with locked(tmp_path / "run"):
         with (
             pytest.raises(RunLocked, match=f"process {os.getpid()} on .* fits it since 20"),
@@ -139,7 +139,7 @@ def test_a_finished_run_whose_files_are_damaged_is_no_result_and_says_which(
     assert told in run.integrity_errors()
 
 
-def test_what_is_set_aside_is_kept_under_another_name_and_leaves_the_place_free(tmp_path: Path) -> None:
+def test_what_is_set_aside_is_stored_under_another_name_and_leaves_the_place_free(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for n in (1, 2):
         run = make_run(tmp_path, "a")

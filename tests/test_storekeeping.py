@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SMALL
+from fake_runs import make_run
 from PIL import Image
-from studio import make_run
 
 from dip_experiments.cli.main import main
 from dip_experiments.cli.status_view import row
@@ -125,7 +125,7 @@ def test_one_run_is_shown_by_the_beginning_of_its_name_with_what_differs_and_its
         (["merge", "results"], "that is the store itself"),
     ],
 )
-def test_wrong_words_are_refused_and_change_nothing(
+def test_wrong_overrides_are_refused_and_change_nothing(
     words: list[str], said: str, store: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
@@ -136,7 +136,7 @@ def test_wrong_words_are_refused_and_change_nothing(
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
-def test_what_is_written_beside_a_finished_run_is_told_apart_and_shown_only_by_its_folder(
+def test_what_is_written_beside_a_finished_run_is_distinguished_and_shown_only_by_its_folder(
     store: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     name = "1111aaaa11111111"

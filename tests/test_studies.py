@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_runs import CLEAN, draw, files, make_run, rows, selection
 from scipy import stats
-from studio import CLEAN, draw, files, make_run, rows, selection
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.store import Run, Store, write_image, write_json
@@ -223,7 +223,7 @@ def test_denoisers_are_compared_on_all_pictures_and_only_then_with_bm3d(tmp_path
         assert {row["psnr_gap"] for row in table} == {"-"}
 
 
-def test_a_restored_picture_stands_beside_the_noisy_one_and_other_methods(tmp_path: Path) -> None:
+def test_a_restored_picture_stands_next_to_the_noisy_one_and_other_methods(tmp_path: Path) -> None:
     run = restored(tmp_path, "one", "cset9/f16", 30.0)
     write_image(run.image("stop-split-mixed", 0), CLEAN)
     page = draw("figures/restored", selection(tmp_path, "restored", run))

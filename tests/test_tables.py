@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_runs import draw, drawings, make_bare_run, make_run, part_of, rows, selection
 from scipy import stats
-from studio import draw, drawings, make_bare_run, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run

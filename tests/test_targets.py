@@ -11,7 +11,7 @@ SHUFFLED, NOISE = Shuffled(name="shuffled"), PureNoise(name="noise")
 IMAGE = torch.rand(3, 48, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def test_noise_has_the_standard_deviation_asked_for_and_the_clean_image_is_the_reference() -> None:
+def test_noise_has_the_standard_deviation_requested_and_the_clean_image_is_the_reference() -> None:
     assert (NOISY.signal(IMAGE, [0]) - IMAGE).std().item() == pytest.approx(25 / 255, rel=0.02)
     assert torch.equal(NOISY.reference(IMAGE, [0])[0], IMAGE)
     assert torch.equal(Natural(name="natural").reference(IMAGE, [0])[0], IMAGE)

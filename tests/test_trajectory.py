@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studio import draw, make_run, part_of, rows, selection
+from fake_runs import draw, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.published import code_curves, trajectory
@@ -66,7 +66,7 @@ def test_what_was_not_run_says_so_in_its_row(tmp_path: Path) -> None:
     assert theirs["setting"] == "the authors' code"
 
 
-def test_at_the_papers_size_the_authors_pictures_stand_beside_ours(tmp_path: Path) -> None:
+def test_at_the_papers_size_the_authors_pictures_stand_next_to_ours(tmp_path: Path) -> None:
     page = table(tmp_path, fitted(tmp_path, "gamma_uniform", "paper", 201, 701))
     iterations, psnr = trajectory("f16")
     theirs = rows(page)[-1]
@@ -121,7 +121,7 @@ def test_runs_of_one_seed_each_are_together_the_job_of_all(tmp_path: Path) -> No
     assert rows(figure) == rows(same)
 
 
-def test_seeds_that_are_not_there_yet_are_told(tmp_path: Path) -> None:
+def test_seeds_that_are_not_there_yet_are_reported(tmp_path: Path) -> None:
     grid, first = asked(tmp_path), fit(tmp_path, "gamma_one", [301, 701], [0])
     page = table(tmp_path, grid, first, first.settings | {"seed": 1}, first.settings | {"seed": 2})
     assert rows(page)[0]["setting"] == "one (today), 1 seed"
@@ -136,7 +136,7 @@ def test_a_seed_of_other_settings_is_no_part_of_a_job(tmp_path: Path) -> None:
     assert ours["output_early"] == "not run"
 
 
-def test_where_both_precisions_are_asked_for_each_has_a_row(tmp_path: Path) -> None:
+def test_where_both_precisions_are_requested_each_has_a_row(tmp_path: Path) -> None:
     run = fit(tmp_path, "gamma_uniform", [301, 701])
     write_json(run.folder / "settings.json", run.settings | {"precision": "bf16"})
     lower = Store(tmp_path).run(run.name)
@@ -212,6 +212,6 @@ def test_a_row_is_of_seeds_in_one_precision(
         assert page.message == ""
 
 
-def test_where_both_precisions_are_asked_for_no_seed_stands_in_for_one_of_the_other(tmp_path: Path) -> None:
+def test_where_both_precisions_are_requested_no_seed_stands_in_for_one_of_the_other(tmp_path: Path) -> None:
     page = in_two_precisions(tmp_path, [0, 1], [2], ["float32", "bf16"])
     assert [row["setting"] for row in rows(page)[:-1]] == ["one (today), 1 seed", "one (today), bf16, 2 seeds"]

@@ -41,27 +41,36 @@ def parts(name: str) -> set[str]:
     return {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
 
 
-def docstring_faults(node: ast.AST) -> Iterator[str]:
-    text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) else None
-    if not text:
+def text_faults(node: ast.AST) -> Iterator[str]:
+    """Faults of a docstring, of a module, class, function or of the constant above it."""
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
         return
-    first, prose = text.split()[0].rstrip(".,:"), re.sub(r"`[^`]*`", "", text).lower()
-    properties = {"property", "cached_property"}
-    decorators = getattr(node, "decorator_list", [])
-    is_property = any(getattr(decorator, "id", "") in properties for decorator in decorators)
-    if first in QUESTIONS:
-        yield f"a docstring begins with {first}"
-    if isinstance(node, ast.FunctionDef) and not is_property and first in NO_VERBS:
-        yield f"{node.name}: a docstring begins with {first}, not with a verb"
+    text = node.value.value
+    prose = re.sub(r"`[^`]*`", "", text).lower()
+    if text.split()[0].rstrip(".,:") in QUESTIONS:
+        yield f"a docstring begins with {text.split()[0]}"
     for found in sorted(WORDS & set(re.findall(r"[a-z]+", prose))) + [it for it in PHRASES if it in prose]:
         yield f"a docstring has {found!r}"
+
+
+def mood_faults(node: ast.AST) -> Iterator[str]:
+    """Faults of a function whose docstring is no imperative; a property is a noun."""
+    if not isinstance(node, ast.FunctionDef) or not (text := ast.get_docstring(node)):
+        return
+    if {getattr(decorator, "id", "") for decorator in node.decorator_list} & {"property", "cached_property"}:
+        return
+    first = text.split()[0].rstrip(".,:")
+    if first in NO_VERBS or re.search(r"[^s]s$", first):
+        yield f"{node.name}: a docstring begins with {first}, not with an imperative"
 
 
 def faults(source: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(source)):
         named = [f"the name {name}" for name in names_of(node) if parts(name) & WORDS]
-        found += [f"{getattr(node, 'lineno', 1)}: {fault}" for fault in (*named, *docstring_faults(node))]
+        found += [
+            f"{getattr(node, 'lineno', 1)}: {fault}" for fault in (*named, *text_faults(node), *mood_faults(node))
+        ]
     return found
 
 
@@ -89,9 +98,11 @@ def test_names_and_docstrings_are_in_the_words_of_the_field() -> None:
         'def f():\n    """What is done."""',
         'class A:\n    """Where it is."""',
         'def f():\n    """The sum."""',
+        'def f():\n    """Returns the sum."""',
         'def f():\n    """Return None if there is none."""',
         'def f():\n    """Return x.\n\n    It is what became of y.\n    """',
         '"""Whether it works."""',
+        'LIMIT = 1\n"""What it may be at most."""',
     ],
 )
 def test_a_word_of_the_old_language_is_found(source: str) -> None:

@@ -266,7 +266,7 @@ def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
 MIXED = ("stopping.mix=[tv,dct]", "replicas=2", "shared=[task]")
 
 
-def test_the_mixture_is_of_the_means_by_the_weights_that_are_told(dip: Dip, tmp_path: Path) -> None:
+def test_the_mixture_is_of_the_means_by_the_weights_that_are_reported(dip: Dip, tmp_path: Path) -> None:
     run = fresh(tmp_path, dip, *NOISY, *SPLIT, *MIXED, "fit.iterations=60")
     mix = run.summary["stopping"]["split"]["mix"]
     weights = mix["weights"]

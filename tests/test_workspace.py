@@ -16,9 +16,9 @@ import matplotlib
 import pytest
 import wandb
 from conftest import SMALL, Dip, only_run
-from offline import history, told
-from studio import part_of
+from fake_runs import part_of
 from test_fitting import interrupt_at
+from wandb_offline import history, sent
 
 from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.runner.finished_run import estimate_at_stop
@@ -68,7 +68,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_name_of_the_workspace_is_one_that_a_real_run_contains(whole: Path) -> None:
     (folder,) = offline_runs(whole)
-    run, config, summary = told(folder)
+    run, config, summary = sent(folder)
     logged = {name for entry in history(folder) for name in entry}
     images = {name for entry in history(folder) for name, value in entry.items() if isinstance(value, dict)}
     section = spec([0, 1])
@@ -119,13 +119,13 @@ def test_runs_of_a_sweep_are_one_group_under_names_of_their_own_with_their_seeds
     dip: Dip, tmp_path: Path
 ) -> None:
     assert dip(*WORDS, "fit.iterations=10", "-m", "seed=0,1", "target.sigma=25") == 0
-    runs = [told(folder)[0] for folder in offline_runs(tmp_path)]
+    runs = [sent(folder)[0] for folder in offline_runs(tmp_path)]
     assert [run.run_group for run in runs] == ["seed=0,1"] * 2
     assert len({run.run_id for run in runs}) == len({run.display_name for run in runs}) == 2
     names = [{name for entry in history(folder) for name in entry} for folder in offline_runs(tmp_path)]
     assert sorted("loss/seed1" in logged for logged in names) == [False, True]
     assert dip(*WORDS, "fit.iterations=10", "-m", "experiment=fig2", "target=noise", "architecture=skip", "seed=0") == 0
-    groups = [told(folder)[0].run_group for folder in offline_runs(tmp_path)]
+    groups = [sent(folder)[0].run_group for folder in offline_runs(tmp_path)]
     assert set(groups) == {"seed=0,1", "fig2"}
 
 
@@ -137,9 +137,9 @@ def test_a_run_that_goes_on_stays_one_run_and_sends_nothing_twice(
         assert dip(*WORDS) == 130
     assert dip(*WORDS) == 0
     first, second = offline_runs(tmp_path)
-    assert told(first)[0].run_id == told(second)[0].run_id == only_run(tmp_path).name
-    sent = [entry["iteration"] for part in (first, second) for entry in history(part) if "loss/seed0" in entry]
-    assert sent == logged_iterations(40)
+    assert sent(first)[0].run_id == sent(second)[0].run_id == only_run(tmp_path).name
+    iterations = [entry["iteration"] for part in (first, second) for entry in history(part) if "loss/seed0" in entry]
+    assert iterations == logged_iterations(40)
 
 
 def test_the_workspace_is_pushed_with_an_account_and_checked_without_one(

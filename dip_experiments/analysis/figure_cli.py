@@ -105,7 +105,7 @@ def command_line(description: str | None) -> argparse.Namespace:
     parser.add_argument("--records", action="store_true", help="draw what the records have, not one's own runs")
     parser.add_argument("--config-dir", "-cd", action="append", default=[], help="a folder of your own experiments")
     parser.add_argument("--if-kept", action="store_true", help="do nothing where there are neither runs nor a page")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="words that were added to the experiment's")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="overrides added to the experiment's")
     arguments = parser.parse_intermixed_args([override for override in sys.argv[1:] if override not in IGNORED])
     for name, option in OPTIONS.items():
         for override in arguments.overrides:

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 FEW_CHANNELS = 8
 """Up to here one product with all shifted copies of a map beats a product per shift (measured on 2 Zen 3 cores)."""
 FAST_WEIGHT_GRADIENTS = torch.backends.cpu.get_cpu_capability() == "AVX512"
-"""Whether oneDNN's weight gradients of channels-last maps are the faster ones: 3 to 5 times slower on AVX2."""
+"""True if oneDNN's weight gradients of channels-last maps are the faster ones: 3 to 5 times slower on AVX2."""
 ONEDNN = torch.backends.mkldnn.is_available()
 
 

@@ -22,7 +22,7 @@ COPIES = 7
 IMAGES = 12
 """Pictures that a fit holds: measurement, reference, output, average, their copies and differences."""
 SOURCE = "source of the class"
-"""What the digests of a class of another package are called among its arguments: no argument can have that name."""
+"""Name of the digests of a class of another package among its arguments: no argument can have that name."""
 Arguments = dict[str, Any]
 NEEDED: dict[tuple[type[Network], str], int] = {}
 """Results of `values_needed` in this process."""

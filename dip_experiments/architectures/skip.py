@@ -163,7 +163,7 @@ def check_widths(down: list[int], up: list[int], skip: list[int]) -> None:
 
 
 def check_kernels(**kernels: list[int]) -> None:
-    """Raises ValueError unless every kernel side is odd and positive."""
+    """Raise ValueError unless every kernel side is odd and positive."""
     for name, sides in kernels.items():
         if any(side < 1 or side % 2 == 0 for side in sides):
             raise ValueError(f"architecture.{name}={sides}: kernels must be odd and positive, such as 3 or 5")

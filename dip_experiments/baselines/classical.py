@@ -48,7 +48,7 @@ LIBRARIES = {
     "nearest_known": ("scipy",),
     "biharmonic": ("scikit-image",),
 }
-"""What does the work of each method, for the stored numbers to say with which version."""
+"""Libraries that do the work of each method, for the stored numbers to say with which version."""
 EPOCHS = {"dct": 1, "zs_n2n": 1, "nearest": 1, "nearest_known": 1}
 """Of the methods that are written here, raised by hand when one begins to give other pictures: stored numbers of older
 ones are computed anew then. `wiener` and what is mixed in change runs: their epoch is that of `Split`."""

@@ -13,7 +13,7 @@ from dip_experiments.runner.select_runs import names_of
 from dip_experiments.store import Job, Run, Selection, Store, stop_image
 
 SEEDS = range(3)
-"""Where the committed run has one seed, records of these seeds give the spread."""
+"""Seeds whose records give the spread if the committed run has one seed."""
 LISTED, GROUPS = 6, 3
 """Most numbers in a line of a verdict, and most lines: of more only the reproduced ones are counted."""
 FIRST = ("experiment", "image", "architecture", "target", "task")

@@ -11,7 +11,7 @@ from dip_experiments.config.overrides import config_dir_flags
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 PLACE = re.compile(r'(run_script\(\s*)"(\w+)/(\w+)"')
-"""Where a script writes its page: folder and name."""
+"""Folder and name of the page that a script writes."""
 
 
 def copy(argv: Sequence[str]) -> int:

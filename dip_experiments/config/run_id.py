@@ -25,9 +25,9 @@ CODE_EPOCHS = {
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
 
-`path=word` counts for the runs with that word in their settings, a part of CONDITIONS for those that meet it, any other
-part for all; `architecture.name` is there the first of a network's names, `device` its kind. An epoch of 1 leaves the
-name.
+`path=value` counts for the runs with that value in their settings, a part of CONDITIONS for those that meet it, any
+other part for all; `architecture.name` is here the first of a network's names, `device` its kind. An epoch of 1 leaves
+the name.
 """
 
 

@@ -23,10 +23,10 @@ from dip_experiments.data.folders import check_writable
 
 TABLE = Path(__file__).parents[1] / "published" / "datasets.csv"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-"""Where some machines have the files already, beside the checkout."""
+"""Folder next to the checkout in which some machines have the files already."""
 SERVER = "https://raw.githubusercontent.com"
 RETRIES = 2
-"""How often a file is asked for again in the same command, after 1 and 2 seconds."""
+"""Number of times that a file is requested again in the same command, after 1 and 2 seconds."""
 GET = "`make data` (installed with pip: `python -m dip_experiments.data.datasets`)"
 SHIPPED = ("astronaut", "camera", "coffee", "chelsea")
 """Pictures inside the scikit-image package: no download."""
@@ -47,7 +47,7 @@ class File:
     source_path: str
 
     def url(self, server: str) -> str:
-        """Public address of the file."""
+        """Return the public address of the file."""
         return f"{server}/{self.repository}/{self.commit}/{quote(self.source_path)}"
 
     def is_at(self, path: Path) -> bool:

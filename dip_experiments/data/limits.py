@@ -12,7 +12,7 @@ class Refused(ValueError):
 
 
 def check_file(path: Path, key: str) -> None:
-    """Raises ValueError, naming the setting `key`, unless `path` is a file with something in it.
+    """Raise ValueError, naming the setting `key`, unless `path` is a file with something in it.
 
     Opens nothing: a pipe would wait for its writer, and a device may never end.
     """
@@ -21,7 +21,7 @@ def check_file(path: Path, key: str) -> None:
 
 
 def check_pixels(height: int, width: int) -> None:
-    """Raises Refused for a picture of more than `MOST_PIXELS`, by what the head of its file claims."""
+    """Raise Refused for a picture of more than `MOST_PIXELS`, by what the head of its file claims."""
     if height * width > MOST_PIXELS:
         raise too_many(f"{height} x {width}")
 

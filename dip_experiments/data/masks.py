@@ -12,7 +12,7 @@ from dip_experiments.data.reading import check_image, read_layers
 log = logging.getLogger("dip_experiments")
 
 BLACK, WHITE = 0.1, 0.9
-"""What is between them is neither (ours): wider than what JPEG adds to black or white."""
+"""Values between them are neither (ours): wider than what JPEG adds to black or white."""
 FEW = 0.01
 """Share of the pixels, those of softened edges, that may be neither (ours)."""
 

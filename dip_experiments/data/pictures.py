@@ -17,7 +17,7 @@ from dip_experiments.data.reading import check_image, read_alpha, read_image, re
 
 Known = NDArray[np.bool_]
 Read = NDArray[Any]
-"""A picture "c h w" in [0, 1], or of what is known "1 h w", True there."""
+"""A picture "c h w" in [0, 1], or of known pixels "1 h w", True where known."""
 Source = Path | tuple[str, str]
 """A file of the user's; or one of the paper's by picture and part, which need not be on this machine."""
 Kind = Literal["picture", "mask", "holes", "kernel"]

@@ -76,7 +76,7 @@ def read_layers(path: Path, key: str = "image.path") -> Layers:
         raise ValueError(f"{key}={path}: {reason}") from reason.__cause__
 
 
-@lru_cache(maxsize=2)  # the picture and its companion
+@lru_cache(maxsize=2)  # the picture and an extra input
 def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
     """Decode the file as of this `version`. Raises Refused."""
     try:
@@ -124,7 +124,7 @@ def _from_8_bit(opened: Image.Image) -> Layers:
 
 
 def check_image(image: Array, name: str) -> None:
-    """Raises ValueError for NaN, values outside [0, 1], channels other than 1 or 3, or a picture too small to fit."""
+    """Raise ValueError for NaN, values outside [0, 1], channels other than 1 or 3, or a picture too small to fit."""
     channels, height, width = image.shape
     if min(height, width) < SMALLEST_SIDE:
         raise ValueError(

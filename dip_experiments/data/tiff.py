@@ -14,7 +14,7 @@ PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", BIG)
 """How TIFFs begin; + is BigTIFF."""
 CHANNELS: dict[int, int] = {tifffile.PHOTOMETRIC.MINISBLACK: 1, tifffile.PHOTOMETRIC.RGB: 3}
 PREMULTIPLIED, STRAIGHT = 1, 2
-"""What a TIFF says of its extra channel: TIFF 6.0, section 18, ExtraSamples; 0 says nothing, that is no opacity."""
+"""Meaning of a TIFF's extra channel: TIFF 6.0, section 18, ExtraSamples; 0 says nothing, that is no opacity."""
 LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 

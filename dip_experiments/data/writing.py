@@ -24,7 +24,7 @@ def expanded(output: str, image_path: str | None, image_name: str) -> str:
 
 
 def check_output(path: Path, inputs: Iterable[Path]) -> None:
-    """Raises ValueError unless `path` is a name for a new or another PNG than those that the run reads.
+    """Raise ValueError unless `path` is a name for a new or another PNG than those that the run reads.
 
     Written to in earnest, as permissions say nothing of read-only or full disks and of names that are too long; leaves
     nothing behind.

@@ -11,7 +11,7 @@ from dip_experiments.baselines.classical import DENOISERS, wiener
 from dip_experiments.stopping import HeldOut, RuleMonitor, Split
 
 GUIDED = "wiener"
-"""What needs a better image than the noisy one: it comes last, guided by the mixture of the others."""
+"""The denoiser that needs a better image than the noisy one: it comes last, guided by the blend of the others."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class DenoiserEnsemble:
         return self.images.nanmean(0)
 
 
-def denoiser_ensemble(watch: RuleMonitor) -> DenoiserEnsemble | None:
+def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
     """Return the blend at the stop of a rule's ensemble, None if nothing is blended.
 
     The other denoisers see what the replica saw, and its standard deviation, the mean one where it varies.
     """
-    rule, held_out = watch.rule, watch.held_out
-    if not (isinstance(rule, Split) and rule.mix) or watch.stops()[1].iteration is None:
+    rule, held_out = monitor.rule, monitor.held_out
+    if not (isinstance(rule, Split) and rule.mix) or monitor.stops()[1].iteration is None:
         return None
     seen = (held_out["y"] + held_out["extra"]).cpu().double().numpy()
     sigma = 255 * float(held_out["noise"].mean() * (1 + rule.a**2)) ** 0.5
     alone = [name for name in rule.mix if name != GUIDED]
     others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
-    images, weights = blend(rule, watch.ensemble_average, others, held_out)
+    images, weights = blend(rule, monitor.ensemble_average, others, held_out)
     if GUIDED in rule.mix:
         guided = zip(seen, images.cpu().double().numpy(), strict=True)
         filtered = np.stack([wiener(image, guide, sigma) for image, guide in guided])
@@ -65,8 +65,8 @@ def blend(
     return images + torch.tensordot(images.new_tensor(weights), found - images, 1), weights
 
 
-def means_at_stop(watch: RuleMonitor, mixed: DenoiserEnsemble | None) -> dict[str, Float[Tensor, "c h w"]]:
+def means_at_stop(monitor: RuleMonitor, ensemble: DenoiserEnsemble | None) -> dict[str, Float[Tensor, "c h w"]]:
     """Return what stands for all replicas at the ensemble's stop, if any: their `mean`, and their blend `mixed`."""
-    if watch.stops()[1].iteration is None:
+    if monitor.stops()[1].iteration is None:
         return {}
-    return {"mean": watch.mean, **({} if mixed is None else {"mixed": mixed.mean})}
+    return {"mean": monitor.mean, **({} if ensemble is None else {"mixed": ensemble.mean})}

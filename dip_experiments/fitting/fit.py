@@ -61,7 +61,7 @@ def make_module(
     build: Builder,
     options: FitOptions,
     device: torch.device,
-    shown: Float[Tensor, "#r c h w"] | None = None,
+    input_image: Float[Tensor, "#r c h w"] | None = None,
     wanted: Iterable[int] = (),
 ) -> DIPModule:
     """Make the Lightning module of a fit.
@@ -70,7 +70,7 @@ def make_module(
         task: Measurement, operator and reference of all replicas, on the CPU in float64.
         build: Makes the network of so many replicas.
         device: Where it is fitted.
-        shown: An image that the network is shown where the latent is one; None: the measurement.
+        input_image: An image that the network is shown where the latent is one; None: the measurement.
         wanted: Iterations whose output and average are wanted.
 
     Raises:
@@ -82,7 +82,7 @@ def make_module(
         options.rules, FitInput(task.measurement, task.operator), list(options.streams["stopping"])
     )
     fitted = Task(fit_input.measurement, fit_input.operator, task.reference)
-    latent = make_latent(options.latent, network, fitted, options.streams["latent"], shown)
+    latent = make_latent(options.latent, network, fitted, options.streams["latent"], input_image)
     probe = make_probe(options, network, fitted)
     problem = Problem(
         network=network,
@@ -118,11 +118,11 @@ def make_latent(
     network: Network,
     task: Task,
     seeds: Sequence[int],
-    shown: Float[Tensor, "#r c h w"] | None = None,
+    input_image: Float[Tensor, "#r c h w"] | None = None,
 ) -> Float[Tensor, "r cz hz wz"]:
     """Return the latents that the network takes. Raises ValueError where it takes none such."""
     measurement = task.measurement if latent.name == "measurement" else None
-    return latent.make(network.latent_shape, seeds, measurement if shown is None else shown)
+    return latent.make(network.latent_shape, seeds, measurement if input_image is None else input_image)
 
 
 def make_probe(

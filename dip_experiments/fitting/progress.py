@@ -45,14 +45,14 @@ class ProgressBar(pl.Callback):
     def on_train_start(self, *_: Any) -> None:
         self.started_at, self.started_with, self.last_line = time.monotonic(), self.fit.done, time.monotonic()
         if self.fit.device.type == "cpu":  # a GPU has not done yet what it was asked for
-            self.fit.on_iteration_end = self.tell
+            self.fit.on_iteration_end = self.show
         self.task = self.progress.add_task(self.title, total=self.iterations, completed=self.fit.done, text="")
         self.progress.start()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        self.tell(self.fit.done, last=self.fit.over or self.fit.done == self.iterations)
+        self.show(self.fit.done, last=self.fit.over or self.fit.done == self.iterations)
 
-    def tell(self, done: int, last: bool = False) -> None:
+    def show(self, done: int, last: bool = False) -> None:
         """Move the bar, or print a line if the last one was long ago: also within a block, which may take minutes."""
         now = time.monotonic()
         rate = max(done - self.started_with, 1) / max(now - self.started_at, 1e-9)

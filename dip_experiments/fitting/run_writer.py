@@ -73,22 +73,24 @@ class Recorder(pl.Callback):
 
     def on_train_end(self, *_: Any) -> None:
         unperturbed = self.fit.unperturbed()
-        self.mixtures = {name: mix for name, watch in self.fit.monitors.items() if (mix := denoiser_ensemble(watch))}
+        self.mixtures = {
+            name: mix for name, monitor in self.fit.monitors.items() if (mix := denoiser_ensemble(monitor))
+        }
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
         if self.fit.done not in self.fit.images:  # a rule ended the fit
             self.write_images(output_at(self.fit.done), self.fit.output)
-        for name, watch in self.fit.monitors.items():
-            self.write_stop(name, watch)
+        for name, monitor in self.fit.monitors.items():
+            self.write_stop(name, monitor)
         self.write_curves(self.fit.done)
         self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
 
-    def write_stop(self, name: str, watch: RuleMonitor) -> None:
+    def write_stop(self, name: str, monitor: RuleMonitor) -> None:
         """Write what a rule would give: output and average of each replica at its stop, the mean at the ensemble's."""
-        available = [stop.iteration is not None for stop in watch.stops()[0]]
-        for what, images in watch.per_replica.items():
+        available = [stop.iteration is not None for stop in monitor.stops()[0]]
+        for what, images in monitor.per_replica.items():
             self.write_images(stop_image(name, what), images, self.bits, available)
-        for what, image in means_at_stop(watch, self.mixtures.get(name)).items():
+        for what, image in means_at_stop(monitor, self.mixtures.get(name)).items():
             shown = displayed(image.cpu().double().numpy())
             write_image(self.run.image(stop_image(name, what), 0), shown, self.bits)
 

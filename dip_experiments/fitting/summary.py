@@ -97,9 +97,9 @@ def scores(
     reference = task.reference.cpu().double().numpy()
     images = {"output": fit.output.cpu().numpy(), "average": fit.average.cpu().numpy(), **further}
     without = {name: set(fit.guard.failed) for name in images}
-    for name, watch in fit.monitors.items():
-        missing = {r for r, stop in enumerate(watch.stops()[0]) if stop.iteration is None}
-        for what, stopped in watch.per_replica.items():
+    for name, monitor in fit.monitors.items():
+        missing = {r for r, stop in enumerate(monitor.stops()[0]) if stop.iteration is None}
+        for what, stopped in monitor.per_replica.items():
             images[stop_image(name, what)] = stopped.cpu().numpy()
             without[stop_image(name, what)] = missing | set(fit.guard.failed)
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
@@ -124,8 +124,8 @@ def scores(
     }
     means |= {
         stop_image(name, what): image.cpu().numpy().astype(np.float64)
-        for name, watch in fit.monitors.items()
-        for what, image in means_at_stop(watch, mixtures.get(name)).items()
+        for name, monitor in fit.monitors.items()
+        for what, image in means_at_stop(monitor, mixtures.get(name)).items()
     }
     return scored | {
         name: {metric: [of(mean, reference[0])] for metric, of in metrics.items()} for name, mean in means.items()
@@ -140,23 +140,23 @@ def stopping(fit: DIPModule, mixtures: Mapping[str, DenoiserEnsemble]) -> dict[s
     where A is not the identity. `mix`: what was mixed in, by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
-    for name, watch in fit.monitors.items():
-        stops, ensemble = watch.stops()
+    for name, monitor in fit.monitors.items():
+        stops, together = monitor.stops()
         rules[name] = {
             "iteration": [None if r in fit.guard.failed else stop.iteration for r, stop in enumerate(stops)],
             "final": [stop.final for stop in stops],
-            "joint": ensemble.iteration,
-            "joint_final": ensemble.final,
-            "facts": dict(watch.facts),
+            "joint": together.iteration,
+            "joint_final": together.final,
+            "facts": dict(monitor.facts),
         }
-        if ensemble.iteration is not None:
+        if together.iteration is not None:
             operator = fit.problem.original_task.operator
-            estimate = watch.rule.estimate(operator(watch.ensemble_average), watch.held_out)
+            estimate = monitor.rule.estimate(operator(monitor.ensemble_average), monitor.held_out)
             of = "estimate" if operator.is_identity else "measurement_estimate"
             rules[name] |= {of: estimate} if estimate else {}
         if mix := mixtures.get(name):
             rules[name]["mix"] = {"weights": mix.weights, "estimate": mix.estimate}
-    ended = next((name for name, watch in fit.monitors.items() if watch.over), None)
+    ended = next((name for name, monitor in fit.monitors.items() if monitor.over), None)
     return {"stopping": rules, "ended_by": ended} if rules else {}
 
 

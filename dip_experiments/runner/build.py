@@ -72,7 +72,7 @@ def recompute_measurement(run: Run) -> dict[str, NDArray[Any]]:
     return found if task.reference is None else {**found, "reference": task.reference.numpy()}
 
 
-def shown_image(pictures: Pictures) -> Float[Tensor, "1 c h w"] | None:
+def flash_image(pictures: Pictures) -> Float[Tensor, "1 c h w"] | None:
     """Return the flash image that is given to the network, None without one."""
     flash = pictures.extra_inputs.get("flash")
     return None if flash is None else torch.from_numpy(flash).unsqueeze(0)
@@ -126,4 +126,4 @@ def build_fit(prepared: PreparedRun, wanted: Iterable[int]) -> DIPModule:
     settings, pictures = prepared.settings, prepared.pictures
     task = original_task(settings, pictures, settings.replicas)
     options = fit_options(settings)
-    return make_module(task, prepared.build, options, prepared.device, shown_image(pictures), wanted)
+    return make_module(task, prepared.build, options, prepared.device, flash_image(pictures), wanted)

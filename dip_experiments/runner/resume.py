@@ -106,27 +106,27 @@ def read_rule(name: str, config: dict[str, Any]) -> StoppingRule | None:
     try:
         return cast(StoppingRule, make_part(StoppingRule, config))
     except ValueError:
-        log.warning("observe=%s watched with words that are not known today; it does not watch again", name)
+        log.warning("observe=%s watched with settings that are not known today; it does not watch again", name)
         return None
 
 
-def fit_and_record(planned: PreparedRun, state: ResumeState, command: list[str]) -> None:
+def fit_and_record(prepared: PreparedRun, state: ResumeState, command: list[str]) -> None:
     """Write settings and provenance before the first iteration; curves, images, scores and summary after the last."""
     run, settings = state.run, state.settings
-    planned = replace(planned, settings=settings)
+    prepared = replace(prepared, settings=settings)
     done = state.saved["fit"]["done"] if state.saved else 0
     config = settings.to_dict()
     write_json(run.folder / "settings.json", {**config, "fit": {**config["fit"], "keep": list(state.keep)}})
-    with fit_threads(planned.device, threads_of(run, done)):
-        _write_provenance(run, planned, done, command)
-        if "flash" in planned.pictures.extra_inputs:
-            write_image(run.image("flash", 0), planned.pictures.extra_inputs["flash"])
+    with fit_threads(prepared.device, threads_of(run, done)):
+        _write_provenance(run, prepared, done, command)
+        if "flash" in prepared.pictures.extra_inputs:
+            write_image(run.image("flash", 0), prepared.pictures.extra_inputs["flash"])
         wanted = image_iterations(settings.fit.iterations, state.keep)
-        fit = build_fit(planned, wanted)
+        fit = build_fit(prepared, wanted)
         recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, bit_depth(settings.image.path))
         if state.saved:
             recorder.resume(state.saved)
-        _fit(run, planned, recorder)
+        _fit(run, prepared, recorder)
     run.finish(recorder.summary)
     run.remove_temporary_files()
 
@@ -141,8 +141,8 @@ def threads_of(run: Run, done: int) -> int | None:
     return threads
 
 
-def _fit(run: Run, planned: PreparedRun, recorder: Recorder) -> None:
-    settings, fit = planned.settings, recorder.fit
+def _fit(run: Run, prepared: PreparedRun, recorder: Recorder) -> None:
+    settings, fit = prepared.settings, recorder.fit
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"
     listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, settings.fit.iterations)]
@@ -150,18 +150,18 @@ def _fit(run: Run, planned: PreparedRun, recorder: Recorder) -> None:
     if isinstance(settings.logger, Wandb):
         dashboards = [Dashboard(fit, run, settings.to_dict(), Path(settings.paths.results))]
     try:
-        run_fit(fit, fit_options(settings), planned.device, [*listeners, *dashboards])
+        run_fit(fit, fit_options(settings), prepared.device, [*listeners, *dashboards])
     finally:
         for dashboard in dashboards:
             dashboard.close(recorder.summary)
 
 
-def _write_provenance(run: Run, planned: PreparedRun, done: int, command: list[str]) -> None:
-    device = device_name(planned.device)
+def _write_provenance(run: Run, prepared: PreparedRun, done: int, command: list[str]) -> None:
+    device = device_name(prepared.device)
     before = run.provenance["sittings"] if done else []
     now = describe_session(device, torch.get_num_threads(), command, done)
-    epochs = {name: rule.epoch for name, rule in planned.settings.rules.items()}
-    record = {"seeds": planned.settings.seeds, "device": device, "epochs": epochs, "sittings": [*before, now]}
+    epochs = {name: rule.epoch for name, rule in prepared.settings.rules.items()}
+    record = {"seeds": prepared.settings.seeds, "device": device, "epochs": epochs, "sittings": [*before, now]}
     write_json(run.folder / "provenance.json", record)
 
 

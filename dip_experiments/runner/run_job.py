@@ -56,27 +56,27 @@ def fit_run(settings: Settings, started: JobResult, hydra: DictConfig | None = N
 
 
 def _fit(
-    settings: Settings, store: Store, run_name: str, started: JobResult, hydra: DictConfig | None, reuse: bool
+    settings: Settings, store: Store, name: str, started: JobResult, hydra: DictConfig | None, reuse: bool
 ) -> JobResult:
     """Validate and fit, unless another process has finished the run meanwhile."""
-    planned, run, earlier = validate(settings), store.place(run_name), find_run(store, run_name, reuse)
+    prepared, run, earlier = validate(settings), store.place(name), find_run(store, name, reuse)
     if earlier.is_record and (errors := earlier.integrity_errors()):
-        log.warning("record %s: %s; the run is made again, `dip keep` renews it", run_name, "; ".join(errors))
+        log.warning("record %s: %s; the run is made again, `dip keep` renews it", name, "; ".join(errors))
     with locked(run.folder):
         store.put_in_place(store.replacement(run))  # which a process that was killed may have left undone
-        if not settings.force and is_complete(find_run(store, run_name, reuse), settings):
+        if not settings.force and is_complete(find_run(store, name, reuse), settings):
             return replace(started, status="skipped")
         state = load_resume_state(run, settings, store)
         _write_hydra_files(state.run, started.overrides, hydra)
         try:
-            fit_and_record(planned, state, ["dip", *started.overrides])
+            fit_and_record(prepared, state, ["dip", *started.overrides])
             store.put_in_place(state.run)
         except Exception as error:
             folder = state.run.folder
             with suppress(OSError):  # where not even this has room
                 write_text(folder / "failure.txt", f"{error}\n\n{traceback.format_exc()}")
             message = f"{error}" or type(error).__name__
-            return replace(started, status="failed", run=run_name, folder=str(folder), message=message)
+            return replace(started, status="failed", run=name, folder=str(folder), message=message)
     return replace(started, status="resumed" if state.saved else "finished")
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
 PRECISIONS = ("float32", "bf16")
-"""What a row at scale paper may be fitted in, the preferred one first: tables/precision has what they differ by."""
+"""Precisions of a row at scale paper, the preferred one first: tables/precision has what they differ by."""
 SEEDS = (3, 2, 1)
 """How many seeds a row at scale paper may have where its experiment asks for one, the preferred number first."""
 

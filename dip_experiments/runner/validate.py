@@ -13,7 +13,7 @@ from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.folders import check_writable
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
-from dip_experiments.runner.build import PreparedRun, load, network_builder, original_task, shown_image
+from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
 from dip_experiments.stopping import FitInput, hold_out
 from dip_experiments.stopping.noise_estimation import correlation, spoilt
 from dip_experiments.tasks import Task
@@ -32,7 +32,7 @@ def validate(settings: Settings) -> PreparedRun:
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     pictures = load(settings)
-    build = check_fit(settings, original_task(settings, pictures, 1), shown_image(pictures))
+    build = check_fit(settings, original_task(settings, pictures, 1), flash_image(pictures))
     if settings.rules and settings.replicas > 1:
         fitted_task(settings, original_task(settings, pictures, 2))  # a rule may not take two measurements together
     check_writable(Path(settings.paths.results))
@@ -40,13 +40,13 @@ def validate(settings: Settings) -> PreparedRun:
 
 
 def check_fit(
-    settings: Settings, original: Task, shown: Float[Tensor, "1 c h w"] | None, build: Builder | None = None
+    settings: Settings, original: Task, input_image: Float[Tensor, "1 c h w"] | None, build: Builder | None = None
 ) -> Builder:
     """Check that rules, network and latent suit a task, and return what builds the network.
 
     Args:
         original: The task of the first replica.
-        shown: See `make_module`.
+        input_image: See `make_module`.
         build: Builds a network that is given; None: that of the settings, whose memory is checked.
 
     Raises:
@@ -61,7 +61,7 @@ def check_fit(
     settings.optimizer.make([nn.Parameter(torch.zeros(1))])
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
         network = build(1)
-    make_latent(settings.latent, network, task, [settings.seed], shown)
+    make_latent(settings.latent, network, task, [settings.seed], input_image)
     log_noise_estimates(settings, original, inputs)
     return build
 

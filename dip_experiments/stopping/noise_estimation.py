@@ -22,7 +22,7 @@ INFLATED = 1.1
 WINDOW, FLATTEST = 8, 0.1
 """Pixels a side of the windows looked at, and the part of them, the flattest, that is taken for noise alone (ours)."""
 FEWEST = 5
-"""Windows without which nothing is said of the noise (ours)."""
+"""Windows without which no estimate of the noise is given (ours)."""
 WHITE = 1.10
 """Standard deviation of neighbours' differences over that in flat windows: sqrt(2) for white noise, below this not."""
 SHARED = 0.25
@@ -37,7 +37,7 @@ sigma 10, 25, 50) were within 1 standard error, 93 and 91 % within 2; by chance 
 CONSTANT = 1e-9
 """Finest detail, of a range of 1, below which a place has no noise."""
 SPOILT = 0.02
-"""Part of a picture without noise, or with noise cut off, from which on that is said (ours)."""
+"""Part of a picture without noise, or with noise cut off, from which on a message says so (ours)."""
 ENDS = (0, 1)
 """Values at which a picture is clipped."""
 

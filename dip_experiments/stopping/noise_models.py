@@ -167,7 +167,7 @@ class GammaNoiseModel(NoiseModel):
 
 
 def check_positive(law: str, measurement: Float[Tensor, "r c h w"]) -> None:
-    """Raises ValueError for a measurement that cannot have that law."""
+    """Raise ValueError for a measurement that cannot have that law."""
     if measurement.min() < 0:
         raise ValueError(f"stopping.law={law}: the picture has values below 0, which such noise never makes; "
                          "choose stopping/law=gaussian")  # fmt: skip

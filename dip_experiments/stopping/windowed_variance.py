@@ -11,7 +11,7 @@ from torch import Tensor
 from dip_experiments.stopping.rule import FitContext, HeldOut, MinimumRule, Observation, State, Statistic
 
 REWOUND = 64
-"""Iterations by which the guard may go back: so many more outputs than the window are kept, and none is ever copied."""
+"""Iterations by which the guard may go back: so many more outputs than the window are stored, none is ever copied."""
 
 
 class WindowedVariance(MinimumRule):

@@ -13,7 +13,7 @@ from dip_experiments.store.files import Array, cells, write_columns
 Columns = dict[str, Array]
 
 COUNTED = ("replica", "seed", "iteration")
-"""Columns that are whole numbers."""
+"""Columns of integers."""
 
 
 def write_curves(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:

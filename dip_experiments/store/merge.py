@@ -13,7 +13,7 @@ from dip_experiments.store.run import SUMMARY, Run
 
 RUNS = "runs"
 COPIED, SAME, TWIN, REFUSED = "copied", "there already", "of other hardware", "refused"
-"""`TWIN`: the same run, whose numbers are other in the last digits at first; ours is kept."""
+"""`TWIN`: the same run, whose numbers are other in the last digits at first; ours stays."""
 HARDWARE = ("machine", "device", "threads", "versions")
 """Parts of a session that may change the rounding of a run, and never its id."""
 SameSettings = Callable[[Run, Run], bool]

@@ -20,7 +20,7 @@ COUNTS = {"first": 1, "two": 2, "all": None}
 """Number of replicas whose images a record has."""
 NOT_PART_OF_A_NUMBER = ("files", "seal")
 Origin = Literal["runs", "records", "either"]
-"""Where a run is searched: among the user's own, among the records, or among the former and else the latter."""
+"""Places to search a run in: among the user's own, among the records, or among the former and else the latter."""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ class Text(DrawnMask):
     size: PositiveInt
 
     def draw(self, image: Image, draws: torch.Generator) -> Known:
-        """Raises ValueError for letters that hide nothing: larger than the image, or so small that none is dark."""
+        """Raise ValueError for letters that hide nothing: larger than the image, or so small that none is dark."""
         rows, columns = image.shape[1:]
         known = np.array(self._page(rows, columns)) > 127
         if known.all():

@@ -18,7 +18,7 @@ from dip_experiments.tensors import gamma_values
 
 Images = Float[Tensor, "r c h w"]
 MOST_PHOTONS = 1e9
-"""At white: noise of 0.008 grey levels of 255 there, which is none; counts near 2^63 would overflow."""
+"""At white: noise of 0.008 grey levels of 255, which is none; counts near 2^63 would overflow."""
 
 
 class Noise(Part):

@@ -1,4 +1,4 @@
-"""Base class of all tasks: settings that make a task from a picture, one realisation per replica."""
+"""Base class of all tasks: settings that make a task from a picture, one sample per replica."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

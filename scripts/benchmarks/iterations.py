@@ -134,8 +134,8 @@ def make_fit(case: Case, device: torch.device, iterations: int) -> DIPModule:
 
 def data(case: Case, replicas: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return latent and target."""
-    size = (case.size, case.size)
-    return torch.rand(replicas, 32, *size, device=device) * 0.1, torch.rand(replicas, 3, *size, device=device)
+    latent, target = (torch.rand(replicas, channels, case.size, case.size, device=device) for channels in (32, 3))
+    return latent * 0.1, target
 
 
 def seconds(act: Callable[[], object], device: torch.device) -> float:
@@ -256,9 +256,8 @@ def alternate(case: Case, device: torch.device) -> tuple[dict[str, list[float]],
 
 def measure(case: Case, device: torch.device) -> dict[str, Any]:
     """Measure one row of the table."""
-    times, memory = alternate(case, device)
+    (times, memory), ceiling = alternate(case, device), matrix_product_gflops(case.precision, device)
     plain, fast = (statistics.median(times[name]) for name in ("plain", "fast"))
-    ceiling = matrix_product_gflops(case.precision, device)
     with FlopCounterMode(display=False) as flops:
         plain_iteration(case, device)()
     eager = started_fit(case, device)

@@ -36,7 +36,7 @@ ROUNDS = 10
 def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
     """Measure a row for each rule: by turns an iteration without any, and the rule's look at what it gave."""
     fit = started_fit(case, device)
-    monitors = [watch_of(rule, fit.average) for rule in RULES]
+    monitors = [monitor_of(rule, fit.average) for rule in RULES]
     iterations: list[float] = []
     looks: dict[str, list[float]] = {watch.rule.name: [] for watch in monitors}
     fit.iterate()
@@ -61,7 +61,7 @@ def measure(case: Case, device: torch.device) -> list[dict[str, str]]:
     ]
 
 
-def watch_of(rule: StoppingRule, images: torch.Tensor) -> RuleMonitor:
+def monitor_of(rule: StoppingRule, images: torch.Tensor) -> RuleMonitor:
     """Return a rule at work on a picture of noise."""
     given = FitInput(torch.rand(images.shape, dtype=torch.float64), Identity())
     return RuleMonitor(rule, torch.zeros_like(images), rule.hold_out(given, list(range(len(images)))), ends=False)

@@ -52,7 +52,7 @@ def of_architecture(runs: list[Run], architecture: str) -> dict[str, Run]:
     }
     if lacking := [name for name in LABELS if name not in chosen]:
         raise ValueError(
-            f"Figure 2 shows architecture={architecture} with target={','.join(lacking)} too; leave out these words"
+            f"Figure 2 shows architecture={architecture} with target={','.join(lacking)} too; leave out these overrides"
         )
     return {name: chosen[name] for name in LABELS}
 

@@ -30,7 +30,7 @@ def draw(selection: Selection) -> Artifact:
     """Draw figures/prior_effect."""
     runs = {prior(run): run for run in selection.complete_runs}
     if set(runs) != set(PRIORS):
-        raise ValueError("the figure shows both architectures with both regularizers; leave these words out")
+        raise ValueError("the figure shows both architectures with both regularizers; leave these overrides out")
     curves: dict[str, Curve] = {}
     panels, first = [], next(iter(runs.values()))
     for key, (name, _, published) in PRIORS.items():

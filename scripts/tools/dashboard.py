@@ -97,7 +97,7 @@ def seeds_in(folder: Path) -> list[int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Push the workspace, or checks it and goes over to the viewer."""
+    """Push the workspace, or check it and go over to the viewer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=Path("results"))
     folder = parser.parse_args(arguments).results / "wandb"

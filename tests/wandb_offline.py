@@ -46,7 +46,7 @@ def history(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def told(folder: Path) -> tuple[Any, set[str], set[str]]:
+def sent(folder: Path) -> tuple[Any, set[str], set[str]]:
     """The run record, and the names in its configuration and its summary, nested ones with a dot."""
     run, config, summary = None, set(), set()
     for record in records(folder):

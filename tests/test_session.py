@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_is_named_set_aside_and_the_fit_begins_anew(
     assert np.isfinite(Run(whole.folder).curves[0]["loss"]).all()
 
 
-def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_keeps_every_sitting(
+def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_keeps_every_session(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     used: list[int] = []
@@ -93,7 +93,7 @@ def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_
     assert [sitting["threads"] for sitting in sittings] == [before, before]
 
 
-def test_a_run_that_another_process_fits_is_no_error_and_is_told(
+def test_a_run_that_another_process_fits_is_no_error_and_is_reported(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = fresh(tmp_path, dip, *WORDS)
@@ -107,7 +107,7 @@ def test_a_run_that_another_process_fits_is_no_error_and_is_told(
     assert [found.finished for name, found in runs_of(tmp_path).items() if name != run.name] == [True]
 
 
-def test_more_images_asked_of_a_finished_run_are_made_and_none_is_lost(
+def test_more_images_requested_of_a_finished_run_are_made_and_none_is_lost(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = fresh(tmp_path, dip, *WORDS, "fit.keep=[5]")
@@ -131,7 +131,7 @@ def test_more_images_asked_of_a_finished_run_are_made_and_none_is_lost(
         (["observe=[fixed]", "observe.fixed.iteration=3"], ["observe=[fixed]", "observe.fixed.iteration=5"]),
     ],
 )
-def test_an_interrupted_run_asked_again_with_other_rules_begins_anew_and_says_so(
+def test_an_interrupted_run_requested_again_with_other_rules_begins_anew_and_says_so(
     before: list[str],
     after: list[str],
     dip: Dip,
@@ -171,7 +171,7 @@ def test_a_record_stands_for_its_run_where_it_completes_records_and_nowhere_else
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
-def test_finished_runs_can_be_asked_for_where_nothing_can_be_written(dip: Dip, tmp_path: Path) -> None:
+def test_finished_runs_can_be_requested_where_nothing_can_be_written(dip: Dip, tmp_path: Path) -> None:
     run = fresh(tmp_path, dip, *WORDS)
     run.folder.chmod(0o500)
     assert dip(*SMALL, *WORDS) == 0

@@ -14,7 +14,7 @@ from dip_experiments.runner.build import recompute_measurement
 from dip_experiments.store import Run, Store, write_json
 
 
-def test_images_are_kept_at_the_iterations_asked_for_and_change_no_number(dip: Dip, tmp_path: Path) -> None:
+def test_images_are_stored_at_the_iterations_requested_and_change_no_number(dip: Dip, tmp_path: Path) -> None:
     plain = fresh(tmp_path, dip, "fit.iterations=12")
     curves = (plain.folder / "curves.csv").read_bytes()
     run = fresh(tmp_path, dip, "fit.iterations=12", "fit.keep=[7,4]")
@@ -24,7 +24,7 @@ def test_images_are_kept_at_the_iterations_asked_for_and_change_no_number(dip: D
     assert (run.folder / "curves.csv").read_bytes() == curves
 
 
-def test_the_image_kept_of_an_iteration_is_the_output_of_that_iteration(
+def test_the_image_stored_of_an_iteration_is_the_output_of_that_iteration(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, outputs = DIPModule.iterate, []
@@ -41,7 +41,7 @@ def test_the_image_kept_of_an_iteration_is_the_output_of_that_iteration(
     assert np.abs(outputs[4] - outputs[3]).max() > 2 / 255
 
 
-def test_the_average_is_kept_as_it_was_at_the_iterations_of_keep(dip: Dip, tmp_path: Path) -> None:
+def test_the_average_is_stored_as_it_was_at_the_iterations_of_keep(dip: Dip, tmp_path: Path) -> None:
     run = fresh(tmp_path, dip, "fit.iterations=8", "fit.keep=[5]", "fit.average_decay=0.8")
     then = psnr(read_image(run.image("average-000005", 0)), read_image(run.image("reference", 0)))
     assert then == pytest.approx(run.curves[0]["psnr_average"][4], abs=0.02)

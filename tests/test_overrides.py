@@ -72,7 +72,7 @@ def test_several_files_without_m_are_named_as_such() -> None:
         to_hydra_overrides(["image.path=a.png,b.png"], False)
 
 
-def test_a_mask_file_is_told_from_a_kind_of_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mask_file_is_distinguished_from_a_kind_of_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="say task/mask=box"):
         to_hydra_overrides(["task.mask=box"], False)
@@ -104,7 +104,7 @@ def test_flags_may_stand_anywhere() -> None:
         (["target=natural"], None),
     ],
 )
-def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told: str | None) -> None:
+def test_noise_that_is_added_to_ones_own_picture_is_reported(words: list[str], told: str | None) -> None:
     (job,) = compose_jobs(to_hydra_overrides(["image.path=a.png", *words], False), False)
     said = added_noise(read_settings(job))
     assert (told is None and said is None) or (told is not None and told in (said or ""))
@@ -122,17 +122,17 @@ def test_noise_that_is_added_to_ones_own_picture_is_said(words: list[str], told:
         ("experiment.name=../x", "letters, digits, _ and - make a name"),
     ],
 )
-def test_words_that_make_no_sense_together_are_refused_before_anything_is_read(words: str, wanted: str) -> None:
+def test_overrides_that_make_no_sense_together_are_refused_before_anything_is_read(words: str, wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):
         settings_of(*words.split())
 
 
 @pytest.mark.parametrize("key", ["stopping.observe", "stopping/observe", "observe"])
-def test_observers_are_asked_for_under_either_name(key: str) -> None:
+def test_observers_are_requested_under_either_name(key: str) -> None:
     assert to_hydra_overrides([f"{key}=[split,sure]"], multirun=False) == ["observe=[split,sure]"]
 
 
-def test_an_empty_word_is_no_command(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_override_is_no_command(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
     assert dip("") == 2
     assert capfd.readouterr().err.startswith("'': no such command; there are ")
 
