@@ -117,7 +117,7 @@ test-ray: setup
 test-deepinv: setup
 	@test -x $(DEEPINV)/bin/python || $(BIN)/python -m venv $(DEEPINV)
 	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
-		> $$($(DEEPINV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
+		> $$($(DEEPINV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main_environment.pth
 	@echo "Installing deepinv into $(DEEPINV): minutes and 5 GB the first time"
 	@$(DEEPINV)/bin/python -m pip install --quiet $(WITH_DEEPINV)
 	$(DEEPINV)/bin/python -m pytest $(CHECKED) -n 0 tests/test_deepinv.py

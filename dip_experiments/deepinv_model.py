@@ -34,24 +34,25 @@ class DeepinvModel(nn.Module):
         inspect.signature(reconstruct).bind(None, None, **options)
         self.options = options
 
-    def forward(self, y: Float[Tensor, "n cy hy wy"], physics: Any, **ignored: Any) -> Float[Tensor, "n c h w"]:
+    def forward(self, y: Any, physics: Any, **ignored: Any) -> Float[Tensor, "n c h w"]:
         """Return the reconstructions, on the device and in the type of the measurements, without gradient.
 
         Args:
-            y: Measurements of n images through the same operator.
+            y: Measurements (n, channels, rows, columns) of n images through the same operator; complex ones as two
+                real channels.
             physics: A deepinv physics, of which a copy is used without its noise, or any operator of `reconstruct`.
             ignored: What deepinv passes besides, such as `x_net`.
 
         Raises:
-            ValueError: For measurements that are not one tensor (n, c, h, w), for a physics with parameters of its own
-                for each image of the batch, and as `reconstruct`.
+            ValueError: For measurements that are not one real tensor of that form, for a physics with parameters for
+                each image of the batch, and as `reconstruct`.
         """
-        if not isinstance(y, Tensor) or y.ndim != 4:
-            given = f"of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-            raise ValueError(f"measurements {given}; give one tensor (n, c, h, w)")
+        if not isinstance(y, Tensor) or y.ndim != 4 or not y.is_floating_point():
+            given = f"of shape {tuple(y.shape)}, {y.dtype}" if isinstance(y, Tensor) else type(y).__name__
+            raise ValueError(f"measurements {given}; give one tensor (n, c, h, w) of real floats")
         if len(y) > 1:
             self._check_shared(y, physics)
-        options = {"device": str(y.device), "progress": False, "seed": 0, "replicas": 1} | self.options
+        options: dict[str, Any] = {"device": str(y.device), "progress": False, "seed": 0, "replicas": 1} | self.options
         seed, replicas = options["seed"], options["replicas"]
         with torch.inference_mode(False), torch.enable_grad():  # deepinv tests models without gradients
             images = [
@@ -61,12 +62,7 @@ class DeepinvModel(nn.Module):
         return torch.from_numpy(np.stack(images)).to(y)
 
     def _check_shared(self, y: Float[Tensor, "n cy hy wy"], physics: Any) -> None:
-        """Raise ValueError unless the operator maps one image to one measurement, whatever the batch has."""
+        """Raise ValueError for a physics with parameters for each image, which replicas of one image would share."""
         channels, rows, columns = y.shape[1:]
         operator = as_operator(physics, self.options.get("image_shape"))
-        found = measure(operator, torch.zeros(1, *operator.image_shape((channels, rows, columns))).to(y))
-        if len(found) != 1:
-            raise ValueError(
-                f"a physics that makes {len(found)} measurements of one image, with parameters of its own for each "
-                "image of the batch; use batch_size=1 in the data loader"
-            )
+        measure(operator, torch.zeros(1, *operator.image_shape((channels, rows, columns))).to(y))

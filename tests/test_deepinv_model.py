@@ -196,7 +196,8 @@ def test_what_a_model_cannot_fit_is_refused_in_a_line() -> None:
     with pytest.raises(TypeError, match="iteration"):
         dipx.DeepinvModel(iteration=5)
     model = dipx.DeepinvModel(**OPTIONS)
-    for y, given in ((torch.zeros(1, 2, 1, 4, 4), "shape"), ([torch.zeros(1, 1, 4, 4)], "list")):
+    square = torch.zeros(1, 1, 4, 4)
+    for y, given in ((square[None], "shape"), ([square], "list"), (square.to(torch.complex64), "complex64")):
         with pytest.raises(ValueError, match=f"measurements.*{given}.*give one tensor"):
             model(y, PHYSICS["noisy"])
     own = Noisy()

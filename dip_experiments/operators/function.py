@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,7 +24,7 @@ class FunctionOperator(Operator):
         shape: Channels, rows and columns of the image. None: found by `A_adjoint`, else that of the measurement.
     """
 
-    def __init__(self, function: Callable[..., Any], shape: tuple[int, int, int] | None = None) -> None:
+    def __init__(self, function: Any, shape: tuple[int, int, int] | None = None) -> None:
         super().__init__()
         self.function = function  # a module's buffers move with the operator
         self.apply_function: Callable[[Tensor], Tensor] = getattr(function, "A", function)
@@ -73,14 +73,19 @@ class FunctionOperator(Operator):
         return next((t for t in chain(self.parameters(), self.buffers()) if t.is_floating_point()), None)
 
     def _convert(self, function: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
-        """Apply a function in the precision of the physics. Raises TypeError unless it returns a tensor."""
+        """Apply a function in the precision of the physics. Raises where it returns no tensor of as many images."""
         buffer = self._buffer()
         found = function(given if buffer is None else given.to(buffer.dtype))
         if not isinstance(found, Tensor):
             raise TypeError(f"it returns {type(found).__name__}, a tensor (n, c, h, w) is wanted")
+        if len(found) != len(given):
+            raise ValueError(
+                f"{len(found)} results for {len(given)} given, as with parameters for each image of a batch; in a data "
+                "loader use batch_size=1"
+            )
         return found if buffer is None else found.to(given.dtype)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Move the buffers of a physics, which stay in their precision; move or convert those of another module."""
         if self._buffer() is None:
             return super()._apply(fn, recurse)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Self
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -44,7 +44,7 @@ class Operator(nn.Module, ABC):
         """True if A x has values in [0, 1] where x has, so that a measurement is shown as it is."""
         return self.is_identity
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Move or convert all buffers; a complex one by its parts, as a real type would take its real part alone."""
 
         def by_parts(buffer: Tensor) -> Tensor:
