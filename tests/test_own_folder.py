@@ -76,7 +76,7 @@ def test_hydra_is_told_of_the_folder_in_the_overrides_of_a_request(folder: Path)
         f"hydra.searchpath=['file://{str(folder).replace(chr(39), chr(92) + chr(39))}']",
         "target=mine",
     ]
-    assert request.composed is not None  # the folder alone does not make Hydra compose the job again
+    assert request.hydra  # the folder alone does not make Hydra compose the job again
 
 
 def test_the_folder_is_searched_in_its_context_alone(folder: Path) -> None:

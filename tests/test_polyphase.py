@@ -53,7 +53,7 @@ def image_and_gradients(evaluate: Callable[[Tensor], Tensor], network: Skip, z: 
 def assert_same(network: Skip, tolerance: float = EXACT) -> None:
     """Relative to the scale of the layer, because the gradient of what a norm cancels is zero."""
     z = latent(network)
-    plain = image_and_gradients(network.side_by_side, network, z)
+    plain = image_and_gradients(network.forward_replicas, network, z)
     fast = image_and_gradients(lambda z: fast_forward_replicas(network, z), network, z)
     layers = ["image", "latent", *(name.rpartition(".")[0] for name, _ in network.named_parameters())]
     for layer, a, b in zip(layers, plain, fast, strict=True):

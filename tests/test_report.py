@@ -273,7 +273,7 @@ def test_dip_report_takes_the_results_folder_alone(
 ) -> None:
     denoising(tmp_path / "results")
     assert dip("report", "scale=smoke") == 2
-    assert "paths.results=folder alone" in capsys.readouterr().err
+    assert "paths.results=FOLDER alone" in capsys.readouterr().err
     assert dip("report") == 0
     assert "1 runs, 0 figures" in capsys.readouterr().out
     assert (tmp_path / "results" / "report" / "index.html").exists()

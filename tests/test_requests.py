@@ -40,7 +40,7 @@ WRONG = [
     (["image.size=30", "architecture.kernel_down=31"], "30 x 30 pixels: 3 scales need at least 128 a side"),
     (["architecture.skip=[4,4]"], "one width per scale"),
     (["architecture.padding=mirror"], "architecture.padding: got 'mirror'"),
-    (["architecture._target_=os.nothing"], "no such class"),
+    (["architecture._target_=os.nothing"], "cannot be imported"),
     (["image=file"], "image.path is needed"),
     (["image.size=1024"], "set image.size to 512 or less"),
     (["device=cuda:9"], "device=cpu or auto"),

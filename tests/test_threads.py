@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dip_experiments import SPINS, devices
-from dip_experiments.devices import THREAD_VARIABLES, available_cores, threads_for_fit
+from dip_experiments.devices import THREAD_VARIABLES, available_cores, fit_threads, threads_for_fit
 from dip_experiments.runner.resume import threads_of
 from dip_experiments.store import Run
 
@@ -82,12 +82,12 @@ def test_a_fit_has_its_threads_while_it_lasts_and_one_that_goes_on_those_it_bega
 ) -> None:
     used: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", used.append)
-    monkeypatch.setattr("dip_experiments.runner.resume.threads_for_fit", lambda device: 5)
-    with threads_of(Run(tmp_path), 0, CPU):
+    monkeypatch.setattr(devices, "threads_for_fit", lambda device: 5)
+    with fit_threads(CPU, threads_of(Run(tmp_path), 0)):
         assert used == [5]
     assert used == [5, 8]
     (tmp_path / "provenance.json").write_text('{"sittings": [{"threads": 3}]}')
-    with threads_of(Run(tmp_path), 10, CPU):
+    with fit_threads(CPU, threads_of(Run(tmp_path), 10)):
         assert used == [5, 8, 3]
 
 

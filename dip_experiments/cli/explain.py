@@ -17,7 +17,7 @@ from dip_experiments.config.comments import Setting, group_comment, header, know
 from dip_experiments.config.compose import compose_jobs, expand_grid, experiment_grid
 from dip_experiments.config.groups import OPTIONAL, did_you_mean, group_names, option_file, options
 from dip_experiments.config.overrides import config_dir_flags
-from dip_experiments.schema import flat
+from dip_experiments.schema import Part, flat
 
 WIDTH = 100
 """Columns of help."""
@@ -179,7 +179,9 @@ def _hints(owner: Any, path: Sequence[str]) -> Iterator[Any]:
 
 
 def _models(hint: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
+    if isinstance(hint, type) and issubclass(hint, Part):
+        yield from hint.registered().values()
+    elif isinstance(hint, type) and issubclass(hint, BaseModel):
         yield hint
     for inner in get_args(hint):
         yield from _models(inner)
