@@ -23,6 +23,8 @@ WIDTH = 100
 """Columns of help."""
 COLUMN, WIDEST_VALUE = 6, 24
 """Columns of a label, and of a value before its comment."""
+MISSING = "???"
+"""Value of a setting that has to be given."""
 UNCHANGED = (".name", "._target_")
 """Settings that are the option itself."""
 BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
@@ -160,7 +162,7 @@ def _type_of(key: str, found: Sequence[Setting]) -> str:
 def _constructor_hints(setting: Setting) -> Iterator[Any]:
     group, _, option = setting.option.partition("=")
     target = {one.key: one.value for one in option_settings(group, option)}.get(f"{group.replace('/', '.')}._target_")
-    if target:
+    if target and target != MISSING:
         hints = get_type_hints(pkgutil.resolve_name(target).__init__)
         yield from (hint for name, hint in hints.items() if setting.key.rpartition(".")[2] == name)
 
