@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Part")
 TARGET = "_target_"
 """Key under which settings hold the dotted path of a class or function of the user's."""
 
@@ -82,7 +83,7 @@ class Part(Group):
         return get_args(cls.model_fields["name"].annotation) or (cls.__name__,)
 
     @classmethod
-    def registered(cls) -> dict[str, type[Self]]:
+    def registered(cls: type[P]) -> dict[str, type[P]]:
         """Return the classes of this package that can take the place of the base class, by name."""
         found = [each for each in _subclasses(cls) if is_own(each) and not inspect.isabstract(each)]
         return {name: each for each in found for name in get_args(each.model_fields["name"].annotation)}

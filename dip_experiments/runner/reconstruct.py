@@ -105,8 +105,7 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
     """
     device = find_device(settings.device)
     check_precision(settings.precision, device)
-    one = Task(task.measurement[:1], task.operator, None if task.reference is None else task.reference[:1])
-    build = check_fit(settings, one, None, builder_of(network, settings.latent.channels, task))
+    build = check_fit(settings, task, None, builder_of(network, settings.latent.channels, task))
     options = fit_options(settings)
     began = time.monotonic()
     with fit_threads(device):

@@ -45,7 +45,7 @@ def check_fit(
     """Check that rules, network and latent suit a task, and return what builds the network.
 
     Args:
-        original: The task of the first replica.
+        original: The task of the first replicas, of one at least.
         input_image: See `make_module`.
         build: Builds a network that is given; None: that of the settings, whose memory is checked.
 
@@ -61,7 +61,7 @@ def check_fit(
     settings.optimizer.make([nn.Parameter(torch.zeros(1))])
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
         network = build(1)
-    make_latent(settings.latent, network, task, [settings.seed], input_image)
+    make_latent(settings.latent, network, task, settings.seeds[: len(task.measurement)], input_image)
     log_noise_estimates(settings, original, inputs)
     return build
 
