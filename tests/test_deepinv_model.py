@@ -203,7 +203,7 @@ def test_what_a_model_cannot_fit_is_refused_in_a_line() -> None:
     own = Noisy()
     own.mask = own.mask.repeat(2, 1, 1, 1)
     with pytest.raises(ValueError, match="batch_size=1"):
-        model(own.A(images(2)).detach(), own)
+        dipx.DeepinvModel(**OPTIONS, replicas=2)(own.A(images(2)).detach(), own.A)
     with pytest.raises(ValueError, match="A_adjoint finds no image"):
         model(torch.zeros(1, 2, 5, 5), PHYSICS["one coil"])
     stacked = Noisy()
