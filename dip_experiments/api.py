@@ -146,7 +146,7 @@ def _task(
     given = _mask(operator, measurement) if is_mask else as_operator(operator, image_shape)
     given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
     # Of a user's module the fit moves and converts a copy.
-    given = given if operator is None else copy.deepcopy(given).to("cpu", torch.float64)
+    given = given if operator is None else copy.deepcopy(given).to("cpu", torch.float64).requires_grad_(False)
     check_operator(given, measurement)
     if reference is None:
         return Task(measurement, given)
