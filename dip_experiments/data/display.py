@@ -1,14 +1,16 @@
 """Images and measurements of any channels and values, as a picture file can show them."""
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dip_experiments.data.arrays import COLOURS
 from dip_experiments.data.layers import Array
 
 
-def displayed(image: Array) -> Array:
+def displayed(image: NDArray[Any]) -> NDArray[Any]:
     """Return an image "c h w" as it is with 1 or 3 channels; with others a grid of them, row by row, in grey.
 
     The grid is as square as the channels allow, the places that remain are black.
