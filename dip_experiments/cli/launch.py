@@ -167,16 +167,18 @@ def launch_with_retries(request: Request, arguments: Sequence[str], files: Any) 
 
 def remote_task(folder: Path, variables: Mapping[str, str], retry: bool) -> Task:
     """Return a job for another process, perhaps on another machine, which gets all of this by value."""
-    cwd = os.getcwd()
-
-    def task(config: DictConfig) -> float | None:
-        os.chdir(cwd)
-        if cwd not in sys.path:  # for `_target_: mine.Network`
-            sys.path.append(cwd)
-        with env_override(dict(variables)):
-            return run_remote_job(config, folder, retry)
-
+    task = partial(run_from_folder, cwd=os.getcwd(), variables=dict(variables), folder=folder, retry=retry)
+    task.__module__ = __name__  # by which Hydra names the job
     return task
+
+
+def run_from_folder(config: DictConfig, cwd: str, variables: dict[str, str], folder: Path, retry: bool) -> float | None:
+    """Run one job in the folder and with the variables of the process that launched it."""
+    os.chdir(cwd)
+    if cwd not in sys.path:  # for `_target_: mine.Network`
+        sys.path.append(cwd)
+    with env_override(variables):
+        return run_remote_job(config, folder, retry)
 
 
 def run_remote_job(config: DictConfig, folder: Path, retry: bool) -> float | None:

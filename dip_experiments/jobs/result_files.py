@@ -31,9 +31,12 @@ class ResultFiles:
         write_json(self.path(number), asdict(result))
 
     def read(self) -> list[JobResult]:
-        """Return the results of all jobs that have started, in their order; a final one is read once."""
+        """Return the results of all jobs that have started, in their order; a final one is read once.
+
+        An interrupted job may be queued again, by Slurm for example, and get another result.
+        """
         for path in sorted(self.folder.glob(RESULTS)):
-            if path not in self._results or self._results[path].is_running:
+            if path not in self._results or self._results[path].status in ("", "interrupted"):
                 self._results[path] = read_result(path)
         return [self._results[path] for path in sorted(self._results)]
 
