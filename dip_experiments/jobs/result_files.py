@@ -36,7 +36,8 @@ class ResultFiles:
         An interrupted job may be queued again, by Slurm for example, and get another result.
         """
         for path in sorted(self.folder.glob(RESULTS)):
-            if path not in self._results or self._results[path].status in ("", "interrupted"):
+            known = self._results.get(path)
+            if known is None or known.is_running or known.status == "interrupted":
                 self._results[path] = read_result(path)
         return [self._results[path] for path in sorted(self._results)]
 
