@@ -29,8 +29,8 @@ def skip_finished(settings: Settings, overrides: Sequence[str] = (), reuse: bool
         reuse: Whether a record counts as a finished run.
 
     Returns:
-        Result with the status `skipped`, `refused` if the request is wrong, or empty with its run id if it has to be
-        fitted.
+        Result with the status `skipped`, `refused` if the request is wrong, or `running`, with its run id, if it has
+        to be fitted.
     """
     try:
         store, name = Store(Path(settings.paths.results)), run_id(settings, find_device(settings.device).type)
