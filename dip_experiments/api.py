@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dip_experiments.config.defaults import default_settings, option_settings
 from dip_experiments.config.settings import Settings
-from dip_experiments.data.arrays import to_channels_first
+from dip_experiments.data.arrays import known_values, to_channels_first
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.metrics import psnr_of_estimate
@@ -138,12 +138,11 @@ def _task(
     """Return the task of all replicas. Raises ValueError where operator, measurement and reference do not fit."""
     measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
     is_mask = getattr(operator, "dtype", None) in (np.bool_, torch.bool)
-    given = _mask(operator, measurement) if is_mask else as_operator(operator, image_shape)
-    given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
-    # Of a user's module the fit moves and converts a copy.
-    measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
-    is_mask = getattr(operator, "dtype", None) in (np.bool_, torch.bool)
-    given = _mask(operator, measurement) if is_mask else as_operator(operator, image_shape)
+    given = (
+        Mask(torch.from_numpy(known_values(operator, measurement.shape)))
+        if is_mask
+        else as_operator(operator, image_shape)
+    )
     given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
     # Of a user's module the fit moves and converts a copy.
     given = given if operator is None else copy.deepcopy(given).to("cpu", torch.float64).requires_grad_(False)
@@ -157,17 +156,6 @@ def _task(
     return task
 
 
-def _mask(known: Any, measurement: torch.Tensor) -> Mask:
-    """Return the operator of a mask (h, w), or in the layout of the measurement, True where a value is known."""
-    values = np.asarray(known)
-    image = values if values.ndim == 2 else to_channels_first(known * 1.0)[0] > 0
-    if image.shape[-2:] != measurement.shape[-2:]:
-        raise ValueError(
-            f"a mask of shape {tuple(known.shape)} for a picture of {tuple(measurement.shape[-2:])} pixels"
-        )
-    return Mask(torch.from_numpy(np.broadcast_to(image, measurement.shape).copy()))
-
-
 def _settings(
     task: Task,
     network: NetworkLike,
@@ -178,16 +166,11 @@ def _settings(
     experiment: str | None = None,
 ) -> Settings:
     """Return the settings that the command line would compose. Raises ValueError for wrong ones."""
-    names = {group: part for group, part in parts.items() if isinstance(part, str)}
-    defaults = {"latent": "noise", "loss": "mse", "optimizer": "adam", "regularizer": "none", "stopping": "none"}
+    names = {group: part for group, part in {**parts, "architecture": network}.items() if isinstance(part, str)}
     choices = {
         "scale": scale, "image": "file", "target": "natural", "task": "denoising", "task/noise": "none",
-        "logger": "none", "architecture": network if isinstance(network, str) else "skip",
+        "logger": "none", **names,
     }  # fmt: skip
-    if experiment is None:
-        choices |= defaults | names
-    else:
-        choices = {"latent": "noise", "loss": "mse", "regularizer": "none", **choices}
     values = default_settings(choices, {"image.path": "array", **others}, experiment)
     values |= {group: part for group, part in parts.items() if not isinstance(part, str)}
     rules = [rule if isinstance(rule, StoppingRule) else read_rule(rule) for rule in observe]

@@ -1,5 +1,6 @@
 import os
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -20,6 +21,7 @@ from dip_experiments.store import Run
 
 torch.set_num_threads(1)  # the networks of the tests are too small to share
 SHARED = Path(__file__).parents[2] / "shared"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = [
     "scale=smoke",
     "logger=none",
@@ -56,6 +58,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder ../shared with the golden files is not here")
     return SHARED
+
+
+@pytest.fixture
+def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The modules of examples/ can be imported."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield
+    for name in ("my_network", "my_operator", "my_parts"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.data.pictures import Frame
 from dip_experiments.data.reading import read_picture
-from dip_experiments.fitting.ensemble import denoiser_ensemble
+from dip_experiments.fitting.ensemble import denoiser_ensembles
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.summary import summary
 from dip_experiments.fitting.trainer import train
@@ -87,7 +87,7 @@ def fitted(words: str) -> dict[str, Any]:
         fit = build_fit(validate(settings), [])
         on_grid(fit.network)
         train(fit, block_ends(settings.fit.iterations, settings.fit.block), torch.device("cpu"), [])
-        mixtures = {name: mix for name, watch in fit.monitors.items() if (mix := denoiser_ensemble(watch))}
+        mixtures = denoiser_ensembles(fit.monitors)
         told = summary(fit, 0.0, fit.unperturbed().numpy(), mixtures)
     stops = {name: found_by(rule) for name, rule in told.get("stopping", {}).items()}
     return {"final": told["final"], "stopping": stops, "average": float(fit.average.square().mean())}

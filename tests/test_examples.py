@@ -2,17 +2,15 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Dip, only_run
+from conftest import EXAMPLES, Dip, only_run
 from test_api import CLEAN, WORDS, as_file
 
 import dip_experiments as dipx
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 CONF = EXAMPLES / "conf"
 FURTHER = {
     "stopping/smallest_step": ["stopping.patience=5"],
@@ -23,12 +21,7 @@ FURTHER = {
 OPTIONS = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.yaml"))
 
 
-@pytest.fixture(autouse=True)
-def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(EXAMPLES)
-    yield
-    for name in ("my_network", "my_operator", "my_parts"):
-        sys.modules.pop(name, None)
+pytestmark = pytest.mark.usefixtures("examples")
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if not option.startswith("experiment/")])

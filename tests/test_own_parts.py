@@ -1,14 +1,13 @@
 """What users bring - network, operator, loss and other parts - works from Python and by settings."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import Dip, only_run
+from conftest import EXAMPLES, Dip, only_run
 from test_api import CLEAN, NOISY, WORDS, as_file, assert_same_numbers, fit
 from test_fitting import interrupt_at
 from torch import nn
@@ -18,15 +17,7 @@ from dip_experiments.architectures import ModuleNetwork, build_replicas
 from dip_experiments.operators import as_operator
 from dip_experiments.schema import make_part
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-@pytest.fixture(autouse=True)
-def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(EXAMPLES)
-    yield
-    for name in ("my_network", "my_operator", "my_parts"):
-        sys.modules.pop(name, None)
+pytestmark = pytest.mark.usefixtures("examples")
 
 
 def make_network(input_channels: int, output_channels: int) -> nn.Module:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dip_experiments.baselines import classical
 from dip_experiments.baselines.zs_n2n import zs_n2n
-from dip_experiments.data.arrays import to_channels_first
+from dip_experiments.data.arrays import known_values, to_channels_first
 
 Picture = Any
 Method = Callable[..., NDArray[np.float64]]
@@ -32,9 +32,7 @@ def with_mask(method: Method) -> Method:
     @wraps(method)
     def adapted(holes: Picture, known: Any) -> NDArray[np.float64]:
         image, layout = to_channels_first(holes)
-        mask = np.asarray(known, dtype=bool)
-        mask = mask if mask.ndim == 2 else to_channels_first(mask.astype(float))[0] > 0
-        return layout(method(image, np.broadcast_to(mask, image.shape).copy()))
+        return layout(method(image, known_values(known, image.shape)))
 
     return adapted
 

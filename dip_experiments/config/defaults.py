@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from dip_experiments.config.groups import conf_folder
+from dip_experiments.config.groups import conf_folder, option_file, options
 
 OVERRIDE = "override /"
 """Beginning of an entry in a defaults list that chooses an option of another group."""
 
 
 @cache
-def _read(group: str, option: str) -> DictConfig:
-    path = conf_folder() / group / f"{option}.yaml"
-    if not path.is_file():
-        known = sorted(found.stem for found in path.parent.glob("*.yaml"))
-        raise ValueError(f"{group}={option}: no such option; choose from {', '.join(known)}")
+def _load(path: Path) -> DictConfig:
     return cast(DictConfig, OmegaConf.load(path))
+
+
+def _read(group: str, option: str) -> DictConfig:
+    path = option_file(group, option)
+    if path is None:
+        raise ValueError(f"{group}={option}: no such option; choose from {', '.join(options(group))}")
+    return _load(path).copy()
 
 
 def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConfig:
@@ -27,7 +31,7 @@ def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConf
     Raises:
         ValueError: If no such option exists.
     """
-    node = _read(group, option).copy()
+    node = _read(group, option)
     for entry in node.pop("defaults", []):
         for name, chosen in entry.items() if isinstance(entry, DictConfig) else ():
             if not str(name).startswith("override"):
@@ -38,7 +42,7 @@ def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConf
 
 def read_experiment(name: str) -> tuple[dict[str, str], list[DictConfig]]:
     """Return the options that an experiment chooses, and its settings, those of the experiment it builds on first."""
-    node = _read("experiment", name).copy()
+    node = _read("experiment", name)
     choices: dict[str, str] = {}
     settings: list[DictConfig] = []
     for entry in node.pop("defaults", []):
@@ -56,7 +60,7 @@ def default_settings(
     """Return the settings of conf/config.yaml with options of groups, as plain values.
 
     Args:
-        choices: Group -> option, such as `optimizer` or `stopping/law`.
+        choices: Group -> option, such as `optimizer` or `stopping/law`; of other groups that of conf/config.yaml.
         overrides: Settings by their full names, such as `fit.iterations`.
         experiment: Name of an experiment whose choices and settings come first.
 
@@ -64,8 +68,13 @@ def default_settings(
         ValueError: For an option or a setting that does not exist.
     """
     own_choices, layers = read_experiment(experiment) if experiment else ({}, [])
-    choices = {**own_choices, **choices}
-    config = cast(DictConfig, OmegaConf.load(conf_folder() / "config.yaml"))
+    config = _load(conf_folder() / "config.yaml").copy()
+    defaults = (item for entry in config.defaults if isinstance(entry, DictConfig) for item in entry.items())
+    choices = {
+        **{str(group): option for group, option in defaults if isinstance(option, str)},
+        **own_choices,
+        **choices,
+    }
     node = {key: value for key, value in config.items_ex(resolve=False) if key not in ("defaults", "hydra")}
     node |= {group: read_option(group, option, choices) for group, option in choices.items() if "/" not in group}
     composed = cast(DictConfig, OmegaConf.merge(node, *layers))

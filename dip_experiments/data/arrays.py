@@ -1,6 +1,6 @@
 """Pictures as users hold them in arrays and tensors, and as the fits take them: "c h w" in float64."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,23 @@ def to_channels_first(picture: Any, in_unit_range: bool = True) -> tuple[Array, 
             f"an array of shape {values.shape}: channels come last, (h, w, c); use np.moveaxis(x, 0, 2), or a tensor"
         )
     return _scaled(_channels(values, first=False), in_unit_range), _squeezed if flat else _channels_last
+
+
+def known_values(known: Any, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Bring a mask into the shape of an image.
+
+    Args:
+        known: An array or tensor (h, w), or in the layout of a picture, True where a value is known.
+        shape: "... c h w", that of the image.
+
+    Raises:
+        ValueError: For a mask of another size.
+    """
+    given = known if hasattr(known, "detach") else np.asarray(known)
+    mask = to_channels_first(given * 1.0, in_unit_range=False)[0] != 0
+    if mask.shape[-2:] != tuple(shape[-2:]):
+        raise ValueError(f"a mask of shape {tuple(given.shape)} for a picture of {tuple(shape[-2:])} pixels")
+    return np.broadcast_to(mask, tuple(shape)).copy()
 
 
 def _channels(values: NDArray[Any], *, first: bool) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """Blend the replicas' mean with what other denoisers make of the same measurements, by weights that a split chooses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,12 @@ class DenoiserEnsemble:
     def mean(self) -> Float[Tensor, "c h w"]:
         """Their mean, without replicas that failed."""
         return self.images.nanmean(0)
+
+
+def denoiser_ensembles(monitors: Mapping[str, RuleMonitor]) -> dict[str, DenoiserEnsemble]:
+    """Return the mixture of each rule that mixes something in, by the rule's name."""
+    found = {name: denoiser_ensemble(monitor) for name, monitor in monitors.items()}
+    return {name: mixture for name, mixture in found.items() if mixture}
 
 
 def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:

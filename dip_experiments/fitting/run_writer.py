@@ -10,10 +10,11 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dip_experiments.data.display import displayed
-from dip_experiments.fitting.ensemble import denoiser_ensemble, means_at_stop
+from dip_experiments.fitting.ensemble import denoiser_ensembles, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.summary import measurement, shown_measurement, summary
 from dip_experiments.stopping import RuleMonitor
@@ -73,9 +74,7 @@ class Recorder(pl.Callback):
 
     def on_train_end(self, *_: Any) -> None:
         unperturbed = self.fit.unperturbed()
-        self.mixtures = {
-            name: mix for name, monitor in self.fit.monitors.items() if (mix := denoiser_ensemble(monitor))
-        }
+        self.mixtures = denoiser_ensembles(self.fit.monitors)
         self.write_images("average", self.fit.average, self.bits)
         self.write_images("unperturbed", unperturbed, self.bits)
         if self.fit.done not in self.fit.images:  # a rule ended the fit
@@ -122,16 +121,19 @@ class Recorder(pl.Callback):
         return self.seconds_before + time.monotonic() - self.started
 
     def write_curves(self, iterations: int) -> None:
-        """Write curves.csv: replica, seed, iteration and the fit's columns, one row per replica and iteration."""
-        rows = self.fit.curves[:iterations].permute(1, 2, 0).flatten(1).cpu().numpy()
-        seeds = self.fit.problem.seeds
-        columns: dict[str, Any] = {
-            "replica": np.repeat(np.arange(len(seeds)), iterations),
-            "seed": np.repeat(np.asarray(seeds), iterations),
-            "iteration": np.tile(np.arange(1, iterations + 1), len(seeds)),
-            **dict(zip(self.fit.columns, rows, strict=True)),
-        }
-        write_curves(self.run.folder / "curves.csv", columns)
+        """Write curves.csv, one row per replica and iteration."""
+        write_curves(self.run.folder / "curves.csv", curve_columns(self.fit, iterations))
+
+
+def curve_columns(fit: DIPModule, iterations: int) -> dict[str, NDArray[Any]]:
+    """Return replica, seed, iteration and the fit's columns: replica after replica, iteration after iteration."""
+    rows, seeds = fit.curves[:iterations].permute(1, 2, 0).flatten(1).cpu().numpy(), fit.problem.seeds
+    return {
+        "replica": np.repeat(np.arange(len(seeds)), iterations),
+        "seed": np.repeat(np.asarray(seeds), iterations),
+        "iteration": np.tile(np.arange(1, iterations + 1), len(seeds)),
+        **dict(zip(fit.columns, rows, strict=True)),
+    }
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

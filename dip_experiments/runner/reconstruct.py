@@ -15,10 +15,11 @@ from dip_experiments.architectures import ModuleNetwork, Network, adapted
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import Layout
 from dip_experiments.devices import check_precision, find_device, fit_threads
-from dip_experiments.fitting.ensemble import DenoiserEnsemble, denoiser_ensemble, means_at_stop
+from dip_experiments.fitting.ensemble import DenoiserEnsemble, denoiser_ensembles, means_at_stop
 from dip_experiments.fitting.fit import Builder, make_module, run_fit
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.progress import ProgressBar
+from dip_experiments.fitting.run_writer import curve_columns
 from dip_experiments.fitting.summary import summary
 from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.runner.build import fit_options
@@ -114,13 +115,13 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         bar = [ProgressBar(name, module, settings.fit.iterations)] if progress else []
         run_fit(module, options, device, bar)
         unperturbed = module.unperturbed().cpu().numpy()
-        mixtures = {rule: mix for rule, monitor in module.monitors.items() if (mix := denoiser_ensemble(monitor))}
+        mixtures = denoiser_ensembles(module.monitors)
         numbers = summary(module, time.monotonic() - began, unperturbed, mixtures)
     return Reconstruction(
         image=layout(_image(module, settings.stopping.name, mixtures)),
         average=layout(module.average.cpu().double().numpy()),
         output=layout(module.output.cpu().double().numpy()),
-        history=_history(module),
+        history=pd.DataFrame(curve_columns(module, module.done)),
         summary=numbers,
         network=module.network,
         rule=settings.stopping.name,
@@ -134,16 +135,3 @@ def _image(module: DIPModule, rule: str, mixtures: Mapping[str, DenoiserEnsemble
     chosen = means.get("mixed", means.get("mean", module.average[sound]))
     image: NDArray[np.float64] = chosen.detach().cpu().double().numpy()
     return image
-
-
-def _history(module: DIPModule) -> pd.DataFrame:
-    """Return the curves: replica after replica, iteration after iteration."""
-    curves = module.curves[: module.done].permute(2, 0, 1).cpu().numpy()
-    replicas, iterations, columns = curves.shape
-    counted = {
-        "replica": np.repeat(np.arange(replicas), iterations),
-        "seed": np.repeat(np.asarray(module.problem.seeds), iterations),
-        "iteration": np.tile(np.arange(1, iterations + 1), replicas),
-    }
-    logged = pd.DataFrame(curves.reshape(-1, columns), columns=module.columns)
-    return pd.concat([pd.DataFrame(counted), logged], axis=1)

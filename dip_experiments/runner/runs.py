@@ -43,36 +43,36 @@ class Runs(Sequence[Run]):
         Columns are run, the settings that differ, replica, seed; `final.<curve>`, `oracle_peak.<curve>`,
         `oracle_iteration.<curve>`, and `scores.<image>.<metric>`; NaN for a replica that failed.
         """
-        rows = [row for run in self for row in _rows(run, self._varying(run))]
+        rows = [row for run, varying in zip(self, self._varying(), strict=True) for row in _rows(run, varying)]
         return pd.DataFrame(rows)
 
     def curves(self) -> pd.DataFrame:
         """Return one row for each run, replica and iteration: run, the settings that differ, then the curves."""
         tables = []
-        for run in self:
+        for run, varying in zip(self, self._varying(), strict=True):
             table = pd.DataFrame(dict(run.stored_columns()))
-            for name, value in reversed([("run", run.name), *self._varying(run).items()]):
+            for name, value in reversed([("run", run.name), *varying.items()]):
                 table.insert(0, name, [value] * len(table))
             tables.append(table)
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
-    def _varying(self, run: Run) -> dict[str, Any]:
-        """Return the settings of a run in which the runs differ, by their full names.
+    def _varying(self) -> list[dict[str, Any]]:
+        """Return for each run the settings in which the runs differ, by their full names.
 
         A setting that follows from the name of a part, as do the widths of an architecture, is left out.
         """
-        settings = [flat(one.settings) for one in self]
+        settings = [flat(run.settings) for run in self]
         names = [name for name in dict.fromkeys(key for one in settings for key in one) if not name.startswith(ASIDE)]
         columns = {name: [str(one.get(name)) for one in settings] for name in names}
         varying = {name: values for name, values in columns.items() if len(set(values)) > 1}
         parts = [values for name, values in varying.items() if name.endswith(".name")]
-        mine = flat(run.settings)
-        return {
-            name: _plain(mine.get(name))
+        shown = [
+            name
             for name, values in varying.items()
             if name.endswith(".name")
             or not any(len(set(zip(part, values, strict=True))) == len(set(part)) for part in parts)
-        }
+        ]
+        return [{name: _plain(one.get(name)) for name in shown} for one in settings]
 
 
 def _plain(value: Any) -> Any:
