@@ -13,7 +13,7 @@ from pydantic import BaseModel, PydanticSchemaGenerationError, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from dip_experiments.cli.lazy_import import lazy_import
-from dip_experiments.config.comments import Setting, group_comment, header, known_settings, option_settings, summary
+from dip_experiments.config.comments import Setting, documented_settings, group_comment, header, known_settings, summary
 from dip_experiments.config.compose import compose_jobs, expand_grid, experiment_grid
 from dip_experiments.config.groups import OPTIONAL, did_you_mean, group_names, option_file, options
 from dip_experiments.config.overrides import config_dir_flags
@@ -95,7 +95,7 @@ def explain_option(group: str, option: str) -> str:
     if group == "experiment":
         return "\n".join([*lines, *_experiment_lines(option, path)])
     if group not in OPTIONAL:
-        found = [setting for setting in option_settings(group, option) if not setting.key.endswith(UNCHANGED)]
+        found = [setting for setting in documented_settings(group, option) if not setting.key.endswith(UNCHANGED)]
         lines += _setting_lines({setting.key: setting for setting in found})
     defaults: Any = OmegaConf.select(OmegaConf.load(path), "defaults") or []
     for inner in (inner for inner in group_names() if inner.rpartition("/")[0] == group):
@@ -161,7 +161,8 @@ def _type_of(key: str, found: Sequence[Setting]) -> str:
 
 def _constructor_hints(setting: Setting) -> Iterator[Any]:
     group, _, option = setting.option.partition("=")
-    target = {one.key: one.value for one in option_settings(group, option)}.get(f"{group.replace('/', '.')}._target_")
+    values = {one.key: one.value for one in documented_settings(group, option)}
+    target = values.get(f"{group.replace('/', '.')}._target_")
     if target and target != MISSING:
         hints = get_type_hints(pkgutil.resolve_name(target).__init__)
         yield from (hint for name, hint in hints.items() if setting.key.rpartition(".")[2] == name)

@@ -84,11 +84,11 @@ def known_settings() -> list[Setting]:
     """Return the settings of conf/config.yaml and of every option but experiments and changes, which set others'."""
     found = list(settings_of(conf_folder() / "config.yaml"))
     for group in (group for group in group_names() if group not in OPTIONAL):
-        found += [setting for option in options(group) for setting in option_settings(group, option)]
+        found += [setting for option in options(group) for setting in documented_settings(group, option)]
     return found
 
 
-def option_settings(group: str, option: str) -> Iterator[Setting]:
+def documented_settings(group: str, option: str) -> Iterator[Setting]:
     """Yield the settings that an option brings, by their full names."""
     if path := option_file(group, option):
         package = re.match(r"# @package (\S+)", path.read_text(encoding="utf-8"))
