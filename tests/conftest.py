@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fast_composition import compose
 from omegaconf import DictConfig
 
 from dip_experiments.cli.main import main
@@ -50,6 +51,14 @@ def committed() -> Iterator[None]:
     answers = {"rev-parse": "0" * 40, "status": ""}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dip_experiments.store.provenance._git", lambda *words: answers[words[0]])
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def options_are_composed_once() -> Iterator[None]:
+    """Of the requests in this process; tests/test_requests.py compares what comes out with Hydra's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dip_experiments.config.compose.compose", compose)
         yield
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+import random
 import re
 import signal
 import subprocess
@@ -12,9 +13,12 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import fast_composition
 import pytest
 from conftest import SMALL
 from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from test_images import damaged_files
 
 from dip_experiments.cli import launch
@@ -193,10 +197,38 @@ def test_each_job_of_a_grid_is_the_one_that_its_overrides_make_alone(sweep: dict
     (request,) = read_requests([*others, *words], multirun=True)
     values = [re.split(r",(?![^\[{]*[\]}])", value) for value in sweep.values()]
     assert len(request.jobs) == math.prod(map(len, values))
-    for chosen in itertools.product(*values):
+    combinations = list(itertools.product(*values))
+    for chosen in random.Random(0).sample(combinations, min(4, len(combinations))):
         alone = [f"{key}={value}" if value else key for key, value in zip(sweep, chosen, strict=True)]
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
             assert request.jobs.count(compose("config", overrides=[*others, *alone])) == 1
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        SMALL,
+        [*SMALL, "task=denoising", "task.noise={name:gaussian,sigma:9,clip:true}", "stopping=split"],
+        ["experiment=fig2", "seed=3", "paths.results='/tmp/a b'", "+fit.x=1", "~fit.keep", "hydra.job.name=x"],
+        ["task=inpainting", "task/mask=text", "latent.jitter=1e-6", "image=file", "output=${image.name}.png"],
+    ],
+)
+def test_options_composed_once_give_the_tests_what_hydra_composes(overrides: list[str]) -> None:
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        for _ in range(2):
+            ours = fast_composition.compose("config", overrides, return_hydra_config=True)
+            assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(compose("config", overrides, return_hydra_config=True))
+            assert fast_composition.compose("config", overrides) == compose("config", overrides)
+
+
+@pytest.mark.parametrize("override", ["fit.iteration=3", "x=1", "task=nope", "seed=1,2", "+seed=3", "~fit.x"])
+def test_what_hydra_refuses_the_tests_refuse_likewise(override: str) -> None:
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
+        with pytest.raises(HydraException) as theirs:
+            compose("config", [override])
+        with pytest.raises(HydraException, match=re.escape(str(theirs.value))):
+            fast_composition.compose("config", [override])
 
 
 @pytest.mark.parametrize(
