@@ -1,6 +1,8 @@
 """Runs made by hand for what is drawn from them: every number is known or random, and none comes of a fit."""
 
 import ast
+import csv
+import io
 import re
 import runpy
 import shutil
@@ -211,7 +213,7 @@ def draw(script: str, *selections: Selection, name: str = "draw") -> Artifact:
 
 def rows(page: Artifact) -> list[dict[str, str]]:
     """What the page's CSV has."""
-    return [dict(zip(page.numbers, map(str, row), strict=True)) for row in zip(*page.numbers.values(), strict=True)]
+    return list(csv.DictReader(io.StringIO(page.numbers.to_csv(index=False))))
 
 
 def files(page: Artifact, folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from fake_runs import make_bare_run
 
@@ -75,7 +76,7 @@ def test_seeds_that_failed_stand_behind_nothing(tmp_path: Path) -> None:
 
 def test_every_table_and_what_lies_next_to_it_say_what_stands_behind(tmp_path: Path) -> None:
     runs = study(tmp_path, 5, shared=["task"])
-    page = make_table({"a": ["1"]}, {"a": "a"}, runs, "Notes.", "")
+    page = make_table(pd.DataFrame({"a": ["1"]}), {"a": "a"}, runs, "Notes.", "")
     assert "Behind it: 1 independent noise draw, 8 seeds, 5 pictures." in " ".join(str(page.shown).split())
     assert sources(runs)["independent"] == {"noise_draws": 1, "mask_draws": 0, "seeds": 8, "pictures": 5}
-    assert "Behind it" not in str(make_table({"a": ["1"]}, {"a": "a"}, [], "Notes.", "").shown)
+    assert "Behind it" not in str(make_table(pd.DataFrame({"a": ["1"]}), {"a": "a"}, [], "Notes.", "").shown)

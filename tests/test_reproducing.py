@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from fake_runs import a_record, make_run, make_targets, name_of
 
@@ -78,7 +79,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, results: Path, *words: str, figure: b
         shown = plt.figure()
         if not figure:
             plt.close(shown)
-        return Artifact(shown if figure else " ".join(run.name for run in runs), {"run": ["one"]}, runs)
+        table = pd.DataFrame({"run": ["one"]})
+        return Artifact(shown if figure else " ".join(run.name for run in runs), table, runs)
 
     monkeypatch.setattr(sys, "argv", ["figure.py", "--scale", "smoke", "--results", str(results), *words])
     return run_script("figures/fig10", draw, select, ["fig10"])

@@ -1,16 +1,17 @@
 """Figures and tables as files in the results folder, with their numbers and the runs that they are made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.figure import Figure
 
 from dip_experiments.analysis.independence import count_independent
 from dip_experiments.analysis.labels import MACHINE_SETTINGS, lost_iterations
-from dip_experiments.store import Run, atomic, write_columns, write_json, write_text
+from dip_experiments.store import Run, atomic, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
 """Metadata, by ending, that would differ from day to day."""
@@ -23,13 +24,13 @@ class Artifact:
 
     Args:
         shown: The figure, or the table in Markdown.
-        numbers: One entry per row for each column of the CSV.
+        numbers: The table that the CSV has.
         runs: Those that it is made of.
         message: A line for the terminal.
     """
 
     shown: Figure | str
-    numbers: Mapping[str, Sequence[Any]]
+    numbers: pd.DataFrame
     runs: Sequence[Run]
     message: str = ""
 
@@ -38,7 +39,7 @@ class Artifact:
 
         `request`: overrides by which it differs from its experiment's own; they stand above figure or table.
         """
-        write_columns(path.with_suffix(".csv"), self.numbers)
+        write_text(path.with_suffix(".csv"), self.numbers.to_csv(index=False, lineterminator="\n"))
         write_json(path.with_suffix(".json"), ({"request": request} if request else {}) | sources(self.runs))
         if isinstance(self.shown, str):
             write_text(path.with_suffix(".md"), f"Asked for with {request}.\n\n{self.shown}" if request else self.shown)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -66,6 +67,11 @@ def format_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) ->
     return f"{found.value:+.2f} dB ({sure})"
 
 
+def mean_over_pictures(frame: pd.DataFrame, number: str) -> str:
+    """Return a column's mean over the pictures' own means, `0.12 +- 0.05` with half of its interval."""
+    return picture_interval(dict(iter(frame.groupby("image", sort=False)[number]))).plus_minus
+
+
 def picture_means(values_by_picture: Mapping[str, Sequence[float] | Array]) -> Array:
     """Return each picture's mean over its seeds and draws, in the order of the pictures."""
     return np.array([np.mean(values) for values in values_by_picture.values()])
@@ -102,11 +108,6 @@ def holm(p_values: Sequence[float] | Array) -> Array:
     adjusted = np.full(given.shape, np.nan)
     adjusted[order] = np.minimum(np.maximum.accumulate(given[order] * factors), 1.0)
     return adjusted
-
-
-def paired_differences(some: Mapping[object, float], others: Mapping[object, float]) -> Array:
-    """Return the differences of the entries that both have, in the order of the first."""
-    return np.array([value - others[key] for key, value in some.items() if key in others])
 
 
 def rank_correlation(x: Array, y: Array) -> Interval:

@@ -1,6 +1,6 @@
-"""Curves over the iterations: loading, plotting with their range, tables."""
+"""Curves over the iterations: loading, plotting with their range."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from dip_experiments.store import Run
 Array = NDArray[np.float64]
 QUALITY = ("psnr_average", "psnr_measurement")
 """Curves that show the quality of a fit, in order of preference; the last one needs no reference."""
-STATISTICS = ("mean", "min", "max")
 
 
 @dataclass(frozen=True)
@@ -81,26 +80,3 @@ def plot_band(axis: Axes, curve: Curve, colour: Any, label: str, style: str = "-
     at, values = curve.iterations, curve.values
     axis.plot(at, values.mean(0), color=colour, label=label, linewidth=1.5, linestyle=style)
     axis.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.25, linewidth=0)
-
-
-def tabulate_curves(curves: Mapping[str, Curve], name: str, quantity: str) -> dict[str, list[Any]]:
-    """Return mean, minimum and maximum over the seeds at log-spaced iterations, as columns."""
-    columns: dict[str, list[Any]] = {
-        column: [] for column in (name, "iteration", *(f"{quantity}_{what}" for what in STATISTICS))
-    }
-    for label, curve in curves.items():
-        for n, values in zip(curve.sparse.iterations, curve.sparse.values.T, strict=True):
-            add_row(columns, label, int(n), *format_statistics(values))
-    return columns
-
-
-def add_row(columns: Mapping[str, list[Any]], *row: object) -> None:
-    """Append one entry to each column."""
-    for column, value in zip(columns.values(), row, strict=True):
-        column.append(value)
-
-
-def format_statistics(values: Sequence[float] | Array) -> tuple[str, str, str]:
-    """Return mean, minimum and maximum to six digits."""
-    mean, least, most = (f"{value:.6g}" for value in (np.mean(values), np.min(values), np.max(values)))
-    return mean, least, most

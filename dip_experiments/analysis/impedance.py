@@ -27,14 +27,14 @@ def impedance_table(selection: Selection, names: Mapping[str, Label], alike: Lab
     `alike`: what a run shares with the natural image's that it is compared with.
     """
     natural = {alike(run.settings): run for run in selection.runs if run.settings["target"]["name"] == "natural"}
-    columns = job_rows(
+    frame = job_rows(
         selection.jobs,
         names,
         (*TITLES, ratio),
         lambda run: (format_seeds(run), *impedance_cells(run, natural.get(alike(run.settings)))),
     )
     titles = {**{name: name for name in names}, **TITLES, ratio: "ratio"}
-    return make_table(columns, titles, selection.runs, notes, selection.waiting)
+    return make_table(frame, titles, selection.runs, notes, selection.waiting)
 
 
 def iterations_explained(run: Run) -> Array:

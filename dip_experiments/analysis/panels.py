@@ -1,7 +1,7 @@
 """Rows of images with their numbers."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dip_experiments.analysis.curves import STATISTICS, add_row, format_statistics
 from dip_experiments.analysis.style import FRAME, WIDTH
 
 Array = NDArray[np.float64]
@@ -67,15 +66,3 @@ def format_psnr(decibels: Sequence[float] | Array) -> str:
         return ""
     mean = f"{np.mean(decibels):.2f} dB"
     return mean if len(decibels) == 1 else f"{mean}\n{np.min(decibels):.2f} to {np.max(decibels):.2f}"
-
-
-def tabulate_panels(name: str, quantity: str, rows: Sequence[tuple[Any, Sequence[Panel]]]) -> dict[str, list[Any]]:
-    """Return the numbers of rows of images as columns, each row with its entry in the column `name`."""
-    columns: dict[str, list[Any]] = {
-        column: [] for column in (name, "picture", *(f"{quantity}_{what}" for what in STATISTICS))
-    }
-    for label, panels in rows:
-        for panel in panels:
-            if len(panel.decibels):
-                add_row(columns, label, panel.title, *format_statistics(panel.decibels))
-    return columns

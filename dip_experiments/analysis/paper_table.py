@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import format_interval
@@ -22,15 +23,15 @@ def paper_table(table: Table, fits: Selection, plain: Selection, further: Sequen
     """Return the table of `fits` of the network and `plain` ones of the pixels; `further` rows are appended."""
     rows = [row for part in table.parts for row in part_rows(table, part, fits, plain)]
     pictures = [row for row in rows if not row.image.startswith("mean of")]
-    lines = [cells(table, row, fits.scale) for row in (*rows, *further)]
-    columns = {name: [line[name] for line in lines] for name in table.header}
+    records = [cells(table, row, fits.scale) for row in (*rows, *further)]
+    frame = pd.DataFrame(records, columns=table.header)
     runs = list(dict.fromkeys(run for row in (*rows, *further) for run in (*row.runs, row.pixels) if run))
     counts = f"{describe_independence(runs)} {format_lost_iterations(runs)}"
     above = f"{table.above} {heading(pictures, fits.scale)} {WARNING} {counts}"
     settings = {row.setting for row in pictures}
     comparisons = {setting: describe_baselines(table, setting, pictures) for setting in settings}
-    text = "\n".join([f"{wrap(above)}\n", *sections(table, lines, comparisons), table.below, ""])
-    return Artifact(text, columns, runs, format_missing(table, pictures, fits, plain))
+    text = "\n".join([f"{wrap(above)}\n", *sections(table, frame, comparisons), table.below, ""])
+    return Artifact(text, frame, runs, format_missing(table, pictures, fits, plain))
 
 
 def describe_baselines(table: Table, setting: str, pictures: Sequence[Row]) -> str:
@@ -44,26 +45,23 @@ def describe_baselines(table: Table, setting: str, pictures: Sequence[Row]) -> s
     return wrap(f"{above}: {comparisons}.") if comparisons else ""
 
 
-def sections(table: Table, lines: Sequence[dict[str, str]], below: Mapping[str, str]) -> list[str]:
+def sections(table: Table, frame: pd.DataFrame, below: Mapping[str, str]) -> list[str]:
     """Return a small table for every setting, after the values that its rows share. `below`: text after it."""
     parts = []
-    for setting in dict.fromkeys(line["setting"] for line in lines):
-        rows = section(table, [line for line in lines if line["setting"] == setting])
-        parts.append(f"{rows}\n{below[setting]}\n" if below.get(setting) else rows)
+    for setting, rows in frame.groupby("setting", sort=False):
+        text = section(table, setting, rows)
+        parts.append(f"{text}\n{below[setting]}\n" if below.get(setting) else text)
     return parts
 
 
-def section(table: Table, lines: Sequence[dict[str, str]]) -> str:
+def section(table: Table, setting: str, rows: pd.DataFrame) -> str:
     """Return the table of one setting."""
     titles = {name: name for name in COMMON}
     if PIXELS in table.titles:
         titles[PIXELS_MADE] = table.titles[PIXELS]
-    common = {
-        title: dict.fromkeys(line[name] for line in lines if line[name] != NONE) for name, title in titles.items()
-    }
-    comparisons = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if values)
-    columns = {name: [line[name] for line in lines] for name in table.titles}
-    return f"### {lines[0]['setting']}\n\n{comparisons}\n\n{markdown(select_columns(columns, table.titles))}"
+    common = {title: rows.loc[rows[name] != NONE, name].unique() for name, title in titles.items()}
+    comparisons = "; ".join(f"{title}: {' / '.join(values)}" for title, values in common.items() if len(values))
+    return f"### {setting}\n\n{comparisons}\n\n{markdown(select_columns(rows, table.titles))}"
 
 
 def heading(pictures: Sequence[Row], scale: str) -> str:

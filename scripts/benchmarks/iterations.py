@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from start import command_line, save
 from torch.profiler import profile
@@ -289,7 +290,7 @@ def main() -> int:
     for case in cases(device, arguments.smoke):
         rows.append(measure(case, device))
         print("  ".join(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
-    save({column: [row[column] for row in rows] for column in rows[0]}, arguments, device)
+    save(pd.DataFrame(rows), arguments, device)
     return 0
 
 

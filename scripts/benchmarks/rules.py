@@ -7,6 +7,7 @@ import statistics
 import sys
 from typing import Any
 
+import pandas as pd
 import torch
 from iterations import CASES, SMOKE, Case, seconds, started_fit
 from start import command_line, save
@@ -76,7 +77,7 @@ def main() -> int:
     rows = [row for case in cases for row in measure(case, device)]
     for row in rows:
         print("  ".join(f"{name}={value}" for name, value in row.items()), flush=True)
-    save({column: [row[column] for row in rows] for column in rows[0]}, arguments, device, "-rules")
+    save(pd.DataFrame(rows), arguments, device, "-rules")
     return 0
 
 

@@ -9,8 +9,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +18,7 @@ from dip_experiments.analysis.table import markdown, select_columns
 from dip_experiments.architectures import Skip
 from dip_experiments.devices import device_name, find_device
 from dip_experiments.fitting.memory import keep_freed_memory
-from dip_experiments.store import describe_session, write_columns, write_json, write_text
+from dip_experiments.store import describe_session, write_json, write_text
 
 READ = {
     "what": "what",
@@ -94,15 +94,13 @@ def command_line(description: str | None) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def save(columns: dict[str, list[Any]], arguments: argparse.Namespace, device: torch.device, suffix: str = "") -> None:
+def save(frame: pd.DataFrame, arguments: argparse.Namespace, device: torch.device, suffix: str = "") -> None:
     """Write results/bench/<device><suffix>.csv, .md and .json."""
     folder = arguments.results / ("smoke" if arguments.smoke else "") / "bench"
     name = device_name(device).replace(" ", "-").lower() + suffix
-    cells = {column: [str(entry) for entry in entries] for column, entries in columns.items()}
-    write_columns(folder / f"{name}.csv", columns)
-    write_text(
-        folder / f"{name}.md", markdown(select_columns(cells, {c: title for c, title in READ.items() if c in columns}))
-    )
+    titles = {column: title for column, title in READ.items() if column in frame}
+    write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / f"{name}.md", markdown(select_columns(frame, titles)))
     write_json(folder / f"{name}.json", describe_session(name, torch.get_num_threads(), sys.argv[:1], 0))
 
 
@@ -116,12 +114,8 @@ def main() -> int:
     found += compilation(4, 64, device) if arguments.smoke else compilation(32, 128, device)
     for what, value in found:
         print(f"{what}: {value:.3g}", flush=True)
-    save(
-        {"what": [what for what, _ in found], "value": [f"{value:.3g}" for _, value in found]},
-        arguments,
-        device,
-        "-start",
-    )
+    rows = [(what, f"{value:.3g}") for what, value in found]
+    save(pd.DataFrame(rows, columns=["what", "value"]), arguments, device, "-start")
     return 0
 
 

@@ -4,7 +4,6 @@ Writes: bench/cpu-threads. Command: make bench
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
 import torch
 from start import command_line, save
 
@@ -70,10 +70,9 @@ def main() -> int:
         for what, (fits, busy, set_by_user) in cases.items():
             found[what].append(seconds(overrides, fits, busy, set_by_user))
             print(f"{what}: {found[what][-1]:.3g} s", flush=True)
-    medians = {what: statistics.median(times) for what, times in found.items()}
-    ratios = [f"{value / medians['alone']:.3g}" for value in medians.values()]
-    columns = {"what": list(medians), "value": [f"{value:.3g}" for value in medians.values()], "ratio": ratios}
-    save(columns, arguments, torch.device("cpu"), "-threads")
+    medians = pd.DataFrame(found).median()
+    frame = pd.DataFrame({"value": medians, "ratio": medians / medians["alone"]}).map("{:.3g}".format)
+    save(frame.rename_axis("what").reset_index(), arguments, torch.device("cpu"), "-threads")
     return 0
 
 

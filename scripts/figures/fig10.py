@@ -6,12 +6,13 @@ Experiment: fig10. Writes: figures/fig10. Command: make reproduce-fig10
 import sys
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import curve_of, plot_band, tabulate_curves
+from dip_experiments.analysis.curves import curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import BLUE, sheet
+from dip_experiments.analysis.table import tabulate_curves
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 

@@ -7,16 +7,18 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import Curve, add_row, curve_of, format_statistics, plot_band
+from dip_experiments.analysis.curves import Curve, curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import impedance_table, iterations_explained
 from dip_experiments.analysis.run_data import load_image, load_output, target_variances
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED
+from dip_experiments.analysis.table import tabulate_curves
 from dip_experiments.data.cropping import centre_crop
 from dip_experiments.metrics import EXPLAINED
 from dip_experiments.runner.select_runs import select
@@ -130,16 +132,14 @@ def shown_part(picture: NDArray[np.float64], side: int | None) -> NDArray[np.flo
     return np.moveaxis(np.broadcast_to(part, (3, *part.shape[1:])), 0, 2)
 
 
-def drawn_curves(runs: list[Run]) -> dict[str, list[object]]:
+def drawn_curves(runs: list[Run]) -> pd.DataFrame:
     """Return the numbers behind the curves, at log-spaced iterations."""
-    names = ("architecture", "target", "iteration", "mse_mean", "mse_min", "mse_max", "target_variance")
-    columns: dict[str, list[object]] = {name: [] for name in names}
+    tables = []
     for run in runs:
-        curve, config = curve_of(run, "loss").sparse, run.settings
-        variance, of = f"{target_variances(run).mean():.6g}", (config["architecture"]["name"], config["target"]["name"])
-        for n, values in zip(curve.iterations, curve.values.T, strict=True):
-            add_row(columns, *of, int(n), *format_statistics(values), variance)
-    return columns
+        table = tabulate_curves({run.settings["target"]["name"]: curve_of(run, "loss")}, "target", "mse")
+        table.insert(0, "architecture", run.settings["architecture"]["name"])
+        tables.append(table.assign(target_variance=f"{target_variances(run).mean():.6g}"))
+    return pd.concat(tables)
 
 
 NAMES = {

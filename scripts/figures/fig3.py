@@ -8,12 +8,13 @@ import sys
 import numpy as np
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import curve_of, plot_band, tabulate_curves, value_at
+from dip_experiments.analysis.curves import curve_of, plot_band, value_at
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import BLUE, sheet
+from dip_experiments.analysis.table import tabulate_curves
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 

@@ -5,24 +5,18 @@ Experiment: fig4. Writes: figures/fig4. Command: make reproduce-fig4 EXTRAS=bm3d
 
 import sys
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import SIGMA, denoiser_panel
-from dip_experiments.analysis.curves import (
-    Curve,
-    add_row,
-    curve_of,
-    format_statistics,
-    plot_band,
-    tabulate_curves,
-    value_at,
-)
+from dip_experiments.analysis.curves import Curve, curve_of, plot_band, value_at
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
+from dip_experiments.analysis.table import tabulate, tabulate_curves
 from dip_experiments.published import trajectory
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, average_at
@@ -80,14 +74,11 @@ def draw_curves(axis: Axes, curves: dict[str, Curve], levels: dict[str, float]) 
     axis.legend(loc="lower right", ncols=2, fontsize=8)
 
 
-def drawn_numbers(curves: dict[str, Curve], levels: dict[str, float]) -> dict[str, list[object]]:
+def drawn_numbers(curves: dict[str, Curve], levels: dict[str, float]) -> pd.DataFrame:
     """Return the numbers behind the curves and lines; what has no iterations stands without one."""
-    columns = tabulate_curves(curves, "curve", "psnr")
-    for iteration, value in zip(*trajectory("f16"), strict=True):
-        add_row(columns, AUTHORS, int(iteration), *format_statistics([value]))
-    for label, level in levels.items():
-        add_row(columns, label, "", *format_statistics([level]))
-    return columns
+    theirs = [(AUTHORS, int(iteration), [value]) for iteration, value in zip(*trajectory("f16"), strict=True)]
+    others = [*theirs, *((label, "", [level]) for label, level in levels.items())]
+    return pd.concat([tabulate_curves(curves, "curve", "psnr"), tabulate(others, "curve", "iteration", "psnr")])
 
 
 if __name__ == "__main__":

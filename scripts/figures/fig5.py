@@ -9,9 +9,10 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, upsampler
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
-from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
@@ -31,7 +32,7 @@ def draw(selection: Selection) -> Artifact:
         part.suptitle(f"x{times}", fontsize=9, fontweight="bold")
     title = "Figure 5: super-resolution; PSNR of the brightness as in the authors' tables"
     figure.suptitle(f"{title}\n{describe_fit(runs, selection.scale, load_image(runs[0], 'average'))}", fontsize=9)
-    return Artifact(figure, tabulate_panels("factor", "psnr_y", rows), runs)
+    return Artifact(figure, tabulate_panels(rows, "factor", "psnr_y"), runs)
 
 
 def factor(run: Run) -> int:

@@ -10,12 +10,13 @@ from matplotlib.figure import SubFigure
 from numpy.typing import NDArray
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import curve_of, plot_band, tabulate_curves
+from dip_experiments.analysis.curves import curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import show
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
+from dip_experiments.analysis.table import tabulate_curves
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 

@@ -9,9 +9,10 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, inpainter
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
-from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection
 
@@ -32,7 +33,7 @@ def draw(text: Selection, missing: Selection) -> Artifact:
         show_row(part, row, CORNERS.get(name, MIDDLE))
         part.suptitle(describe_fit([run], text.scale, load_image(run, "reference")), fontsize=8)
     figure.suptitle("Figure 7: inpainting; of the network, the output for the latent as it is", fontsize=9)
-    return Artifact(figure, tabulate_panels("image", "psnr", rows), runs)
+    return Artifact(figure, tabulate_panels(rows, "image", "psnr"), runs)
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:

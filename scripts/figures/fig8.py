@@ -8,9 +8,10 @@ import sys
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
-from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
@@ -44,7 +45,7 @@ def draw(hourglasses: Selection, others: Selection) -> Artifact:
     figure.suptitle(
         f"{title}\n{caption}, {first.summary['iterations']} iterations, {seeds} seeds (mean and range)", fontsize=9
     )
-    return Artifact(figure, tabulate_panels("row", "psnr_missing", list(enumerate(rows, 1))), runs)
+    return Artifact(figure, tabulate_panels(enumerate(rows, 1), "row", "psnr_missing"), runs)
 
 
 def name_of(run: Run) -> str:

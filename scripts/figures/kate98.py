@@ -10,9 +10,10 @@ from fig7 import CORNERS, MIDDLE, baseline
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
-from dip_experiments.analysis.panels import Panel, row_height, show_row, tabulate_panels
+from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Selection
 
@@ -33,7 +34,7 @@ def draw(selection: Selection) -> Artifact:
     figure.suptitle(
         f"98 % of the pixels missing; of the network, the output for the latent as it is\n{caption}", fontsize=9
     )
-    return Artifact(figure, tabulate_panels("image", "psnr", [(picture, panels)]), [run])
+    return Artifact(figure, tabulate_panels([(picture, panels)], "image", "psnr"), [run])
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ Experiment: prior_effect. Writes: figures/prior_effect. Command: make reproduce-
 import sys
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import Curve, curve_of, plot_band, tabulate_curves
+from dip_experiments.analysis.curves import Curve, curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import format_size
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image, load_output
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
+from dip_experiments.analysis.table import tabulate_curves
 from dip_experiments.published import find_one
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection

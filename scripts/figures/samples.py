@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.panels import show
 from dip_experiments.analysis.run_data import load_output
@@ -44,7 +44,6 @@ def draw(selection: Selection) -> Artifact:
             show(axis, load_output(run, 1, run.replicas[row]), "" if row else named(run).replace(", ", "\n", 1))
     axes = plots.subplots(1, 4, sharex=True, sharey=True)
     natural, ours = natural_bands(runs[0]), {run: bands(run, selection.baselines) for run in runs}
-    columns: dict[str, list[str]] = {name: [] for name in ("network", "frequency", "power", "low", "high")}
     for axis, (skips, upsample) in zip(axes, kinds(runs), strict=True):
         some = [run for run in runs if kind(run) == (skips, upsample)]
         draw_bands(axis, natural, "0.4", "natural")
@@ -54,9 +53,11 @@ def draw(selection: Selection) -> Artifact:
         axis.title.set_fontsize(8)
     axes[0].set_ylabel("share of the power")
     axes[0].legend(fontsize=7)
-    for name, band in (("natural pictures", natural), *((named(run), ours[run]) for run in runs)):
-        for frequency, values in enumerate(zip(*band, strict=True), 1):
-            add_row(columns, name, str(frequency), *(f"{value:.4g}" for value in values))
+    powers = [
+        (name, frequency, *(f"{value:.4g}" for value in values))
+        for name, band in (("natural pictures", natural), *((named(run), ours[run]) for run in runs))
+        for frequency, values in enumerate(zip(*band, strict=True), 1)
+    ]
     count = len(runs[0].replicas)
     side = load_output(runs[0], 1).shape[1]
     figure.suptitle(
@@ -64,7 +65,7 @@ def draw(selection: Selection) -> Artifact:
         "(median, 5 to 95 %)",
         fontsize=9,
     )
-    return Artifact(figure, columns, runs)
+    return Artifact(figure, pd.DataFrame(powers, columns=["network", "frequency", "power", "low", "high"]), runs)
 
 
 def depth(run: Run) -> str:

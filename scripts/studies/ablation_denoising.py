@@ -10,22 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import (
     Interval,
     holm,
-    paired_differences,
     picture_interval,
     picture_means,
     picture_p_value,
 )
-from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.run_data import Array, count_rising, peak_iterations, peak_values
+from dip_experiments.analysis.run_data import count_rising, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, RED, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
@@ -74,17 +73,18 @@ def draw_table(*selections: Selection) -> Artifact:
     """Draw tables/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
     effects, further = effects_of(found), [f"difference {picture}" for picture in pictures]
-    columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS, *further)}
-    for change, runs in found.items():
-        rest = [NONE] * (len(columns) - 2)
-        add_row(columns, change, *(cells(runs, effects.get(change), pictures) if runs else (NOT_RUN, *rest)))
+    columns = ("change", *NUMBERS, *further)
+    rows = (
+        (change, *(cells(runs, effects.get(change), pictures) if runs else [NOT_RUN])) for change, runs in found.items()
+    )
     above = ABOVE.format(
         pictures=pictures_done(found, pictures),
         tested=tested(effects),
         significant=sum(effect.significant for effect in effects.values()),
         names=", ".join(pictures),
     )
-    return make_table(columns, TITLES, [run for some in found.values() for run in some], above, waiting(*selections))
+    runs = [run for some in found.values() for run in some]
+    return make_table(table_of(rows, columns), TITLES, runs, above, waiting(*selections))
 
 
 def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
@@ -106,23 +106,19 @@ def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -
     return f"{len(done)} of {len(pictures)} pictures"
 
 
-def peaks_by_picture(runs: Sequence[Run], column: str = "psnr_average") -> dict[str, dict[object, float]]:
-    """Return the peak by picture and seed."""
-    found: dict[str, dict[object, float]] = {}
-    for run in runs:
-        each = zip(run.seeds, peak_values(run, column), strict=True)
-        found.setdefault(run.settings["image"]["name"], {}).update((seed, float(peak)) for seed, peak in each)
-    return found
+def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
+    """Return the peaks by picture and seed; of two runs of the same, those of the last."""
+    each = [pd.Series(peak_values(run, column), pd.Index(run.seeds, name="seed")) for run in runs]
+    found = pd.concat(each, keys=[run.settings["image"]["name"] for run in runs], names=["image"])
+    return found[~found.index.duplicated(keep="last")]
 
 
 def effects_of(found: Mapping[str, Sequence[Run]]) -> dict[str, Effect]:
     """Return the effects of the changes that have a pair with the default: the same picture, the same seed."""
-    default = peaks_by_picture(found.get(DEFAULT, []))
-    apart: dict[str, dict[str, Array]] = {}
-    for change, runs in found.items():
-        pairs = {name: paired_differences(some, default.get(name, {})) for name, some in peaks_by_picture(runs).items()}
-        if change != DEFAULT and (some := {name: values for name, values in pairs.items() if values.size}):
-            apart[change] = some
+    changed = {change: peaks(runs) for change, runs in found.items() if runs}
+    default = changed.pop(DEFAULT, None)
+    pairs = {} if default is None else {change: (some - default).dropna() for change, some in changed.items()}
+    apart = {change: dict(iter(some.groupby("image", sort=False))) for change, some in pairs.items() if some.size}
     p_values = [picture_p_value(pairs) for pairs in apart.values()]
     return {
         change: Effect(
@@ -171,8 +167,7 @@ def short(difference: float | None) -> str:
 
 def mean_peak(runs: Sequence[Run], column: str) -> str:
     """Return the mean over pictures of their peaks' means over the seeds."""
-    found = peaks_by_picture(runs, column)
-    return f"{picture_means({name: list(seeds.values()) for name, seeds in found.items()}).mean():.2f}"
+    return f"{peaks(runs, column).groupby('image').mean().mean():.2f}"
 
 
 def medians(runs: Sequence[Run], column: str) -> str:
@@ -207,8 +202,7 @@ def draw_figure(*selections: Selection) -> Artifact:
     ranked = sorted(effects.items(), key=lambda item: item[1].interval.value)
     figure, (part,) = sheet(0.8 + 0.2 * len(ranked))
     axis = part.subplots()
-    columns: dict[str, list[str]] = {name: [] for name in (*COLUMNS, *pictures)}
-    labels = []
+    rows, labels = [], []
     for place, (change, effect) in enumerate(ranked):
         draw_effect(axis, place, effect)
         fits, up = sum(len(run.seeds) for run in found[change]), sum(map(count_rising, found[change]))
@@ -216,7 +210,7 @@ def draw_figure(*selections: Selection) -> Artifact:
         mean, each = effect.interval, (effect.by_picture.get(picture, np.nan) for picture in pictures)
         numbers = (f"{value:.3f}" for value in (mean.value, mean.low, mean.high))
         columns_of_pictures = (f"{value:.3f}" for value in each)
-        add_row(columns, change, *numbers, f"{effect.p_value_holm:.4g}", str(fits), str(up), *columns_of_pictures)
+        rows.append((change, *numbers, f"{effect.p_value_holm:.4g}", fits, up, *columns_of_pictures))
     axis.set_yticks(range(len(ranked)), labels, fontsize=8)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set(xlabel="best PSNR of the averaged image (oracle), less the default's (dB)", ylim=(-0.7, len(ranked) - 0.3))
@@ -228,7 +222,8 @@ def draw_figure(*selections: Selection) -> Artifact:
         fontsize=9,
     )
     runs = [run for some in (found.get(DEFAULT, []), *found.values()) for run in some]
-    return Artifact(figure, columns, list(dict.fromkeys(runs)), waiting(*selections))
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *pictures])
+    return Artifact(figure, table, list(dict.fromkeys(runs)), waiting(*selections))
 
 
 def draw_effect(axis: Axes, place: int, effect: Effect) -> None:

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
-from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import iterations_explained
 from dip_experiments.analysis.run_data import peak_values
 from dip_experiments.analysis.style import BLUE, label_points, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
@@ -60,13 +60,11 @@ class Measured:
 
 def draw_table(selection: Selection) -> Artifact:
     """Draw tables/ablation_impedance."""
-    columns: dict[str, list[str]] = {name: [] for name in ("change", *NUMBERS)}
     found = measured(selection)
-    for change in dict.fromkeys(job.config["experiment"]["change"] for job in selection.jobs):
-        add_row(
-            columns, change, *(cells(found[change]) if change in found else [NOT_RUN, *[NONE] * (len(NUMBERS) - 1)])
-        )
-    return make_table(columns, TITLES, selection.runs, f"{ABOVE} {verdict(found)}", selection.waiting)
+    changes = dict.fromkeys(job.config["experiment"]["change"] for job in selection.jobs)
+    rows = ((change, *(cells(found[change]) if change in found else [NOT_RUN])) for change in changes)
+    frame = table_of(rows, ("change", *NUMBERS))
+    return make_table(frame, TITLES, selection.runs, f"{ABOVE} {verdict(found)}", selection.waiting)
 
 
 def measured(selection: Selection) -> dict[str, Measured]:
@@ -168,7 +166,7 @@ def draw_figure(selection: Selection) -> Artifact:
     networks = fitting(every)
     figure, (part,) = sheet(4.2)
     axis = part.subplots()
-    columns: dict[str, list[str]] = {name: [] for name in ("change", "impedance", "low", "high", "reached", "psnr")}
+    rows = []
     points: dict[str, tuple[float, float]] = {}
     for name, network in networks.items():
         interval, x = network.impedance, impedance_of(network)
@@ -179,7 +177,7 @@ def draw_figure(selection: Selection) -> Artifact:
         axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
         points[name.replace("_", " ")] = (x, network.psnr)
         numbers = (x, interval.low, interval.high)
-        add_row(columns, name, *(f"{value:.3f}" for value in numbers), str(reached), f"{network.psnr:.3f}")
+        rows.append((name, *(f"{value:.3f}" for value in numbers), reached, f"{network.psnr:.3f}"))
     axis.set(
         xscale="log",
         xticks=(0.2, 0.5, 1, 2, 5, 10, 20),
@@ -198,7 +196,8 @@ def draw_figure(selection: Selection) -> Artifact:
         title += f"\nnot in the correlation, as their iterations leave the rank open: {', '.join(unknown)}"
     figure.suptitle(f"Is impedance what makes a good denoiser? {title}", fontsize=9)
     label_points(figure, axis, points)
-    return Artifact(figure, columns, selection.runs, selection.waiting)
+    table = pd.DataFrame(rows, columns=["change", "impedance", "low", "high", "reached", "psnr"])
+    return Artifact(figure, table, selection.runs, selection.waiting)
 
 
 if __name__ == "__main__":

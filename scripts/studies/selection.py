@@ -4,15 +4,15 @@ Experiment: study_selection. Writes: tables/selection. Command: make study-stabi
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.confidence import picture_interval
-from dip_experiments.analysis.curves import add_row
+from dip_experiments.analysis.confidence import mean_over_pictures
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image
 
@@ -33,68 +33,51 @@ clean picture. `the oracle's choice`: the setting that the clean picture would c
 LOST = """\
 Lost, mean over pictures, +- half of Student's 95 % interval in which a picture is one observation: {chosen} by the
 split, which chose as the oracle {right} of {all} times; by the same setting for all pictures {fixed}."""
-Runs = Mapping[str, Run]
-"""Those of one noisy picture, by setting."""
 
 
 def draw(study: Selection) -> Artifact:
     """Draw tables/selection."""
-    names = list(dict.fromkeys(str(job.config["experiment"]["setting"]) for job in study.jobs))
-    columns: dict[str, list[str]] = {name: [] for name in (*TITLES, "fits", *(f"loss_of_{name}" for name in names))}
-    found = noisy_pictures(study.jobs)
-    for (picture, number), (runs, count) in found.items():
-        add_row(columns, picture, str(number), *row(runs, count, names))
-    complete = [(picture, runs) for (picture, _), (runs, count) in found.items() if len(runs) == count]
-    return make_table(columns, TITLES, study.runs, ABOVE + (in_the_mean(complete) if complete else ""), study.waiting)
+    fits = fits_of(study.jobs)
+    names, draws = fits["setting"].unique(), fits.groupby(["image", "draw"], sort=False)
+    rows = [(picture, number, *row(some.set_index("setting"), names)) for (picture, number), some in draws]
+    frame = table_of(rows, (*TITLES, "fits", *(f"loss_of_{name}" for name in names)))
+    complete = fits[draws["psnr"].transform("count") == draws["psnr"].transform("size")]
+    above = ABOVE if complete.empty else ABOVE + in_the_mean(complete)
+    return make_table(frame, TITLES, study.runs, above, study.waiting)
 
 
-def noisy_pictures(jobs: Sequence[Job]) -> dict[tuple[str, int], tuple[dict[str, Run], int]]:
-    """Return the runs of each picture and draw by setting, and how many are requested."""
-    found: dict[tuple[str, int], tuple[dict[str, Run], int]] = {}
-    for job in jobs:
-        key = str(job.config["image"]["name"]), int(job.config["experiment"]["draw"])
-        runs, count = found.get(key, ({}, 0))
-        found[key] = (runs | ({setting(job.run): job.run} if job.run else {}), count + 1)
-    return found
+def fits_of(jobs: Sequence[Job]) -> pd.DataFrame:
+    """Return a row for each job: picture, draw and setting, PSNR and what the split estimates; NaN if not run."""
+    rows = [
+        (
+            job.config["image"]["name"],
+            job.config["experiment"]["draw"],
+            job.config["experiment"]["setting"],
+            *((psnr(job.run), estimate(job.run)) if job.run else (np.nan, np.nan)),
+        )
+        for job in jobs
+    ]
+    return pd.DataFrame(rows, columns=["image", "draw", "setting", "psnr", "estimate"])
 
 
-def row(runs: Runs, count: int, names: Sequence[str]) -> Sequence[str]:
+def row(fits: pd.DataFrame, names: Sequence[str]) -> Sequence[str]:
     """Return one line of the table; nothing is chosen before all settings were fitted."""
-    if len(runs) < count:
-        return (NOT_RUN, *[NONE] * 5, f"{len(runs)} of {count}", *[NONE] * len(names))
-    chosen, best = choices(runs)
-    numbers = {name: f"{psnr(runs[name]):.2f}" for name in runs}
-    each = (f"{lost(runs, name):.2f}" for name in names)
-    choice = (chosen, numbers[chosen], best, numbers[best], f"{lost(runs, chosen):.2f}")
-    return (numbers.get("default", NONE), *choice, str(count), *each)
+    if (count := fits["psnr"].count()) < len(fits):
+        return (NOT_RUN, *[NONE] * 5, f"{count} of {len(fits)}")
+    chosen, best = fits["estimate"].idxmin(), fits["psnr"].idxmax()
+    reached, lost = (values.map("{:.2f}".format) for values in (fits["psnr"], fits["psnr"].max() - fits["psnr"]))
+    choice = (chosen, reached[chosen], best, reached[best], lost[chosen])
+    return (reached.get("default", NONE), *choice, str(len(fits)), *lost.reindex(names, fill_value=NONE))
 
 
-def choices(runs: Runs) -> tuple[str, str]:
-    """Return the split's choice and the oracle's."""
-    return min(runs, key=lambda name: estimate(runs[name])), max(runs, key=lambda name: psnr(runs[name]))
-
-
-def lost(runs: Runs, name: str) -> float:
-    """Return by how many dB a setting lies below the oracle's choice."""
-    return max(map(psnr, runs.values())) - psnr(runs[name])
-
-
-def in_the_mean(found: Sequence[tuple[str, Runs]]) -> str:
+def in_the_mean(fits: pd.DataFrame) -> str:
     """Return what the split's choices lose, and what it would to choose one setting for all pictures."""
-    by_split: dict[str, list[float]] = {}
-    by_one: dict[str, dict[str, list[float]]] = {}
-    for picture, runs in found:
-        by_split.setdefault(picture, []).append(lost(runs, choices(runs)[0]))
-        for name in runs:
-            by_one.setdefault(name, {}).setdefault(picture, []).append(lost(runs, name))
-    right = int(np.sum([chosen == best for chosen, best in (choices(runs) for _, runs in found)]))
-    fixed = ", ".join(f"{picture_interval(values).plus_minus} ({name})" for name, values in by_one.items())
-    return LOST.format(chosen=picture_interval(by_split).plus_minus, right=right, all=len(found), fixed=fixed)
-
-
-def setting(run: Run) -> str:
-    """Return its name in the experiment."""
-    return str(run.settings["experiment"]["setting"])
+    draws = fits.groupby(["image", "draw"], sort=False)
+    fits = fits.assign(lost=draws["psnr"].transform("max") - fits["psnr"])
+    chosen, best = draws["estimate"].idxmin(), draws["psnr"].idxmax()
+    fixed = (f"{mean_over_pictures(some, 'lost')} ({name})" for name, some in fits.groupby("setting", sort=False))
+    by_split, right = mean_over_pictures(fits.loc[chosen], "lost"), (chosen == best).sum()
+    return LOST.format(chosen=by_split, right=right, all=len(chosen), fixed=", ".join(fixed))
 
 
 def estimate(run: Run) -> float:

@@ -9,18 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import Interval, picture_means
-from dip_experiments.analysis.curves import Curve, add_row, curve_of, ensemble_error, tabulate_curves, to_decibels
+from dip_experiments.analysis.curves import Curve, curve_of, ensemble_error, to_decibels
 from dip_experiments.analysis.deviations import Spread, pooled_spread, pooled_variance
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, make_table, table_of, tabulate_curves
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image, waiting
 
@@ -77,9 +78,9 @@ def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Artifa
     return Artifact(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
 
 
-def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
+def summed_up(jobs: Sequence[Job]) -> pd.DataFrame:
     """Return a row of all pictures for each source and each noise, and of the noises one for each picture."""
-    columns: dict[str, list[str]] = {name: [] for name in TITLES}
+    rows: list[Sequence[str]] = []
     by_what: dict[str, dict[str, list[Run]]] = {}
     for job in sorted(jobs, key=lambda job: "noise" in job.config["experiment"]):
         runs = by_what.setdefault(varies(job.config), {}).setdefault(str(job.config["image"]["name"]), [])
@@ -89,18 +90,17 @@ def summed_up(jobs: Sequence[Job]) -> dict[str, list[str]]:
         subtracted = None if what == SOURCES[NULL] or what.startswith(ALL_ELSE) else null
         done, count = sum(map(bool, pictures.values())), len(pictures)
         count_text = format_count(count, "picture") if done == count else f"{done} of {count}"
-        add_row(columns, what, count_text, *pooled(pictures, subtracted))
+        rows.append((what, count_text, *pooled(pictures, subtracted)))
         if what.startswith(ALL_ELSE):
-            for picture, runs in pictures.items():
-                add_row(columns, what, picture, *pooled({picture: runs}, None))
-    return columns
+            rows += [(what, picture, *pooled({picture: runs}, None)) for picture, runs in pictures.items()]
+    return table_of(rows, tuple(TITLES))
 
 
 def pooled(pictures: Runs, null: Spread | None) -> Sequence[str]:
     """Return peak, deviation, what of that rounding leaves, iteration and its deviation, as the table shows them."""
     runs = [run for some in pictures.values() for run in some]
     if not runs:
-        return (NOT_RUN, NONE, NONE, NONE, NONE)
+        return [NOT_RUN]
     found, at = pooled_spread(groups(pictures, best)), pooled_spread(groups(pictures, at_best))
     return (
         f"{mean_of(pictures, best):.2f}",

@@ -6,15 +6,15 @@ Experiments: study_stopping, study_noises. Writes: figures/stopping, tables/stop
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.confidence import picture_interval
-from dip_experiments.analysis.curves import Array, Curve, add_row, curve_of, plot_band, tabulate_curves
+from dip_experiments.analysis.confidence import mean_over_pictures
+from dip_experiments.analysis.curves import Array, Curve, curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import format_network
@@ -30,7 +30,7 @@ from dip_experiments.analysis.stopping_gaps import (
     stopping_gaps,
 )
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
-from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of, tabulate_curves
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
@@ -65,6 +65,7 @@ means, +- half of Student's 95 % interval in which a picture is one observation;
 guess counts, and the last image where it has none. The last three noises are not what the rules take them for. The
 split must know the noise's law, held-out pixels that it is independent from pixel to pixel, the discrepancy its
 strength, which is estimated; windowed and moving variance nothing. The CSV has every fit. {behind}"""
+IN_DB = ["oracle", "psnr", "gap", "fit_cost"]
 OLDER = " `{rule}` is of {count} of the {all} fits: in the others it watched by older code, which found other things."
 IMAGE = "cset9/f16"
 FIGURE_NOISES = {
@@ -94,22 +95,23 @@ REQUESTS = (["study_stopping"], ["study_noises"])
 def draw_table(study: Selection, others: Selection) -> Artifact:
     """Draw tables/stopping."""
     runs, waits = [*study.runs, *others.runs], waiting(study, others)
-    rows, wanted = list(stopping_gaps(runs)), {noise_of(job.config) for job in (*study.jobs, *others.jobs)}
-    shown = summed_up(rows, [noise for noise in NOISES if noise in wanted])
-    above = ABOVE.format(behind=behind(rows)) + still_rising(runs) + left_out(runs)
+    gaps = pd.DataFrame(stopping_gaps(runs), columns=[field.name for field in fields(Gap)])
+    wanted = {noise_of(job.config) for job in (*study.jobs, *others.jobs)}
+    shown = summed_up(gaps, [noise for noise in NOISES if noise in wanted])
+    above = ABOVE.format(behind=behind(gaps)) + still_rising(runs) + left_out(runs)
     page = make_table(shown, TITLES, runs, above, waits)
-    return Artifact(page.shown, columns_of(rows), runs, waits)
+    every = gaps.astype({"stop_iteration": "Int64"}).assign(**gaps[IN_DB].map("{:.4f}".format))
+    return Artifact(page.shown, every, runs, waits)
 
 
-def behind(rows: Sequence[Gap]) -> str:
+def behind(gaps: pd.DataFrame) -> str:
     """Return of how many draws and pictures the lines of each noise are."""
-    draws: dict[str, set[tuple[str, int]]] = {}
-    for row in rows:
-        draws.setdefault(NOISES[row.noise], set()).add((row.image, row.draw))
-    found = (
-        f"{n}, {format_count(len(d), 'draw')} of {format_count(len(dict(d)), 'picture')}" for n, d in draws.items()
-    )
-    return f"Noise drawn: {'; '.join(found)}." if draws else ""
+    drawn = gaps.drop_duplicates(["noise", "image", "draw"]).groupby("noise", sort=False)["image"]
+    found = [
+        f"{NOISES[noise]}, {format_count(len(images), 'draw')} of {format_count(images.nunique(), 'picture')}"
+        for noise, images in drawn
+    ]
+    return f"Noise drawn: {'; '.join(found)}." if found else ""
 
 
 def still_rising(runs: Sequence[Run]) -> str:
@@ -128,45 +130,29 @@ def left_out(runs: Sequence[Run]) -> str:
     return "".join(OLDER.format(rule=rule, count=len(runs) - n, all=len(runs)) for rule, n in sorted(counts.items()))
 
 
-def columns_of(rows: Sequence[Gap]) -> dict[str, list[Any]]:
-    """Return the columns of the CSV."""
-    in_db = ("oracle", "psnr", "gap", "fit_cost")
-    cells = [asdict(row) | {name: f"{getattr(row, name):.4f}" for name in in_db} for row in rows]
-    return {field.name: ["" if row[field.name] is None else row[field.name] for row in cells] for field in fields(Gap)}
-
-
-def summed_up(rows: Sequence[Gap], noises: Sequence[str]) -> dict[str, list[str]]:
+def summed_up(gaps: pd.DataFrame, noises: Sequence[str]) -> pd.DataFrame:
     """Return per noise and rule: gap of the averaged image and of the ensemble, and what the rule's fit costs."""
-    columns: dict[str, list[str]] = {name: [] for name in TITLES}
-    for noise in noises:
-        for rule in RULES:
-            some = [row for row in rows if row.rule == rule and row.noise == noise]
-            add_row(columns, NOISES[noise], rule, *statistics(some, changed=RULES[rule] != PLAIN))
-    return columns
+    rows = [
+        (NOISES[noise], rule, *statistics(gaps[(gaps["noise"] == noise) & (gaps["rule"] == rule)], kind != PLAIN))
+        for noise in noises
+        for rule, kind in RULES.items()
+    ]
+    return table_of(rows, tuple(TITLES))
 
 
-def statistics(rows: Sequence[Gap], changed: bool) -> tuple[str, ...]:
+def statistics(gaps: pd.DataFrame, changed: bool) -> Sequence[str]:
     """Return mean, median, worst gap, that of the ensemble, the fit's cost if the rule `changed` it, share of sure."""
-    single = [row for row in rows if row.output == "average"]
-    if not single:
-        return (NOT_RUN, NONE, NONE, NONE, NONE, NONE)
-    gaps = np.array([row.gap for row in single])
+    single, ensemble = (gaps[gaps["output"] == output] for output in ("average", "mean"))
+    if single.empty:
+        return [NOT_RUN]
     return (
         mean_over_pictures(single, "gap"),
-        f"{np.median(gaps):.2f}",
-        f"{gaps.max():.2f}",
-        mean_over_pictures([row for row in rows if row.output == "mean"], "gap"),
+        f"{single['gap'].median():.2f}",
+        f"{single['gap'].max():.2f}",
+        mean_over_pictures(ensemble, "gap"),
         mean_over_pictures(single, "fit_cost") if changed else NONE,
-        f"{100 * np.mean([row.sure for row in single]):.0f} %",
+        f"{100 * single['sure'].mean():.0f} %",
     )
-
-
-def mean_over_pictures(rows: Sequence[Gap], number: str) -> str:
-    """Return the mean over pictures, `0.12 +- 0.05` with half of its 95 % interval with several images."""
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        values.setdefault(row.image, []).append(getattr(row, number))
-    return picture_interval(values).plus_minus
 
 
 def draw_figure(study: Selection, others: Selection) -> Artifact:

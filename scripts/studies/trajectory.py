@@ -12,12 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import Curve, add_row, curve_of, plot_band, tabulate_curves, value_at
+from dip_experiments.analysis.curves import Curve, curve_of, plot_band, value_at
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import format_seeds, format_size
 from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
-from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of, tabulate_curves
 from dip_experiments.published import code_curves, trajectory
 from dip_experiments.runner.select_runs import PRECISIONS, select
 from dip_experiments.store import Job, Run, Selection, waiting
@@ -173,15 +173,12 @@ def draw_table(grid: Selection, by_seed: Selection, both: Selection) -> Artifact
     rest = replace(grid, jobs=tuple(job for job in grid.jobs if job.config not in common))
     scale, rows = grid.scale, sorted(rows_of(rest, by_seed) + rows_of(both, by_seed), key=place)
     early, late = next((row.config["fit"]["keep"] for row in rows), (0, 0))
-    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-    for row in rows:
-        add_row(columns, *(cells(row, early, late) if row.runs else not_run(row)))
-    if late:
-        add_row(columns, *their_cells(theirs(scale), early, late))
+    lines = [cells(row, early, late) if row.runs else not_run(row) for row in rows]
+    lines += [their_cells(theirs(scale), early, late)] if late else []
     above = ABOVE.format(early=early, late=late, source=SOURCES[scale == "paper"])
     runs = [run for row in rows for run in row.runs]
     note = "\n".join(filter(None, [still_waiting(rest, by_seed), still_waiting(both, by_seed)]))
-    return make_table(columns, TITLES, runs, above, note)
+    return make_table(table_of(lines, COLUMNS), TITLES, runs, above, note)
 
 
 def place(row: Row) -> tuple[str, int]:
@@ -191,8 +188,7 @@ def place(row: Row) -> tuple[str, int]:
 
 def not_run(row: Row) -> tuple[str, ...]:
     """Return the row of settings that were not run yet."""
-    rest = len(TITLES) - 3, len(COLUMNS) - len(TITLES) - 1
-    return (named(row), row.label, NOT_RUN, *[NONE] * rest[0], row.config["image"]["name"], *[NONE] * rest[1])
+    return (named(row), row.label, NOT_RUN, *[NONE] * (len(TITLES) - 3), row.config["image"]["name"])
 
 
 def named(row: Row) -> str:
@@ -234,8 +230,7 @@ def their_cells(curves: Theirs, early: int, late: int) -> tuple[str, ...]:
     ended = curves.iteration[-1] < 1000
     peak, where = curves.output.max(1), curves.iteration[curves.output.argmax(1)]
     peaked = (NONE, NONE) if ended else (spread(peak), spread(where, ".0f"))
-    known = (F16.split("/")[-1], curves.name, *map(spread, at), average, *peaked, F16, str(len(curves.output)))
-    return known + (NONE,) * (len(COLUMNS) - len(known))
+    return (F16.split("/")[-1], curves.name, *map(spread, at), average, *peaked, F16, str(len(curves.output)))
 
 
 def spread(values: Sequence[float] | Array, form: str = ".2f") -> str:

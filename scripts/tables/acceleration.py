@@ -61,11 +61,11 @@ def draw(paper: Selection, *others: Selection) -> Artifact:
         key=lambda job: (not label(job.config).startswith("paper"), label(job.config)),
     )
     basis = {image(run.settings): run for run in paper.runs}
-    columns = job_rows(
+    frame = job_rows(
         jobs, {"settings": label, "image": image}, NUMBERS, lambda run: numbers(run, basis.get(image(run.settings)))
     )
     runs = [job.run for job in jobs if job.run]
-    return make_table(columns, TITLES, runs, f"{ABOVE} {verdict(runs, basis)}", waiting(paper, *others))
+    return make_table(frame, TITLES, runs, f"{ABOVE} {verdict(runs, basis)}", waiting(paper, *others))
 
 
 def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:

@@ -12,10 +12,9 @@ import numpy as np
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import Baseline, baseline_scores, denoiser, zero_shot
 from dip_experiments.analysis.confidence import picture_interval
-from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import count_independent
-from dip_experiments.analysis.table import NONE, NOT_RUN, make_table
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, stop_image, waiting
 
@@ -94,14 +93,13 @@ class Row:
 def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
     """Draw tables/denoisers."""
     selection = (study, uniform, decoder)
-    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
+    rows = []
     for noise, sigma in NOISES.items():
         found = [*networks(*(at(noise, one) for one in selection)), *others(at(noise, study), sigma)]
         basis = next(row for row in found if row.title == METHODS["bm3d"])
-        for row in found:
-            add_row(columns, *row.cells(sigma, basis))
+        rows += [row.cells(sigma, basis) for row in found]
     runs = [run for one in selection for run in one.runs]
-    return make_table(columns, TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*selection))
+    return make_table(table_of(rows, COLUMNS), TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*selection))
 
 
 def describe_draws(study: Selection) -> str:

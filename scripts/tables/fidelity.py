@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from denoising import TABLE as DENOISING
 from inpainting import TABLE as INPAINTING
 from super_resolution import TABLE as SUPER_RESOLUTION
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.curves import add_row
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import describe_independence
 from dip_experiments.analysis.labels import format_lost_iterations
@@ -63,22 +63,17 @@ def draw(*selections: Selection) -> Artifact:
     *tables, fig4 = selections
     if fig4.scale != "paper":
         raise ValueError("tables/fidelity compares with the paper at its own size: add --scale paper")
-    columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-    runs: list[Run] = list(fig4.runs)
-    for table, fits in zip((DENOISING, SUPER_RESOLUTION, INPAINTING), tables, strict=True):
-        for row in rows_of(table, fits):
-            add_row(columns, *cells(table, row))
-            runs += row.runs
-    if fig4.runs:
-        add_row(columns, *peak_cells(fig4.only))
-    found = [cell for cell in columns["within"] if cell != NONE]
-    counted = f"{found.count('yes')} of {len(found)} numbers are within {CLOSE} dB."
-    notes = "\n".join(wrap(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*columns["why"]} - {NONE}))
-    unique = list(dict.fromkeys(runs))
+    three = zip((DENOISING, SUPER_RESOLUTION, INPAINTING), tables, strict=True)
+    rows = [(table, row) for table, fits in three for row in rows_of(table, fits)]
+    peak = [peak_cells(fig4.only)] if fig4.runs else []
+    frame = pd.DataFrame([*(cells(*row) for row in rows), *peak], columns=list(COLUMNS))
+    found = frame.loc[frame["within"] != NONE, "within"]
+    counted = f"{sum(found == 'yes')} of {len(found)} numbers are within {CLOSE} dB."
+    notes = "\n".join(wrap(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*frame["why"]} - {NONE}))
+    unique = list(dict.fromkeys([*fig4.runs, *(run for _, row in rows for run in row.runs)]))
     above = wrap(f"{ABOVE} {counted} {describe_independence(unique)} {format_lost_iterations(unique)}")
-    return Artifact(
-        f"{above}\n\n{markdown(select_columns(columns, TITLES))}\n{notes}", columns, unique, waiting(*selections)
-    )
+    text = f"{above}\n\n{markdown(select_columns(frame, TITLES))}\n{notes}"
+    return Artifact(text, frame, unique, waiting(*selections))
 
 
 def rows_of(table: Table, fits: Selection) -> list[Row]:

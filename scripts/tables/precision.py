@@ -48,10 +48,8 @@ most over the seeds, and the ratio of the medians to that of the natural image."
 def draw_quality(selection: Selection) -> Artifact:
     """Draw tables/precision: peaks are the oracle's, means over the seeds, in dB."""
     plain = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "float32"}
-    columns = job_rows(
-        selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(run.settings["image"]["name"]))
-    )
-    return make_table(columns, TITLES, selection.runs, f"{ABOVE} {verdict(selection, plain)}", selection.waiting)
+    frame = job_rows(selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(run.settings["image"]["name"])))
+    return make_table(frame, TITLES, selection.runs, f"{ABOVE} {verdict(selection, plain)}", selection.waiting)
 
 
 def verdict(selection: Selection, plain: Mapping[str, Run]) -> str:
