@@ -7,10 +7,12 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from dip_experiments.config.defaults import default_settings, option_settings
+from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
-from dip_experiments.data.arrays import known_values, to_channels_first
+from dip_experiments.data.arrays import Layout, known_values, to_channels_first
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.metrics import psnr_of_estimate
@@ -39,7 +41,7 @@ def reconstruct(
     latent: str | Latent = "noise",
     optimizer: str | Optimizer = "adam",
     stopping: str | Stopping = "none",
-    observe: Sequence[str | StoppingRule] = (),
+    observe: str | Sequence[str | StoppingRule] = (),
     iterations: int | None = None,
     replicas: int = 1,
     seed: int = 0,
@@ -58,7 +60,7 @@ def reconstruct(
     Args:
         measurement: y: an array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w).
         operator: A: an `Operator`, a function of images (n, c, h, w), a deepinv physics, or a mask: an array of bools
-            (h, w), True where y is known; None: the identity.
+            (h, w), True where y is known (hidden values may be NaN); None: the identity.
         network: Name of an architecture, a function that makes a module (it is given those of `input_channels`,
             `output_channels` and `size` that it names), or, for one replica, a module, of which a copy is fitted.
         loss, regularizer, latent, optimizer: A name, as on the command line, or an instance.
@@ -75,15 +77,16 @@ def reconstruct(
     Raises:
         ValueError: For arguments that do not fit together, with what to do.
     """
-    y, layout = to_channels_first(measurement, in_unit_range=operator is None)
+    y, layout = _read(measurement, operator)
     task = _task(y, operator, image_shape, reference, replicas)
     parts = {
         "loss": loss, "regularizer": regularizer, "latent": latent, "optimizer": optimizer, "stopping": stopping,
     }  # fmt: skip
-    others = {"replicas": replicas, "seed": seed, "device": device, "precision": precision, **(settings or {})}
+    arguments = {"replicas": replicas, "seed": seed, "device": device, "precision": precision}
     if iterations is not None:
-        others["fit.iterations"] = iterations
-    chosen = _settings(task, network, parts, observe, others, scale)
+        arguments["fit.iterations"] = iterations
+    rules = [observe] if isinstance(observe, str) else observe
+    chosen = _settings(task, network, parts, rules, _joined(arguments, settings), scale)
     return fit_task(chosen, task, network, layout, progress)
 
 
@@ -115,8 +118,26 @@ def restore(
         raise ValueError(f"noise={noise}: unknown; choose from {', '.join(NOISES)}")
     y, layout = to_channels_first(noisy)
     task = _task(y, None, None, reference, replicas)
-    others = {"replicas": replicas, "seed": seed, "device": device, **(settings or {})}
+    others = _joined({"replicas": replicas, "seed": seed, "device": device}, settings)
     return fit_task(_settings(task, "skip", {}, (), others, scale, NOISES[noise]), task, "skip", layout, progress)
+
+
+def _joined(arguments: Mapping[str, Any], settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return arguments and further settings. Raises ValueError for what is in both."""
+    if twice := sorted(arguments.keys() & (settings or {}).keys()):
+        name = twice[0].rpartition(".")[2]
+        raise ValueError(f"settings: {twice[0]} is an argument of its own; give {name}={(settings or {})[twice[0]]!r}")
+    return {**arguments, **(settings or {})}
+
+
+def _is_mask(operator: Any) -> bool:
+    return getattr(operator, "dtype", None) in (np.bool_, torch.bool)
+
+
+def _read(measurement: Picture, operator: Any) -> tuple[NDArray[np.float64], Layout]:
+    """Return a measurement "c h w", and the function that brings images into its layout."""
+    known = operator if _is_mask(operator) else None
+    return to_channels_first(measurement, in_unit_range=operator is None or known is not None, known=known)
 
 
 class GivenOperator(OperatorSettings):
@@ -136,11 +157,12 @@ def _task(
     replicas: int,
 ) -> Task:
     """Return the task of all replicas. Raises ValueError where operator, measurement and reference do not fit."""
+    if isinstance(replicas, bool) or not isinstance(replicas, int):
+        raise ValueError(f"replicas: got {replicas!r}; input should be a valid integer")
     measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
-    is_mask = getattr(operator, "dtype", None) in (np.bool_, torch.bool)
     given = (
         Mask(torch.from_numpy(known_values(operator, measurement.shape)))
-        if is_mask
+        if _is_mask(operator)
         else as_operator(operator, image_shape)
     )
     given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
@@ -179,7 +201,10 @@ def _settings(
         none = {"name": "none"}
         values["task"] = {"name": "inverse", "operator": GivenOperator(name="given"), "noise": none}
         values["task"]["source"] = "measurement"
-    return Settings.model_validate(values)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(format_error(error)) from None
 
 
 def read_rule(name: str, settings: Mapping[str, Any] | None = None) -> StoppingRule:
@@ -222,7 +247,7 @@ class StoppingMonitor:
         settings: Mapping[str, Any] | None = None,
         average_decay: float = 0.99,
     ) -> None:
-        y, self._layout = to_channels_first(measurement, in_unit_range=operator is None)
+        y, self._layout = _read(measurement, operator)
         self._task = _task(y, operator, image_shape, None, replicas)
         chosen = read_rule(rule, settings) if isinstance(rule, str) else rule
         if chosen.needs_divergence:

@@ -1,8 +1,10 @@
 """Base classes of all settings: read-only values with types and ranges, and the parts that users can exchange."""
 
+import ast
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,7 +115,10 @@ def make_part(base: type[Part], values: Any) -> Part:
     if isinstance(values, base):
         return values
     if not isinstance(values, Mapping):
-        raise ValueError(f"{base.kind}: got {values!r}; give a name, or a class by {base.kind}.{TARGET}=module.Class")
+        raise ValueError(
+            f"{base.kind}: got {values!r}; give a name, a class by {base.kind}.{TARGET}=module.Class, or in Python an "
+            f"instance of a subclass of {base.__module__}.{base.__name__}"
+        )
     return find_part(base, values).model_validate(dict(values))
 
 
@@ -144,7 +149,9 @@ def imported_object(path: str, setting: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:  # the module is the user's: importing it may raise anything
-        raise ValueError(f"{setting}={path}: cannot be imported ({error})") from None
+        missing = isinstance(error, ModuleNotFoundError) and error.name == _top(module)
+        hint = f"; go to the folder of {_top(module)}.py, or add it to PYTHONPATH" if missing else ""
+        raise ValueError(f"{setting}={path}: cannot be imported ({error}){hint}") from None
 
 
 def _subclasses(base: type[T]) -> Iterator[type[T]]:
@@ -177,13 +184,16 @@ def source_digests(found: Any) -> dict[str, str]:
         if name in digests:
             continue
         try:
-            digests[name] = hashlib.sha256(Path(str(sys.modules[name].__file__)).read_bytes()).hexdigest()
-        except (KeyError, AttributeError, OSError):
+            path = Path(_file_of(name))
+            source = path.read_bytes()
+        except OSError:
             raise ValueError(
                 f"{found.__module__}.{found.__qualname__}: the source of {name} is not found, and a run is known by "
                 "it; put it into a file that can be imported"
             ) from None
-        waiting += [other for other in _imported(sys.modules[name]) if _top(other) == package or _is_users(other)]
+        digests[name] = hashlib.sha256(source).hexdigest()
+        imported = {*_held(name), *(_imported(name, source) if path.suffix == ".py" else ())}
+        waiting += [other for other in sorted(imported) if _is_users(other, package) and _file_of(other)]
     return dict(sorted(digests.items()))
 
 
@@ -191,21 +201,47 @@ def _top(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _imported(module: ModuleType) -> Iterator[str]:
+def _file_of(module: str) -> str:
+    """Return the file of a module, imported or not; an empty string for what is no module, or has no file."""
+    if module in sys.modules:
+        return getattr(sys.modules[module], "__file__", None) or ""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # its parent is no package
+        return ""
+    return spec.origin or "" if spec and spec.has_location else ""
+
+
+def _held(module: str) -> Iterator[str]:
     """Yield the modules among the names of a module, and those of its functions and classes."""
-    for value in list(vars(module).values()):
+    for value in list(vars(sys.modules[module]).values()) if module in sys.modules else ():
         if isinstance(value, ModuleType):
             yield value.__name__
         elif isinstance(value, (type, FunctionType)):
             yield value.__module__
 
 
-def _is_users(module: str) -> bool:
-    """Return whether a module is a file of the user's, neither ours nor of Python or an installed library."""
-    file: str | None = getattr(sys.modules.get(module), "__file__", None)
-    if not file or _top(module) in {*sys.stdlib_module_names, _top(__name__)}:
-        return False
-    return not {"site-packages", "dist-packages"} & {*Path(file).parts}
+def _imported(module: str, source: bytes) -> Iterator[str]:
+    """Yield what a module's source imports, also inside its functions: modules, and names in them that may be such."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module if _file_of(module).endswith("__init__.py") else module.rpartition(".")[0]
+            base = ".".join(package.split(".")[: len(package.split(".")) + 1 - node.level]) if node.level else ""
+            origin = ".".join(filter(None, (base, node.module)))
+            yield from (origin, *(f"{origin}.{name.name}" for name in node.names))
+
+
+def _is_users(module: str, package: str) -> bool:
+    """Return whether a module is of a package, or of the user's, neither ours nor of Python or an installed library.
+
+    Decided by its top-level name, so that no library is imported for it.
+    """
+    top = _top(module)
+    if top == package or top in {*sys.stdlib_module_names, _top(__name__)}:
+        return top == package
+    return bool(file := _file_of(top)) and not {"site-packages", "dist-packages"} & {*Path(file).parts}
 
 
 def use_slash(key: str, name: str, among: str = "") -> ValueError:

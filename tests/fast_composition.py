@@ -1,7 +1,7 @@
 """Hydra's composition of a request, of which that of its options is made once for all tests: it takes longest.
 
-Settings are set in a copy of it by Hydra's own code, as Hydra does it last. What needs more than that (a folder of one's
-own, a setting that Hydra refuses) is composed by Hydra alone.
+Settings are set in a copy of it by Hydra's own code, as Hydra does it last. What needs more than that (a folder of
+one's own, a setting that Hydra refuses) is composed by Hydra alone.
 """
 
 import copy

@@ -11,6 +11,7 @@ from conftest import Dip, only_run
 from numpy.typing import NDArray
 
 import dip_experiments as dipx
+from dip_experiments.architectures import Pixels
 from dip_experiments.data.arrays import to_channels_first
 from dip_experiments.data.reading import read_image
 from dip_experiments.fitting.module import DIPModule
@@ -21,6 +22,27 @@ SMALL = {"architecture.down": [8, 8], "architecture.skip": [4, 4], "fit.block": 
 WORDS = ["scale=smoke", "logger=none", *(f"{key}={str(value).replace(' ', '')}" for key, value in SMALL.items())]
 CLEAN = np.random.default_rng(0).uniform(size=(5, 6)).repeat(4, 0).repeat(4, 1)
 NOISY = np.clip(255 * CLEAN + np.random.default_rng(1).normal(0, 20, CLEAN.shape), 0, 255).round().astype(np.uint8)
+
+
+class Sum(dipx.Regularizer):
+    """One number for all replicas."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sum()
+
+
+class Unreduced(dipx.Loss):
+    """No number at all."""
+
+    def __call__(self, fitted: torch.Tensor, measurement: torch.Tensor) -> torch.Tensor:
+        return fitted - measurement
+
+
+class Shared(dipx.Loss):
+    """A number for each replica, which all share."""
+
+    def __call__(self, fitted: torch.Tensor, measurement: torch.Tensor) -> torch.Tensor:
+        return torch.square(fitted - measurement).mean().expand(len(fitted))
 
 
 def fit(y: Any = NOISY, operator: Any = None, **given: Any) -> dipx.Reconstruction:
@@ -114,6 +136,8 @@ def test_an_image_has_the_layout_of_the_picture(given: Any, shape: tuple[int, ..
         (np.full((8, 8), np.nan), "NaN"),
         (NOISY.astype(int), "give uint8"),
         (np.zeros((3, 20, 24)), "channels come last"),
+        (torch.zeros(20, 24, 3), r"channels come first, \(c, h, w\); use x.permute"),
+        (2 * CLEAN - 1, "scale it to"),
     ],
 )
 def test_a_picture_that_could_be_taken_for_another_is_refused(given: Any, wanted: str) -> None:
@@ -130,7 +154,23 @@ def test_a_picture_that_could_be_taken_for_another_is_refused(given: Any, wanted
         ({"network": lambda: torch.nn.Conv2d(3, 1, 1)}, "fails on a latent of shape"),
         ({"network": lambda: torch.nn.Conv2d(32, 2, 1)}, "not an image of 1 channels"),
         ({"operator": lambda x: x[..., ::2]}, "maps images of shape"),
+        ({"operator": lambda x: x[:, :1, :, :7]}, "give image_shape="),
+        ({"operator": lambda x: x[:, 5:]}, "maps images of shape"),
+        ({"operator": lambda x: x.detach() * 1.0}, "passes no gradients on"),
+        ({"operator": lambda x: x + torch.rand_like(x)}, "gives other values each time"),
         ({"operator": 3}, "give an Operator, a function"),
+        ({"operator": np.ones(NOISY.shape, int)}, "use mask > 0"),
+        ({"loss": torch.nn.MSELoss()}, "an instance of a subclass of dip_experiments.losses.Loss"),
+        ({"regularizer": Sum()}, r"a tensor of shape \(2,\) is wanted, one number for each, such as .* it gives \(\)"),
+        ({"loss": Unreduced()}, r"it gives \(2, 1, 20, 24\)"),
+        ({"loss": Shared()}, "the number of a replica depends on the other one"),
+        ({"network": lambda cin, cout: torch.nn.Conv2d(cin, cout, 1)}, "the function needs cin, cout"),
+        ({"network": Pixels(32, 1, (20, 24), replicas=2)}, "holds 2 replicas"),
+        ({"replicas": 2.0}, "replicas: got 2.0"),
+        ({"iterations": -1}, "fit.iterations: got -1; input should be greater"),
+        ({"settings": {"seed": 3}}, "settings: seed is an argument of its own; give seed=3"),
+        ({"settings": {"fit.iterations": 3}}, "give iterations=3"),
+        ({"settings": {"fit.blok": 3}}, r"fit.blok: unknown setting \(did you mean fit.block\?\)"),
         ({"reference": CLEAN[:4]}, "a reference of shape"),
         ({"optimizer": "lbfgs", "replicas": 2}, "use replicas=1"),
         ({"latent": "measurement", "operator": Downsampler(2, 2)}, "measures no whole image"),
@@ -152,8 +192,27 @@ def test_missing_values_are_filled_in_and_a_mask_is_an_array_for_all_replicas() 
     np.testing.assert_array_equal(fit(holes, known, replicas=2).output, fit(holes, Mask(several), replicas=2).output)
     colour = fit(np.stack([holes] * 3, axis=-1), torch.from_numpy(known))
     assert colour.image.shape == (*known.shape, 3)
+    without = np.where(known, holes, np.nan)
+    np.testing.assert_array_equal(fit(without, known).output, fit(holes, known).output)
     with pytest.raises(ValueError, match="a mask of shape"):
         fit(holes, known[:4])
+
+
+def test_a_stop_that_more_iterations_might_move_is_not_final(caplog: pytest.LogCaptureFixture) -> None:
+    rule = {"stopping": "windowed_variance", "settings": {"stopping.window": 2, "stopping.patience": 50}}
+    early = fit(**rule)
+    assert early.stopped_at is not None
+    assert not early.stop_is_final
+    assert "not sure of its stop after 10 iterations; give more of them" in caplog.text
+    assert fit(**rule, iterations=300).stop_is_final
+    assert fit().stopped_at is None
+
+
+def test_what_looks_like_another_unit_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    fit(255 * CLEAN, operator=lambda x: x * 1.0)
+    assert "values up to 254, A x of an image in [0, 1] up to 1: is it scaled?" in caplog.text
+    fit(stopping="split", settings={"stopping.law.sigma": 0.1})
+    assert "split: sigma is in grey levels of 255, not of [0, 1]: 0.1" in caplog.text
 
 
 @pytest.mark.parametrize("rule", ["split", "held_out_pixels", "moving_variance"])

@@ -106,29 +106,39 @@ def test_a_class_of_another_package_counts_by_the_source_of_its_module_and_ours_
 def test_all_modules_that_a_network_is_made_of_count_and_no_library_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "sub").mkdir(parents=True)
     for name, text in (
         ("theirs/__init__", ""),
         ("theirs/base", f"from {OURS} import Skip\nclass Base(Skip):\n    pass\n"),
         ("theirs/net", "import json, torch, helpers\nfrom theirs.base import Base\nclass Net(Base):\n    pass\n"),
         ("theirs/unused", ""),
-        ("helpers", "from numpy import zeros\nfrom deeper import layer\nimport helpers\n"),
-        ("deeper", "def layer():\n    return 1\n"),
+        ("theirs/late", "SLOPE = 1\n"),
+        ("theirs/sub/__init__", "from ..late import SLOPE\n"),
+        (
+            "helpers",
+            "from numpy import zeros\nfrom deeper import layer\nfrom numbers_only import ONE\nimport helpers\n",
+        ),
+        ("deeper", "def layer():\n    from theirs import sub\n    return 1\n"),
+        ("numbers_only", "ONE = 1\n"),
     ):
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
+    mine = {"theirs", "helpers", "deeper", "numbers_only"}
 
     def digests() -> dict[str, str]:
-        for name in ("theirs", "theirs.net", "theirs.base", "helpers", "deeper"):
+        for name in [name for name in sys.modules if name.partition(".")[0] in mine]:
             monkeypatch.delitem(sys.modules, name, raising=False)
         importlib.invalidate_caches()
         return source_digests(find_network("theirs.net.Net", "mine"))
 
     before = digests()
-    assert set(before) == {"theirs.net", "theirs.base", "helpers", "deeper"}
-    (tmp_path / "deeper.py").write_text("def layer():\n    return 1.5\n")
-    after = digests()
-    assert {name for name in before if before[name] != after[name]} == {"deeper"}
+    late = {"theirs", "theirs.sub", "theirs.late"}  # imported when a function is called
+    assert set(before) == {"theirs.net", "theirs.base", *late, *mine}
+    for name, text in (("deeper", "def layer():\n    from theirs import sub\n"), ("numbers_only", "ONE = 2\n")):
+        (tmp_path / f"{name}.py").write_text(text)
+        after = digests()
+        assert {other for other in before if before[other] != after[other]} == {name}
+        before = after
 
 
 def test_a_class_without_a_file_is_refused_as_nobody_could_tell_its_runs_apart() -> None:

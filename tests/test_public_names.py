@@ -65,6 +65,20 @@ def test_a_run_from_python_is_that_of_the_command(dip: Dip, tmp_path: Path, monk
         dipx.run("experiment=fig2", "scale=smoke")
 
 
+def test_runs_without_an_experiment_are_loaded_by_the_name_single(dip: Dip, tmp_path: Path) -> None:
+    words = [*WORDS, "image.size=32", "fit.iterations=5"]
+    for seed in (1, 0):
+        assert dip(*words, f"seed={seed}") == 0
+    assert dip(*words, "scale=demo") == 0
+    runs = dipx.load_runs("single", scale="smoke", results=tmp_path / "results")
+    assert [run.seeds for run in runs] == [[1], [0]]
+    curves = runs.curves()
+    assert curves["seed"].tolist() == [1] * 5 + [0] * 5
+    assert curves["iteration"].dtype == curves["replica"].dtype == np.int64
+    (one,) = dipx.load_runs("single", *words[1:], "seed=0", scale="smoke", results=tmp_path / "results")
+    assert one.name == runs[1].name
+
+
 def test_in_a_notebook_progress_is_one_line_that_is_overwritten(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

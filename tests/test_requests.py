@@ -41,7 +41,10 @@ WRONG = [
     (["optimizer.lr=.nan"], "optimizer.lr"),
     (["seed=1.5"], "seed: got 1.5"),
     (["seed='1'"], "seed: got '1'"),
-    (["image.size=30", "architecture.kernel_down=31"], "30 x 30 pixels: 3 scales need at least 128 a side"),
+    (
+        ["image.size=30", "architecture.kernel_down=31"],
+        "30 x 30 pixels: a network of one scale needs at least 32 a side",
+    ),
     (["architecture.skip=[4,4]"], "one width per scale"),
     (["architecture.padding=mirror"], "architecture.padding: got 'mirror'"),
     (["architecture._target_=os.nothing"], "cannot be imported"),

@@ -114,6 +114,7 @@ def drop_deepest_scales(network: type[Network], arguments: Arguments) -> tuple[A
     lists = [name for name in network.per_scale if isinstance(arguments[name], list)]
     scales = min((len(arguments[name]) for name in lists), default=1)
     rows, columns = arguments["size"]
+    fewer = arguments
     for count in range(scales, 0, -1):
         shorter = {name: network.finest(arguments[name], count) for name in lists} if count < scales else {}
         fewer = arguments | shorter
@@ -123,7 +124,7 @@ def drop_deepest_scales(network: type[Network], arguments: Arguments) -> tuple[A
             continue
         message = f"{rows} x {columns} pixels have room for {count} of the {scales} scales: the deepest are left out"
         return fewer, "" if count == scales else message
-    built_without_memory(network, arguments)
+    built_without_memory(network, fewer)
     return arguments, ""
 
 

@@ -86,9 +86,12 @@ def padded(size: tuple[int, int], scales: int, smallest: int) -> tuple[tuple[int
     """
     multiple = 2**scales
     if min(size) < smallest * multiple:
+        needed, fewer = (
+            ("a network of one scale needs", "") if scales == 1 else (f"{scales} scales need", ", or use fewer scales")
+        )
         raise TooSmall(
-            f"image of {size[0]} x {size[1]} pixels: {scales} scales need at least {smallest * multiple} a side; "
-            "give a larger picture, or use fewer scales"
+            f"image of {size[0]} x {size[1]} pixels: {needed} at least {smallest * multiple} a side; "
+            f"give a larger picture{fewer}"
         )
     down, across = (-side % multiple for side in size)
     return (size[0] + down, size[1] + across), margins_around(down, across)

@@ -111,11 +111,11 @@ def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multiru
 
 
 def _read_request(overrides: list[str], multirun: bool, parser: OverridesParser) -> Request:
-    parsed = parser.parse_overrides(overrides)
-    several = [given for given, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
-    fixed = [given for given in overrides if given not in several]
+    fixed = [str(one.input_line) for one in parser.parse_overrides(overrides) if not one.is_sweep_override()]
     common, hydra = _compose(fixed)
     _check_scale(common)
+    overrides = _prefixed_as(list(hydra.sweeper.get("params") or {}), overrides)
+    several = [str(one.input_line) for one in parser.parse_overrides(overrides) if one.is_sweep_override()]
     own = hydra.callbacks or hydra.job.env_set or not all(map(_harmless, hydra.overrides.hydra))
     if not (multirun or hydra.mode == RunMode.MULTIRUN):
         job = common if not several else compose("config", overrides=overrides)  # which says: several values
@@ -133,6 +133,15 @@ def _read_request(overrides: list[str], multirun: bool, parser: OverridesParser)
         return Request(overrides, jobs, True, launcher, sweep, _batch(hydra))
     lines = [[str(value.input_line) for value in values] for values in itertools.product(*choices.values())]
     return Request(overrides, jobs, True, launcher, sweep, _batch(hydra), nodes, [_of_task(line) for line in lines])
+
+
+def _prefixed_as(params: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """Return the overrides, `++a=3` as `a=3` where an experiment sweeps over `a`, as it takes that one's place."""
+    written = {name.lstrip("+"): name for name in params}
+    return [
+        f"{written[name]}{one[one.index('=') :]}" if (name := one.partition("=")[0].lstrip("+")) in written else one
+        for one in overrides
+    ]
 
 
 def _compose(overrides: list[str]) -> tuple[DictConfig, DictConfig]:

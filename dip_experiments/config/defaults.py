@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from dip_experiments.config.groups import conf_folder, option_file, options
+from dip_experiments.config.groups import conf_folder, did_you_mean, option_file, options
+from dip_experiments.schema import flat
 
 OVERRIDE = "override /"
 """Beginning of an entry in a defaults list that chooses an option of another group."""
@@ -95,6 +96,7 @@ def _with_overrides(composed: DictConfig, overrides: Mapping[str, Any]) -> dict[
         above, _, name = key.rpartition(".")
         parent = OmegaConf.select(composed, above) if above else composed
         if not (isinstance(parent, DictConfig) and name in parent.keys()):  # noqa: SIM118  in alone: not if missing
-            raise ValueError(f"{key}: unknown setting; `dip explain` lists them")
+            hint = did_you_mean(key, flat(cast(dict[str, Any], OmegaConf.to_container(composed))))
+            raise ValueError(f"{key}: unknown setting{hint}; `dip explain` with a group lists its settings")
         OmegaConf.update(composed, key, value)
     return cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))

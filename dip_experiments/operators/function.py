@@ -104,4 +104,6 @@ def as_operator(given: Any, shape: tuple[int, int, int] | None = None) -> Operat
         return given
     if callable(given) or hasattr(given, "A"):
         return FunctionOperator(given, shape)
+    if hasattr(given, "dtype"):
+        raise ValueError(f"operator: an array of {given.dtype}; a mask has bools, True where y is known: use mask > 0")
     raise ValueError(f"operator={given!r}; give an Operator, a function of images (n, c, h, w), or an object with A")

@@ -1,5 +1,6 @@
 """Base class of the measurement operators A, their composition, and the checks of one that is given."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,12 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from dip_experiments.tensors import generator
+
+log = logging.getLogger(__name__)
+FAR = 20.0
+"""So many times larger than A x a measurement is not for want of contrast (ours)."""
 
 
 class Operator(nn.Module, ABC):
@@ -94,19 +101,37 @@ def measure(operator: Operator, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r
             return operator(x)
     except Exception as error:  # whatever the user's code raises
         raise ValueError(
-            f"the operator fails on images of shape {tuple(x.shape)} ({type(error).__name__}: {error})"
+            f"the operator fails on images of shape {tuple(x.shape)} ({type(error).__name__}: {error}); an image of "
+            "another shape than the measurement's is given by image_shape"
         ) from error
 
 
 def check_operator(operator: Operator, measurement: Float[Tensor, "r cy hy wy"]) -> None:
-    """Raise ValueError unless the operator maps images of its `image_shape` to the shape of the measurement."""
+    """Check that the operator maps images of its `image_shape` to the shape of the measurement, with gradients.
+
+    Raises:
+        ValueError: Unless it does, and where two calls give different values.
+    """
     replicas, *measured = measurement.shape
     shape = operator.image_shape((measured[0], measured[1], measured[2]))
     found = measure(operator, measurement.new_zeros(replicas, *shape)).shape
     if found != measurement.shape:
         raise ValueError(
             f"the operator maps images of shape {(replicas, *shape)} to {tuple(found)}, the measurement has "
-            f"{tuple(measurement.shape)}; define its image_shape (a function or physics: A_adjoint, or shape=...)"
+            f"{tuple(measurement.shape)}; define its image_shape (for a function, or a "
+            "physics without A_adjoint, give image_shape=...)"
+        )
+    x = torch.rand(replicas, *shape, generator=generator(0, "operator"), dtype=measurement.dtype).to(measurement.device)
+    with torch.enable_grad():
+        y = operator(x.requires_grad_())
+    if not y.requires_grad:
+        raise ValueError("the operator passes no gradients on, as after .detach() or in NumPy; compute it in PyTorch")
+    if not torch.allclose(y, measure(operator, x), rtol=1e-4, atol=1e-4 * float(y.detach().abs().max())):
+        raise ValueError("the operator gives other values each time; draw random ones once, when it is made")
+    most, reached = float(measurement.abs().max()), float(y.detach().abs().max())
+    if most > FAR * reached:
+        log.warning(
+            "the measurement has values up to %.3g, A x of an image in [0, 1] up to %.2g: is it scaled?", most, reached
         )
 
 

@@ -1,6 +1,8 @@
 """Fit a task from memory: what the Python API and the tests call, without a store."""
 
 import copy
+import inspect
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +28,10 @@ from dip_experiments.runner.build import fit_options
 from dip_experiments.runner.validate import check_fit
 from dip_experiments.tasks import Task
 
+log = logging.getLogger(__name__)
 NetworkLike = str | nn.Module | Callable[..., nn.Module]
+PROVIDED = frozenset({"input_channels", "output_channels", "size"})
+"""Arguments that a function which makes a module may name."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,21 @@ class Reconstruction:
 
     @property
     def stopped_at(self) -> int | None:
-        """Iteration at which the stopping rule stops the mean of the replicas, None without a stop."""
-        return self.summary.get("stopping", {}).get(self.rule, {}).get("joint")
+        """Iteration at which the stopping rule stops the mean of the replicas, None without a stop.
+
+        Where the iterations ended before the rule was sure, the best one so far: see `stop_is_final`.
+        """
+        return self._stop.get("joint")
+
+    @property
+    def stop_is_final(self) -> bool:
+        """False if more iterations might move `stopped_at`."""
+        return bool(self._stop.get("joint_final", False))
+
+    @property
+    def _stop(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.summary.get("stopping", {}).get(self.rule, {})
+        return found
 
     @property
     def estimated_psnr(self) -> float | None:
@@ -64,8 +82,15 @@ class Reconstruction:
 
         Where the operator is not the identity, `summary` has an estimate of the measurement's.
         """
-        of, estimate = estimate_in(self.summary.get("stopping", {}).get(self.rule, {})) or ("", None)
+        of, estimate = estimate_in(self._stop) or ("", None)
         return psnr_of_estimate(**estimate) if estimate is not None and of == "PSNR" else None
+
+
+def needed_arguments(function: Any) -> set[str]:
+    """Return the names of a function's arguments without a default."""
+    found = inspect.signature(function).parameters.items()
+    several = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    return {name for name, one in found if one.default is one.empty and one.kind not in several}
 
 
 def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | None:
@@ -78,6 +103,8 @@ def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | Non
         return None
     replicas, colours, rows, columns = task.shape
     if isinstance(network, nn.Module):
+        if isinstance(network, Network) and network.replicas > 1:
+            raise ValueError(f"network: holds {network.replicas} replicas; a module that is given is that of one")
         if replicas > 1:
             raise ValueError(
                 f"replicas={replicas} with one module: its weights are those of one replica; give a function that "
@@ -90,6 +117,11 @@ def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | Non
         raise ValueError(f"network={network!r}; give a name, a module, or a function that makes a module")
     given: Any = network
     own = isinstance(given, type) and issubclass(given, Network)
+    if not own and (unknown := needed_arguments(given) - PROVIDED):
+        raise ValueError(
+            f"network: the function needs {', '.join(sorted(unknown))}; it is given {', '.join(sorted(PROVIDED))}, "
+            "those of them that it names"
+        )
     made_by: Any = given if own else adapted(given)
     return lambda count: made_by(channels, colours, (rows, columns), replicas=count)
 
@@ -117,7 +149,7 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         unperturbed = module.unperturbed().cpu().numpy()
         mixtures = denoiser_ensembles(module.monitors)
         numbers = summary(module, time.monotonic() - began, unperturbed, mixtures)
-    return Reconstruction(
+    result = Reconstruction(
         image=layout(_image(module, settings.stopping.name, mixtures)),
         average=layout(module.average.cpu().double().numpy()),
         output=layout(module.output.cpu().double().numpy()),
@@ -126,6 +158,11 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         network=module.network,
         rule=settings.stopping.name,
     )
+    if result.stopped_at is not None and not result.stop_is_final:
+        log.warning(
+            "stopping=%s: not sure of its stop after %d iterations; give more of them", result.rule, module.done
+        )
+    return result
 
 
 def _image(module: DIPModule, rule: str, mixtures: Mapping[str, DenoiserEnsemble]) -> NDArray[np.float64]:

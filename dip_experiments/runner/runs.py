@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 import pandas as pd
 
-from dip_experiments.runner.select_runs import select
+from dip_experiments.runner.select_runs import NO_EXPERIMENT, select
 from dip_experiments.schema import flat
-from dip_experiments.store import Run
+from dip_experiments.store import COUNTED, Run
 
 ASIDE = ("paths.", "logger.", "experiment.")
 """Beginnings of settings that change no number."""
@@ -50,7 +51,7 @@ class Runs(Sequence[Run]):
         """Return one row for each run, replica and iteration: run, the settings that differ, then the curves."""
         tables = []
         for run, varying in zip(self, self._varying(), strict=True):
-            table = pd.DataFrame(dict(run.stored_columns()))
+            table = pd.DataFrame(dict(run.stored_columns())).astype(dict.fromkeys(COUNTED, np.int64))
             for name, value in reversed([("run", run.name), *varying.items()]):
                 table.insert(0, name, [value] * len(table))
             tables.append(table)
@@ -59,10 +60,15 @@ class Runs(Sequence[Run]):
     def _varying(self) -> list[dict[str, Any]]:
         """Return for each run the settings in which the runs differ, by their full names.
 
-        A setting that follows from the name of a part, as do the widths of an architecture, is left out.
+        A setting that follows from the name of a part, as do the widths of an architecture, is left out, and the seed,
+        as that of each replica is a column anyway.
         """
         settings = [flat(run.settings) for run in self]
-        names = [name for name in dict.fromkeys(key for one in settings for key in one) if not name.startswith(ASIDE)]
+        names = [
+            name
+            for name in dict.fromkeys(key for one in settings for key in one)
+            if not name.startswith(ASIDE) and name not in COUNTED
+        ]
         columns = {name: [str(one.get(name)) for one in settings] for name in names}
         varying = {name: values for name, values in columns.items() if len(set(values)) > 1}
         parts = [values for name, values in varying.items() if name.endswith(".name")]
@@ -103,12 +109,24 @@ def load_runs(experiment: str, *overrides: str, scale: str = "laptop", results: 
     """Load the finished runs of an experiment: one's own, or without any the records of others.
 
     Args:
-        experiment: Its name, as in conf/experiment.
-        overrides: Further settings, as on the command line, such as "image=camera".
+        experiment: Its name, as in conf/experiment; `single`: runs that were fitted without one, all of a scale, or
+            the one that `overrides` ask for.
+        overrides: Further settings, as on the command line, such as "image=camera"; for an experiment in a folder of
+            one's own "--config-dir=my_conf".
         scale: smoke, demo, laptop or paper.
         results: The folder of results.
 
     Raises:
         ValueError: For an unknown experiment or setting.
     """
+    if experiment == NO_EXPERIMENT and not overrides:
+        return Runs(_without_experiment(Path(results), scale))
     return Runs(select(experiment, scale, Path(results), overrides, "either").runs)
+
+
+def _without_experiment(results: Path, scale: str) -> list[Run]:
+    """Return one's own finished runs without an experiment, the oldest first."""
+    found = [run for run in map(Run, sorted(results.glob("runs/*"))) if run.finished and not run.is_replacement]
+    own = [run for run in found if run.settings["experiment"]["name"] == NO_EXPERIMENT]
+    own = [run for run in own if run.settings["scale"]["name"] == scale]
+    return sorted(own, key=lambda run: str(run.provenance["sittings"][0]["began"]))

@@ -25,6 +25,8 @@ from dip_experiments.store import Job, Origin, Run, Selection, Store, file_diges
 
 log = logging.getLogger(__name__)
 
+NO_EXPERIMENT = "single"
+"""Name that runs without an experiment have."""
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
 PRECISIONS = ("float32", "bf16")
@@ -49,7 +51,8 @@ def select(
         ValueError: For wrong overrides.
     """
     try:
-        requested = [f"experiment={experiment}", f"scale={scale}", *to_hydra_overrides(overrides, multirun=True)]
+        chosen = [] if experiment == NO_EXPERIMENT else [f"experiment={experiment}"]
+        requested = [*chosen, f"scale={scale}", *to_hydra_overrides(overrides, multirun=True)]
         configs = compose_jobs(requested, multirun=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(

@@ -3,7 +3,9 @@
 import logging
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,10 +15,13 @@ from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.folders import check_writable
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
+from dip_experiments.losses import Loss
+from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
 from dip_experiments.stopping import FitInput, hold_out
 from dip_experiments.stopping.noise_estimation import correlation, spoilt
 from dip_experiments.tasks import Task
+from dip_experiments.tensors import generator
 
 VALUE_BYTES = {"float64": 8, "float32": 4, "tf32": 4, "bf16": 4}
 """Bytes of a number, at most: with bf16 statistics and weights stay float32."""
@@ -53,6 +58,8 @@ def check_fit(
         ValueError: With what to do.
     """
     task, inputs = fitted_task(settings, original)
+    check_per_replica(settings.loss, *_two_random(task.measurement.shape[1:], 2))
+    check_per_replica(settings.regularizer, *_two_random(task.shape[1:], 1))
     if build is None:
         build, values, message = network_builder(settings, task.shape)
         if message:
@@ -64,6 +71,29 @@ def check_fit(
     make_latent(settings.latent, network, task, settings.seeds[: len(task.measurement)], input_image)
     log_noise_estimates(settings, original, inputs)
     return build
+
+
+def check_per_replica(part: Loss | Regularizer, *images: Float[Tensor, "2 ..."]) -> None:
+    """Raise ValueError unless a loss or a regularizer gives each of two replicas the number that it has alone."""
+    name = f"{part.kind}={part.target or part.name}"
+    try:
+        found: Any = part(*images)
+    except Exception as error:  # the part may be the user's: it may raise anything
+        found = f"{type(error).__name__}: {error}"
+    shape = tuple(found.shape) if isinstance(found, Tensor) else found
+    if shape != (2,):
+        raise ValueError(
+            f"{name}: for images (2, c, h, w) of two replicas a tensor of shape (2,) is wanted, one number for each, "
+            f"such as x.flatten(1).mean(1); it gives {shape}"
+        )
+    alone = torch.cat([part(*(image[replica : replica + 1] for image in images)) for replica in range(2)])
+    if not torch.allclose(found, alone, rtol=1e-4):
+        raise ValueError(f"{name}: the number of a replica depends on the other one; treat each by itself")
+
+
+def _two_random(shape: Sequence[int], count: int) -> Tensor:
+    """Return `count` times images of one shape of two replicas."""
+    return torch.rand(count, 2, *shape, dtype=torch.float64, generator=generator(0, "check"))
 
 
 def fitted_task(settings: Settings, original: Task) -> tuple[Task, dict[str, FitInput]]:
@@ -82,6 +112,8 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
     for name, part in inputs.items():
         if part.facts:
             log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
+        if part.facts.get("sigma_from") == "given" and 0 < float(part.facts["sigma"]) < 1:
+            log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(part.facts["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = bool(FitInput(original.measurement, original.operator).known().all())  # holes look correlated
     if not (trusting and complete):

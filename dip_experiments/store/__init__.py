@@ -2,7 +2,7 @@
 
 from dip_experiments.store.baselines import Baselines
 from dip_experiments.store.cleanup import IncompleteFolder, find_incomplete
-from dip_experiments.store.curves import Columns, read_curves, write_curves
+from dip_experiments.store.curves import COUNTED, Columns, read_curves, write_curves
 from dip_experiments.store.files import (
     Array,
     atomic,
@@ -24,6 +24,7 @@ from dip_experiments.store.status import State, states
 from dip_experiments.store.store import Origin, Store
 
 __all__ = [
+    "COUNTED",
     "REFUSED",
     "REPRODUCED",
     "Array",
