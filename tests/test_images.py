@@ -18,7 +18,8 @@ from conftest import load_image
 from PIL import Image, ImageOps
 
 from dip_experiments.data.datasets import SHIPPED
-from dip_experiments.data.reading import bit_depth, read_alpha, read_image, read_layers
+from dip_experiments.data.reading import Form, bit_depth, read_alpha, read_image, read_layers
+from dip_experiments.store import write_image
 
 PIXELS = np.random.default_rng(0).integers(0, 65536, (18, 20, 3), dtype=np.uint16)
 EIGHT = (PIXELS >> 8).astype(np.uint8)
@@ -131,7 +132,22 @@ def damaged_files(folder: Path) -> dict[str, str]:
     Image.fromarray(PIXELS[..., 0]).save(folder / "squeezed.tif", compression="tiff_lzw")
     tifffile.imwrite(folder / "white.tif", PIXELS[..., 0], photometric="miniswhite")
     frames = [Image.fromarray(EIGHT), Image.fromarray(255 - EIGHT)]
-    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    for name in ("moving.gif", "moving.png", "pages.tif"):
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+    tifffile.imwrite(folder / "stack.tif", np.stack([PIXELS[..., 0]] * 3), photometric="minisblack")
+    tifffile.imwrite(folder / "signed.tif", EIGHT[..., 0].astype(np.int8))
+    tifffile.imwrite(folder / "bands.tif", np.zeros((20, 20, 5), np.uint8), photometric="rgb", planarconfig="contig")
+    tifffile.imwrite(folder / "raw.dng", EIGHT, photometric="rgb", subfiletype=1)
+    volume = {"volumetric": True, "tile": (16, 16, 16), "photometric": "minisblack"}
+    tifffile.imwrite(folder / "volume.tif", np.zeros((4, 16, 16), np.uint8), **volume)
+    plain = bytearray((folder / "white.tif").read_bytes())
+    at = plain.index(struct.pack("<HHI", 258, 3, 1))  # BitsPerSample
+    plain[at + 8 : at + 10] = struct.pack("<H", 12)
+    (folder / "packed.tif").write_bytes(
+        bytes(plain).replace(struct.pack("<HHIH", 262, 3, 1, 0), struct.pack("<HHIH", 262, 3, 1, 1))
+    )
+    np.save(folder / "words.npy", np.array(["a", "b"]))
+    np.save(folder / "objects.npy", np.array([{}, {}]), allow_pickle=True)
     return {
         "missing.png": "no such file",
         ".": "not an image",
@@ -143,8 +159,18 @@ def damaged_files(folder: Path) -> dict[str, str]:
         "tiny.png": "1 x 1",
         "nan.tif": "NaN",
         "wide.tif": r"must lie in \[0, 1\]",
-        "moving.gif": "animation",
-        "deep.pgm": "save it as one of these",
+        "moving.gif": "a file of type GIF; PNG, JPEG, TIFF and .npy are read",
+        "moving.png": "an animation; give a still",
+        "deep.pgm": "a file of type PPM.*save it as one of these",
+        "pages.tif": "2 pictures in one file; choose one by image.page, from 0 to 1",
+        "stack.tif": "3 pictures in one file; choose one by image.page, from 0 to 2",
+        "signed.tif": "pixels of type int8; 8 or 16 bit unsigned",
+        "packed.tif": "pixels of 12 bits, packed; save it with 16",
+        "bands.tif": "5 channels; grey or RGB",
+        "raw.dng": "a preview beside another picture",
+        "volume.tif": "a volume of 4 slices",
+        "words.npy": r"an array of shape \(2,\) and type",
+        "objects.npy": "damaged",
         "squeezed.tif": "LZW.*; save it again, uncompressed",
         "white.tif": "grey with black as 0",
     }
@@ -264,3 +290,102 @@ def test_resizing_keeps_the_mean_and_cropping_keeps_the_pixels() -> None:
 def test_a_picture_is_never_enlarged() -> None:
     with pytest.raises(ValueError, match=r"image.size to 512"):
         load_image("astronaut", None, 1024, "resize")
+
+
+def with_chunks(path: Path, extra: list[tuple[bytes, bytes]], damage: bool = False) -> None:
+    """Put chunks behind the head of a PNG, the checksums of which are wrong where they are to be `damage`d."""
+    head, *others = png.Reader(bytes=path.read_bytes()).chunks()
+    file = io.BytesIO()
+    png.write_chunks(file, [head, *extra, *others])
+    content = bytearray(file.getvalue())
+    for kind, data in extra if damage else ():
+        content[content.index(kind + data) + 4 + len(data)] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    "chunk", [(b"iCCP", b"x\0\7bad"), (b"iCCP", b"x\0\0bad"), (b"eXIf", b"garbage!"), (b"tIME", b"1")]
+)
+@pytest.mark.parametrize("damage", [False, True])
+def test_what_is_damaged_beside_the_pixels_is_not_needed(
+    bits: int, chunk: tuple[bytes, bytes], damage: bool, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "a.png", WANTED, bits)
+    whole = read_layers(tmp_path / "a.png")
+    with_chunks(tmp_path / "a.png", [chunk], damage)
+    found = read_layers(tmp_path / "a.png")
+    np.testing.assert_array_equal(found.levels, whole.levels)
+    assert found.colour_space == ()
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 1
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ValueError, match="damaged or incomplete image file"):
+        read_layers(tmp_path / "a.png")
+
+
+def icc(space: bytes) -> bytes:
+    """The head of a profile, for channels of some kind."""
+    return bytes(16) + space + bytes(16) + b"acsp" + bytes(100)
+
+
+@pytest.mark.parametrize(("pixels", "space", "other"), [(EIGHT, b"RGB ", b"GRAY"), (EIGHT[..., 0], b"GRAY", b"RGB ")])
+def test_a_colour_profile_is_carried_on_from_every_format(
+    pixels: np.ndarray, space: bytes, other: bytes, tmp_path: Path
+) -> None:
+    for name in ("a.png", "a.jpg", "a.tif"):
+        Image.fromarray(pixels).save(tmp_path / name, icc_profile=icc(space))
+        layers = read_layers(tmp_path / name)
+        write_image(tmp_path / "b.png", layers.colours, 16, layers.colour_space)
+        with Image.open(tmp_path / "b.png") as opened:
+            assert opened.info["icc_profile"] == icc(space), name
+        np.testing.assert_array_equal(read_layers(tmp_path / "b.png").colours, layers.colours)
+        Image.fromarray(pixels).save(tmp_path / name, icc_profile=icc(other))
+        assert read_layers(tmp_path / name).colour_space == (), "of other channels"
+    deep = PIXELS if pixels.ndim == 3 else PIXELS[..., 0]
+    tifffile.imwrite(tmp_path / "deep.tif", deep, iccprofile=icc(space))
+    ((kind, _),) = read_layers(tmp_path / "deep.tif").colour_space
+    assert kind == b"iCCP"
+
+
+def test_a_gamma_is_carried_on(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", WANTED)
+    with_chunks(tmp_path / "a.png", [(b"gAMA", struct.pack(">I", 100000))])
+    assert read_layers(tmp_path / "a.png").colour_space == ((b"gAMA", struct.pack(">I", 100000)),)
+
+
+def test_one_picture_of_several_is_chosen_by_its_number(tmp_path: Path) -> None:
+    stack = np.stack([PIXELS[..., n] for n in range(3)])
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "imagej.tif", stack, imagej=True)
+    tifffile.imwrite(tmp_path / "bytes.tif", (stack >> 8).astype(np.uint8), photometric="minisblack", metadata=None)
+    for number in range(3):
+        for name, wanted in (("stack", stack[number] / 65535), ("imagej", stack[number] / 65535)):
+            np.testing.assert_array_equal(read_image(tmp_path / f"{name}.tif", form=Form(page=number))[0], wanted)
+        found = read_image(tmp_path / "bytes.tif", form=Form(page=number))
+        np.testing.assert_array_equal(found[0], (stack[number] >> 8) / 255)
+    with pytest.raises(ValueError, match=r"image\.page=3: it has 3, of which the first is 0"):
+        read_image(tmp_path / "stack.tif", form=Form(page=3))
+    write_image(tmp_path / "a.png", WANTED)
+    with pytest.raises(ValueError, match=r"image\.page=0: only a TIFF holds several"):
+        read_image(tmp_path / "a.png", form=Form(page=0))
+
+
+def test_the_level_of_white_can_be_given(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS >> 4)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.tif", form=Form(white=4095)), np.moveaxis((PIXELS >> 4) / 4095, 2, 0)
+    )
+    with pytest.raises(ValueError, match=r"image\.white=1000: the picture has levels up to 40"):
+        read_image(tmp_path / "a.tif", form=Form(white=1000))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(18, 20), (18, 20, 3)])
+def test_an_array_of_numpy_is_read(kind: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    values = PIXELS[..., 0] if len(shape) == 2 else PIXELS
+    values = values / 65535 if kind[0] == "f" else values >> (16 - 8 * np.dtype(kind).itemsize)
+    np.save(tmp_path / "a.npy", values.astype(kind))
+    largest = 1 if kind[0] == "f" else np.iinfo(kind).max
+    wanted = np.moveaxis(np.atleast_3d(values / largest), 2, 0)
+    np.testing.assert_allclose(read_image(tmp_path / "a.npy"), wanted, rtol=0, atol=1e-7)

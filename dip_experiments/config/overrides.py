@@ -3,7 +3,7 @@
 import os
 import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,8 @@ def to_hydra_overrides(argv: Sequence[str], multirun: bool) -> list[str]:
     with search_in(folders):
         overrides = [_to_hydra_override(one, multirun) for one in arguments]
         overrides = _with_own_parts(overrides)
-        return [*search_path_override(), *_with_file(overrides, dict(_pair(one) for one in arguments))]
+        given = dict(_pair(one) for one in arguments)
+        return [*search_path_override(), *_with_file(overrides, given), *_not_degraded(given)]
 
 
 def _to_hydra_override(argument: str, multirun: bool) -> str:
@@ -211,6 +212,37 @@ def quoted(text: str) -> str:
     plain = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), plain)
     return f"'{escaped}'"
+
+
+AS_IT_IS = {
+    "denoising": ("task.noise", "task.noise=none"),
+    "jpeg": ("task.quality", "task.quality=null"),
+    "super_resolution": ("task.source", "task.source=low_resolution"),
+    "deblurring": ("task.source", "task.source=measurement"),
+    "inverse": ("task.source", "task.source=measurement"),
+}
+"""Task -> the setting that says how a picture is degraded, and what leaves it as it is."""
+
+
+def _not_degraded(given: Mapping[str, str]) -> list[str]:
+    """Return what makes a task take a picture of the user's as it is, unless a request says how it is degraded.
+
+    Raises:
+        ValueError: For inpainting without a mask, and for several tasks that differ in what they need.
+    """
+    task = given.get("task", "")
+    if given.get("image.path", "null") == "null" or "experiment" in given:
+        return []
+    settings = [key.replace("/", ".") for key in given]
+    if task == "inpainting" and not any(key.startswith("task.mask") for key in settings):
+        raise ValueError(
+            "task=inpainting of a picture of your own: give the mask, black where it is missing: task.mask=mask.png; "
+            "to hide half of its pixels as a test, task/mask=bernoulli"
+        )
+    if "," in task:
+        raise ValueError(f"task={task} of a picture of your own: ask for one task at a time, each leaves it as it is")
+    setting, as_it_is = AS_IT_IS.get(task, ("", ""))
+    return [as_it_is] if setting and not any(key.startswith(setting) for key in settings) else []
 
 
 def _with_file(overrides: list[str], given: dict[str, str]) -> list[str]:

@@ -53,13 +53,18 @@ class Scale(Group):
 
 
 class Image(Group):
-    """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by."""
+    """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by.
+
+    `page`, `white`: see `data.reading.Form`.
+    """
 
     name: Annotated[str, AfterValidator(check_name), HashContent()]
     path: Annotated[str | None, HashContent()]
     size: PositiveInt | None
     fit: Literal["resize", "crop", "whole"]
     multiple: PositiveInt
+    page: Annotated[NonNegativeInt | None, DefaultForHash(None)] = None
+    white: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
 
 
 class Architecture(BaseModel):

@@ -14,13 +14,21 @@ OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6
 """Brightness and two colour differences of RGB, orthonormal: white noise stays white, common texture in the first."""
 
 
+Chunk = tuple[bytes, bytes]
+"""Kind and content of a part of a PNG."""
+
+
 @dataclass(frozen=True)
 class Layers:
-    """`levels` "h w c", upright, of which `largest` stands for 1; where `has_alpha`, the last channel is opacity."""
+    """`levels` "h w c", upright, of which `largest` stands for 1; where `has_alpha`, the last channel is opacity.
+
+    `colour_space`: the chunks of a PNG that say what colours the values stand for, such as a profile.
+    """
 
     levels: NDArray[np.generic]
-    largest: int
+    largest: float
     has_alpha: bool
+    colour_space: tuple[Chunk, ...] = ()
 
     @property
     def colours(self) -> Array:

@@ -1,6 +1,7 @@
 """Masks: pictures that say of every pixel whether it is known (white) or missing (black)."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ log = logging.getLogger("dip_experiments")
 
 BLACK, WHITE = 0.1, 0.9
 """Values between them are neither (ours): wider than what JPEG adds to black or white."""
+MOST = 0.75
+"""Share of the pixels from which on a mask may have been meant the other way round (ours)."""
 FEW = 0.01
 """Share of the pixels, those of softened edges, that may be neither (ours)."""
 
@@ -20,11 +23,14 @@ FEW = 0.01
 def read_mask(path: Path, key: str) -> NDArray[np.bool_]:
     """Return "1 h w", True where a pixel is known: above 0.5 in grey. A pixel hides all its channels or none.
 
-    Where a mask is coloured, a pixel is as dark as its darkest channel, so that no marking colour is taken for white;
-    of that, and of many greys, a line warns. Raises ValueError, naming the setting `key`, for no image or a transparent
+    Of a mask with the levels 0 and 1 alone, 1 is white. Where a mask is coloured, a pixel is as dark as its darkest
+    channel, so that no marking colour is taken for white. A line says how much is missing, and warns of colours, of
+    many greys, and where most is missing. Raises ValueError, naming the setting `key`, for no image or a transparent
     one.
     """
     layers = read_layers(path, key)
+    if layers.levels.dtype.kind == "u" and layers.levels.max() == 1:
+        layers = replace(layers, largest=1)
     alpha, colours = layers.alpha, layers.colours
     check_image(colours, str(path))
     if alpha is not None and alpha.min() < 1:
@@ -39,9 +45,11 @@ def read_mask(path: Path, key: str) -> NDArray[np.bool_]:
 
 
 def _warn(setting: str, colours: Array, grey: Array, missing: float) -> None:
-    """Warn in a line of what a mask would not have, if it was meant as one."""
+    """Say how much is missing, and warn of what a mask would not have, if it was meant as one."""
+    hint = "; white is known: if white marks the hole, invert it" if missing > MOST else ""
+    log.log(logging.WARNING if hint else logging.INFO, "%s: %.1f %% missing%s", setting, 100 * missing, hint)
     if np.ptp(colours, axis=0).max() > BLACK:
-        log.warning("%s: a coloured mask, read as grey by its darkest channel: %.1f %% missing", setting, 100 * missing)
+        log.warning("%s: a coloured mask, read as grey by its darkest channel", setting)
     between = float(((grey > BLACK) & (grey < WHITE)).mean())
     if between > FEW:
         log.warning("%s: %.0f %% of the mask are neither black nor white; those of 0.5 and below are taken as missing",

@@ -13,7 +13,7 @@ from dip_experiments.data import datasets
 from dip_experiments.data.cropping import cut, resized
 from dip_experiments.data.layers import Array
 from dip_experiments.data.masks import read_mask
-from dip_experiments.data.reading import check_image, read_alpha, read_image, read_picture
+from dip_experiments.data.reading import PLAIN, Form, check_image, read_image, read_layers, read_picture
 
 Known = NDArray[np.bool_]
 Read = NDArray[Any]
@@ -52,6 +52,7 @@ class Frame:
     size: int | None
     fit: str
     multiple: int
+    form: Form = PLAIN
 
     def part(self, picture: Array) -> Array:
         """Cut the used part. See `data.cropping.cut`."""
@@ -91,7 +92,7 @@ def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mappi
 
     Raises ValueError with what to do.
     """
-    uncut = read_picture(name, path)
+    uncut = read_picture(name, path, frame.form)
     image = frame.part(uncut)
     return Pictures(image, {role: _alike(role, it, uncut, image, frame) for role, it in extra_inputs.items()})
 
@@ -107,9 +108,13 @@ def _alike(role: str, extra: ExtraInput, uncut: Array, image: Array, frame: Fram
     return frame.known_part(picture) if picture.dtype == np.bool_ else frame.part(picture)
 
 
-def with_alpha(restored: Array, path: str | None, frame: Frame) -> Array:
-    """Return the restored picture with the opacity of the file it was made of, if any, as its last channel."""
-    alpha = read_alpha(Path(path)) if path else None
+def with_alpha(restored: Array, path: str | None, frame: Frame, known: Known | None = None) -> Array:
+    """Return the restored picture with the opacity of the file it was made of, if any, as its last channel.
+
+    `known`: a mask "1 h w"; what was filled in is opaque.
+    """
+    alpha = read_layers(Path(path), form=frame.form).alpha if path else None
     if alpha is None:
         return restored
-    return np.concatenate([restored, resized(frame.part(alpha), restored.shape[1:])])
+    seen = resized(frame.part(alpha), restored.shape[1:])
+    return np.concatenate([restored, seen if known is None else np.where(known, seen, 1.0)])

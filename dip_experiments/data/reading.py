@@ -1,33 +1,58 @@
 """Image files and scikit-image's own pictures as arrays "c h w" of float64 in [0, 1]."""
 
 import warnings
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import skimage.data
 import tifffile
-from PIL import Image, ImageOps, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
+from dip_experiments.data import png, tiff
 from dip_experiments.data.datasets import PICTURES, locate
-from dip_experiments.data.layers import ORIENTATION, Array, Layers
+from dip_experiments.data.layers import Array, Layers, upright
 from dip_experiments.data.limits import MOST_PIXELS, Refused, check_file, check_pixels, too_many
-from dip_experiments.data.png16 import is_deep_png, read_deep_png
-from dip_experiments.data.tiff import is_deep_tiff, read_deep_tiff
 
 SMALLEST_SIDE = 16
+READ = "PNG, JPEG, TIFF and .npy"
+NPY = b"\x93NUMPY"
+"""How a file of NumPy's begins."""
 
 
-def read_picture(name: str, path: str | None) -> Array:
-    """Read the picture called `name` (`file`: the one at `path`; see `datasets`) as it is.
+@dataclass(frozen=True)
+class Form:
+    """How the user's file is read. `page`: which of several pictures, from 0 on; `white`: the level that stands for 1.
+
+    None: the only one; the largest of the file's type.
+    """
+
+    page: int | None = None
+    white: float | None = None
+
+
+PLAIN = Form()
+
+
+def read_picture(name: str, path: str | None, form: Form = PLAIN) -> Array:
+    """Read the picture called `name` (`file`: the one at `path`; see `datasets`) as it is; R = G = B of a file is grey.
 
     Raises ValueError with what to do.
     """
     file = picture_file(name, path)
-    image = read_image(file) if file else np.moveaxis(np.atleast_3d(getattr(skimage.data, name)()), 2, 0) / 255
+    image = read_image(file, form=form) if file else _inside_scikit_image(name)
     check_image(image, path or name)
+    if name == "file" and len(image) == 3 and (image == image[:1]).all():  # grey, whatever the file's kind
+        image = image[:1]
     return np.ascontiguousarray(image)
+
+
+def _inside_scikit_image(name: str) -> Array:
+    levels: NDArray[np.uint8] = np.atleast_3d(getattr(skimage.data, name)())
+    return np.moveaxis(levels, 2, 0) / 255
 
 
 def picture_file(name: str, path: str | None) -> Path | None:
@@ -44,26 +69,26 @@ def picture_file(name: str, path: str | None) -> Path | None:
     return Path(path) if name == "file" and path else None
 
 
-def read_image(path: Path, key: str = "image.path") -> Array:
+def read_image(path: Path, key: str = "image.path", form: Form = PLAIN) -> Array:
     """Read the colours of a PNG, JPEG or TIFF: 8 or 16 bit or float, grey or RGB; EXIF orientation is applied.
 
     `key` is the setting that named the file: errors begin with it.
     """
-    return read_layers(path, key).colours
+    return read_layers(path, key, form).colours
 
 
-def read_alpha(path: Path, key: str = "image.path") -> Array | None:
+def read_alpha(path: Path, key: str = "image.path", form: Form = PLAIN) -> Array | None:
     """Return the opacity "1 h w" of a picture, None if it has none."""
-    return read_layers(path, key).alpha
+    return read_layers(path, key, form).alpha
 
 
-def bit_depth(path: str | None) -> int:
+def bit_depth(path: str | None, form: Form = PLAIN) -> int:
     """Return the bits per channel, 8 or 16, of a restored picture: 16 where the file has more than 8."""
-    return 8 if path is None else read_layers(Path(path)).bits
+    return 8 if path is None else read_layers(Path(path), form=form).bits
 
 
-def read_layers(path: Path, key: str = "image.path") -> Layers:
-    """Return colours, opacity and depth of an image file, which is opened and decoded once for all three.
+def read_layers(path: Path, key: str = "image.path", form: Form = PLAIN) -> Layers:
+    """Return colours, opacity, depth and colour space of an image file, which is decoded once for all of them.
 
     Raises ValueError, naming the setting `key`, with what is wrong with the file and what to do.
     """
@@ -71,13 +96,23 @@ def read_layers(path: Path, key: str = "image.path") -> Layers:
     found = path.stat()
     version = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
     try:
-        return _decoded(path.absolute(), version)
+        layers = _decoded(path.absolute(), version, form.page)
     except Refused as reason:
         raise ValueError(f"{key}={path}: {reason}") from reason.__cause__
+    return layers if form.white is None else _with_white(layers, form.white)
+
+
+def _with_white(layers: Layers, white: float) -> Layers:
+    """Return layers of which a level of `white` stands for 1. Raises ValueError for opacity and for more than that."""
+    most = layers.levels.max()
+    if layers.has_alpha or most > white:
+        what = "the picture has opacity" if layers.has_alpha else f"the picture has levels up to {most}"
+        raise ValueError(f"image.white={white:g}: {what}; leave it out, or give the level of white")
+    return replace(layers, largest=white)
 
 
 @lru_cache(maxsize=2)  # the picture and an extra input
-def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
+def _decoded(path: Path, version: tuple[int, ...], page: int | None) -> Layers:
     """Decode the file as of this `version`. Raises Refused."""
     try:
         file = path.open("rb")
@@ -85,42 +120,51 @@ def _decoded(path: Path, version: tuple[int, ...]) -> Layers:
         raise Refused(f"cannot be read ({error.strerror})") from None
     with file:
         try:
-            return _decode(file)
+            return _decode(file, page)
         except Refused:
             raise
         except Image.DecompressionBombError:  # twice as many as make Pillow warn; it tells no more than that
             raise too_many(f"more than {MOST_PIXELS:,}") from None
         except (UnidentifiedImageError, tifffile.TiffFileError, IndexError):
-            raise Refused("not an image file; PNG, JPEG and TIFF are read") from None
+            raise Refused(f"not an image file; {READ} are read") from None
         except Exception as error:  # a damaged file makes decoders raise anything
             reason = str(error).partition("\n")[0]
             raise Refused(f"damaged or incomplete image file ({reason or type(error).__name__})") from error
 
 
-def _decode(file: BinaryIO) -> Layers:
-    if is_deep_tiff(file):
-        return read_deep_tiff(file)
+def _decode(file: BinaryIO, page: int | None) -> Layers:
+    begins = file.read(8)
+    file.seek(0)
+    if begins[:4] in tiff.PREFIXES:
+        return tiff.read_tiff(file, page)
+    if page is not None:
+        raise Refused(f"image.page={page}: only a TIFF holds several pictures; leave it out")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
+        if begins == png.SIGNATURE:
+            return png.read_png(file.read())
+        if begins[:6] == NPY:
+            return _array(np.load(file, allow_pickle=False))
         opened = Image.open(file)
     with opened:
+        if opened.format not in ("JPEG", "MPO"):  # MPO: a phone's JPEG with a preview
+            raise Refused(f"a file of type {opened.format}; {READ} are read, save it as one of these")
         check_pixels(opened.height, opened.width)
-        frames: int = getattr(opened, "n_frames", 1)
-        if frames > 1 and opened.format != "MPO":  # MPO: a phone's JPEG with a preview
-            raise Refused(f"an animation of {frames} frames; give a still picture")
-        if opened.format == "PNG" and is_deep_png(file):
-            return read_deep_png(file, opened.getexif().get(ORIENTATION, 1))
-        return _from_8_bit(ImageOps.exif_transpose(opened))
+        profile = opened.info.get("icc_profile") if opened.mode in ("L", "RGB") else None
+        layers = png.eight_bit(opened)
+        levels = upright(layers.levels, png.read_orientation(opened.info.get("exif", b"")))
+        return replace(layers, levels=levels, colour_space=png.profile_chunks(profile, levels.shape[2]))
 
 
-def _from_8_bit(opened: Image.Image) -> Layers:
-    if opened.mode[0] in "IF":
-        raise Refused("more than 8 bit are read of PNG and TIFF alone; save it as one of these")
-    if opened.mode == "La":  # grey that was multiplied by its opacity
-        opened = opened.convert("LA")
-    colours = "L" if opened.mode in ("1", "L", "LA") else "RGB"
-    has_alpha = opened.has_transparency_data
-    return Layers(np.atleast_3d(np.asarray(opened.convert(colours + "A" * has_alpha))), 255, has_alpha)
+def _array(values: NDArray[Any]) -> Layers:
+    """Return the picture (h, w) or (h, w, c) of an array of 8 or 16 bit, or of floats."""
+    if values.ndim not in (2, 3) or values.dtype not in (*tiff.LARGEST, np.float32, np.float64):
+        raise Refused(
+            f"an array of shape {values.shape} and type {values.dtype}; (h, w) or (h, w, c) are read, in uint8, uint16 "
+            "or float"
+        )
+    check_pixels(*values.shape[:2])
+    return Layers(np.atleast_3d(values), tiff.LARGEST.get(values.dtype, 1), has_alpha=False)
 
 
 def check_image(image: Array, name: str) -> None:

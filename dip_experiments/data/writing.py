@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dip_experiments.data.layers import Array
+from dip_experiments.data.reading import PLAIN, Form, read_layers
 from dip_experiments.store import write_image, write_text
 
 PLACE = "{image}"
@@ -44,10 +45,17 @@ def check_output(path: Path, inputs: Iterable[Path]) -> None:
     _try_writing(path, setting)
 
 
-def write_output(path: Path, image: Array, bits: int) -> None:
-    """Write "c h w" in [0, 1] as PNG of 8 or 16 `bits`. Raises ValueError with what to do if the disk does not."""
+def write_output(path: Path, image: Array, like: str | None, form: Form = PLAIN) -> None:
+    """Write "c h w" in [0, 1] as PNG with the precision and the colour space of the file `like`, of 8 bits without one.
+
+    Raises ValueError with what to do if the disk does not.
+    """
+    layers = read_layers(Path(like), form=form) if like else None
+    bits, colour_space = (layers.bits, layers.colour_space) if layers else (8, ())
+    if layers and len(image) != layers.levels.shape[2]:  # grey of a file with three channels, which its profile is for
+        colour_space = ()
     try:
-        write_image(path, image, bits)
+        write_image(path, image, bits, colour_space)
     except OSError as error:
         raise ValueError(
             f"output={_short(path)}: not written ({error.strerror or error}), the fit itself is kept; "

@@ -4,14 +4,20 @@ from pathlib import Path
 
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.pictures import Frame, local, sources, with_alpha
-from dip_experiments.data.reading import bit_depth, read_image
+from dip_experiments.data.reading import Form, bit_depth, read_image
 from dip_experiments.data.writing import check_output, expanded, write_output
 from dip_experiments.store import Run, stop_image
 
 
 def image_frame(settings: Settings) -> Frame:
     """Return the part of the input images that is used."""
-    return Frame(settings.image.size, settings.image.fit, settings.image.multiple)
+    image = settings.image
+    return Frame(image.size, image.fit, image.multiple, Form(image.page, image.white))
+
+
+def output_bits(settings: Settings) -> int:
+    """Return the bits per channel of a restored picture."""
+    return bit_depth(settings.image.path, image_frame(settings).form)
 
 
 def check_export(settings: Settings) -> None:
@@ -45,6 +51,8 @@ def export_image(run: Run, settings: Settings) -> str:
     if settings.blend:
         measurement = read_image(run.image("target", run.replicas[0]))
         image = (1 - settings.blend) * image + settings.blend * measurement
-    restored = with_alpha(image, settings.image.path, image_frame(settings))
-    write_output(Path(path), restored, bit_depth(settings.image.path))
+    frame, mask = image_frame(settings), run.image("mask", run.replicas[0])
+    known = read_image(mask).min(0, keepdims=True) > 0.5 if mask.exists() else None
+    restored = with_alpha(image, settings.image.path, frame, known)
+    write_output(Path(path), restored, settings.image.path, frame.form)
     return path

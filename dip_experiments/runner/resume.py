@@ -11,7 +11,6 @@ import pytorch_lightning as pl
 import torch
 
 from dip_experiments.config.settings import Settings, Wandb
-from dip_experiments.data.reading import bit_depth
 from dip_experiments.devices import device_name, fit_threads
 from dip_experiments.fitting.fit import run_fit
 from dip_experiments.fitting.progress import ProgressBar
@@ -19,6 +18,7 @@ from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.fitting.wandb_callback import Dashboard
 from dip_experiments.runner.build import PreparedRun, build_fit, fit_options
+from dip_experiments.runner.export import output_bits
 from dip_experiments.runner.finished_run import outdated_rules, requested_rules, stored_rules
 from dip_experiments.schema import flat, make_part
 from dip_experiments.stopping import StoppingRule
@@ -123,7 +123,7 @@ def fit_and_record(prepared: PreparedRun, state: ResumeState, command: list[str]
             write_image(run.image("flash", 0), prepared.pictures.extra_inputs["flash"])
         wanted = image_iterations(settings.fit.iterations, state.keep)
         fit = build_fit(prepared, wanted)
-        recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, bit_depth(settings.image.path))
+        recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, output_bits(settings))
         if state.saved:
             recorder.resume(state.saved)
         _fit(run, prepared, recorder)

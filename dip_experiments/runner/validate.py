@@ -37,7 +37,10 @@ def validate(settings: Settings) -> PreparedRun:
     if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
         check_account()
     pictures = load(settings)
-    build = check_fit(settings, original_task(settings, pictures, 1), flash_image(pictures))
+    task = original_task(settings, pictures, 1)
+    build = check_fit(settings, task, flash_image(pictures))
+    if settings.image.path and task.reference is not None and not torch.equal(task.measurement, task.reference):
+        log.info("%s: degraded first, as asked; PSNR is to the picture as it was", Path(settings.image.path).name)
     if settings.rules and settings.replicas > 1:
         fitted_task(settings, original_task(settings, pictures, 2))  # a rule may not take two measurements together
     check_writable(Path(settings.paths.results))

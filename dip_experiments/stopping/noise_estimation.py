@@ -21,6 +21,8 @@ INFLATED = 1.1
 """By how much the rules that compare with the noise itself enlarge an estimated standard deviation (ours)."""
 WINDOW, FLATTEST = 8, 0.1
 """Pixels a side of the windows looked at, and the part of them, the flattest, that is taken for noise alone (ours)."""
+DARK = 0.25
+"""Part of a window at 0, where there is no light, from which on its noise tells nothing of that elsewhere (ours)."""
 FEWEST = 5
 """Windows without which no estimate of the noise is given (ours)."""
 WHITE = 1.10
@@ -72,10 +74,14 @@ def in_one(image: Array) -> bool:
 
 
 def median_deviation(plane: Float[Array, "h w"]) -> float:
-    """Return the deviation of a plane's noise by the median of its finest diagonal details; 0 if most of them are 0."""
+    """Return the deviation of a plane's noise by the median of its finest diagonal details.
+
+    0 if most of them are 0 where the plane is not constant, as in bars and margins.
+    """
     detail = np.abs(pywt.dwtn(plane, "db2")["dd"])
     noisy = detail[detail > CONSTANT]
-    return float(np.median(noisy) / ndtri(0.75)) if noisy.size > detail.size / 2 else 0.0
+    uneven = 1 - spoilt_parts(plane[None])[0]
+    return float(np.median(noisy) / ndtri(0.75)) if noisy.size > detail.size * uneven / 2 else 0.0
 
 
 def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
@@ -143,8 +149,13 @@ def shared_noise(flat: Float[Array, "c n h w"]) -> float:
 
 
 def flattest(image: Array) -> Float[Array, "c n h w"]:
-    """Return the windows with the least variance, each less its mean: what is left is noise, if any."""
+    """Return the windows with the least variance, each less its mean: what is left is noise, if any.
+
+    Constant ones are none of them, unless all are: bars and margins tell nothing of the noise.
+    """
     windows = windows_of(image)
+    uneven = (np.ptp(windows, axis=(2, 3)) > 0).any(0)
+    windows = windows[:, uneven] if uneven.any() else windows
     windows = windows - windows.mean(axis=(2, 3), keepdims=True)
     spread = windows.var(axis=(0, 2, 3))
     chosen = np.argsort(spread)[: max(1, round(FLATTEST * len(spread)))]
@@ -162,10 +173,11 @@ def windows_of(image: Array) -> Float[Array, "c n h w"]:
 def local_noise(image: Array) -> tuple[Array, Array]:
     """Return the mean of each window, and its noise's variance: of the finest diagonal detail, by its median.
 
-    A constant window tells nothing of the noise: NaN.
+    A window that is constant, or at 0 in more than a part of `DARK`, tells nothing of the noise: NaN.
     """
     windows = windows_of(image)
     detail = windows[..., ::2, ::2] - windows[..., 1::2, ::2] - windows[..., ::2, 1::2] + windows[..., 1::2, 1::2]
     sigma = np.median(np.abs(detail / 2), axis=(2, 3)) / 0.6745
-    variance = np.where(np.ptp(windows, axis=(2, 3)) > 0, sigma**2, np.nan)
+    noisy = (np.ptp(windows, axis=(2, 3)) > 0) & ((windows == 0).mean(axis=(2, 3)) <= DARK)
+    variance = np.where(noisy, sigma**2, np.nan)
     return windows.mean(axis=(2, 3)).ravel(), variance.ravel()

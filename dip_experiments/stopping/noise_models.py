@@ -181,7 +181,8 @@ def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Arra
     found = []
     for image in different(measurement):
         mean, variance = local_noise(image)
-        bright = (mean >= np.quantile(mean, 1 - BRIGHT)) & ~np.isnan(variance)
+        lit = ~np.isnan(variance)
+        bright = lit & (mean >= np.quantile(mean[lit], 1 - BRIGHT)) if lit.any() else lit
         found.append(np.median(variance[bright] / of_mean(mean[bright])) if bright.any() else 0.0)
     if not (np.isfinite(found).all() and min(found) > 0):
         raise ValueError("no noise is found in the picture, so it cannot be split; give its level, or stopping=none")

@@ -80,20 +80,26 @@ def read_json(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def write_image(path: Path, image: Array, bits: int = 8) -> None:
+def write_image(path: Path, image: Array, bits: int = 8, colour_space: Sequence[tuple[bytes, bytes]] = ()) -> None:
     """Write a "c h w" image with values in [0, 1] as PNG of 8 or 16 `bits` per channel, clipped and rounded.
 
-    An even number of channels: the last one is alpha.
+    An even number of channels: the last one is alpha. `colour_space`: chunks that say what the colours mean.
     """
     levels = np.rint(np.clip(np.nan_to_num(image), 0, 1) * (2**bits - 1))
     pixels = np.moveaxis(levels.astype(np.uint8 if bits == 8 else np.uint16), 0, 2)
+    encoded = io.BytesIO()
+    if bits == 16:  # Pillow writes no RGB of 16 bit
+        height, width, channels = pixels.shape
+        kind = {"greyscale": channels < 3, "alpha": channels % 2 == 0, "bitdepth": 16}
+        png.Writer(width, height, **kind).write(encoded, pixels.reshape(height, -1))
+    else:
+        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(encoded, format="PNG")
     with atomic(path) as file:
-        if bits == 16:  # Pillow writes no RGB of 16 bit
-            height, width, channels = pixels.shape
-            kind = {"greyscale": channels < 3, "alpha": channels % 2 == 0, "bitdepth": 16}
-            png.Writer(width, height, **kind).write(file, pixels.reshape(height, -1))
+        if not colour_space:
+            file.write(encoded.getvalue())
             return
-        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, format="PNG")
+        head, *others = png.Reader(bytes=encoded.getvalue()).chunks()
+        png.write_chunks(file, [head, *colour_space, *others])
 
 
 def copy_middle(path: Path, to: Path, part: int) -> None:
