@@ -57,6 +57,19 @@ def test_files_that_a_page_links_to_are_there(page: Path) -> None:
     assert [target for target in targets if target and not (page.parent / target).exists()] == []
 
 
+def test_lines_that_a_page_links_to_define_what_is_named() -> None:
+    found = re.findall(r"\[(\w+)\]\(([^)\s]+\.py)#L(\d+)\)", (DOCS / "extending.md").read_text())
+    assert len(found) > 8
+    for name, path, line in found:
+        source = (DOCS / path).read_text().splitlines()[int(line) - 1]
+        assert re.match(rf"(class {name}|def {name}|def draw)\(", source), (path, line, source)
+
+
+def test_code_of_an_example_stands_on_its_page() -> None:
+    _, code = (ROOT / "examples" / "my_figure.py").read_text().split('"""\n\n', 1)
+    assert code in (DOCS / "extending.md").read_text()
+
+
 def test_pictures_of_the_readme_are_cut_out_of_the_figures_as_they_are_now() -> None:
     images = runpy.run_path(str(ROOT / "scripts" / "tools" / "readme_images.py"))
     assert {f"docs/images/{name}" for name in images["CUTS"]} <= set(LINK.findall(README.read_text()))

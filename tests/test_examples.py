@@ -1,10 +1,12 @@
 """The examples are found by `--config-dir`, fitted, and selected again; each is one Python class and one YAML file."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import EXAMPLES, Dip, only_run
 from test_api import CLEAN, WORDS, as_file
@@ -48,6 +50,20 @@ def test_an_experiment_of_ones_own_is_swept_and_its_curves_are_a_table(dip: Dip,
     for run in runs:
         last = curves[(curves["run"] == run.name) & (curves["iteration"] == 5)]["psnr_average"].item()
         assert summary[summary["run"] == run.name]["final.psnr_average"].item() == pytest.approx(last)
+
+
+def test_a_figure_of_ones_own_is_drawn(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["fit.iterations=5", "image.size=32", *WORDS[1:]]
+    flags = ["--config-dir", str(CONF)]
+    assert dip(*flags, "-m", "experiment=my_sweep", WORDS[0], *words) == 0
+    monkeypatch.setattr(sys, "argv", ["my_figure.py", *flags, "--scale", "smoke", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / "my_figure.py"), run_name="__main__")
+    assert ended.value.code == 0
+    drawn = list((tmp_path / "results" / "reproduced" / "smoke" / "figures").glob("my_sweep*"))
+    assert {path.suffix for path in drawn} == {".png", ".pdf", ".csv", ".json"}
+    (table,) = (pd.read_csv(path) for path in drawn if path.suffix == ".csv")
+    assert sorted(table["loss"].unique()) == ["Charbonnier", "mse"]
 
 
 @pytest.mark.slow

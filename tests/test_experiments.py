@@ -30,7 +30,7 @@ FEW = {
     "denoising": "image=cset9/f16",
     "inpainting": "image=standard11/barbara",
     "resolution": "image=set5/baby",
-    "fig2": "target=natural",
+    "fig2": "target=natural architecture=skip",
     "precision": "image=astronaut",
     "acceleration": "image=astronaut",
     "study_stopping": "image=astronaut experiment.draw=0",
@@ -44,7 +44,11 @@ FEW = {
     "ablation_fit": "change=sgd image=astronaut",
     "ablation_lbfgs": "image=astronaut",
     "ablation_pictures": "change=default,no_norm image=cset9/kodim03",
-    "ablation_impedance": "change=default",
+    "ablation_impedance": "change=default target=noise",
+    "prior_effect": "regularizer=tv",
+    "fig8_others": "architecture=unet",
+    "fig7_missing": "architecture=skip",
+    "trajectory": "image=cset9/f16",
     "denoisers_decoder": "image=cset9/f16",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""

@@ -190,7 +190,7 @@ def test_what_replicas_share_they_draw_alike(dip: Dip, tmp_path: Path) -> None:
         ("stopping=split stopping.law=poisson", "stopping/law=poisson"),
         ("observe=[splt]", "observe=splt: no such option (did you mean split?)"),
         ("stopping=spilt", "stopping=spilt: no such option (did you mean split?)"),
-        ("task=jpeg stopping=split", "give stopping.law.sigma"),
+        ("task=jpeg stopping=split", '(from Python: settings={"stopping.law.sigma": ...})'),
         ("task=jpeg stopping=discrepancy", "give stopping.sigma"),
         ("task=inpainting stopping=split stopping/law=poisson", "give stopping.law.gain of a picture"),
         ("task=inpainting stopping=split stopping.law.sigma=5 replicas=2", "masks differ"),

@@ -196,13 +196,16 @@ def unknown_sigma(rule: str, key: str, sigma: Sigma, fit: FitContext) -> Iterato
     """Yield why a rule cannot work with this sigma; `key`: its setting below `stopping`."""
     if sigma == 0:
         yield f"stopping.{key}=0 with {rule}: without noise there is nothing to stop for; use stopping=none"
-    yield from unknown_level(rule, key, "in levels of 255", sigma, fit)
+    yield from unknown_level(rule, key, "in grey levels of 255", sigma, fit)
 
 
 def unknown_level(rule: str, key: str, unit: str, level: float | None, fit: FitContext) -> Iterator[str]:
     """Yield why the noise level cannot be estimated, where it is not given."""
     if level is None and not fit.noise_can_be_estimated:
-        yield f"stopping={rule} with task={fit.task}: its noise cannot be estimated; give stopping.{key} {unit}"
+        yield (
+            f"stopping={rule} with task={fit.task}: its noise cannot be estimated; give stopping.{key} {unit} "
+            f'(from Python: settings={{"stopping.{key}": ...}})'
+        )
 
 
 def covariance(some: Float[Tensor, "*r n"], others: Float[Tensor, "*r n"]) -> Float[Tensor, ""]:
