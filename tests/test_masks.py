@@ -1,5 +1,6 @@
 """A mask hides a pixel or does not; what may have been meant otherwise is told."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ def marked(colour: tuple[int, int, int]) -> Image.Image:
 
 
 def told(path: Path, caplog: pytest.LogCaptureFixture) -> tuple[np.ndarray, str]:
-    """What is known, and the warning."""
+    """What is known, and the warning; a line says how much is missing."""
     caplog.clear()
+    caplog.set_level(logging.INFO)
     known = read_mask(path, "task.mask.path")
     assert all(record.name == "dip_experiments" for record in caplog.records)
     assert all(len(record.getMessage().splitlines()) == 1 for record in caplog.records)
-    return known, caplog.text
+    assert f": {100 * (~known).mean():.1f} % missing" in caplog.text
+    return known, "\n".join(record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +41,25 @@ def test_a_mark_of_any_colour_hides_whole_pixels_and_colour_is_reported(
     assert known.shape == (1, 40, 60)
     assert (known[0] == (np.asarray(marked((0, 0, 0)))[..., 0] > 0)).all()
     assert ("task.mask.path=" in warning) == ("a coloured mask" in warning) == (colour != (0, 0, 0))
-    if warning:
-        assert "4.2 % missing" in warning
+
+
+def test_of_a_mask_with_the_levels_0_and_1_the_latter_is_known(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mask = marked((0, 0, 0)).convert("L")
+    Image.fromarray(np.asarray(mask) // 255).save(tmp_path / "ones.png")
+    known, warning = told(tmp_path / "ones.png", caplog)
+    assert (known[0] == (np.asarray(mask) > 0)).all()
+    assert not warning
+
+
+def test_a_mask_that_may_be_meant_the_other_way_round_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Image.fromarray(255 - np.asarray(marked((0, 0, 0)))).save(tmp_path / "mask.png")
+    assert (
+        "95.8 % missing; white is known: if white marks the hole, invert it" in told(tmp_path / "mask.png", caplog)[1]
+    )
 
 
 def test_a_grey_mask_of_any_depth_is_read_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -122,7 +122,7 @@ def test_a_full_disk_is_reported_in_one_line_before_a_fit_and_after_it(
 ) -> None:
     output = tmp_path / "new" / "restored.png"
     monkeypatch.setattr(os, "replace", full)
-    for act in (lambda: check_output(output, []), lambda: write_output(output, PICTURE, 8)):
+    for act in (lambda: check_output(output, []), lambda: write_output(output, PICTURE, None)):
         with pytest.raises(ValueError, match=r"output=.*No space left on device") as refusal:
             act()
         assert len(str(refusal.value).splitlines()) == 1
@@ -136,10 +136,10 @@ def test_a_name_as_long_as_the_disk_takes_is_taken_where_it_can_be_written(tmp_p
             check_output(path, [])
         except ValueError:
             with pytest.raises(ValueError, match="File name too long"):
-                write_output(path, PICTURE, 8)
+                write_output(path, PICTURE, None)
             assert length > 200
         else:
-            write_output(path, PICTURE, 8)
+            write_output(path, PICTURE, None)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from test_identity import settings_of
 
 from dip_experiments.cli import main
-from dip_experiments.cli.main import added_noise
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import quoted, split_flags, to_hydra_overrides
-from dip_experiments.config.settings import Settings, read_settings
+from dip_experiments.config.settings import Settings
 from dip_experiments.jobs.job_status import JobResult
 from dip_experiments.runner import finished_run
 
@@ -91,23 +90,6 @@ def test_flags_may_stand_anywhere() -> None:
     )
     assert split_flags(["-i", "seed=1"]) == (["--info=all"], ["seed=1"])
     assert split_flags(["seed=1,2", "-m"]) == (["-m"], ["seed=1,2"])
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ([], "(sigma 25 of 255)"),
-        (["task=denoising", "task.noise.sigma=50"], "(sigma 50 of 255)"),
-        (["task=denoising", "task/noise=poisson"], "first, to see"),
-        (["task=denoising", "task.noise=none"], None),
-        (["task=jpeg"], None),
-        (["target=natural"], None),
-    ],
-)
-def test_noise_that_is_added_to_ones_own_picture_is_reported(words: list[str], told: str | None) -> None:
-    (job,) = compose_jobs(to_hydra_overrides(["image.path=a.png", *words], False), False)
-    said = added_noise(read_settings(job))
-    assert (told is None and said is None) or (told is not None and told in (said or ""))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A wrong restoration is refused before its first iteration; a degraded picture of one's own has no reference."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ from conftest import SMALL, Dip, load_image, only_run
 from PIL import Image
 from test_tasks import write_mask
 
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.overrides import to_hydra_overrides
+from dip_experiments.config.settings import read_settings
+from dip_experiments.runner.validate import validate
 from dip_experiments.store import write_image
 
 MINE = ["image=file", "image.path={here}/mine.png", "image.size=null"]
@@ -46,6 +51,8 @@ WRONG = [
     (["task=denoising", "task.noise=poisson"], "task.noise=poisson: a kind is chosen with a /; say task/noise=poisson"),
     (["task=denoising", "task.noise=poison"], "say task/noise=poison, with one of blurred_gaussian"),
     (["task=inpainting", "task/mask=file"], "task.mask.path is needed"),
+    ([*MINE, "task=inpainting"], "task=inpainting of a picture of your own: give the mask"),
+    (["-m", *MINE, "task=jpeg,denoising"], "ask for one task at a time"),
     (["task=inpainting", "task.mask=nowhere.png"], "task.mask.path=nowhere.png: no such file"),
     (
         ["task=inpainting", "task.mask={here}/small.png"],
@@ -54,7 +61,7 @@ WRONG = [
     (["task=inpainting", "task.mask={here}/white.png"], "hides everything or nothing"),
     (["task=inpainting", "task/mask=file", "task.mask.path={here}/black.png"], "hides everything or nothing"),
     (["task=inpainting", "task.mask={here}/text.png"], "not an image file"),
-    (["task=inpainting", "task.mask={here}/moving.gif"], "an animation of 2 frames"),
+    (["task=inpainting", "task.mask={here}/moving.gif"], "a file of type GIF; PNG, JPEG, TIFF and .npy are read"),
     (["image=camera", "task=inpainting", "task.mask={here}/colours.png"], "hides everything or nothing"),
     (["task=inpainting", "task.mask={here}/nan.tif"], "nan.tif holds NaN"),
     (["task=inpainting", "task/mask=text", "task.mask.text='  '"], "task.mask.text: got '  '"),
@@ -62,7 +69,7 @@ WRONG = [
     (["task=inpainting", "task/mask=text", "task.mask.size=200"], "in letters of 200 pixels hides nothing"),
     (["task=inpainting", "task/mask=text", "task.mask.size=1"], "or another size of its letters"),
     (["fit.keep=[0]"], "fit.keep.0: got 0; input should be greater than 0"),
-    ([*MINE, "task=super_resolution"], "; use image.multiple=4"),
+    ([*MINE, "task=super_resolution", "task.source=original"], "; use image.multiple=4"),
     (
         [*MINE, "task=jpeg", "image.multiple=64"],
         "has 37 x 50 pixels, image.multiple=64 leaves none; set image.multiple to 37 or less",
@@ -124,3 +131,49 @@ def test_a_picture_that_is_degraded_already_is_measured_as_it_is_at_its_own_size
     if words[0] == "task=inpainting":
         mine[:, :10] = 0
     assert (measured == mine).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "added"),
+    [
+        (["task=denoising"], ["task.noise=none"]),
+        (["task=jpeg"], ["task.quality=null"]),
+        (["task=super_resolution"], ["task.source=low_resolution"]),
+        (["task=deblurring", "task.kernel.width=2"], ["task.source=measurement"]),
+        (["task=denoising", "task.noise.sigma=10"], []),
+        (["task=denoising", "task/noise=poisson"], []),
+        (["task=jpeg", "task.quality=30"], []),
+        (["task=inpainting", "task.mask.missing=0.9"], []),
+        (["task=inpainting", "task.mask=mask.png"], []),
+        (["target=natural"], []),
+        (["experiment=restore_noisy"], []),
+    ],
+    ids=" ".join,
+)
+def test_a_picture_of_ones_own_is_not_degraded_unless_the_request_says_how(words: list[str], added: list[str]) -> None:
+    given = [*words, "image.path=mine.png"]
+    overrides = to_hydra_overrides(given, multirun=False)
+    assert overrides[len(overrides) - len(added) :] == added
+    assert len(overrides) == len(given) + 1 + len(added)  # image=file
+    assert len(to_hydra_overrides(words, multirun=False)) == len(words)
+    if not words[0].startswith("experiment"):
+        compose_jobs(overrides, multirun=False)
+
+
+@pytest.mark.parametrize("words", [[], ["task=denoising", "task.noise.sigma=10"], ["task=jpeg", "task.quality=9"]])
+@pytest.mark.parametrize("name", ["image.path={}", "image=coffee"])
+def test_what_is_degraded_on_purpose_is_said(
+    name: str, words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "dip_experiments")
+    write_image(tmp_path / "mine.png", load_image("coffee", None, 32, "resize"))
+    picture = name.format(tmp_path / "mine.png")
+    for given, degraded in (
+        (words, "{" in name),
+        (["target=natural"], False),
+        (["task=denoising", "task.noise=none"], False),
+    ):
+        caplog.clear()
+        (job,) = compose_jobs(to_hydra_overrides([*SMALL, picture, *given], multirun=False), multirun=False)
+        validate(read_settings(job))
+        assert ("mine.png: degraded first, to see how well" in caplog.text) == degraded, given

@@ -26,7 +26,9 @@ def odd(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "task", [["task=inpainting", "latent=meshgrid"], ["task=jpeg", "architecture.downsample=lanczos2"]], ids=" ".join
+    "task",
+    [["task=inpainting", "task/mask=bernoulli", "latent=meshgrid"], ["task=jpeg", "architecture.downsample=lanczos2"]],
+    ids=" ".join,
 )
 def test_every_image_of_a_run_has_the_size_of_the_picture(
     task: list[str], odd: list[str], dip: Dip, tmp_path: Path
@@ -64,7 +66,7 @@ def test_sides_are_cut_to_the_multiple_that_super_resolution_needs(odd: list[str
 def test_a_replica_of_a_padded_fit_is_exactly_the_single_fit_with_its_seed(
     odd: list[str], dip: Dip, tmp_path: Path
 ) -> None:
-    words = [*SMALL, *odd, "precision=float64", "fit.block=4"]
+    words = [*SMALL, *odd, "task/noise=gaussian", "precision=float64", "fit.block=4"]
     assert dip(*words, "replicas=2") == 0
     folded = only_run(tmp_path)
     assert read_image(folded.image("average", 1)).shape == (3, 37, 50)
@@ -79,7 +81,7 @@ def test_a_replica_of_a_padded_fit_is_exactly_the_single_fit_with_its_seed(
 def test_an_interrupted_padded_fit_resumes_to_the_very_pictures(
     odd: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = [*odd, "task=inpainting", "fit.block=4", f"output={tmp_path / 'restored.png'}"]
+    words = [*odd, "task=inpainting", "task/mask=bernoulli", "fit.block=4", f"output={tmp_path / 'restored.png'}"]
 
     def left(of: Run) -> list[bytes]:
         paths = [of.folder / "curves.csv", tmp_path / "restored.png", *sorted((of.folder / "images").iterdir())]

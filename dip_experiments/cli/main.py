@@ -86,8 +86,6 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     read_settings = lazy_import("dip_experiments.config.settings").read_settings  # loads PyTorch
     settings = [read_settings(job) for request in requests for job in request.jobs]
     check_outputs(settings, several=len(settings) > 1 or not all(request.complete for request in requests))
-    if warning := added_noise(settings[0]):
-        print(warning, file=sys.stderr)
     if search := not all(request.complete for request in requests):
         check_search(settings[0])
     results: list[JobResult] = []
@@ -119,18 +117,6 @@ def check_outputs(settings: Sequence[Any], several: bool) -> None:
                 f"output={job.output}: two runs would write {file}; sweep over pictures of different names"
             )
         written[file] = job
-
-
-def added_noise(settings: Any) -> str | None:
-    """Return a warning where noise will be added to the user's own picture, which may be noisy already."""
-    noise = settings.task.noise if settings.task.name == "denoising" else settings.target
-    if settings.image.name != "file" or noise.name in ("none", "natural", "shuffled", "noise"):
-        return None
-    amount = f" (sigma {noise.sigma:g} of 255)" if hasattr(noise, "sigma") else ""
-    return (
-        f"Noise is added to your picture first{amount}, to see how well it is removed; "
-        "if the picture itself is noisy: task=denoising task.noise=none"
-    )
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class Settings(Group):
     observe: Annotated[Observed, BeforeValidator(chosen)] = Field(default_factory=dict)
     logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NotHashed()]
     experiment: Annotated[Experiment, NotHashed()]
-    seed: NonNegativeInt
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     replicas: PositiveInt
     shared: Annotated[list[Stream], AfterValidator(in_order_of(get_args(Stream))), DefaultForHash([])]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
@@ -153,6 +153,8 @@ class Settings(Group):
         return self
 
     def _faults(self) -> Iterator[str]:
+        if self.seed + self.replicas > 2**63:
+            yield f"seed={self.seed}: replica r has seed + r, which must be below 2^63; choose a smaller one"
         if not self.optimizer.separates_replicas and self.replicas > 1:
             yield (
                 f"optimizer={self.optimizer.name} with replicas={self.replicas}: its step couples all parameters; "

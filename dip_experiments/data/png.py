@@ -1,4 +1,4 @@
-"""PNG: 8 and 16 bits per channel, whatever damaged chunks stand beside the picture, and what its colours mean."""
+"""PNG: 8 and 16 bits per channel, passing over damaged chunks that are not of the pixels, and its colour space."""
 
 import io
 import zlib
@@ -21,7 +21,7 @@ SPACES = {1: b"GRAY", 3: b"RGB "}
 
 def read_png(content: bytes) -> Layers:
     """Return the picture in a PNG, upright. Raises Refused for an animation, and where its pixels are damaged."""
-    sound = [(kind, data) for kind, data, whole in _chunks(content) if whole or kind in NEEDED]
+    sound = [(kind, data) for kind, data, intact in _chunks(content) if intact or kind in NEEDED]
     if any(kind == b"acTL" for kind, _ in sound):
         raise Refused("an animation; give a still picture")
     file = io.BytesIO()
@@ -36,15 +36,15 @@ def read_png(content: bytes) -> Layers:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Yield kind and content of each chunk, and whether it is whole. Raises Refused if one that is needed is not."""
+    """Yield kind and content of each chunk, and whether it is intact. Raises Refused if one that is needed is not."""
     at = len(SIGNATURE)
     while at + 8 <= len(content):
         end = at + 8 + int.from_bytes(content[at : at + 4])
         kind, data = content[at + 4 : at + 8], content[at + 8 : end]
-        whole = content[end : end + 4] == zlib.crc32(kind + data).to_bytes(4)
-        if kind in NEEDED and not whole:
+        intact = content[end : end + 4] == zlib.crc32(kind + data).to_bytes(4)
+        if kind in NEEDED and not intact:
             raise Refused(f"damaged or incomplete image file (its chunk {kind.decode()})")
-        yield kind, data, whole
+        yield kind, data, intact
         at = end + 4
 
 

@@ -1,6 +1,7 @@
 """TIFF and BigTIFF: what a file holds, and the pictures that Pillow reads wrongly or not at all."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -32,7 +33,8 @@ def read_tiff(file: BinaryIO, wanted: int | None) -> Layers:
     """Return the picture of a TIFF, upright. `wanted`: which of several, from 0 on. Raises Refused."""
     with tifffile.TiffFile(file) as opened:
         first = opened.pages.first
-        pages = [page for page in opened.pages if not page.is_reduced]  # type: ignore[union-attr]
+        every: Iterable[Any] = opened.pages
+        pages = [page for page in every if not page.is_reduced]
         if RAW in first.tags or first.is_reduced:
             raise Refused("a preview beside another picture, as in a camera's raw file; develop it and save that")
         in_one = _size(opened.series[0].shape) // _size(pages[0].shape) if len(pages) == 1 else 1

@@ -40,7 +40,8 @@ def validate(settings: Settings) -> PreparedRun:
     task = original_task(settings, pictures, 1)
     build = check_fit(settings, task, flash_image(pictures))
     if settings.image.path and task.reference is not None and not torch.equal(task.measurement, task.reference):
-        log.info("%s: degraded first, as asked; PSNR is to the picture as it was", Path(settings.image.path).name)
+        name = Path(settings.image.path).name
+        log.info("%s: degraded first, to see how well it is restored; if it is noisy: experiment=restore_noisy", name)
     if settings.rules and settings.replicas > 1:
         fitted_task(settings, original_task(settings, pictures, 2))  # a rule may not take two measurements together
     check_writable(Path(settings.paths.results))

@@ -22,7 +22,7 @@ INFLATED = 1.1
 WINDOW, FLATTEST = 8, 0.1
 """Pixels a side of the windows looked at, and the part of them, the flattest, that is taken for noise alone (ours)."""
 DARK = 0.25
-"""Part of a window at 0, where there is no light, from which on its noise tells nothing of that elsewhere (ours)."""
+"""Part of a window at 0, without light, from which on its noise tells nothing of that elsewhere (ours)."""
 FEWEST = 5
 """Windows without which no estimate of the noise is given (ours)."""
 WHITE = 1.10
