@@ -183,3 +183,15 @@ def test_a_channel_of_which_a_tiff_says_nothing_is_refused_at_every_depth(kind: 
     tifffile.imwrite(tmp_path / "a.tif", levels_held, photometric="rgb", extrasamples=["unspecified"])
     with pytest.raises(ValueError, match="a further channel that is not said to be its opacity; save it without"):
         read_image(tmp_path / "a.tif")
+
+
+def test_what_was_filled_in_is_opaque(dip: Dip, tmp_path: Path) -> None:
+    known = np.ones((1, 33, 42))
+    known[:, 5:9, 10:20] = 0
+    write_image(tmp_path / "photo.png", np.concatenate([COLOURS, ALPHA * known]), 8)
+    write_image(tmp_path / "mask.png", known)
+    words = ["task=inpainting", f"task.mask={tmp_path / 'mask.png'}", f"image.path={tmp_path / 'photo.png'}"]
+    assert dip(*SMALL, *words, "image.size=null", "fit.iterations=4", f"output={tmp_path / 'filled.png'}") == 0
+    alpha = read_alpha(tmp_path / "filled.png")
+    assert alpha is not None
+    assert (levels(alpha, 8) == levels(np.where(known > 0, ALPHA, 1.0), 8)).all()

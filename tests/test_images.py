@@ -18,6 +18,7 @@ from conftest import load_image
 from PIL import Image, ImageOps
 
 from dip_experiments.data.datasets import SHIPPED
+from dip_experiments.data.pictures import Frame, load_pictures
 from dip_experiments.data.reading import Form, bit_depth, read_alpha, read_image, read_layers
 from dip_experiments.store import write_image
 
@@ -389,3 +390,19 @@ def test_an_array_of_numpy_is_read(kind: str, shape: tuple[int, ...], tmp_path: 
     largest = 1 if kind[0] == "f" else np.iinfo(kind).max
     wanted = np.moveaxis(np.atleast_3d(values / largest), 2, 0)
     np.testing.assert_allclose(read_image(tmp_path / "a.npy"), wanted, rtol=0, atol=1e-7)
+
+
+def test_a_picture_that_uses_a_small_part_of_its_range_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dip_experiments")
+    tifffile.imwrite(tmp_path / "twelve.tif", np.maximum(PIXELS >> 4, 4000 * (PIXELS > 60000)))
+    tifffile.imwrite(tmp_path / "sixteen.tif", PIXELS)
+    for name, form, wanted in (
+        ("twelve", Form(), True),
+        ("twelve", Form(white=4095), False),
+        ("sixteen", Form(), False),
+    ):
+        caplog.clear()
+        load_pictures("file", str(tmp_path / f"{name}.tif"), Frame(None, "whole", 1, form), {})
+        assert ("of 65535; if it has 12 bits: image.white=4095" in caplog.text) == wanted, name

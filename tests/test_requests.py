@@ -41,6 +41,12 @@ WRONG = [
     (["optimizer.lr=.nan"], "optimizer.lr"),
     (["seed=1.5"], "seed: got 1.5"),
     (["seed='1'"], "seed: got '1'"),
+    (["seed=99999999999999999999"], "seed: got 99999999999999999999; input should be less than"),
+    (
+        ["seed=9223372036854775807", "replicas=2"],
+        "seed=9223372036854775807: replica r has seed + r, which must be below 2^63",
+    ),
+    (["seed=-1"], "seed: got -1; input should be greater than or equal to 0"),
     (
         ["image.size=30", "architecture.kernel_down=31"],
         "30 x 30 pixels: a network of one scale needs at least 32 a side",

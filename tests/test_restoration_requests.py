@@ -168,11 +168,8 @@ def test_what_is_degraded_on_purpose_is_said(
     caplog.set_level(logging.INFO, "dip_experiments")
     write_image(tmp_path / "mine.png", load_image("coffee", None, 32, "resize"))
     picture = name.format(tmp_path / "mine.png")
-    for given, degraded in (
-        (words, "{" in name),
-        (["target=natural"], False),
-        (["task=denoising", "task.noise=none"], False),
-    ):
+    own = "{" in name
+    for given, degraded in ((words, own), (["target=natural"], False), (["task=denoising", "task.noise=none"], False)):
         caplog.clear()
         (job,) = compose_jobs(to_hydra_overrides([*SMALL, picture, *given], multirun=False), multirun=False)
         validate(read_settings(job))

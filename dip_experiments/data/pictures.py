@@ -1,5 +1,6 @@
 """The pictures that one run reads: the image itself and what belongs to it, found, read and cut alike."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,11 @@ from PIL.Image import Resampling
 
 from dip_experiments.data import datasets
 from dip_experiments.data.cropping import cut, resized
-from dip_experiments.data.layers import Array
+from dip_experiments.data.layers import Array, Layers
 from dip_experiments.data.masks import read_mask
 from dip_experiments.data.reading import PLAIN, Form, check_image, read_image, read_layers, read_picture
 
+log = logging.getLogger(__name__)
 Known = NDArray[np.bool_]
 Read = NDArray[Any]
 """A picture "c h w" in [0, 1], or of known pixels "1 h w", True where known."""
@@ -22,6 +24,8 @@ Source = Path | tuple[str, str]
 """A file of the user's; or one of the paper's by picture and part, which need not be on this machine."""
 Kind = Literal["picture", "mask", "holes", "kernel"]
 """`mask`: white is known; `holes`: a picture that is 0 where it is missing; `kernel`: a picture of any size."""
+SMALL_PART = 0.3
+"""Part of the range of 16 bits below which the levels of a picture look like those of fewer bits (ours)."""
 TINY = 1e-6
 """Share of a pixel that may be missing: what rounding leaves of none."""
 
@@ -93,8 +97,19 @@ def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mappi
     Raises ValueError with what to do.
     """
     uncut = read_picture(name, path, frame.form)
+    if path and frame.form.white is None:
+        report_range(Path(path), read_layers(Path(path), form=frame.form))
     image = frame.part(uncut)
     return Pictures(image, {role: _alike(role, it, uncut, image, frame) for role, it in extra_inputs.items()})
+
+
+def report_range(path: Path, layers: Layers) -> None:
+    """Log a line where a picture of 16 bits uses a small part of its range, as data of 10 to 14 bits do."""
+    most = layers.levels[..., : layers.levels.shape[2] - layers.has_alpha].max()
+    if layers.levels.dtype == np.uint16 and 0 < most < SMALL_PART * layers.largest:
+        bits = int(most).bit_length()
+        log.info("%s: levels up to %d of %d; if it has %d bits: image.white=%d", path.name, most, layers.largest, bits,
+                 2**bits - 1)  # fmt: skip
 
 
 def _alike(role: str, extra: ExtraInput, uncut: Array, image: Array, frame: Frame) -> Read:
