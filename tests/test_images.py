@@ -396,13 +396,10 @@ def test_a_picture_that_uses_a_small_part_of_its_range_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "dip_experiments")
-    tifffile.imwrite(tmp_path / "twelve.tif", np.maximum(PIXELS >> 4, 4000 * (PIXELS > 60000)))
-    tifffile.imwrite(tmp_path / "sixteen.tif", PIXELS)
-    for name, form, wanted in (
-        ("twelve", Form(), True),
-        ("twelve", Form(white=4095), False),
-        ("sixteen", Form(), False),
-    ):
+    tifffile.imwrite(tmp_path / "twelve.tif", PIXELS >> 4, photometric="rgb")
+    tifffile.imwrite(tmp_path / "sixteen.tif", PIXELS, photometric="rgb")
+    cases = (("twelve", Form(), True), ("twelve", Form(white=4095), False), ("sixteen", Form(), False))
+    for name, form, wanted in cases:
         caplog.clear()
         load_pictures("file", str(tmp_path / f"{name}.tif"), Frame(None, "whole", 1, form), {})
         assert ("of 65535; if it has 12 bits: image.white=4095" in caplog.text) == wanted, name
