@@ -14,6 +14,7 @@ from torch import nn
 
 import dip_experiments as dipx
 from dip_experiments.architectures import ModuleNetwork, build_replicas
+from dip_experiments.losses import Loss
 from dip_experiments.operators import as_operator
 from dip_experiments.schema import make_part
 
@@ -52,6 +53,11 @@ def test_what_a_module_gives_beyond_the_image_is_cut_off_around_the_middle() -> 
     assert torch.equal(network(z), nn.functional.pad(z, (1, 2, 3, 3))[:, :, 3:-3, 1:-2])
     with pytest.raises(ValueError, match="at least 9 x 8"):
         ModuleNetwork(nn.Identity, (1, 8, 8), (1, 9, 8))
+
+
+def test_what_is_no_part_is_refused_with_what_to_give() -> None:
+    with pytest.raises(ValueError, match=r"or in Python an instance of a subclass of dip_experiments\.losses\.Loss"):
+        make_part(Loss, nn.MSELoss())
 
 
 def test_replicas_of_a_module_draw_their_own_dropout() -> None:

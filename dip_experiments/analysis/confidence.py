@@ -10,6 +10,7 @@ from scipy import stats
 
 from dip_experiments.analysis.run_data import Array
 
+Values = Sequence[float] | Array | pd.Series
 LEVEL = 0.95
 DRAWS = 2000
 """Of the bootstrap."""
@@ -44,7 +45,7 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
     return Interval(mean, float(low), float(high))
 
 
-def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> Interval:
+def picture_interval(values_by_picture: Mapping[str, Values]) -> Interval:
     """Return the mean over the pictures' own means, with Student's interval in which a picture is one observation.
 
     Seeds and noise draws of one picture are not independent of each other (their correlation in the ablation of
@@ -60,7 +61,7 @@ def picture_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -
     return mean_interval(means) if means.size else Interval(np.nan, np.nan, np.nan)
 
 
-def format_interval(values_by_picture: Mapping[str, Sequence[float] | Array]) -> str:
+def format_interval(values_by_picture: Mapping[str, Values]) -> str:
     """Return the mean over pictures in dB with its interval: `+0.05 dB (-0.13 to +0.23, 3 pictures)`."""
     found, count = picture_interval(values_by_picture), len(values_by_picture)
     sure = f"{found.text}, {count} pictures" if count > 1 else "1 picture"
@@ -72,12 +73,12 @@ def mean_over_pictures(frame: pd.DataFrame, number: str) -> str:
     return picture_interval(dict(iter(frame.groupby("image", sort=False)[number]))).plus_minus
 
 
-def picture_means(values_by_picture: Mapping[str, Sequence[float] | Array]) -> Array:
+def picture_means(values_by_picture: Mapping[str, Values]) -> Array:
     """Return each picture's mean over its seeds and draws, in the order of the pictures."""
     return np.array([np.mean(values) for values in values_by_picture.values()])
 
 
-def picture_p_value(values_by_picture: Mapping[str, Sequence[float] | Array]) -> float:
+def picture_p_value(values_by_picture: Mapping[str, Values]) -> float:
     """Return the two-sided p-value of Student's test that the mean over pictures is 0, a picture being one observation.
 
     Returns:

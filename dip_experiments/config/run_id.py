@@ -22,6 +22,8 @@ CODE_EPOCHS = {
     "task.mask.name=file": 2,
     "task.mask.name=damage": 2,
     "joins_of_one_channel": 2,  # several replicas had a wrong gradient there
+    "image.name=file": 2,  # equal channels are read as grey; constant windows tell nothing of the noise
+    "estimated_gain_or_looks": 2,  # nor do dark ones
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
 
@@ -40,7 +42,17 @@ def joins_one_channel(config: Mapping[str, Any]) -> bool:
     return any(1 in widths for widths in zip(network["skip"], deeper, strict=True) if widths[0])
 
 
-CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {"joins_of_one_channel": joins_one_channel}
+def estimates_gain_or_looks(config: Mapping[str, Any]) -> bool:
+    """Return True if a rule estimates the level of Poisson or gamma noise."""
+    rules = [config["stopping"], *config["observe"].values()]
+    laws = [rule["law"] for rule in rules if rule.get("law")]
+    return any(("gain" in law and law["gain"] is None) or ("looks" in law and law["looks"] is None) for law in laws)
+
+
+CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "joins_of_one_channel": joins_one_channel,
+    "estimated_gain_or_looks": estimates_gain_or_looks,
+}
 """Which runs a part of CODE_EPOCHS counts for, where no single setting decides it."""
 
 

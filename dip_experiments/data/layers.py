@@ -26,7 +26,7 @@ class Layers:
     """
 
     levels: NDArray[np.generic]
-    largest: float
+    largest: int | float
     has_alpha: bool
     colour_space: tuple[Chunk, ...] = ()
 

@@ -31,7 +31,7 @@ class Form:
     """
 
     page: int | None = None
-    white: float | None = None
+    white: int | float | None = None
 
 
 PLAIN = Form()
@@ -102,7 +102,7 @@ def read_layers(path: Path, key: str = "image.path", form: Form = PLAIN) -> Laye
     return layers if form.white is None else _with_white(layers, form.white)
 
 
-def _with_white(layers: Layers, white: float) -> Layers:
+def _with_white(layers: Layers, white: int | float) -> Layers:
     """Return layers of which a level of `white` stands for 1. Raises ValueError for opacity and for more than that."""
     most = layers.levels.max()
     if layers.has_alpha or most > white:
