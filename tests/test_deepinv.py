@@ -137,6 +137,7 @@ def test_stacked_measurements_are_refused_in_a_line() -> None:
 def test_the_command_line_takes_a_physics_by_its_name(dip: Dip, tmp_path: Path) -> None:
     write_image(tmp_path / "clean.png", CLEAN[None])
     words = ["scale=smoke", "logger=none", f"image.path={tmp_path / 'clean.png'}", "fit.iterations=10", "task=inverse"]
+    words += ["task.source=original"]
     words += ["task.operator._target_=deepinv.physics.Tomography", f"++task.operator.angles={ANGLES}"]
     words += [f"++task.operator.img_width={SIDE}", "++task.operator.normalize=false", "task.noise=none"]
     assert dip(*words) == 0

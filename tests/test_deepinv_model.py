@@ -159,6 +159,7 @@ def test_a_measurement_of_other_channels_is_stored_as_it_is_and_shown_as_a_grid(
     coils: int, rows: int, grid: tuple[int, int], dip: Dip, tmp_path: Path
 ) -> None:
     words = ["task=inverse", "task.operator._target_=test_deepinv_model.Coils", "fit.iterations=10", "replicas=2"]
+    words += ["task.source=original"]
     words += [f"++task.operator.coils={coils}", f"++task.operator.rows={rows}", "task.noise=none"]
     assert dip(*WORDS, as_file(tmp_path, NOISY), *words) == 0
     run = only_run(tmp_path)

@@ -79,6 +79,7 @@ def test_a_blurred_picture_has_its_measurement_and_is_sharper_after_the_fit(dip:
         "task=deblurring",
         "task/kernel=box",
         "task.kernel.width=3",
+        "task.source=original",
     ]
     assert dip(*WORDS, *words, "fit.iterations=400") == 0
     scores = only_run(tmp_path).summary["scores"]

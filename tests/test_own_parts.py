@@ -68,6 +68,7 @@ def test_replicas_of_a_module_draw_their_own_dropout() -> None:
     assert not torch.equal(first, second)
 
 
+SOURCE = "task.source=original"
 NETWORK = ["architecture._target_=my_network.small_network", "architecture.dropout=0.3"]
 
 
@@ -118,6 +119,7 @@ def test_an_operator_of_ones_own_has_its_adjoint_and_the_numbers_of_the_command(
     assert operator.image_shape(tuple(y.shape[1:])) == (1, 20, 24)
     torch.testing.assert_close((y * v).sum(), (x * operator.adjoint(v)).sum())
     words = ["task=inverse", f"task.operator._target_=my_operator.{name}", "fit.iterations=10", "task.noise=none"]
+    words += ["task.source=original"]
     assert dip(*WORDS, as_file(tmp_path, NOISY), *words, *(f"task.operator.{word}" for word in settings.split())) == 0
     run = only_run(tmp_path)
     measurement = operator(torch.from_numpy(NOISY / 255)[None, None])[0]
@@ -158,10 +160,10 @@ def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
         ["task=denoising", "task.noise._target_=my_parts.Stripes", "task.noise.sigma=40"],
         ["task=inpainting", "task.mask._target_=my_parts.Checkerboard", "task.mask.side=2"],
         ["optimizer._target_=torch.optim.RAdam", "optimizer.lr=0.01"],
-        ["task=deblurring", "task/kernel=box", "task.kernel.width=5"],
+        ["task=deblurring", "task/kernel=box", "task.kernel.width=5", "task.source=original"],
         ["task=deblurring", "task/noise=gaussian"],
         ["loss=l1"],
-        ["loss=huber", "task=inpainting"],
+        ["loss=huber", "task=inpainting", "task/mask=bernoulli"],
     ],
 )
 def test_a_picture_is_fitted_with_parts_chosen_by_settings(words: list[str], dip: Dip, tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_an_edited_part_makes_another_run(dip: Dip, tmp_path: Path, monkeypatch:
         (["optimizer._target_=torch.optim.RAdam", "optimizer.rate=1"], "unexpected keyword"),
         (["task=inverse", "task.operator._target_=my_operator.ColumnMeans"], "missing 1 required"),
         (
-            ["task=inverse", "task.operator._target_=my_operator.ColumnMeans", "task.operator.width=7"],
+            ["task=inverse", "task.operator._target_=my_operator.ColumnMeans", "task.operator.width=7", SOURCE],
             "operator fails",
         ),
         (["task=super_resolution", "task.factor=5"], "task.factor"),

@@ -38,7 +38,7 @@ def test_a_skipped_run_builds_no_network_and_decodes_no_image(
 ) -> None:
     decoded, built = list[str](), list[int]()
     plain_decode, plain_network = reading._decode, Network.__init__
-    monkeypatch.setattr(reading, "_decode", lambda file: (decoded.append(file.name), plain_decode(file))[1])
+    monkeypatch.setattr(reading, "_decode", lambda file, page: (decoded.append(file.name), plain_decode(file, page))[1])
     monkeypatch.setattr(Network, "__init__", lambda *given, **more: (built.append(0), plain_network(*given, **more))[1])
     reading._decoded.cache_clear()
     assert dip(*WORDS, photo) == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from scipy import stats
 
 from dip_experiments.analysis.run_data import Array
 
-Values = Sequence[float] | Array | pd.Series
+Values: TypeAlias = Sequence[float] | Array | pd.Series
 LEVEL = 0.95
 DRAWS = 2000
 """Of the bootstrap."""

@@ -215,13 +215,13 @@ def quoted(text: str) -> str:
 
 
 AS_IT_IS = {
-    "denoising": ("task.noise", "task.noise=none"),
-    "jpeg": ("task.quality", "task.quality=null"),
-    "super_resolution": ("task.source", "task.source=low_resolution"),
-    "deblurring": ("task.source", "task.source=measurement"),
-    "inverse": ("task.source", "task.source=measurement"),
+    "denoising": (("task.noise",), "task.noise=none"),
+    "jpeg": (("task.quality",), "task.quality=null"),
+    "super_resolution": (("task.source",), "task.source=low_resolution"),
+    "deblurring": (("task.source", "task.noise"), "task.source=measurement"),
+    "inverse": (("task.source", "task.noise"), "task.source=measurement"),
 }
-"""Task -> the setting that says how a picture is degraded, and what leaves it as it is."""
+"""Task -> the settings that say how a picture is degraded, and what leaves it as it is."""
 
 
 def _not_degraded(given: Mapping[str, str]) -> list[str]:
@@ -233,7 +233,7 @@ def _not_degraded(given: Mapping[str, str]) -> list[str]:
     task = given.get("task", "")
     if given.get("image.path", "null") == "null" or "experiment" in given:
         return []
-    settings = [key.replace("/", ".") for key in given]
+    settings = {key.replace("/", "."): value for key, value in given.items()}
     if task == "inpainting" and not any(key.startswith("task.mask") for key in settings):
         raise ValueError(
             "task=inpainting of a picture of your own: give the mask, black where it is missing: task.mask=mask.png; "
@@ -241,8 +241,9 @@ def _not_degraded(given: Mapping[str, str]) -> list[str]:
         )
     if "," in task:
         raise ValueError(f"task={task} of a picture of your own: ask for one task at a time, each leaves it as it is")
-    setting, as_it_is = AS_IT_IS.get(task, ("", ""))
-    return [as_it_is] if setting and not any(key.startswith(setting) for key in settings) else []
+    names, as_it_is = AS_IT_IS.get(task, ((), ""))
+    degraded = any(key.startswith(names) and value != "none" for key, value in settings.items()) if names else True
+    return [] if degraded or as_it_is.partition("=")[0] in settings else [as_it_is]
 
 
 def _with_file(overrides: list[str], given: dict[str, str]) -> list[str]:

@@ -44,9 +44,10 @@ def joins_one_channel(config: Mapping[str, Any]) -> bool:
 
 def estimates_gain_or_looks(config: Mapping[str, Any]) -> bool:
     """Return True if a rule estimates the level of Poisson or gamma noise."""
-    rules = [config["stopping"], *config["observe"].values()]
-    laws = [rule["law"] for rule in rules if rule.get("law")]
-    return any(("gain" in law and law["gain"] is None) or ("looks" in law and law["looks"] is None) for law in laws)
+    observed = config["observe"]
+    rules = [config["stopping"], *(observed.values() if isinstance(observed, Mapping) else ())]
+    laws = [rule.get("law") or {} for rule in rules if isinstance(rule, Mapping)]
+    return any(law.get(level, "of another law") is None for law in laws for level in ("gain", "looks"))
 
 
 CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
