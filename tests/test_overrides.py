@@ -45,6 +45,16 @@ def test_a_name_comes_through_as_it_is(name: str, tmp_path: Path, monkeypatch: p
     assert (job.image.name, job.image.path, job.output, job.task.flash) == ("file", name, name, name)
 
 
+def test_an_interpolation_is_resolved_unless_a_file_has_that_very_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHERE", "it's here")
+    argv = ["paths.results=${oc.env:WHERE}/x", "output='a'${image.name}.png"]
+    (job,) = compose_jobs(to_hydra_overrides(argv, False), False)
+    assert (job.paths.results, job.output) == ("it's here/x", f"'a'{job.image.name}.png")
+
+
 def test_names_come_through_a_sweep_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a,b.png", "c.png"):

@@ -1,5 +1,6 @@
 """A wrong request ends with code 2 and at most three plain lines before anything is written."""
 
+import io
 import itertools
 import math
 import os
@@ -8,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import fast_composition
 import pytest
-from conftest import SMALL
+from conftest import SMALL, Dip
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -317,3 +319,38 @@ def test_ctrl_c_in_a_parallel_sweep_keeps_every_checkpoint(tmp_path: Path) -> No
     assert dip.returncode == 130
     assert "Traceback" not in told
     assert len(list(tmp_path.rglob("checkpoint.pt"))) == 2
+
+
+def test_in_another_thread_a_request_is_answered_and_signals_are_left_alone(dip: Dip) -> None:
+    before, codes = signal.getsignal(signal.SIGINT), list[int]()
+    thread = threading.Thread(target=lambda: codes.append(dip(*SMALL, "fit.iterations=2")))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_in_a_folder_that_was_removed_the_request_is_refused_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def removed() -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(os, "getcwd", removed)
+    assert main(["scale=smoke"]) == 2
+    assert capfd.readouterr().err == "the working folder was removed; go to one that exists, such as `cd ~`\n"
+
+
+def test_what_a_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="cp1252"))
+    assert main(["--version"]) == 0
+    print("\u7167.png", flush=True)
+    assert shown.getvalue().endswith(b"\\u7167.png\n")
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_it_is(dip: Dip, tmp_path: Path) -> None:
+    name = os.fsdecode(b"gr\xf6.png")
+    assert dip(*SMALL, "fit.iterations=2", f"output={tmp_path / name}") == 0
+    assert name in os.listdir(tmp_path)
+    assert dip(*SMALL, "fit.iterations=2", "image.size=null", f"image.path={tmp_path / name}") == 0

@@ -1,6 +1,7 @@
 """The command `dip`, which scripts/run.py is too: check a request, run its jobs, report their results."""
 
 import importlib.metadata
+import io
 import os
 import sys
 import time
@@ -35,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # `resume` says what repeating a request does anyway.
     argv = [one for one in (sys.argv[1:] if arguments is None else arguments) if one != "resume"]
-    if os.getcwd() not in sys.path:  # for `_target_: mine.Network`, as `python -m` does; the command alone does not
-        sys.path.append(os.getcwd())
+    escape_what_cannot_be_printed()
     with ExitStack() as stack:
         try:
+            find_modules_in(working_folder())
             folders, argv = split_config_dirs(argv)
             stack.enter_context(search_in(folders))
             return answer(argv)
@@ -56,6 +57,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
             return INTERRUPTED
+
+
+def escape_what_cannot_be_printed() -> None:
+    """Print signs that a terminal's encoding does not have as escapes, instead of failing with a result at hand."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def working_folder() -> str:
+    """Return the working folder. Raises ValueError if it was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise ValueError("the working folder was removed; go to one that exists, such as `cd ~`") from None
+
+
+def find_modules_in(folder: str) -> None:
+    """Let `_target_: mine.Network` be found in a folder, as `python -m` does; the command alone does not."""
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def answer(argv: Sequence[str]) -> int:

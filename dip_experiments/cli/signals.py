@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,12 @@ def save_on_signals(files: Any = None) -> Iterator[None]:
     Args:
         files: `ResultFiles` of jobs in other processes, which get Ctrl-C themselves: an exception in this one would
             have them killed while they save. None: the job runs in this process.
+
+    In another thread than the main one, as in a server, signals are left alone.
     """
+    if threading.current_thread() is not threading.main_thread():  # where Python sets no handlers
+        yield
+        return
     received: list[int] = []
 
     def handle(number: int, _: Any) -> None:

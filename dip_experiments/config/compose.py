@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ def seed_of(name: str, path: str | None, draw: int, replicas: int) -> int:
         raise ValueError(f"experiment.draw={draw}: a picture has draws 0 to {DRAWS - 1}; choose one of them")
     if replicas > MOST_REPLICAS:
         raise ValueError(f"replicas={replicas}: a draw of a study has at most {MOST_REPLICAS}; ask for more draws")
-    return (zlib.crc32((Path(path).name if path else name).encode()) * DRAWS + draw) * MOST_REPLICAS
+    return (zlib.crc32(os.fsencode(Path(path).name if path else name)) * DRAWS + draw) * MOST_REPLICAS
 
 
 OmegaConf.register_new_resolver("seed_of", seed_of, replace=True)

@@ -155,7 +155,7 @@ def _to_hydra_override(argument: str, multirun: bool) -> str:
     names = _names(value) if multirun else [_home(value)]
     if not multirun and key in READ and not os.path.exists(names[0]) and len(several := _names(value)) > 1:
         raise ValueError(f"{argument}: no file of that name; for {len(several)} of them add -m to sweep over them")
-    return f"{argument.split('=')[0]}={','.join(quoted(name) for name in names)}"
+    return f"{argument.split('=')[0]}={','.join(map(_quoted_name, names))}"
 
 
 def _with_own_parts(overrides: list[str]) -> list[str]:
@@ -207,9 +207,14 @@ def _home(name: str) -> str:
     return str(Path(name).expanduser()) if name == "~" or name.startswith("~/") else name
 
 
-def quoted(text: str) -> str:
-    """Quote text so that Hydra and OmegaConf return it unchanged, whatever is in it."""
-    plain = re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
+def _quoted_name(name: str) -> str:
+    """Quote the name of a file; `${oc.env:HOME}/x.png` is an interpolation unless a file has that very name."""
+    return quoted(name, interpolate="${" in name and not os.path.exists(name))
+
+
+def quoted(text: str, interpolate: bool = False) -> str:
+    """Quote text so that Hydra and OmegaConf return it unchanged, or with `interpolate` resolve what is in ${...}."""
+    plain = text if interpolate else re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + "\\${", text)
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), plain)
     return f"'{escaped}'"
 

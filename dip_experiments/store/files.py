@@ -27,7 +27,7 @@ REPLACEMENT, BEFORE = ".new", ".old"
 def atomic(path: Path) -> Iterator[IO[bytes]]:
     """Open a file to write that appears under its name only when it is complete and on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{hashlib.sha256(path.name.encode()).hexdigest()[:8]}.{os.getpid()}{UNFINISHED}")
+    unfinished = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}.{os.getpid()}{UNFINISHED}")
     try:
         # By the system call, as it gives a new file the permissions that the user wants for files.
         with os.fdopen(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), "w+b") as file:
