@@ -246,8 +246,10 @@ def _not_degraded(given: Mapping[str, str]) -> list[str]:
         )
     if "," in task:
         raise ValueError(f"task={task} of a picture of your own: ask for one task at a time, each leaves it as it is")
-    names, as_it_is = AS_IT_IS.get(task, ((), ""))
-    degraded = any(key.startswith(names) and value != "none" for key, value in settings.items()) if names else True
+    if task not in AS_IT_IS:
+        return []
+    names, as_it_is = AS_IT_IS[task]
+    degraded = any(key.startswith(names) and value != "none" for key, value in settings.items())
     return [] if degraded or as_it_is.partition("=")[0] in settings else [as_it_is]
 
 

@@ -31,9 +31,14 @@ class Layers:
     colour_space: tuple[Chunk, ...] = ()
 
     @property
+    def channels(self) -> int:
+        """How many channels are colours: 1 or 3."""
+        return self.levels.shape[2] - self.has_alpha
+
+    @property
     def colours(self) -> Array:
         """ "c h w" in [0, 1], or whatever a float image holds."""
-        return self._scaled(self.levels[..., :-1] if self.has_alpha else self.levels)
+        return self._scaled(self.levels[..., : self.channels])
 
     @property
     def alpha(self) -> Array | None:

@@ -3,6 +3,7 @@
 import stat
 from pathlib import Path
 
+READ = "PNG, JPEG, TIFF and .npy"
 MOST_PIXELS = 100_000_000
 """The largest picture that is read (ours): 2.4 GB as float64 RGB."""
 
@@ -44,4 +45,4 @@ def _unreadable(path: Path) -> str | None:
         return "a folder, not an image file; give the name of a picture in it"
     if not stat.S_ISREG(found.st_mode):
         return "a pipe, socket or device, not an image file; save the picture as a file first"
-    return None if found.st_size else "an empty file, not an image file; PNG, JPEG, TIFF and .npy are read"
+    return None if found.st_size else f"an empty file, not an image file; {READ} are read"

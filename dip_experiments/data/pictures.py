@@ -14,7 +14,7 @@ from dip_experiments.data import datasets
 from dip_experiments.data.cropping import cut, resized
 from dip_experiments.data.layers import Array, Layers
 from dip_experiments.data.masks import read_mask
-from dip_experiments.data.reading import PLAIN, Form, check_image, read_image, read_layers, read_picture
+from dip_experiments.data.reading import PLAIN, Form, check_image, read_alpha, read_image, read_layers, read_picture
 
 log = logging.getLogger(__name__)
 Known = NDArray[np.bool_]
@@ -105,7 +105,7 @@ def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mappi
 
 def report_range(path: Path, layers: Layers) -> None:
     """Log a line where a picture of 16 bits uses a small part of its range, as data of 10 to 14 bits do."""
-    most = layers.levels[..., : layers.levels.shape[2] - layers.has_alpha].max()
+    most = layers.levels[..., : layers.channels].max()
     if layers.levels.dtype == np.uint16 and 0 < most < SMALL_PART * layers.largest:
         bits = int(most).bit_length()
         log.info("%s: levels up to %d of %d; if it has %d bits: image.white=%d", path.name, most, layers.largest, bits,
@@ -128,7 +128,7 @@ def with_alpha(restored: Array, path: str | None, frame: Frame, known: Known | N
 
     `known`: a mask "1 h w"; what was filled in is opaque.
     """
-    alpha = read_layers(Path(path), form=frame.form).alpha if path else None
+    alpha = read_alpha(Path(path), form=frame.form) if path else None
     if alpha is None:
         return restored
     seen = resized(frame.part(alpha), restored.shape[1:])

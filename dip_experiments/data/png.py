@@ -30,8 +30,7 @@ def read_png(content: bytes) -> Layers:
         check_pixels(opened.height, opened.width)
         layers = _sixteen_bit(file) if content[24] == 16 else eight_bit(opened)
     orientation = read_orientation(next((data for kind, data in sound if kind == b"eXIf"), b""))
-    colours = layers.levels.shape[2] - layers.has_alpha
-    meaning = [chunk for chunk in sound if chunk[0] in COLOUR_SPACE and _suits(chunk, colours)]
+    meaning = [chunk for chunk in sound if chunk[0] in COLOUR_SPACE and _suits(chunk, layers.channels)]
     return Layers(upright(layers.levels, orientation), layers.largest, layers.has_alpha, tuple(meaning))
 
 

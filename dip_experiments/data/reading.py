@@ -15,10 +15,9 @@ from PIL import Image, UnidentifiedImageError
 from dip_experiments.data import png, tiff
 from dip_experiments.data.datasets import PICTURES, locate
 from dip_experiments.data.layers import Array, Layers, upright
-from dip_experiments.data.limits import MOST_PIXELS, Refused, check_file, check_pixels, too_many
+from dip_experiments.data.limits import MOST_PIXELS, READ, Refused, check_file, check_pixels, too_many
 
 SMALLEST_SIDE = 16
-READ = "PNG, JPEG, TIFF and .npy"
 NPY = b"\x93NUMPY"
 """How a file of NumPy's begins."""
 
@@ -153,7 +152,7 @@ def _decode(file: BinaryIO, page: int | None) -> Layers:
         profile = opened.info.get("icc_profile") if opened.mode in ("L", "RGB") else None
         layers = png.eight_bit(opened)
         levels = upright(layers.levels, png.read_orientation(opened.info.get("exif", b"")))
-        return replace(layers, levels=levels, colour_space=png.profile_chunks(profile, levels.shape[2]))
+        return replace(layers, levels=levels, colour_space=png.profile_chunks(profile, layers.channels))
 
 
 def _array(values: NDArray[Any]) -> Layers:

@@ -37,7 +37,7 @@ def read_tiff(file: BinaryIO, wanted: int | None) -> Layers:
         pages = [page for page in every if not page.is_reduced]
         if RAW in first.tags or first.is_reduced:
             raise Refused("a preview beside another picture, as in a camera's raw file; develop it and save that")
-        in_one = _size(opened.series[0].shape) // _size(pages[0].shape) if len(pages) == 1 else 1
+        in_one = math.prod(opened.series[0].shape) // math.prod(pages[0].shape) if len(pages) == 1 else 1
         number = _number(wanted, max(len(pages), in_one))
         page = pages[0] if in_one > 1 else pages[number]
         _check(page)
@@ -49,11 +49,7 @@ def read_tiff(file: BinaryIO, wanted: int | None) -> Layers:
         else:
             layers = _layers(_decoded(page), page)
         profile = page.tags.valueof(PROFILE) if page.photometric in CHANNELS else None
-    return replace(layers, colour_space=profile_chunks(profile, layers.levels.shape[2] - layers.has_alpha))
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)
+    return replace(layers, colour_space=profile_chunks(profile, layers.channels))
 
 
 def _number(wanted: int | None, count: int) -> int:

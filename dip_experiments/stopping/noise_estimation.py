@@ -105,7 +105,7 @@ def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float
     Nothing is cut off where values lie outside [0, 1].
     """
     windows = windows_of(image)
-    constant = (np.ptp(windows, axis=(2, 3)) == 0).all(0)
+    constant = constant_windows(windows)
     at_ends = np.isin(windows, ends) & ~constant[None, :, None, None] & (image.min() >= 0) & (image.max() <= 1)
     return (float(constant.mean()), float(at_ends.mean())) if constant.size else (0.0, 0.0)
 
@@ -154,12 +154,17 @@ def flattest(image: Array) -> Float[Array, "c n h w"]:
     Constant ones are none of them, unless all are: bars and margins tell nothing of the noise.
     """
     windows = windows_of(image)
-    uneven = (np.ptp(windows, axis=(2, 3)) > 0).any(0)
-    windows = windows[:, uneven] if uneven.any() else windows
+    constant = constant_windows(windows)
+    windows = windows if constant.all() else windows[:, ~constant]
     windows = windows - windows.mean(axis=(2, 3), keepdims=True)
     spread = windows.var(axis=(0, 2, 3))
     chosen = np.argsort(spread)[: max(1, round(FLATTEST * len(spread)))]
     return windows[:, chosen]
+
+
+def constant_windows(windows: Float[Array, "c n h w"]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return True for each window that is constant in every channel."""
+    return np.asarray((np.ptp(windows, axis=(2, 3)) == 0).all(0))
 
 
 def windows_of(image: Array) -> Float[Array, "c n h w"]:
