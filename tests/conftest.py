@@ -56,7 +56,7 @@ def committed() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def options_are_composed_once() -> Iterator[None]:
-    """Of the requests in this process; tests/test_requests.py compares what comes out with Hydra's own."""
+    """Of the requests in this process; tests/test_fast_composition.py compares what comes out with Hydra's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dip_experiments.config.compose.compose", compose)
         yield

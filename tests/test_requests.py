@@ -1,6 +1,5 @@
 """A wrong request ends with code 2 and at most three plain lines before anything is written."""
 
-import io
 import itertools
 import math
 import os
@@ -9,18 +8,14 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-import fast_composition
 import pytest
-from conftest import SMALL, Dip
+from conftest import SMALL
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from test_images import damaged_files
 
 from dip_experiments.cli import launch
@@ -216,33 +211,6 @@ def test_each_job_of_a_grid_is_the_one_that_its_overrides_make_alone(sweep: dict
 
 
 @pytest.mark.parametrize(
-    "overrides",
-    [
-        [],
-        SMALL,
-        [*SMALL, "task=denoising", "task.noise={name:gaussian,sigma:9,clip:true}", "stopping=split"],
-        ["experiment=fig2", "seed=3", "paths.results='/tmp/a b'", "+fit.x=1", "~fit.keep", "hydra.job.name=x"],
-        ["task=inpainting", "task/mask=text", "latent.jitter=1e-6", "image=file", "output=${image.name}.png"],
-    ],
-)
-def test_options_composed_once_give_the_tests_what_hydra_composes(overrides: list[str]) -> None:
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        for _ in range(2):
-            ours = fast_composition.compose("config", overrides, return_hydra_config=True)
-            assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(compose("config", overrides, return_hydra_config=True))
-            assert fast_composition.compose("config", overrides) == compose("config", overrides)
-
-
-@pytest.mark.parametrize("override", ["fit.iteration=3", "x=1", "task=nope", "seed=1,2", "+seed=3", "~fit.x"])
-def test_what_hydra_refuses_the_tests_refuse_likewise(override: str) -> None:
-    with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
-        with pytest.raises(HydraException) as theirs:
-            compose("config", [override])
-        with pytest.raises(HydraException, match=re.escape(str(theirs.value))):
-            fast_composition.compose("config", [override])
-
-
-@pytest.mark.parametrize(
     ("words", "batch"),
     [
         (["hydra/launcher=basic"], 1),
@@ -319,42 +287,3 @@ def test_ctrl_c_in_a_parallel_sweep_keeps_every_checkpoint(tmp_path: Path) -> No
     assert dip.returncode == 130
     assert "Traceback" not in told
     assert len(list(tmp_path.rglob("checkpoint.pt"))) == 2
-
-
-def test_in_another_thread_a_request_is_answered_and_signals_are_left_alone(dip: Dip) -> None:
-    before, codes = signal.getsignal(signal.SIGINT), list[int]()
-    thread = threading.Thread(target=lambda: codes.append(dip(*SMALL, "fit.iterations=2")))
-    thread.start()
-    thread.join()
-    assert codes == [0]
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_in_a_folder_that_was_removed_the_request_is_refused_in_a_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def removed() -> str:
-        raise FileNotFoundError(2, "No such file or directory")
-
-    monkeypatch.setattr(os, "getcwd", removed)
-    assert main(["scale=smoke"]) == 2
-    assert capfd.readouterr().err == "the working folder was removed; go to one that exists, such as `cd ~`\n"
-
-
-def test_what_a_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="cp1252"))
-    assert main(["--version"]) == 0
-    print("\u7167.png", flush=True)
-    assert shown.getvalue().endswith(b"\\u7167.png\n")
-
-
-def test_a_name_that_is_no_utf_8_is_written_as_it_is(
-    dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    name, words = os.fsdecode(b"gr\xf6.png"), [*SMALL, "fit.iterations=2", "target=natural"]
-    assert dip(*words, f"output={tmp_path / name}") == 0
-    assert name in os.listdir(tmp_path)
-    assert dip(*words, "image.size=null", f"image.path={tmp_path / name}") == 0
-    capfd.readouterr()  # the processes of pytest-xdist cannot exchange such names
-    caplog.clear()
