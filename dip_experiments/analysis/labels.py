@@ -1,6 +1,8 @@
 """Labels of runs: image, size, task, network, seeds, settings that differ."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,48 @@ HOURGLASSES = ("skip", "encoder_decoder")
 """Architectures of the paper's own kind: their width says it all."""
 MACHINE_SETTINGS = ("paths", "logger", "output", "force", "device")
 """Settings that do not change a run's numbers."""
+NOT_SWEPT = (*MACHINE_SETTINGS, "experiment", "scale", "hydra")
+"""Settings and groups that do not tell the runs of a sweep apart."""
+SIGNALS, GROUPS = ("target", "task"), ("change",)
+"""Groups that a run's signal is of; groups whose options' names stand for themselves, although no setting is theirs."""
 TABLES = "experiment."
 CHANNELS = ("down", "widths")
 """Arguments of an architecture that may hold its channels."""
+
+
+def run_label(run: Run) -> str:
+    """Return a run's signal and what was swept: `noisy lr=0.003`; its picture where nothing was.
+
+    Of a run that is older than the record of what was swept, all that its command set counts.
+    """
+    session = (run.provenance["sittings"] or [{}])[-1]
+    pairs = (str(one).partition("=") for one in session.get("command", ["dip"])[1:])
+    given = {key.lstrip("+"): value.removeprefix("'").removesuffix("'") for key, _, value in pairs}
+    swept = session.get("swept", [key for key in given if key.split(".")[0].split("/")[0] not in NOT_SWEPT])
+    return format_label(run.settings, {key: given[key] for key in swept if key in given})
+
+
+def format_label(config: Mapping[str, Any], swept: Mapping[str, str]) -> str:
+    """Format the signal of a run, and the settings and groups that were swept: see `run_label`."""
+    task = config["task"]["name"]
+    signal = str(config["target"]["name"] if task == "reconstruction" else task).replace("_", " ")
+    leaves = Counter(key.rpartition(".")[2] for key in swept)
+    named = []
+    for key, value in ((key, value) for key, value in swept.items() if key not in SIGNALS):
+        leaf = key.rpartition(".")[2]
+        if key == "image.path":
+            named.append(Path(value).name)
+        elif isinstance(config.get(key), Mapping) or key in GROUPS or "/" in key:
+            named.append(value)
+        else:
+            named.append(f"{leaf if leaves[leaf] == 1 else key}={value}")
+    return " ".join([signal, *(named or [picture_name(config)])])
+
+
+def picture_name(config: Mapping[str, Any]) -> str:
+    """Return the name of the picture that was fitted: of a file of the user's that of the file."""
+    path = config["image"].get("path")
+    return Path(path).name if path else str(config["image"]["name"])
 
 
 def describe_fit(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:
@@ -33,7 +74,7 @@ def describe_fit(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], 
     rates = sorted({run.settings["optimizer"]["lr"] for run in runs}, reverse=True)
     seeds = runs[0].seeds
     return (
-        f"{config['image']['name']}, {cut}{width} x {height} pixels; {format_network(config['architecture'])}; "
+        f"{picture_name(config)}, {cut}{width} x {height} pixels; {format_network(config['architecture'])}; "
         f"{config['optimizer']['name'].capitalize()} {', '.join(map(str, rates))}; {config['precision']}; "
         f"scale {scale}{', where numbers mean nothing' if scale == 'smoke' else ''}\n"
         + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}: {SEEDS.format(shown)}")

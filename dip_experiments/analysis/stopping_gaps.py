@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.table import NONE
 from dip_experiments.stopping import outdated
 from dip_experiments.store import Run, stop_image
@@ -69,7 +70,7 @@ def gaps_of_rule(run: Run, plain: Run, rule: str, found: Mapping[str, Any], outp
         psnr = at_stop(run, rule, output, replica, stop)
         yield Gap(
             rule=rule,
-            image=config["image"]["name"],
+            image=picture_name(config),
             noise=noise_of(config),
             sigma=str(config["task"]["noise"].get("sigma", NONE)),
             draw=config["experiment"]["draw"],

@@ -25,12 +25,12 @@ from dip_experiments.config.errors import WRONG_REQUEST, format_error
 from dip_experiments.config.groups import conf_folder
 from dip_experiments.config.overrides import quoted
 from dip_experiments.config.request import Request
-from dip_experiments.jobs.job_status import REUSE_RECORDS, JobResult
+from dip_experiments.jobs.job_status import REUSE_RECORDS, SWEPT, JobResult
 
 Task = Callable[[DictConfig], float | None]
 """A job as Hydra calls it; returns the value that a search maximises."""
 GROUP, LONGEST_GROUP = "WANDB_RUN_GROUP", 128
-"""W&B's variable: the group of a run. That of a sweep without an experiment's name is the overrides that sweep."""
+"""W&B's variable: the group of a run."""
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Hydra's variable: errors are shown with their traceback."""
 FINISHED, FIT = "dip_experiments.runner.finished_run", "dip_experiments.runner.run_job"
@@ -56,7 +56,7 @@ def run_in_process(request: Request, multirun: bool) -> list[JobResult]:
         with (
             save_on_signals(),
             show_progress(lambda: results, len(request.jobs), one_by_one=True),
-            env_override(wandb_group(request)),
+            env_override(sweep_variables(request)),
         ):
             if not request.hydra:
                 run_by_hydra(request, multirun, results)
@@ -155,7 +155,7 @@ def launch_with_retries(request: Request, arguments: Sequence[str], files: Any) 
     attempts = lazy_import("dip_experiments.jobs.result_files").MAX_ATTEMPTS + len(request.jobs)
     for attempt in range(attempts):
         try:
-            return launch(remote_task(files.folder, wandb_group(request), retry=attempt > 0), arguments)
+            return launch(remote_task(files.folder, sweep_variables(request), retry=attempt > 0), arguments)
         except Exception as error:  # a launcher's or a sweeper's own: the results so far count
             if TRACEBACKS in os.environ or (isinstance(error, WRONG_REQUEST) and not files.read()):
                 raise
@@ -226,11 +226,16 @@ def hydra_arguments(request: Request, multirun: bool, folder: Path) -> list[str]
     return [*(["-m"] if multirun else []), *request.overrides, f"hydra.sweep.dir={quoted(str(folder))}", *batch]
 
 
-def wandb_group(request: Request) -> dict[str, str]:
-    """Return the environment variable that groups the runs of a sweep in W&B."""
-    if not request.sweep or request.jobs[0].experiment.name != "single":
+def sweep_variables(request: Request) -> dict[str, str]:
+    """Return the environment variables of a sweep's jobs: what is swept, and the sweep as their group in W&B.
+
+    That is the name of the experiment and the overrides that sweep; a group that the user's environment names stays.
+    """
+    if not request.swept:
         return {}
-    return {GROUP: os.environ.get(GROUP) or request.sweep[:LONGEST_GROUP]}
+    named = request.jobs[0].experiment.name
+    group = " ".join(part for part in ("" if named == "single" else named, request.sweep) if part)
+    return {SWEPT: ",".join(request.swept), GROUP: os.environ.get(GROUP) or group[:LONGEST_GROUP]}
 
 
 def print_abort(error: Exception) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from uniplot import plot_to_string
 
 from dip_experiments.analysis.curves import first_curve
-from dip_experiments.analysis.labels import differing_settings, format_network, format_task
+from dip_experiments.analysis.labels import differing_settings, format_network, format_task, picture_name
 from dip_experiments.jobs.job_status import align_columns
 from dip_experiments.jobs.times import format_duration
 from dip_experiments.store import Run, State
@@ -44,7 +44,7 @@ def row(state: State, now: datetime) -> dict[str, str]:
     done, total = state.done
     return {
         "run": state.run.name,
-        "picture": config.get("image", {}).get("name", ""),
+        "picture": picture_name(config) if config else "",
         "fit": f"{format_task(config)}, {format_network(config['architecture'])}" if config else "",
         "state": format_state(state),
         "iterations": f"{'?' if done is None else done} of {total}" if total and done != total else f"{done or ''}",

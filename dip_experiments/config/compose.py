@@ -5,6 +5,7 @@ import itertools
 import os
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,17 +124,18 @@ def _read_request(overrides: list[str], multirun: bool, parser: OverridesParser)
         return Request(overrides, [job], True, launcher=ONE_BY_ONE, hydra=[] if own else [hydra])
     launcher = str(OmegaConf.select(hydra, "launcher._target_"))
     searched = _searched(hydra.sweeper, overrides, parser)
+    swept = [one.get_key_element().lstrip("+") for one in searched if one.is_sweep_override()]
     if not str(OmegaConf.select(hydra, "sweeper._target_")).endswith(GRID_SWEEPER):
         _check_direction(hydra.sweeper)
         one = [_one_value(override) for override in searched]
-        return Request(overrides, [compose("config", overrides=one)], False, launcher, sweep=" ".join(several))
+        return Request(overrides, [compose("config", overrides=one)], False, launcher, " ".join(several), swept)
     choices = {override.get_key_element(): _choices(override, parser) for override in searched}
     jobs, nodes = _grid(choices, common, hydra, fixed)
-    sweep = " ".join(several)
+    request = Request(overrides, jobs, True, launcher, " ".join(several), swept, _batch(hydra))
     if own or not launcher.endswith(ONE_BY_ONE):
-        return Request(overrides, jobs, True, launcher, sweep, _batch(hydra))
+        return request
     lines = [[str(value.input_line) for value in values] for values in itertools.product(*choices.values())]
-    return Request(overrides, jobs, True, launcher, sweep, _batch(hydra), nodes, [_of_task(line) for line in lines])
+    return replace(request, hydra=nodes, job_overrides=[_of_task(line) for line in lines])
 
 
 def _prefixed_as(params: Sequence[str], overrides: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ class Request:
         complete: See `jobs`.
         launcher: Its class.
         sweep: The overrides that sweep.
+        swept: The settings and groups that take several values, those of the experiment's own grid too.
         batch: Number of jobs that Hydra is to compose before it runs the first of them; None leaves it to Hydra, which
             composes all.
         hydra: Hydra's own node of each job; none where Hydra itself is to run the jobs: in other processes, or with
@@ -34,6 +35,7 @@ class Request:
     complete: bool
     launcher: str
     sweep: str = ""
+    swept: Sequence[str] = ()
     batch: int | None = None
     hydra: Sequence[DictConfig] = ()
     job_overrides: Sequence[list[str]] = ()

@@ -20,6 +20,8 @@ OTHERS = {
 CRASHED = "its process ended without an exit status: killed, or out of memory? The same command resumes the run"
 REUSE_RECORDS = "DIP_RECORDS_COUNT"
 """Environment variable: a record counts as a finished run, as for `dip paper`, which completes them."""
+SWEPT = "DIP_SWEPT"
+"""Environment variable: settings and groups that the sweep of a job takes several values of, separated by commas."""
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 """Exit codes."""
 LAST_COLUMNS = ("run", "result", "time", "PSNR average", "PSNR oracle peak", "PSNR to the measurement", "folder",

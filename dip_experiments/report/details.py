@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.report.curves import ORDER, chart
 from dip_experiments.report.drawn import Drawn
 from dip_experiments.report.numbers import fact, guard_lines, known, score_table, spread, stop_table
@@ -16,7 +17,6 @@ from dip_experiments.report.settings import (
     Compose,
     differing,
     experiment_of,
-    format_image,
     format_settings,
     format_task,
 )
@@ -54,7 +54,7 @@ def title(run: Run) -> str:
     """Format a run's title: `cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
     config = run.settings
     of = f" of {config['target']['name']}" if config["task"]["name"] == "reconstruction" else ""
-    return f"{format_image(config)}, {format_task(config)}{of}"
+    return f"{picture_name(config)}, {format_task(config)}{of}"
 
 
 def facts(run: Run) -> dict[str, str]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.report.numbers import known
-from dip_experiments.report.settings import experiment_of, format_architecture, format_image, format_task
+from dip_experiments.report.settings import experiment_of, format_architecture, format_task
 from dip_experiments.store import Run
 
 
@@ -53,7 +54,7 @@ COLUMNS = (
     Column("experiment", "experiment", lambda run: experiment_of(run.settings)),
     Column("task", "task", lambda run: format_task(run.settings)),
     Column("target", "target", lambda run: str(run.settings["target"]["name"])),
-    Column("image", "image", lambda run: format_image(run.settings)),
+    Column("image", "image", lambda run: picture_name(run.settings)),
     Column("architecture", "architecture", lambda run: format_architecture(run.settings)),
     Column("seed", "seeds", seeds),
     Column("average", "final PSNR", lambda run: of_average(run, "final"), ".2f"),
@@ -77,7 +78,7 @@ def facets(run: Run) -> dict[str, list[str]]:
         "task": [str(config["task"]["name"])],
         "target": [str(config["target"]["name"])],
         "architecture": [str(config["architecture"]["name"])],
-        "image": [format_image(config)],
+        "image": [picture_name(config)],
         "seed": [str(seed) for seed in run.seeds],
         "scale": [str(config["scale"]["name"])],
     }

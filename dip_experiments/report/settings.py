@@ -52,12 +52,6 @@ def format_task(config: Config) -> str:
     return f"{name} x{task['factor']}" if "factor" in task else name
 
 
-def format_image(config: Config) -> str:
-    """Return the picture's name, or that of its file."""
-    image = config["image"]
-    return str(image.get("path") or image["name"]) if image["name"] == "file" else str(image["name"])
-
-
 def format_architecture(config: Config) -> str:
     """Format a network: `skip, width 32`."""
     name, more = str(config["architecture"]["name"]), format_network(config["architecture"])

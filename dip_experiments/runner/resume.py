@@ -1,6 +1,7 @@
 """Run one session of a fit: resume from a checkpoint if one is valid, quarantine damaged files, then train."""
 
 import logging
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.fitting.wandb_callback import Dashboard
+from dip_experiments.jobs.job_status import SWEPT
 from dip_experiments.runner.build import PreparedRun, build_fit, fit_options
 from dip_experiments.runner.export import output_bits
 from dip_experiments.runner.finished_run import outdated_rules, requested_rules, stored_rules
@@ -160,6 +162,7 @@ def _write_provenance(run: Run, prepared: PreparedRun, done: int, command: list[
     device = device_name(prepared.device)
     before = run.provenance["sittings"] if done else []
     now = describe_session(device, torch.get_num_threads(), command, done)
+    now["swept"] = [key for key in os.environ.get(SWEPT, "").split(",") if key]
     epochs = {name: rule.epoch for name, rule in prepared.settings.rules.items()}
     record = {"seeds": prepared.settings.seeds, "device": device, "epochs": epochs, "sittings": [*before, now]}
     write_json(run.folder / "provenance.json", record)

@@ -8,7 +8,7 @@ import sys
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import baseline_image, baseline_numbers, inpainter
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import describe_fit
+from dip_experiments.analysis.labels import describe_fit, picture_name
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
@@ -27,7 +27,7 @@ BASELINES = ("nearest", "biharmonic")
 def draw(text: Selection, missing: Selection) -> Artifact:
     """Draw figures/fig7."""
     runs = [*text.complete_runs, *missing.complete_runs]
-    rows = [(run.settings["image"]["name"], panels(run, text.baselines)) for run in runs]
+    rows = [(picture_name(run.settings), panels(run, text.baselines)) for run in runs]
     figure, parts = sheet(*(row_height(row) + SUBTITLE for _, row in rows))
     for part, run, (name, row) in zip(parts, runs, rows, strict=True):
         show_row(part, row, CORNERS.get(name, MIDDLE))

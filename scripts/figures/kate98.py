@@ -9,7 +9,7 @@ from fig7 import CORNERS, MIDDLE, baseline
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import describe_fit
+from dip_experiments.analysis.labels import describe_fit, picture_name
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
@@ -21,7 +21,7 @@ from dip_experiments.store import Selection
 def draw(selection: Selection) -> Artifact:
     """Draw figures/kate98."""
     run = selection.only
-    picture = run.settings["image"]["name"]
+    picture = picture_name(run.settings)
     panels = [
         Panel("known: 2 %", load_image(run, "target")),
         baseline(run, "biharmonic", selection.baselines),

@@ -8,7 +8,7 @@ import sys
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import denoiser_panel
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import format_size
+from dip_experiments.analysis.labels import format_size, picture_name
 from dip_experiments.analysis.panels import Panel, row_height, show_row
 from dip_experiments.analysis.run_data import load_image
 from dip_experiments.analysis.style import sheet
@@ -31,7 +31,7 @@ def draw(selection: Selection) -> Artifact:
         show_row(part, row, CORNER)
     caption = f"{format_size(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
     figure.suptitle(f"A noisy picture restored from itself, sigma {SIGMA:g}\n{caption}", fontsize=9)
-    pictures = [run.settings["image"]["name"] for run in runs]
+    pictures = [picture_name(run.settings) for run in runs]
     return Artifact(figure, tabulate_panels(zip(pictures, rows, strict=True), "image", "psnr"), runs)
 
 

@@ -22,6 +22,7 @@ from dip_experiments.analysis.confidence import (
     picture_p_value,
 )
 from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.run_data import count_rising, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
@@ -97,19 +98,19 @@ def fits_of(selections: Sequence[Selection]) -> dict[str, list[Run]]:
 
 def pictures_of(selections: Sequence[Selection]) -> list[str]:
     """Return the names of the requested images."""
-    return list(dict.fromkeys(job.config["image"]["name"] for request in selections for job in request.jobs))
+    return list(dict.fromkeys(picture_name(job.config) for request in selections for job in request.jobs))
 
 
 def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -> str:
     """Say how many of the pictures have runs of the default, with which all are compared: `3 of 6 pictures`."""
-    done = {run.settings["image"]["name"] for run in found.get(DEFAULT, [])}
+    done = {picture_name(run.settings) for run in found.get(DEFAULT, [])}
     return f"{len(done)} of {len(pictures)} pictures"
 
 
 def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
     """Return the peaks by picture and seed; of two runs of the same, those of the last."""
     each = [pd.Series(peak_values(run, column), pd.Index(run.seeds, name="seed")) for run in runs]
-    found = pd.concat(each, keys=[run.settings["image"]["name"] for run in runs], names=["image"])
+    found = pd.concat(each, keys=[picture_name(run.settings) for run in runs], names=["image"])
     return found[~found.index.duplicated(keep="last")]
 
 

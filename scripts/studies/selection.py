@@ -12,6 +12,7 @@ import pandas as pd
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import mean_over_pictures
 from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image
@@ -50,7 +51,7 @@ def fits_of(jobs: Sequence[Job]) -> pd.DataFrame:
     """Return a row for each job: picture, draw and setting, PSNR and what the split estimates; NaN if not run."""
     rows = [
         (
-            job.config["image"]["name"],
+            picture_name(job.config),
             job.config["experiment"]["draw"],
             job.config["experiment"]["setting"],
             *((psnr(job.run), estimate(job.run)) if job.run else (np.nan, np.nan)),

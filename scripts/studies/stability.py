@@ -19,6 +19,7 @@ from dip_experiments.analysis.curves import Curve, curve_of, ensemble_error, to_
 from dip_experiments.analysis.deviations import Spread, pooled_spread, pooled_variance
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, make_table, table_of, tabulate_curves
@@ -72,7 +73,7 @@ best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so 
 def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
     """Draw tables/stability."""
     jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
-    looks = {"image": lambda config: str(config["image"]["name"]), "varies": varies, "draw": draw_of}
+    looks = {"image": picture_name, "varies": varies, "draw": draw_of}
     runs, waits = [job.run for job in jobs if job.run], waiting(noises, weak, sources)
     page = make_table(summed_up(jobs), TITLES, runs, ABOVE, waits)
     return Artifact(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
@@ -83,7 +84,7 @@ def summed_up(jobs: Sequence[Job]) -> pd.DataFrame:
     rows: list[Sequence[str]] = []
     by_what: dict[str, dict[str, list[Run]]] = {}
     for job in sorted(jobs, key=lambda job: "noise" in job.config["experiment"]):
-        runs = by_what.setdefault(varies(job.config), {}).setdefault(str(job.config["image"]["name"]), [])
+        runs = by_what.setdefault(varies(job.config), {}).setdefault(picture_name(job.config), [])
         runs.extend([job.run] if job.run else [])
     null = pooled_spread(groups(by_what.get(SOURCES[NULL], {}), best))
     for what, pictures in by_what.items():
@@ -115,7 +116,7 @@ def by_picture(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Return the runs of each picture."""
     found: dict[str, list[Run]] = {}
     for run in runs:
-        found.setdefault(str(run.settings["image"]["name"]), []).append(run)
+        found.setdefault(picture_name(run.settings), []).append(run)
     return found
 
 
@@ -215,7 +216,7 @@ def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artif
     scatter(where, runs)
     shares(what, sources.runs)
     curves = averaging(buys, runs)
-    pictures, draws = (len({name(run) for run in runs}) for name in (picture, noisy_picture))
+    pictures, draws = len({picture_name(run.settings) for run in runs}), len({noisy_picture(run) for run in runs})
     title = (
         f"How much results vary, with what, and what the mean of replicas gains: {format_count(pictures, 'picture')}"
     )
@@ -224,14 +225,9 @@ def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artif
     return Artifact(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
 
 
-def picture(run: Run) -> str:
-    """Return the picture's name."""
-    return str(run.settings["image"]["name"])
-
-
 def noisy_picture(run: Run) -> tuple[str, int]:
     """Return what tells a draw of a picture's noise, which three strengths of it share."""
-    return picture(run), run.settings["seed"]
+    return picture_name(run.settings), run.settings["seed"]
 
 
 def scatter(axis: Axes, runs: list[Run]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import format_interval
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import format_seeds
+from dip_experiments.analysis.labels import format_seeds, picture_name
 from dip_experiments.analysis.run_data import Array, peak_differences, peak_gaps, peak_iterations, peak_values
 from dip_experiments.analysis.table import NONE, job_rows, make_table
 from dip_experiments.runner.select_runs import select
@@ -60,9 +60,12 @@ def draw(paper: Selection, *others: Selection) -> Artifact:
         (job for selection in (paper, *others) for job in selection.jobs),
         key=lambda job: (not label(job.config).startswith("paper"), label(job.config)),
     )
-    basis = {image(run.settings): run for run in paper.runs}
+    basis = {picture_name(run.settings): run for run in paper.runs}
     frame = job_rows(
-        jobs, {"settings": label, "image": image}, NUMBERS, lambda run: numbers(run, basis.get(image(run.settings)))
+        jobs,
+        {"settings": label, "image": picture_name},
+        NUMBERS,
+        lambda run: numbers(run, basis.get(picture_name(run.settings))),
     )
     runs = [job.run for job in jobs if job.run]
     return make_table(frame, TITLES, runs, f"{ABOVE} {verdict(runs, basis)}", waiting(paper, *others))
@@ -72,9 +75,9 @@ def verdict(runs: Sequence[Run], basis: Mapping[str, Run]) -> str:
     """Say by how much each of the settings differs from the paper's over the pictures; nothing without a pair."""
     gaps: dict[str, dict[str, Array]] = {}
     for run in runs:
-        paper = basis.get(image(run.settings))
+        paper = basis.get(picture_name(run.settings))
         if paper != run and (gap := peak_differences(run, paper)).size:
-            gaps.setdefault(label(run.settings), {})[image(run.settings)] = gap
+            gaps.setdefault(label(run.settings), {})[picture_name(run.settings)] = gap
     gaps_text = "; ".join(f"{settings}: {format_interval(gap)}" for settings, gap in gaps.items())
     return f"Gaps over the pictures, mean and 95 % interval: {gaps_text}." if gaps_text else ""
 
@@ -103,11 +106,6 @@ def label(config: Mapping[str, Any]) -> str:
         "uniform" if config["architecture"].get("gamma") == "uniform" else None,
     )
     return ", ".join(filter(None, named))
-
-
-def image(config: Mapping[str, Any]) -> str:
-    """Return the picture."""
-    return str(config["image"]["name"])
 
 
 def peak_at(run: Run) -> float:

@@ -14,6 +14,7 @@ from dip_experiments.analysis.baseline_results import Baseline, baseline_scores,
 from dip_experiments.analysis.confidence import picture_interval
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import count_independent
+from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, stop_image, waiting
@@ -126,12 +127,9 @@ def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterat
 
 def network(title: str, selection: Selection, image: str) -> Row:
     """Return the scores of one of the images of its runs, of the first replica."""
-    return Row(title, "no", len(selection.jobs), {picture(run): ours(run, image) for run in selection.runs})
-
-
-def picture(run: Run) -> str:
-    """Return the name of its picture."""
-    return str(run.settings["image"]["name"])
+    return Row(
+        title, "no", len(selection.jobs), {picture_name(run.settings): ours(run, image) for run in selection.runs}
+    )
 
 
 def ours(run: Run, image: str) -> Scores:
@@ -145,7 +143,7 @@ def others(study: Selection, sigma: float) -> Iterator[Row]:
     baselines: dict[str, tuple[str, Baseline]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
     baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
     for title, (knows_sigma, baseline) in baselines.items():
-        found = {picture(run): baseline_scores(baseline, run, study.baselines) for run in study.runs}
+        found = {picture_name(run.settings): baseline_scores(baseline, run, study.baselines) for run in study.runs}
         scores = {name: (*numbers, None) for name, numbers in found.items() if numbers}
         yield Row(title, knows_sigma, len(study.jobs), scores)
 

@@ -10,13 +10,13 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import format_interval
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import impedance_table
-from dip_experiments.analysis.labels import format_seeds
+from dip_experiments.analysis.labels import format_seeds, picture_name
 from dip_experiments.analysis.run_data import peak_differences, peak_gaps, peak_values
 from dip_experiments.analysis.table import job_rows, make_table
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
-NAMES = {"image": lambda config: config["image"]["name"], "precision": lambda config: config["precision"]}
+NAMES = {"image": picture_name, "precision": lambda config: config["precision"]}
 NUMBERS = (
     "seeds",
     "peak_psnr_average",
@@ -47,14 +47,14 @@ most over the seeds, and the ratio of the medians to that of the natural image."
 
 def draw_quality(selection: Selection) -> Artifact:
     """Draw tables/precision: peaks are the oracle's, means over the seeds, in dB."""
-    plain = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "float32"}
-    frame = job_rows(selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(run.settings["image"]["name"])))
+    plain = {picture_name(run.settings): run for run in selection.runs if run.settings["precision"] == "float32"}
+    frame = job_rows(selection.jobs, NAMES, NUMBERS, lambda run: quality(run, plain.get(picture_name(run.settings))))
     return make_table(frame, TITLES, selection.runs, f"{ABOVE} {verdict(selection, plain)}", selection.waiting)
 
 
 def verdict(selection: Selection, plain: Mapping[str, Run]) -> str:
     """Say what bfloat16 changes over the pictures that were fitted in both precisions; nothing without one."""
-    lower = {run.settings["image"]["name"]: run for run in selection.runs if run.settings["precision"] == "bf16"}
+    lower = {picture_name(run.settings): run for run in selection.runs if run.settings["precision"] == "bf16"}
     apart = {image: peak_differences(run, plain[image]) for image, run in lower.items() if image in plain}
     some = {image: values for image, values in apart.items() if values.size}
     return VERDICT.format(format_interval(some)) if some else ""
