@@ -14,7 +14,7 @@ from test_identity import settings_of
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.runner.resume import with_rules_of
 from dip_experiments.stopping.fixed import Fixed
-from dip_experiments.store import IncompleteFolder, Run, Store, find_incomplete, locked, states
+from dip_experiments.store import Run, RunFolder, Store, find_incomplete, locked, states
 from dip_experiments.store.files import put_in_place
 
 WORDS = ["fit.iterations=20"]
@@ -189,4 +189,4 @@ def test_a_run_that_was_finished_since_it_was_listed_is_not_pruned(tmp_path: Pat
     assert not left.remove()
     assert Run(run.folder).finished
     with locked(run.folder):
-        assert not IncompleteFolder(run.folder.with_name("a.new"), "interrupted").remove()
+        assert not RunFolder(run.folder.with_name("a.new"), "interrupted").remove()

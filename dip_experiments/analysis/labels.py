@@ -16,8 +16,8 @@ HOURGLASSES = ("skip", "encoder_decoder")
 """Architectures of the paper's own kind: their width says it all."""
 MACHINE_SETTINGS = ("paths", "logger", "output", "force", "device")
 """Settings that do not change a run's numbers."""
-NOT_SWEPT = (*MACHINE_SETTINGS, "experiment", "scale", "hydra")
-"""Settings and groups that do not tell the runs of a sweep apart."""
+SHARED = ("experiment", "scale")
+"""Groups that all runs of a sweep have in common."""
 SIGNALS, GROUPS = ("target", "task"), ("change",)
 """Groups that a run's signal is of; groups whose options' names stand for themselves, although no setting is theirs."""
 TABLES = "experiment."
@@ -33,8 +33,13 @@ def run_label(run: Run) -> str:
     session = (run.provenance["sittings"] or [{}])[-1]
     pairs = (str(one).partition("=") for one in session.get("command", ["dip"])[1:])
     given = {key.lstrip("+"): value.removeprefix("'").removesuffix("'") for key, _, value in pairs}
-    swept = session.get("swept", [key for key in given if key.split(".")[0].split("/")[0] not in NOT_SWEPT])
+    swept = session.get("swept", [key for key in given if _may_differ(key)])
     return format_label(run.settings, {key: given[key] for key in swept if key in given})
+
+
+def _may_differ(key: str) -> bool:
+    """Return True for a setting or group that may tell the runs of a sweep apart."""
+    return key not in SHARED and key.split(".")[0].split("/")[0] not in (*MACHINE_SETTINGS, "hydra")
 
 
 def format_label(config: Mapping[str, Any], swept: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from dip_experiments.cli.copy_experiment import copy
 from dip_experiments.cli.explain import explain
 from dip_experiments.cli.lazy_import import lazy_import
 from dip_experiments.cli.paper_queue import Done, Row, fit_rows, read_rows
-from dip_experiments.cli.store_commands import merge, plot, prune, show, status
+from dip_experiments.cli.store_commands import merge, plot, prune, remove, show, status
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import conf_folder, did_you_mean, options
 from dip_experiments.config.overrides import SWEEP_FLAGS, config_dir_flags, to_hydra_overrides
@@ -219,6 +219,7 @@ SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "keep": keep,
     "baselines": baselines,
     "merge": merge,
+    "remove": remove,
     "prune": prune,
     "paper": paper,
 }

@@ -1,18 +1,18 @@
 """Print the runs of a store in a terminal: a table of all, or one run with its curve."""
 
+import csv
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from statistics import fmean
-from typing import Any
+from typing import Any, TextIO
 
 from uniplot import plot_to_string
 
 from dip_experiments.analysis.curves import first_curve
-from dip_experiments.analysis.labels import differing_settings, format_network, format_task, picture_name
+from dip_experiments.analysis.labels import differing_settings, format_network, picture_name, run_label
 from dip_experiments.jobs.job_status import align_columns
 from dip_experiments.jobs.times import format_duration
 from dip_experiments.store import Run, State
@@ -22,15 +22,31 @@ WIDTH, HEIGHT = 100, 14
 """Characters of a curve in the terminal."""
 
 
+FIELDS = (
+    "run", "experiment", "label", "picture", "network", "state", "iterations", "iterations_requested",
+    "oracle_peak_psnr", "seconds", "began", "folder",
+)  # fmt: skip
+"""Of a run for a program."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
 def status_lines(found: Sequence[State], now: datetime | None = None) -> Iterator[str]:
-    """Yield a table of the runs of each experiment, under the number of runs in each state."""
-    by_name = sorted(found, key=experiment_of)
-    for name, group in groupby(by_name, experiment_of):
-        runs = list(group)
+    """Yield a table of the runs of each experiment, under the number of runs in each state; the newest come last."""
+    by_name: dict[str, list[State]] = {}
+    for state in sorted(found, key=lambda state: state.began or EARLIEST):
+        by_name.setdefault(experiment_of(state), []).append(state)
+    for name, runs in sorted(by_name.items(), key=lambda pair: pair[1][-1].began or EARLIEST):
         counts = Counter(state.status for state in runs)
         yield f"{name or '(no settings)'}: " + ", ".join(f"{count} {state}" for state, count in counts.items())
         yield from (f"  {line}" for line in align_columns([row(state, now or datetime.now(UTC)) for state in runs]))
         yield ""
+
+
+def record_lines(records: Sequence[State], given: Sequence[str]) -> Iterator[str]:
+    """Yield the number of records, if there are any, and how to list them."""
+    if records:
+        several = "record" if len(records) == 1 else "records"
+        yield f"{len(records)} {several} of figures and tables: {' '.join(['dip status', *given, '--all'])}"
 
 
 def experiment_of(state: State) -> str:
@@ -40,20 +56,54 @@ def experiment_of(state: State) -> str:
 
 def row(state: State, now: datetime) -> dict[str, str]:
     """Return one run in eight columns; `started`: time since its last session began, `time`: of all sessions."""
-    config, peak = state.config, (state.summary.get("oracle_peak") or {}).get("psnr_average")
-    done, total = state.done
+    found = entry(state)
+    fit = found["label"].replace(f" {found['picture']}", "")
+    network = found["network"] if found["network"] not in fit.split() else ""
+    done, total, peak = found["iterations"], found["iterations_requested"], found["oracle_peak_psnr"]
     return {
         "run": state.run.name,
-        "picture": picture_name(config) if config else "",
-        "fit": f"{format_task(config)}, {format_network(config['architecture'])}" if config else "",
+        "picture": found["picture"],
+        "fit": ", ".join(filter(None, [fit, network])),
         "state": format_state(state),
         "iterations": f"{'?' if done is None else done} of {total}" if total and done != total else f"{done or ''}",
-        "oracle peak": f"{fmean(value for value in peak if value is not None):.2f} dB" if peak else "",
+        "oracle peak": "" if peak is None else f"{peak:.2f} dB",
         "time": "" if state.seconds is None else format_duration(state.seconds),
         "started": ""
         if state.began is None
         else f"{format_duration(max((now - state.began).total_seconds(), 0.0))} ago",
     }
+
+
+def entry(state: State) -> dict[str, Any]:
+    """Return one run for a program: None where something is not known.
+
+    `oracle_peak_psnr` in dB is the best of the average against the reference, mean of the seeds.
+    """
+    config = state.config
+    peak = [value for value in (state.summary.get("oracle_peak") or {}).get("psnr_average", []) if value is not None]
+    done, total = state.done
+    values = (
+        state.run.name,
+        experiment_of(state),
+        run_label(state.run) if state.began else "",
+        picture_name(config) if config else "",
+        format_network(config["architecture"]) if config else "",
+        state.status,
+        done,
+        total,
+        fmean(peak) if peak else None,
+        state.seconds,
+        state.began.isoformat() if state.began else None,
+        str(state.run.folder),
+    )
+    return dict(zip(FIELDS, values, strict=True))
+
+
+def write_csv(entries: Sequence[dict[str, Any]], file: TextIO) -> None:
+    """Write runs as CSV, a line each."""
+    writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(entries)
 
 
 def format_state(state: State) -> str:
@@ -68,7 +118,7 @@ def format_state(state: State) -> str:
 def run_lines(state: State, default: Mapping[str, Any]) -> Iterator[str]:
     """Yield one run: the settings that differ from `default`, numbers, images and its curve."""
     run = state.run
-    yield f"{run.name}: {experiment_of(state)}, {format_state(state)}, {run.folder}"
+    yield headline(state)
     if state.status == "finished" and (faults := run.integrity_errors()):
         yield f"damaged: {'; '.join(faults)}"
     if run.failure:
@@ -81,6 +131,12 @@ def run_lines(state: State, default: Mapping[str, Any]) -> Iterator[str]:
     yield textwrap.fill(names, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
     if (run.folder / "curves.csv").exists() and run.curves:
         yield from curve_lines(run)
+
+
+def headline(state: State) -> str:
+    """Format id, label, experiment, state and folder of a run in one line."""
+    named = [run_label(state.run) if state.began else "", experiment_of(state), format_state(state)]
+    return f"{state.run.name}: {', '.join(filter(None, [*named, str(state.run.folder)]))}"
 
 
 def _block(title: str, entries: Mapping[str, str]) -> Iterator[str]:

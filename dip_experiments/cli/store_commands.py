@@ -1,9 +1,10 @@
-"""Subcommands on the runs of a store: `dip status`, `show`, `plot`, `prune`, `merge`. Docstrings are their --help."""
+"""Subcommands on the runs of a store: `dip status`, `show`, `plot`, `remove`, ... Their docstrings are their --help."""
 
+import json
 import sys
 import webbrowser
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,43 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import did_you_mean
 
 STORE = "dip_experiments.store"
-YES, OPEN = "--yes", "--open"
+YES, OPEN, ALL, JSON, CSV = "--yes", "--open", "--all", "--json", "--csv"
+LATEST = "latest"
+"""Name of the run of one's own that was begun last."""
 PLOTS = "plots"
 """Folder of `results` for figures on request; not tracked."""
 
 
 def status(argv: Sequence[str]) -> int:
-    """List the runs of the store: state, owner, time left, peak.
+    """List your runs: state, owner, time left, peak; the newest come last.
 
-    Usage: dip status [EXPERIMENT ...] [paths.results=FOLDER]
+    Usage: dip status [EXPERIMENT ...] [--all] [--json | --csv] [paths.results=FOLDER]
+
+    Options:
+        --all     list the records too, of which else only the number is shown
+        --json    print a list of objects, for a program
+        --csv     print a table, for a program
 
     Example: dip status fig2
     """
-    names, results, _ = split_names("status", argv)
-    found = list(lazy_import(STORE).states(results))
-    view = lazy_import("dip_experiments.cli.status_view")
+    names, results, flags = split_names("status", argv, ALL, JSON, CSV)
+    if JSON in flags and CSV in flags:
+        raise ValueError(f"status {JSON} {CSV}: choose one of the two")
+    view, found = lazy_import("dip_experiments.cli.status_view"), list(lazy_import(STORE).states(results))
     known = {view.experiment_of(state) for state in found}
     for name in names:
         if name not in known:
             raise ValueError(f"status {name}: {results} has no runs of it; it has {', '.join(sorted(known)) or 'none'}")
-    for line in view.status_lines([state for state in found if not names or view.experiment_of(state) in names]):
-        print(line)
-    if not found:
-        print(f"no runs in {results}")
+    found = [state for state in found if not names or view.experiment_of(state) in names]
+    records = [] if ALL in flags else [state for state in found if state.run.is_record]
+    listed = [state for state in found if state not in records]
+    if JSON in flags:
+        print(json.dumps([view.entry(state) for state in listed], indent=1))
+    elif CSV in flags:
+        view.write_csv([view.entry(state) for state in listed], sys.stdout)
+    else:
+        own = list(view.status_lines(listed)) or [f"no runs of your own in {results}"]
+        print("\n".join([*own, *view.record_lines(records, argv)]))
     return 0
 
 
@@ -43,17 +58,17 @@ def show(argv: Sequence[str]) -> int:
 
     Usage: dip show RUN [--open] [paths.results=FOLDER]
 
-    RUN is a run id or its beginning, as `dip status` lists it.
+    RUN is a run id or its beginning, as `dip status` lists it; `latest`: the run that you started last.
 
     Options:
         --open    draw the figure of its curves and open it
 
-    Example: dip show 1adff2
+    Example: dip show latest
     """
     names, results, flags = split_names("show", argv, OPEN)
     if len(names) != 1:
         raise ValueError(
-            "show: give one run, by its id or the beginning of it: dip show 1adff2 (dip status lists them)"
+            "show: give one run, by its id, the beginning of it, or `latest`: dip show 1adff2 (dip status lists them)"
         )
     state = find_run(names[0], results)
     default = (
@@ -92,8 +107,17 @@ def write_plot(runs: Sequence[Any], path: Path) -> Path:
 
 
 def find_run(beginning: str, results: Path) -> Any:
-    """Return the state of the run whose id has this beginning. Raises ValueError if none has, or more than one."""
-    found = [state for state in lazy_import(STORE).states(results) if state.run.name.startswith(beginning)]
+    """Return the state of the run whose id has this beginning, or of the `latest` of one's own.
+
+    Raises ValueError if there is none, or more than one.
+    """
+    found = list(lazy_import(STORE).states(results))
+    if beginning == LATEST:
+        started = [state for state in found if state.began and not state.run.is_record]
+        if not started:
+            raise ValueError(f"{LATEST}: no runs of your own in {results}; dip status --all lists the records")
+        return max(started, key=lambda state: state.began)
+    found = [state for state in found if state.run.name.startswith(beginning)]
     found = [state for state in found if state.run.name == beginning] or found
     found = [state for state in found if "." not in state.run.folder.name] or found
     if not found:
@@ -102,6 +126,47 @@ def find_run(beginning: str, results: Path) -> Any:
         names = ", ".join(state.run.name for state in found[:8])
         raise ValueError(f"{beginning}: {len(found)} run ids have this beginning, {names}; give more of it")
     return found[0]
+
+
+def remove(argv: Sequence[str]) -> int:
+    """Remove runs of your own, finished or not, after asking.
+
+    Records stay: they are part of the repository. What W&B has of a run stays too. The exit code is 1 if a run is being
+    fitted and stays.
+
+    Usage: dip remove RUN [RUN ...] [--yes] [paths.results=FOLDER]
+
+    Options:
+        --yes    remove without asking
+
+    Example: dip remove 1adff2
+    """
+    names, results, flags = split_names("remove", argv, YES)
+    if not names:
+        raise ValueError("remove: give runs, by their ids or the beginnings of them: dip remove 1adff2")
+    found = {state.run.folder: state for state in (find_run(name, results) for name in names)}
+    for state in found.values():
+        if state.run.is_record:
+            raise ValueError(f"remove {state.run.name}: that is a record, {state.run.folder}; git rm -r removes it")
+        print(lazy_import("dip_experiments.cli.status_view").headline(state))
+    if not confirmed("remove", len(found), flags):
+        return 0
+    folders = [lazy_import(STORE).RunFolder(state.run.folder, state.status) for state in found.values()]
+    removed = sum(folder.remove() for folder in folders)
+    print(f"{removed} of {len(found)} removed" + ("; the others are being fitted" if removed < len(found) else ""))
+    return 0 if removed == len(found) else 1
+
+
+def confirmed(command: str, count: int, flags: Mapping[str, str]) -> bool:
+    """Ask whether to remove so many folders. Raises ValueError where there is no terminal to ask in."""
+    if YES in flags:
+        return True
+    if not sys.stdin.isatty():
+        raise ValueError(f"{command}: no terminal to ask in; add {YES} to remove these {count}")
+    if input(f"Remove these {count} for good? [y/N] ").strip().lower() in ("y", "yes"):
+        return True
+    print("nothing removed")
+    return False
 
 
 def prune(argv: Sequence[str]) -> int:
@@ -123,10 +188,7 @@ def prune(argv: Sequence[str]) -> int:
     if not found:
         print(f"nothing unfinished in {results}")
         return 0
-    if YES not in flags and not sys.stdin.isatty():
-        raise ValueError(f"prune: no terminal to ask in; add {YES} to remove these {len(found)}")
-    if YES not in flags and input(f"Remove these {len(found)} for good? [y/N] ").strip().lower() not in ("y", "yes"):
-        print("nothing removed")
+    if not confirmed("prune", len(found), flags):
         return 0
     removed = sum(left.remove() for left in found)
     print(f"{removed} of {len(found)} removed" + ("; the others are being fitted" if removed < len(found) else ""))

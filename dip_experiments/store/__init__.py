@@ -1,7 +1,7 @@
 """The store: one folder per run, named by the hash of its configuration. Plain files; never imports torch."""
 
 from dip_experiments.store.baselines import Baselines
-from dip_experiments.store.cleanup import IncompleteFolder, find_incomplete
+from dip_experiments.store.cleanup import RunFolder, find_incomplete
 from dip_experiments.store.curves import COUNTED, Columns, read_curves, write_curves
 from dip_experiments.store.files import (
     Array,
@@ -30,11 +30,11 @@ __all__ = [
     "Array",
     "Baselines",
     "Columns",
-    "IncompleteFolder",
     "Job",
     "Merged",
     "Origin",
     "Run",
+    "RunFolder",
     "RunLocked",
     "Selection",
     "State",
