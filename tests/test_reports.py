@@ -45,6 +45,18 @@ def test_the_table_shows_what_differs_and_how_many_are_finished(capfd: pytest.Ca
     assert "1 of 4 jobs did not start" in err
 
 
+def test_a_run_with_a_rule_says_noise_stop_and_result_in_short_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    lines = ["noise: sigma 25, estimated", "stop: split at 30", "result: estimated PSNR 30.00 +- 0.10 dB"]
+    summary = {"final": {"psnr_measurement": [20.0]}, "stops": lines, "stop": "split at 30", "failed": []}
+    assert report([result("finished", summary=summary)], jobs=1, seconds=1.0) == 0
+    assert capfd.readouterr().out.splitlines() == ["run abc finished: r [b]/runs/abc", *(f"  {one}" for one in lines)]
+    report([result("finished", "seed=1", summary=summary), result("finished", "seed=2")], jobs=2, seconds=1.0)
+    assert "split at 30\n" in capfd.readouterr().out
+    summary.pop("stops")
+    report([result("finished", summary=summary)], jobs=1, seconds=1.0)
+    assert capfd.readouterr().out.endswith("PSNR 20.00 dB to the measurement\n")
+
+
 def test_one_run_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     summary = SUMMARY | {"lost_iterations": [0, 0], "failed": []}
     assert report([result("finished", summary=summary, output="out.png")], jobs=1, seconds=1.0) == 0

@@ -18,7 +18,8 @@ from dip_experiments.cli import paper_queue
 from dip_experiments.cli.paper_queue import Row
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import options
-from dip_experiments.config.settings import Scale, Settings
+from dip_experiments.config.plain_settings import Scale
+from dip_experiments.config.settings import Settings
 from dip_experiments.jobs.job_status import REUSE_RECORDS
 from dip_experiments.runner.select_runs import select
 from dip_experiments.schema import NotHashed

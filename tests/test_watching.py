@@ -1,5 +1,6 @@
 """Rules at work on a fit: what they keep, when they end it, and that a fit with them is the fit without them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def test_a_fit_stops_by_itself_and_gives_the_mean_of_its_replicas_at_the_joint_s
     assert mean == pytest.approx(run.curves[0]["psnr_mean"][joint - 1], abs=1e-3)
     np.testing.assert_array_equal(read_image(Path("restored.png")), read_image(run.image("stop-split-mean", 0)))
     told = capfd.readouterr().out
-    assert f"split stops at {joint}, made sure at {summary['iterations']}, estimated PSNR" in told
+    assert f"  stop: split at {joint}, made sure at {summary['iterations']}\n  result: estimated PSNR" in told
+    assert f"PSNR {mean:.2f} dB to the reference" in told
     assert dip(*SMALL, *words) == 0
     assert "skipped (finished before)" in capfd.readouterr().out
 
@@ -254,11 +256,15 @@ def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
     assert read_image(tmp_path / "restored.png").shape == (3, 64, 48)
     assert "_from estimated" in caplog.text
     told = capfd.readouterr().out
-    assert "split would stop, if nothing better came, at" in told
-    assert "estimated" in told
-    assert "of nlm and" in told
-    assert "of wiener mixed in" in told
     run = only_run(tmp_path)
+    first, noise, stop, result = told.splitlines()
+    assert first.endswith("wrote restored.png")
+    assert noise.startswith("  noise: ")
+    assert noise.endswith(", estimated")
+    assert stop == f"  stop: split at {run.summary['iterations']}, not final: more iterations may be better"
+    assert result.startswith("  result: estimated PSNR ")
+    assert re.search(r"mixed in \d+% nlm, \d+% dct, \d+% wiener \(without: [0-9.]+ \+- [0-9.]+ dB\)$", result)
+    assert max(map(len, (noise, stop, result))) < 120
     assert "psnr_average" not in run.curves[0]
     np.testing.assert_array_equal(read_image(tmp_path / "restored.png"), read_image(run.image("stop-split-mixed", 0)))
 

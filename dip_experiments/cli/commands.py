@@ -15,6 +15,7 @@ from dip_experiments.cli.paper_queue import Done, Row, fit_rows, read_rows
 from dip_experiments.cli.store_commands import merge, plot, prune, remove, show, status
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import conf_folder, did_you_mean, options
+from dip_experiments.config.hints import command_hint
 from dip_experiments.config.overrides import SWEEP_FLAGS, config_dir_flags, to_hydra_overrides
 
 RECORDS = "--records"
@@ -27,13 +28,15 @@ WHERE = ("scale", "paths.results")
 
 def run_subcommand(name: str, argv: Sequence[str]) -> int:
     """Run a subcommand and return its exit code. Raises ValueError for an unknown name."""
-    return find_command(name)(argv)
+    return find_command(name, argv)(argv)
 
 
-def find_command(name: str) -> Callable[[Sequence[str]], int]:
-    """Return the function of a subcommand. Raises ValueError for an unknown name."""
+def find_command(name: str, others: Sequence[str] = ()) -> Callable[[Sequence[str]], int]:
+    """Return the function of a subcommand. Raises ValueError for an unknown name, with a hint by the `others`."""
     if found := {**SUBCOMMANDS, **OLD_NAMES}.get(name):
         return found
+    if hint := command_hint(name, others):
+        raise ValueError(f"{name}: no such command; {hint}")
     raise ValueError(
         f"{name or repr(name)}: no such command{did_you_mean(name, SUBCOMMANDS)}; there are "
         f"{', '.join(SUBCOMMANDS)}, and settings are given as key=value"

@@ -37,6 +37,8 @@ FINISHED, FIT = "dip_experiments.runner.finished_run", "dip_experiments.runner.r
 """Modules that load slowly, the second one several times as slowly as the first."""
 LOCAL_PROCESSES = "joblib"
 """Part of the class of the launcher that starts processes on this machine."""
+SLURM = "SlurmLauncher"
+"""Part of the class of the launcher that submits jobs to Slurm."""
 
 
 def run_jobs(request: Request, multirun: bool) -> list[JobResult]:
@@ -131,6 +133,11 @@ def run_or_skip(config: DictConfig, node: Any, overrides: list[str]) -> JobResul
 
 def run_elsewhere(request: Request, multirun: bool) -> list[JobResult]:
     """Run the jobs in processes that Hydra's launcher starts; each writes its result into a folder that all can see."""
+    if SLURM in request.launcher and shutil.which("srun") is None:
+        raise ValueError(
+            "hydra/launcher=slurm: this machine has no srun; ask on a login node of the cluster, or fit here with "
+            "hydra/launcher=pair"
+        )
     local = LOCAL_PROCESSES in request.launcher
     folder = new_folder(None if local else Path(request.jobs[0].paths.results).resolve())
     files = lazy_import("dip_experiments.jobs.result_files").ResultFiles(folder)

@@ -23,6 +23,7 @@ from dip_experiments.config.overrides import (
     split_flags,
     to_hydra_overrides,
 )
+from dip_experiments.config.plain_settings import check_numbers, check_plain
 from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, JobResult, report
 from dip_experiments.jobs.search import check_search, describe_best
 
@@ -105,6 +106,9 @@ def answer(argv: Sequence[str]) -> int:
 def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     """Check the settings of every job, run the jobs, report their results, and return the exit code."""
     requests = read_requests(overrides, multirun)
+    check_numbers(overrides)
+    for job in (job for request in requests for job in request.jobs):
+        check_plain(job)
     read_settings = lazy_import("dip_experiments.config.settings").read_settings  # loads PyTorch
     settings = [read_settings(job) for request in requests for job in request.jobs]
     check_outputs(settings, several=len(settings) > 1 or not all(request.complete for request in requests))

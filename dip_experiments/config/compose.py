@@ -26,6 +26,7 @@ from dip_experiments.config.groups import (
     options,
     search_in,
 )
+from dip_experiments.config.hints import experiment_hint
 from dip_experiments.config.overrides import SEARCH_PATH, search_path_override, split_config_dirs
 from dip_experiments.config.request import ONE_BY_ONE, Request
 from dip_experiments.data.datasets import PICTURES
@@ -103,7 +104,8 @@ def _by_experiment(overrides: Sequence[str], parsed: Sequence[Override], multiru
     for group in OPTIONAL:
         for name in (name for override in parsed if override.key_or_group == group for name in _values(override)):
             if name not in (known := options(group)) and name != "null":
-                hint = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
+                close = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
+                hint = (experiment_hint(name) if group == "experiment" else "") or close
                 raise ValueError(f"{group}={name}: no such {group}{hint}")
     chosen = [override for override in parsed if override.key_or_group == "experiment"]
     if not (multirun and chosen and chosen[-1].is_sweep_override()):

@@ -9,6 +9,7 @@ from hydra.errors import HydraException, OverrideParseException
 
 from dip_experiments.config.comments import known_settings
 from dip_experiments.config.groups import SORTED, did_you_mean, group_names, options
+from dip_experiments.config.hints import key_hint, no_option
 
 WRONG_REQUEST = (HydraException, omegaconf.errors.OmegaConfBaseException, ValueError)
 """Errors of a wrong request: of Hydra, of the schema (pydantic's is a ValueError), of our own checks."""
@@ -19,6 +20,8 @@ EXTRAS = {
     "sweeper": "Optuna: pip install hydra-optuna-sweeper, then hydra/sweeper=search",
 }
 """How to install what does not come with dip_experiments, by Hydra's group."""
+TITLES = ("Settings", "PlainSettings")
+"""Models of all settings: pydantic calls others by a part that they belong to."""
 CHOICES = ("logger",)
 """Settings that are a choice between models: pydantic puts the choice's name into the path, optimizer.adam.lr."""
 
@@ -35,7 +38,7 @@ def format_error(error: Exception) -> str:
 
 
 def _schema_lines(error: pydantic.ValidationError) -> Iterator[str]:
-    prefix = [] if error.title == "Settings" else [error.title]
+    prefix = [] if error.title in TITLES else [error.title]
     for fault in error.errors():
         key = ".".join([*prefix, *_without_choices(str(part) for part in fault["loc"])])
         if fault["type"] == "extra_forbidden":
@@ -76,6 +79,8 @@ def _hydra_line(error: HydraException | omegaconf.errors.OmegaConfBaseException)
         return _no_option(found[1], found[2], re.findall(r"^\t(\S+)$", message, re.MULTILINE))
     if found := re.search(r"Ambiguous value for argument '([^']+)'", message):
         return f"{found[1]}: several values; add -m to sweep over them, or write [a,b] for a list"
+    if found := re.search(r"Sweep parameters '(.+)' require", message):
+        return f"{found[1]}: several values; add -m to sweep over them: dip -m {found[1]}"
     if found := re.search(r"Multiple values for ([^.]+)\.", message):
         return f"{found[1]}: chosen already; without the + it is chosen anew: {found[1]}=..."
     because = f": {str(error.__cause__).splitlines()[0]}" if error.__cause__ and str(error.__cause__) else ""
@@ -89,13 +94,14 @@ def _no_option(group: str, option: str, known_to_hydra: Sequence[str]) -> str:
         return f"{group}={option}: not installed; {installed}{extra}"
     if (first := group.split("/")[0]) in SORTED:
         group, option = first, f"{group}/{option}".removeprefix(f"{first}/")
-    known = options(group)
-    return f"{group}={option}: no such option{did_you_mean(option, known)}; choose from {', '.join(known)}"
+    return str(no_option(group, option))
 
 
 def _unknown(key: str) -> str:
     known = known_settings()
     if elsewhere := [setting.option for setting in known if setting.key == key and setting.option]:
         return f"{key}: unknown key with what was chosen; it comes with {' or '.join(dict.fromkeys(elsewhere))}"
+    if hint := key_hint(key):
+        return f"{key}: unknown key; use {hint}"
     keys = [*group_names(), *(setting.key for setting in known)]
     return f"{key}: unknown key{did_you_mean(key, keys)}; `dip --help` lists the groups, `dip explain GROUP` their keys"

@@ -10,6 +10,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dip_experiments.config.groups import conf_folder, group_names, hidden_files, options, search_in, user_folders
+from dip_experiments.config.hints import is_url, no_option
 from dip_experiments.schema import TARGET, use_slash
 
 READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
@@ -23,6 +24,8 @@ SEARCH_PATH = "hydra.searchpath"
 """Hydra's setting for several of them."""
 CUSTOM, OPERATOR = "custom", "task.operator"
 """Option of a group for a part of one's own; the setting that holds an operator, which has no group."""
+NO_NAMES = ("true", "false")
+"""Texts that Hydra reads as values, and that therefore name no option."""
 SWEEP_FLAGS = ("-m", "--multirun")
 CFG = ("-c", "--cfg")
 INFO = ("-i", "--info")
@@ -148,6 +151,8 @@ def _to_hydra_override(argument: str, multirun: bool) -> str:
     if key in OBSERVE:
         return f"observe={value}"
     _check_choice(key, value)
+    if key in READ and is_url(value):
+        raise ValueError(f"{argument}: addresses are not read; download the picture, then {key}=its_file.png")
     if key not in (*READ, *WRITTEN) or value == "null":
         return argument
     if not value:
@@ -183,6 +188,8 @@ def _pair(argument: str) -> tuple[str, str]:
 def _check_choice(key: str, value: str) -> None:
     """Refuse task.mask=box, as a kind is chosen with a /; task.mask=mask.png and task.noise=none are short forms."""
     group = key.replace(".", "/")
+    if key in group_names() and (not value or value.lower() in NO_NAMES) and value not in options(key):
+        raise no_option(key, value)
     if "." not in key or group not in group_names():
         return
     for name in value.split(","):

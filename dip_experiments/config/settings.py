@@ -1,29 +1,23 @@
 """The settings of one run: the one place where every setting of conf/ has a type and a range."""
 
-import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
-from dip_experiments.data.datasets import check_name
+from dip_experiments.config.plain_settings import PlainSettings, Stream, to_plain_values
 from dip_experiments.latents import Latent
 from dip_experiments.losses import MSE, Loss
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
-from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable, Group, HashContent, NotHashed, in_order_of
+from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable
 from dip_experiments.stopping import FitContext, NoStopping, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
@@ -35,36 +29,8 @@ def chosen(rules: Any) -> Any:
     return {name: rule for name, rule in rules.items() if rule is not None} if isinstance(rules, dict) else rules
 
 
-Stream = Literal["target", "task", "init", "latent", "perturbation", "stopping"]
-"""Named sources of randomness."""
-
 Observed = dict[str, Annotated[StoppingRule, Exchangeable(StoppingRule)]]
 """Rules that monitor a fit without ending it, by name."""
-
-
-class Scale(Group):
-    name: Literal["smoke", "demo", "laptop", "paper"]
-    size: PositiveInt
-    crop: PositiveInt | None
-    width: PositiveInt
-    iterations: PositiveInt
-    replicas: PositiveInt
-    gamma: Literal["ones", "uniform"]
-
-
-class Image(Group):
-    """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by.
-
-    `page`, `white`: see `data.reading.Form`.
-    """
-
-    name: Annotated[str, AfterValidator(check_name), HashContent()]
-    path: Annotated[str | None, HashContent()]
-    size: PositiveInt | None
-    fit: Literal["resize", "crop", "whole"]
-    multiple: PositiveInt
-    page: Annotated[NonNegativeInt | None, DefaultForHash(None)] = None
-    white: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
 
 
 class Architecture(BaseModel):
@@ -83,46 +49,9 @@ class Architecture(BaseModel):
         return {"name": str(values[TARGET]).rpartition(".")[2], **values}
 
 
-class NoLogger(Group):
-    name: Literal["none"]
-
-
-class Wandb(Group):
-    name: Literal["wandb"]
-    mode: Literal["offline", "online"]
-    project: str
-    tags: list[str]
-
-
-class Fit(Group):
-    """`keep`: iterations whose images are stored besides 1, 3, 10, 30, ... and the last, and whose averages are."""
-
-    iterations: PositiveInt
-    average_decay: Annotated[float, Field(ge=0, lt=1)]
-    weight_noise: Annotated[NonNegativeFloat, DefaultForHash(0.0)] = 0.0
-    checkpoint_every: Annotated[PositiveInt, NotHashed()]
-    block: PositiveInt
-    keep: Annotated[list[PositiveInt], NotHashed()]
-    spike_db: PositiveFloat
-    rollbacks: PositiveInt
-
-
-class Paths(Group):
-    results: str
-
-
-class Experiment(BaseModel):
-    """Description of an experiment: its name, and values by scale that its other settings look up."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    name: str
-
-
-class Settings(Group):
+class Settings(PlainSettings):
     """All settings of one run; conf/ has the meaning of each and where its value comes from."""
 
-    scale: Annotated[Scale, NotHashed()]
-    image: Image
     target: Annotated[Target, Exchangeable(Target)]
     task: Annotated[TaskSettings, Exchangeable(TaskSettings)]
     architecture: Architecture
@@ -132,18 +61,6 @@ class Settings(Group):
     regularizer: Annotated[Regularizer, Exchangeable(Regularizer)]
     stopping: Annotated[Stopping, Exchangeable(Stopping), DefaultForHash(NONE)]
     observe: Annotated[Observed, BeforeValidator(chosen)] = Field(default_factory=dict)
-    logger: Annotated[NoLogger | Wandb, Field(discriminator="name"), NotHashed()]
-    experiment: Annotated[Experiment, NotHashed()]
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
-    replicas: PositiveInt
-    shared: Annotated[list[Stream], AfterValidator(in_order_of(get_args(Stream))), DefaultForHash([])]
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
-    precision: Literal["float64", "float32", "tf32", "bf16"]
-    force: Annotated[bool, NotHashed()]
-    output: Annotated[str | None, NotHashed()]
-    blend: Annotated[float, Field(ge=0, le=1), NotHashed()]
-    fit: Fit
-    paths: Annotated[Paths, NotHashed()]
 
     @model_validator(mode="after")
     def _settings_that_fit(self) -> "Settings":
@@ -153,8 +70,6 @@ class Settings(Group):
         return self
 
     def _faults(self) -> Iterator[str]:
-        if self.seed + self.replicas > 2**63:
-            yield f"seed={self.seed}: replica r has seed + r, which must be below 2^63; choose a smaller one"
         if not self.optimizer.separates_replicas and self.replicas > 1:
             yield (
                 f"optimizer={self.optimizer.name} with replicas={self.replicas}: its step couples all parameters; "
@@ -174,19 +89,11 @@ class Settings(Group):
                 f"task={self.task.name} with target={self.target.name}: a restoration task degrades the image itself; "
                 "leave target out, or use target=natural"
             )
-        if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:
-            yield f"fit.keep={beyond}: the fit ends at iteration {self.fit.iterations}; ask for earlier ones or none"
         if self.latent.name == "measurement" and not self.task.measures_every_pixel:
             yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
         yield from self._stopping_faults()
         if self.blend and (self.output is None or not self.task.measures_every_pixel):
             yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
-        if self.image.name == "file" and not self.image.path:
-            yield "image.path is needed with image=file; add image.path=photo.png"
-        if self.image.name != "file" and self.image.path:
-            yield f"image={self.image.name} with image.path={self.image.path}: leave one of them out"
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.experiment.name):
-            yield f"experiment.name={self.experiment.name}: letters, digits, _ and - make a name"
 
     def _stopping_faults(self) -> Iterator[str]:
         if isinstance(self.stopping, StoppingRule) and self.stopping.name in self.observe:
@@ -226,5 +133,4 @@ class Settings(Group):
 
 def read_settings(config: DictConfig) -> Settings:
     """Check the composed configuration. Raises pydantic's ValidationError or OmegaConf's errors."""
-    composed = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-    return Settings.model_validate({name: value for name, value in composed.items() if name != "hydra"})
+    return Settings.model_validate(to_plain_values(config))

@@ -27,6 +27,7 @@ FAILED, WRONG, INTERRUPTED = 1, 2, 130
 LAST_COLUMNS = ("run", "result", "time", "PSNR average", "PSNR oracle peak", "PSNR to the measurement", "folder",
                 "notes")  # fmt: skip
 """Columns of the table after the overrides that differ between jobs, in their order."""
+TO_MEASUREMENT = "to the measurement"
 CURVES = ("psnr_average", "psnr_measurement")
 """Curves of which the first that a run has is shown; the last one needs no reference."""
 
@@ -45,7 +46,7 @@ class JobResult:
         output: File that the restored image was written to.
         seconds: Wall time of the job.
         attempt: How often it has started.
-        summary: Of the run: scores, stops and `estimated`.
+        summary: Of the run: scores, `stops` in lines, `stop` in short for a table, and `estimated`.
     """
 
     overrides: list[str]
@@ -101,7 +102,7 @@ def report(results: Sequence[JobResult], jobs: int, seconds: float) -> int:
     if jobs > 1 or len(results) > 1:
         print("\n".join(_table(results, jobs, seconds)))
     elif results and (results[0].succeeded or results[0].status == "locked"):
-        print(_line(results[0]))
+        print("\n".join(_lines(results[0])))
     if interrupted:
         print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
         return INTERRUPTED
@@ -119,12 +120,16 @@ def _error(result: JobResult) -> str | None:
     return None
 
 
-def _line(result: JobResult) -> str:
-    quality = ", ".join(f"{value} dB {name}" for name, value in _psnr(result.summary).items())
+def _lines(result: JobResult) -> Iterator[str]:
+    """Yield a line on run, PSNR and written file, then the stop and what went wrong, a line each.
+
+    The PSNR to the measurement says nothing where a rule says more.
+    """
+    psnr, stops = _psnr(result.summary), (result.summary or {}).get("stops", [])
+    quality = ", ".join(f"{value} dB {name}" for name, value in psnr.items() if name != TO_MEASUREMENT or not stops)
     output = f"; wrote {result.output}" if result.output else ""
-    notes = "".join(f"; {note}" for note in _notes(result.summary))
-    psnr = f"; PSNR {quality}" if quality else ""
-    return f"run {result.run} {result.status_text}: {result.folder}{psnr}{output}{notes}"
+    yield f"run {result.run} {result.status_text}: {result.folder}{f'; PSNR {quality}' if quality else ''}{output}"
+    yield from (f"  {note}" for note in [*stops, *_notes(result.summary)])
 
 
 def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[str]:
@@ -135,7 +140,8 @@ def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[
     rows: list[dict[str, str]] = []
     for result, overrides in zip(results, differing, strict=True):
         psnr = {f"PSNR {name}": value for name, value in _psnr(result.summary).items()}
-        notes = [*_notes(result.summary), *([f"wrote {result.output}"] if result.output else [])]
+        stop, wrote = (result.summary or {}).get("stop", ""), f"wrote {result.output}" if result.output else ""
+        notes = list(filter(None, [*_notes(result.summary), stop, wrote]))
         time = "" if result.seconds is None else format_duration(result.seconds)
         row = {**overrides, "run": result.run or "", "result": result.status_text, "time": time, **psnr}
         row |= {"folder": result.folder or ""} if len(folders) > 1 else {}
@@ -183,7 +189,7 @@ def _psnr(summary: dict[str, Any] | None) -> dict[str, str]:
     if curve is None:
         return {}
     if curve == "psnr_measurement":
-        return {"to the measurement": _mean(final[curve])}
+        return {TO_MEASUREMENT: _mean(final[curve])}
     shown = {"average": _mean(final[curve]), "oracle peak": _mean(peak.get(curve))}
     return {name: value for name, value in shown.items() if value}
 
@@ -194,9 +200,8 @@ def _mean(values: Sequence[float | None] | None) -> str:
 
 
 def _notes(summary: dict[str, Any] | None) -> list[str]:
-    """Say which iterations the guard rejected, where rules stopped, which replicas failed."""
+    """Say which iterations the guard rejected and which replicas failed."""
     lost = sum(count for count in (summary or {}).get("lost_iterations", []) if count)
     failed = (summary or {}).get("failed", [])
     notes = [f"{lost} iterations lost to divergence"] if lost else []
-    notes += (summary or {}).get("stops", [])
     return notes + [f"replica {f['replica']} (seed {f['seed']}) failed at iteration {f['iteration']}" for f in failed]

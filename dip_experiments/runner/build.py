@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dip_experiments.architectures import complete_arguments, drop_deepest_scales, find_network, values_needed
-from dip_experiments.config.settings import Settings, Stream
+from dip_experiments.config.plain_settings import Stream
+from dip_experiments.config.settings import Settings
 from dip_experiments.data.pictures import Pictures, load_pictures
 from dip_experiments.fitting.fit import Builder, FitOptions, make_module
 from dip_experiments.fitting.module import DIPModule

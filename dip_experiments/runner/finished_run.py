@@ -10,11 +10,12 @@ from dip_experiments.config.settings import Settings
 from dip_experiments.devices import find_device
 from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.jobs.job_status import JobResult
-from dip_experiments.metrics import estimate_in, estimated_psnr, psnr_of_estimate
+from dip_experiments.metrics import estimate_in, psnr_of_estimate
+from dip_experiments.runner.describe_stops import describe_stops, outline_stop
 from dip_experiments.runner.export import check_export, export_image, restored_image
 from dip_experiments.runner.select_runs import run_id
 from dip_experiments.stopping import outdated
-from dip_experiments.store import Run, Store, average_at, output_at, stop_image
+from dip_experiments.store import Run, Store, average_at, output_at
 
 REPORTED = ("final", "oracle_peak", "lost_iterations", "failed")
 """Parts of a run's summary that are reported, besides its stops and estimates."""
@@ -51,7 +52,7 @@ def find_run(store: Store, name: str, reuse: bool) -> Run:
 def with_output(run: Run, result: JobResult, settings: Settings) -> JobResult:
     """Add the summary of a finished run to its result, and export its image."""
     summary = {name: run.summary.get(name) for name in REPORTED}
-    summary |= {"stops": describe_stops(run), "estimated": estimate_at_stop(run)}
+    summary |= {"stops": describe_stops(run), "stop": outline_stop(run), "estimated": estimate_at_stop(run)}
     result = replace(result, run=run.name, folder=str(run.folder), summary=summary)
     if not settings.output:
         return result
@@ -100,39 +101,6 @@ def stored_images(keep: Sequence[int], iterations: int) -> list[str]:
     """Return the names of the images that a run of so many iterations has stored before its end."""
     outputs = [output_at(n) for n in image_iterations(iterations, keep)]
     return outputs + [average_at(n) for n in keep if n <= iterations]
-
-
-def describe_stops(run: Run) -> list[str]:
-    """Return a line for each rule on its stop; of several rules one line with the iterations alone."""
-    rules = run.summary.get("stopping", {})
-    if len(rules) > 1:
-        return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
-    return [line for name, rule in rules.items() for line in _describe_stop(name, rule, run.summary)]
-
-
-def _describe_stop(name: str, rule: dict[str, Any], summary: dict[str, Any]) -> list[str]:
-    """Return the iteration at which a rule stops the ensemble, its PSNR, and the PSNR that the rule estimates.
-
-    An estimate of the measurement's error has a line of its own: it is not to be compared with the image's.
-    """
-    if rule["joint"] is None:
-        return [f"{name}: no stop found"]
-    of, estimate = estimate_in(rule) or ("", None)
-    estimated = "" if estimate is None else f"estimated {of} {estimated_psnr(**estimate)}"
-    parts = [f"{name} {'stops' if rule['joint_final'] else 'would stop, if nothing better came,'} at {rule['joint']}"]
-    if name == summary["ended_by"]:
-        parts.append(f"made sure at {summary['iterations']}")
-    if estimated and of == "PSNR":
-        parts.append(estimated)
-    if score := summary["scores"].get(stop_image(name, "mean")):
-        parts.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    if mix := rule.get("mix"):
-        weights = " and ".join(f"{weight:.0%} of {other}" for other, weight in mix["weights"].items())
-        parts.append(f"with {weights} mixed in estimated {estimated_psnr(**mix['estimate'])}")
-    if score := summary["scores"].get(stop_image(name, "mixed")):
-        parts.append(f"PSNR {score['psnr'][0]:.2f} dB")
-    lines = [", ".join(parts)]
-    return [*lines, f"{name}: {estimated} (not of the image)"] if estimated and of != "PSNR" else lines
 
 
 def estimate_at_stop(run: Run) -> dict[str, float]:

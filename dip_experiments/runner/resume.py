@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 
-from dip_experiments.config.settings import Settings, Wandb
+from dip_experiments.config.plain_settings import Wandb
+from dip_experiments.config.settings import Settings
 from dip_experiments.devices import device_name, fit_threads
 from dip_experiments.fitting.fit import run_fit
 from dip_experiments.fitting.progress import ProgressBar

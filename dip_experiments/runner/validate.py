@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dip_experiments.config.settings import Settings, Wandb
+from dip_experiments.config.plain_settings import Wandb
+from dip_experiments.config.settings import Settings
 from dip_experiments.data.folders import check_writable
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
@@ -25,6 +26,8 @@ from dip_experiments.tensors import generator
 
 VALUE_BYTES = {"float64": 8, "float32": 4, "tf32": 4, "bf16": 4}
 """Bytes of a number, at most: with bf16 statistics and weights stay float32."""
+SMALLER = (0.97, 0.9, 0.7, 0.5)
+"""Of the side at which memory would do if it grew with the area: sizes that are tried."""
 LARGE = 2 * 10**9
 """Bytes from which on a fit is announced."""
 log = logging.getLogger(__name__)
@@ -61,14 +64,14 @@ def check_fit(
     Raises:
         ValueError: With what to do.
     """
+    if build is None:  # first, as the noise of a large picture is estimated in seconds
+        build, values, message = network_builder(settings, original.shape)
+        if message:
+            log.info("%s", message)
+        check_memory(settings, values, original)
     task, inputs = fitted_task(settings, original)
     check_per_replica(settings.loss, *_two_random(task.measurement.shape[1:], 2))
     check_per_replica(settings.regularizer, *_two_random(task.shape[1:], 1))
-    if build is None:
-        build, values, message = network_builder(settings, task.shape)
-        if message:
-            log.info("%s", message)
-        check_memory(settings, values, task.shape)
     settings.optimizer.make([nn.Parameter(torch.zeros(1))])
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
         network = build(1)
@@ -145,19 +148,18 @@ def check_account() -> None:
         )
 
 
-def check_memory(settings: Settings, values: int, shape: tuple[int, int, int, int]) -> None:
+def check_memory(settings: Settings, values: int, task: Task) -> None:
     """Raise ValueError if a fit would not fit into memory; log how much a large one takes.
 
     `values`: numbers that the network of one replica holds.
     """
-    held = sum(rule.images_held for rule in settings.rules.values()) * math.prod(shape[1:])
-    needed = settings.replicas * VALUE_BYTES[settings.precision] * (values + held)
-    available = available_memory(find_device(settings.device))
-    size = f"{shape[2]} x {shape[3]} pixels, replicas={settings.replicas}"
+    needed, available = bytes_needed(settings, values, task.shape), available_memory(find_device(settings.device))
+    part = available / needed
+    size = f"{task.shape[2]} x {task.shape[3]} pixels, replicas={settings.replicas}"
     if needed > available:
         raise ValueError(
-            f"{size}: about {needed / 1e9:.1f} GB of memory needed, {available / 1e9:.1f} GB there; "
-            f"there is room with {suggest_smaller_settings(settings, available / needed)}"
+            f"{size}: about {needed / 1e9:.1f} GB of memory needed, {available / 1e9:.1f} GB there; there is room with "
+            f"{suggest_fewer(settings, part)}{suggest_size(settings, available, part, task)}"
         )
     if needed > LARGE:
         log.info(
@@ -165,14 +167,37 @@ def check_memory(settings: Settings, values: int, shape: tuple[int, int, int, in
         )
 
 
-def suggest_smaller_settings(settings: Settings, part: float) -> str:
-    """Return settings that need no more than a part of the memory: fewer replicas, a narrower network or a picture.
+def bytes_needed(settings: Settings, values: int, shape: tuple[int, int, int, int]) -> int:
+    """Return the memory of a fit: `values` of the network of each replica, and the images that the rules hold."""
+    held = sum(rule.images_held for rule in settings.rules.values()) * math.prod(shape[1:])
+    return settings.replicas * VALUE_BYTES[settings.precision] * (values + held)
 
-    Memory grows with the replicas, with the width at least, and with the picture's area.
+
+def suggest_fewer(settings: Settings, part: float) -> str:
+    """Return settings that need no more than a part of the memory: fewer replicas, a narrower network.
+
+    Memory grows with the replicas, and with the width at least.
     """
     single = part * settings.replicas
     if single >= 1:
         return f"replicas={int(single)}"
     one = "replicas=1 and " if settings.replicas > 1 else ""
-    narrow, side = max(int(single * settings.scale.width), 1), int(100 * single**0.5)
-    return f"{one}scale.width={narrow}, or {one}image.size at {side} % of the picture's sides"
+    return f"{one}scale.width={max(int(single * settings.scale.width), 1)}"
+
+
+def suggest_size(settings: Settings, available: int, part: float, task: Task) -> str:
+    """Return the size of a smaller picture whose fit has room; empty where no such size is found.
+
+    Memory grows with the area, but for weights: a few sizes are tried, the largest first.
+    """
+    height, width = task.measurement.shape[2:] if task.reference is None else task.shape[2:]  # of the picture
+    for side in (int(smaller * part**0.5 * min(height, width)) for smaller in SMALLER):
+        scaled = side / min(height, width)
+        shape = (*task.shape[:2], int(scaled * task.shape[2]), int(scaled * task.shape[3]))
+        try:
+            _, values, _ = network_builder(settings, shape)
+        except ValueError:  # too small for the network
+            return ""
+        if bytes_needed(settings, values, shape) <= available:
+            return f", or with image.size={side}{' image.fit=whole' if settings.image.size is None else ''}"
+    return ""

@@ -1,0 +1,65 @@
+"""Say of a finished run what noise its stopping rule found, where it stopped, and how good the result is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dip_experiments.metrics import estimate_in, estimated_psnr
+from dip_experiments.store import Run, stop_image
+
+LEVELS = ("sigma", "gain", "looks")
+"""Noise levels among the facts of a rule."""
+ORIGIN = "_from"
+"""Ending of the name of the fact that says where another one is from."""
+
+
+def describe_stops(run: Run) -> list[str]:
+    """Return a short line each on noise, stop and result of the run's only rule; of several rules their stops alone."""
+    rules = run.summary.get("stopping", {})
+    if len(rules) > 1:
+        return ["stops: " + ", ".join(f"{name} {rule['joint'] or 'nowhere'}" for name, rule in rules.items())]
+    return [line for name, rule in rules.items() for line in _lines(name, rule, run.summary)]
+
+
+def outline_stop(run: Run) -> str:
+    """Return stop and result of the run's only rule in a few characters, for a table; empty for none or several."""
+    rules = run.summary.get("stopping", {})
+    if len(rules) != 1:
+        return "; ".join(describe_stops(run))
+    ((name, rule),) = rules.items()
+    return ", ".join([_stop(name, rule), *_estimates(rule)[:1]])
+
+
+def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    """Return the lines on one rule. An estimate of the measurement's error is not of the image, and says so."""
+    facts, scores = rule["facts"], summary["scores"]
+    levels = [f"{level} {facts[level]:.4g}, {facts[level + ORIGIN]}" for level in LEVELS if level + ORIGIN in facts]
+    ended = f", made sure at {summary['iterations']}" if name == summary["ended_by"] else ""
+    lines = [*(f"noise: {level}" for level in levels), f"stop: {_stop(name, rule)}{ended}"]
+    image = stop_image(name, "mixed" if "mix" in rule else "mean")
+    true = [f"PSNR {scores[image]['psnr'][0]:.2f} dB to the reference"] if image in scores else []
+    found = [*_estimates(rule), *true, *_mixed(rule)]
+    return [*lines, f"result: {', '.join(found)}"] if found else lines
+
+
+def _stop(name: str, rule: Mapping[str, Any]) -> str:
+    if rule["joint"] is None:
+        return f"{name} found none"
+    return f"{name} at {rule['joint']}" + ("" if rule["joint_final"] else ", not final: more iterations may be better")
+
+
+def _estimates(rule: Mapping[str, Any]) -> list[str]:
+    """Return the PSNR that a rule estimates for its result, at most one."""
+    if rule["joint"] is None or not (found := estimate_in(rule)):
+        return []
+    of, estimate = found
+    if of != "PSNR":
+        return [f"estimated {of} (not of the image) {estimated_psnr(**estimate)}"]
+    return [f"estimated PSNR {estimated_psnr(**(rule['mix']['estimate'] if 'mix' in rule else estimate))}"]
+
+
+def _mixed(rule: Mapping[str, Any]) -> list[str]:
+    """Return what was mixed into the networks' picture, and how good that is by itself, at most one text."""
+    if "mix" not in rule or not (found := estimate_in(rule)):
+        return []
+    weights = ", ".join(f"{weight:.0%} {other}" for other, weight in rule["mix"]["weights"].items())
+    return [f"mixed in {weights} (without: {estimated_psnr(**found[1])})"]
