@@ -43,7 +43,7 @@ def status_lines(found: Sequence[State], now: datetime | None = None) -> Iterato
 
 
 def record_lines(records: Sequence[State], given: Sequence[str]) -> Iterator[str]:
-    """Yield the number of records, if there are any, and how to list them."""
+    """Yield the number of records, unless it is 0, and how to list them."""
     if records:
         several = "record" if len(records) == 1 else "records"
         yield f"{len(records)} {several} of figures and tables: {' '.join(['dip status', *given, '--all'])}"

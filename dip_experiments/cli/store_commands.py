@@ -15,7 +15,7 @@ from dip_experiments.config.groups import did_you_mean
 STORE = "dip_experiments.store"
 YES, OPEN, ALL, JSON, CSV = "--yes", "--open", "--all", "--json", "--csv"
 LATEST = "latest"
-"""Name of the run of one's own that was begun last."""
+"""Name of the run of one's own that started last."""
 PLOTS = "plots"
 """Folder of `results` for figures on request; not tracked."""
 
@@ -109,7 +109,7 @@ def write_plot(runs: Sequence[Any], path: Path) -> Path:
 def find_run(beginning: str, results: Path) -> Any:
     """Return the state of the run whose id has this beginning, or of the `latest` of one's own.
 
-    Raises ValueError if there is none, or more than one.
+    Raises ValueError for none, and for more than one.
     """
     found = list(lazy_import(STORE).states(results))
     if beginning == LATEST:
@@ -158,7 +158,7 @@ def remove(argv: Sequence[str]) -> int:
 
 
 def confirmed(command: str, count: int, flags: Mapping[str, str]) -> bool:
-    """Ask whether to remove so many folders. Raises ValueError where there is no terminal to ask in."""
+    """Ask whether to remove so many folders. Raises ValueError without a terminal to ask in."""
     if YES in flags:
         return True
     if not sys.stdin.isatty():

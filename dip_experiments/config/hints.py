@@ -41,7 +41,7 @@ OPTIONS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "optimizer": {"adam": ("Adam", "adamw")},
 }  # fmt: skip
 """Group -> option -> its names elsewhere."""
-FIRST_WORDS: Mapping[str, str] = {
+NO_COMMANDS: Mapping[str, str] = {
     "run": "a fit needs no command: dip scale=smoke",
     "fit": "a fit needs no command: dip scale=smoke",
     "train": "a fit needs no command: dip scale=smoke",
@@ -80,16 +80,16 @@ def _option_hint(group: str, option: str) -> str:
     return did_you_mean(option, options(group))
 
 
-def command_hint(word: str, others: Sequence[str]) -> str:
+def command_hint(name: str, others: Sequence[str]) -> str:
     """Return what a first argument may mean that is neither a setting nor a command; empty for no idea.
 
     `others`: the arguments after it.
     """
-    if word in options("experiment"):
-        return f"that is an experiment: {' '.join(['dip', f'experiment={word}', *others])}"
-    if os.path.isfile(word) or Path(word).suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy"):
-        return f"that is a picture: {RESTORE.format(word)}"
-    return FIRST_WORDS.get(word, "")
+    if name in options("experiment"):
+        return f"that is an experiment: {' '.join(['dip', f'experiment={name}', *others])}"
+    if os.path.isfile(name) or Path(name).suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy"):
+        return f"that is a picture: {RESTORE.format(name)}"
+    return NO_COMMANDS.get(name, "")
 
 
 def experiment_hint(name: str) -> str:
