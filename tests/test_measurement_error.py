@@ -104,7 +104,7 @@ def test_a_fit_names_the_psnr_of_the_measurement_so_wherever_it_is_told(
     assert estimate_in(rule) == ("PSNR of the measurement", rule["measurement_estimate"])
     lines = [line for line in told.out.splitlines() if "estimated" in line]
     assert len(lines) == 1
-    assert "split: estimated PSNR of the measurement " in lines[0]
+    assert lines[0].startswith("  estimated PSNR of the measurement ")
     assert lines[0].endswith("dB (not of the image)")
     assert "PSNR of the measurement" not in told.err.splitlines()[-1], "it stands beside an image's PSNR"
     assert "estimated PSNR of the measurement " in stop_table(run)[1][0][-1]

@@ -47,7 +47,7 @@ def test_trials_that_are_refused_or_have_no_estimate_do_not_end_a_search(
     assert dip(*SEARCH, *words, "stopping.warm_up=choice(1,20)", "optimizer.lr=choice(0.01,-1)") == 2
     told = capfd.readouterr()
     assert "optimizer.lr: got -1; input should be greater than 0" in told.err
-    assert "no stop found" in told.out
+    assert "split found none" in told.out
     assert "best of 1: " in told.out.splitlines()[-1]
 
 

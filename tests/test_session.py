@@ -214,7 +214,7 @@ def test_a_fit_that_is_too_large_is_told_what_would_fit(
         check(settings, values, task)
 
     monkeypatch.setattr(validate, "check_memory", noted)
-    monkeypatch.setattr(validate, "available_memory", lambda device: part * needed[0])
+    monkeypatch.setattr(validate, "available_memory", lambda device: int(part * needed[0]))
     assert dip(*words, f"replicas={replicas}") == 2
     fewer, smaller = capfd.readouterr().err.strip().split("there is room with ")[1].split(", or with ")
     assert dip(*words, *fewer.split(" and ")) == 0

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from dip_experiments.cli.main import main
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.jobs import result_files
-from dip_experiments.jobs.job_status import JobResult
+from dip_experiments.jobs.job_status import SWEPT, JobResult
 from dip_experiments.jobs.result_files import MAX_ATTEMPTS, ResultFiles
 from dip_experiments.jobs.sweep_progress import SweepProgress
 from dip_experiments.store import Run, read_owner
@@ -178,7 +178,7 @@ def test_jobs_in_this_process_leave_no_file_but_their_runs_and_no_variable(
     plain = DIPModule.iterate
 
     def iterate(fit: DIPModule) -> None:
-        ours = {name for name in os.environ if name.startswith("DIP_") and name != "DIP_DATA"}
+        ours = {name for name in os.environ if name.startswith("DIP_") and name not in ("DIP_DATA", SWEPT)}
         seen.append((ours, [path.name for path in (tmp_path / "tmp").glob("dip*")]))
         plain(fit)
 
@@ -189,6 +189,7 @@ def test_jobs_in_this_process_leave_no_file_but_their_runs_and_no_variable(
         assert dip(*SMALL, "fit.iterations=2", *words) == 0
     assert len(seen) == 10
     assert all(found == (set(), []) for found in seen)
+    assert SWEPT not in os.environ
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["runs"]
 
 

@@ -30,15 +30,16 @@ def outline_stop(run: Run) -> str:
 
 
 def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
-    """Return the lines on one rule. An estimate of the measurement's error is not of the image, and says so."""
+    """Return the lines on one rule; an estimate of the measurement's error is never in a line with the image's."""
     facts, scores = rule["facts"], summary["scores"]
     levels = [f"{level} {facts[level]:.4g}, {facts[level + ORIGIN]}" for level in LEVELS if level + ORIGIN in facts]
     ended = f", made sure at {summary['iterations']}" if name == summary["ended_by"] else ""
     lines = [*(f"noise: {level}" for level in levels), f"stop: {_stop(name, rule)}{ended}"]
     image = stop_image(name, "mixed" if "mix" in rule else "mean")
     true = [f"PSNR {scores[image]['psnr'][0]:.2f} dB to the reference"] if image in scores else []
-    found = [*_estimates(rule), *true, *_mixed(rule)]
-    return [*lines, f"result: {', '.join(found)}"] if found else lines
+    estimated, measured = _estimates(rule), _measurement_estimates(rule)
+    found = [*estimated, *true, *_mixed(rule)]
+    return [*lines, *([f"result: {', '.join(found)}"] if found else []), *measured]
 
 
 def _stop(name: str, rule: Mapping[str, Any]) -> str:
@@ -48,13 +49,17 @@ def _stop(name: str, rule: Mapping[str, Any]) -> str:
 
 
 def _estimates(rule: Mapping[str, Any]) -> list[str]:
-    """Return the PSNR that a rule estimates for its result, at most one."""
-    if rule["joint"] is None or not (found := estimate_in(rule)):
+    """Return the PSNR that a rule estimates for its image, at most one."""
+    if rule["joint"] is None or not (found := estimate_in(rule)) or found[0] != "PSNR":
         return []
-    of, estimate = found
-    if of != "PSNR":
-        return [f"estimated {of} (not of the image) {estimated_psnr(**estimate)}"]
-    return [f"estimated PSNR {estimated_psnr(**(rule['mix']['estimate'] if 'mix' in rule else estimate))}"]
+    return [f"estimated PSNR {estimated_psnr(**(rule['mix']['estimate'] if 'mix' in rule else found[1]))}"]
+
+
+def _measurement_estimates(rule: Mapping[str, Any]) -> list[str]:
+    """Return the PSNR that a rule estimates for A f where A is not the identity, at most one."""
+    if rule["joint"] is None or not (found := estimate_in(rule)) or found[0] == "PSNR":
+        return []
+    return [f"estimated {found[0]} {estimated_psnr(**found[1])} (not of the image)"]
 
 
 def _mixed(rule: Mapping[str, Any]) -> list[str]:
