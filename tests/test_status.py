@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,10 +38,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     record = make_run(folder, RECORD, experiment={"name": "fig2"})
     Store(folder).export_record(record, "laptop")
-    (record.folder / "summary.json").unlink()
-    for path in sorted(record.folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    record.folder.rmdir()
+    shutil.rmtree(record.folder)
     return folder
 
 

@@ -120,13 +120,13 @@ class PlainSettings(Group):
     paths: Annotated[Paths, NotHashed()]
 
     @model_validator(mode="after")
-    def _plain_settings_that_fit(self) -> "PlainSettings":
-        """Check settings that are right each for itself and make no sense together."""
-        for fault in self._plain_faults():
+    def _settings_that_fit(self) -> "PlainSettings":
+        """Check settings that are right each for itself and make no sense together: nothing has to be read to know."""
+        for fault in self._faults():
             raise ValueError(fault)
         return self
 
-    def _plain_faults(self) -> Iterator[str]:
+    def _faults(self) -> Iterator[str]:
         if self.seed + self.replicas > 2**63:
             yield f"seed={self.seed}: replica r has seed + r, which must be below 2^63; choose a smaller one"
         if beyond := [n for n in self.fit.keep if n > self.fit.iterations]:

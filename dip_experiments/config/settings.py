@@ -62,14 +62,8 @@ class Settings(PlainSettings):
     stopping: Annotated[Stopping, Exchangeable(Stopping), DefaultForHash(NONE)]
     observe: Annotated[Observed, BeforeValidator(chosen)] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _settings_that_fit(self) -> "Settings":
-        """Check settings that are right each for itself and make no sense together: nothing has to be read to know."""
-        for fault in self._faults():
-            raise ValueError(fault)
-        return self
-
     def _faults(self) -> Iterator[str]:
+        yield from super()._faults()
         if not self.optimizer.separates_replicas and self.replicas > 1:
             yield (
                 f"optimizer={self.optimizer.name} with replicas={self.replicas}: its step couples all parameters; "

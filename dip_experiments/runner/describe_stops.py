@@ -21,12 +21,12 @@ def describe_stops(run: Run) -> list[str]:
 
 
 def outline_stop(run: Run) -> str:
-    """Return stop and result of the run's only rule in a few characters, for a table; empty for none or several."""
+    """Return stop and result of the run's only rule in short, for a table; of several rules their stops alone."""
     rules = run.summary.get("stopping", {})
     if len(rules) != 1:
         return "; ".join(describe_stops(run))
     ((name, rule),) = rules.items()
-    return ", ".join([_stop(name, rule), *_estimates(rule)[:1]])
+    return ", ".join([_stop(name, rule), *_estimates(rule, image=True)])
 
 
 def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
@@ -37,9 +37,8 @@ def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> li
     lines = [*(f"noise: {level}" for level in levels), f"stop: {_stop(name, rule)}{ended}"]
     image = stop_image(name, "mixed" if "mix" in rule else "mean")
     true = [f"PSNR {scores[image]['psnr'][0]:.2f} dB to the reference"] if image in scores else []
-    estimated, measured = _estimates(rule), _measurement_estimates(rule)
-    found = [*estimated, *true, *_mixed(rule)]
-    return [*lines, *([f"result: {', '.join(found)}"] if found else []), *measured]
+    found = [*_estimates(rule, image=True), *true, *_mixed(rule)]
+    return [*lines, *([f"result: {', '.join(found)}"] if found else []), *_estimates(rule, image=False)]
 
 
 def _stop(name: str, rule: Mapping[str, Any]) -> str:
@@ -48,18 +47,13 @@ def _stop(name: str, rule: Mapping[str, Any]) -> str:
     return f"{name} at {rule['joint']}" + ("" if rule["joint_final"] else ", not final: more iterations may be better")
 
 
-def _estimates(rule: Mapping[str, Any]) -> list[str]:
-    """Return the PSNR that a rule estimates for its image, at most one."""
-    if rule["joint"] is None or not (found := estimate_in(rule)) or found[0] != "PSNR":
+def _estimates(rule: Mapping[str, Any], image: bool) -> list[str]:
+    """Return the PSNR that a rule estimates, at most one: of its `image`, or of A f where A is not the identity."""
+    if rule["joint"] is None or not (found := estimate_in(rule)) or (found[0] == "PSNR") != image:
         return []
+    if not image:
+        return [f"estimated {found[0]} {estimated_psnr(**found[1])} (not of the image)"]
     return [f"estimated PSNR {estimated_psnr(**(rule['mix']['estimate'] if 'mix' in rule else found[1]))}"]
-
-
-def _measurement_estimates(rule: Mapping[str, Any]) -> list[str]:
-    """Return the PSNR that a rule estimates for A f where A is not the identity, at most one."""
-    if rule["joint"] is None or not (found := estimate_in(rule)) or found[0] == "PSNR":
-        return []
-    return [f"estimated {found[0]} {estimated_psnr(**found[1])} (not of the image)"]
 
 
 def _mixed(rule: Mapping[str, Any]) -> list[str]:
