@@ -16,7 +16,8 @@ function pictureBlock(runs) {
   const block = element("section", { class: "pictures" }, element("h2", {}, "Pictures"));
   const iterations = keptIterations(runs);
   if (!runs.some((run) => Object.keys(run.pictures.others).length || iterations.length)) {
-    block.append(element("p", { class: "quiet" }, "No pictures are kept here: a record holds only those that a figure shows. The whole run, made again with its command below, has them."));
+    block.append(...runs.filter((run) => run.pictures.thumbnail.length).map((run) => element("img", { class: "thumbnail", src: `assets/thumbnails/${encodeURIComponent(run.run)}.png`, alt: run.pictures.thumbnail.join(", ") })));
+    block.append(element("p", { class: "quiet" }, "No pictures are kept here: a record holds only those that a figure shows, and a thumbnail. The whole run, made again with its command below, has them."));
     return { block, moveTo: () => {} };
   }
   const rows = runs.map((run, which) => pictureRow(run, runs.length > 1 ? "AB"[which] : ""));

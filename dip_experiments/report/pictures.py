@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from dip_experiments.store import Run
+from dip_experiments.store import PARTS, THUMBNAIL, Run, make_thumbnail, thumbnail_images
 
 NAMES = {
     "target": "what it saw",
@@ -28,8 +28,20 @@ def pictures(run: Run) -> dict[str, Path]:
     return {match["name"]: path for match, path in found if match and int(match["replica"]) == _whose(match, first)}
 
 
+def thumbnail_parts(run: Run) -> list[str]:
+    """Return the images in a run's thumbnail: those of its record's, else those that it stores."""
+    return [*PARTS] if (run.folder / THUMBNAIL).exists() else list(thumbnail_images(run))
+
+
+def thumbnail(run: Run) -> bytes:
+    """Return the thumbnail of a run that has `thumbnail_parts`."""
+    stored = run.folder / THUMBNAIL
+    return stored.read_bytes() if stored.exists() else make_thumbnail(thumbnail_images(run).values())
+
+
 def described(run: Run) -> dict[str, Any]:
-    """Return `outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels.
+    """Return `outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels,
+    `thumbnail`: its parts.
 
     `against`: the picture that errors are against, `reference`, or what it saw if that is as large; None if neither.
     """
@@ -52,6 +64,7 @@ def described(run: Run) -> dict[str, Any]:
         "others": others,
         "size": fitted or next(iter(sizes.values()), None),
         "against": against,
+        "thumbnail": thumbnail_parts(run),
     }
 
 

@@ -36,7 +36,7 @@ async function showRun(section, words) {
   curves.draw();
 }
 
-const FACTS = ["experiment", "architecture", "seeds", "iterations", "final PSNR", "oracle PSNR", "oracle at", "minutes", "precision", "device", "scale", "parameters"];
+const FACTS = ["experiment", "task", "image", "architecture", "seeds", "iterations", "final PSNR", "oracle PSNR", "oracle at", "minutes", "precision", "device", "scale", "parameters"];
 
 function factList(numbers) {
   const there = FACTS.filter((name) => numbers[name]);

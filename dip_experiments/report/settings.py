@@ -5,6 +5,7 @@ from typing import Any
 
 from dip_experiments.analysis.labels import format_network
 from dip_experiments.schema import flat
+from dip_experiments.store import Run
 
 Config = Mapping[str, Any]
 Compose = Callable[[str | None, str], Config]
@@ -38,6 +39,15 @@ def differing(config: Config, experiment: Config, plain: Config) -> list[tuple[s
     here, one, other = format_settings(config), format_settings(experiment), format_settings(plain)
     rows = [(key, here.get(key, ""), one.get(key, ""), other.get(key, "")) for key in {**here, **one, **other}]
     return sorted((row for row in rows if len(set(row[1:])) > 1 and row[1]), key=lambda row: (row[1] == row[2], row[0]))
+
+
+def searchable(run: Run, plain: Config) -> list[list[str]]:
+    """Return `key=value` of the settings that differ from `plain`, and of all others and the run's overrides."""
+    here, other = format_settings(run.settings), format_settings(plain)
+    command = (run.provenance["sittings"] or [{}])[-1].get("command", ["dip"])[1:]
+    changed = [f"{key}={value}" for key, value in here.items() if other.get(key) != value]
+    same = [f"{key}={value}" for key, value in here.items() if other.get(key) == value]
+    return [changed, [*same, *(word for word in map(str, command) if word not in changed)]]
 
 
 def format_task(config: Config) -> str:
