@@ -1,7 +1,7 @@
 // Two runs side by side: their curves in one chart, their pictures under one slider, what they came to, what differs.
 
 async function showComparison(section, words) {
-  const head = [element("h1", { tabindex: -1 }, "Two runs side by side"), pairForm(words)];
+  const head = [element("h1", { tabindex: -1 }, "Two runs side by side"), element("div", { class: "controls pair" }, runSearch("a", words), runSearch("b", words))];
   if (!words.a || !words.b) {
     section.replaceChildren(...head, element("p", { class: "quiet" }, "Choose two runs."));
     return;
@@ -18,10 +18,6 @@ async function showComparison(section, words) {
   curves.draw();
 }
 
-function pairForm(words) {
-  return element("div", { class: "controls pair" }, runSearch("a", words), runSearch("b", words));
-}
-
 // A search as the table's; its first hits are links, and Enter takes the first.
 function runSearch(letter, words) {
   const chosen = table.rows.find((row) => row.name === words[letter]);
@@ -29,17 +25,17 @@ function runSearch(letter, words) {
   const input = element("input", { type: "search", value: chosen && runTitle(chosen), placeholder: "a picture, lr=0.003, no_norm, ..." });
   const show = () => {
     const rows = searchRows(table.rows, input.value), first = rows.slice(0, 8);
-    found.textContent = `${rows.length} runs${rows.length > first.length ? `, the first ${first.length}` : ""}`;
+    found.textContent = `${rows.length} run${rows.length === 1 ? "" : "s"}${rows.length > first.length ? `, the first ${first.length}` : ""}`;
     hits.replaceChildren(...first.map((row) => element("li", {}, element("a", { href: link({ ...words, [letter]: row.name }) }, runTitle(row)))));
   };
   input.addEventListener("input", show);
   input.addEventListener("keydown", (event) => event.key === "Enter" && hits.querySelector("a")?.click());
   if (!chosen) show();
-  return element("div", { class: "chooser" }, element("label", {}, `run ${letter.toUpperCase()}`, input), found, hits);
+  return element("div", { class: "chooser" }, element("label", { class: "chooser" }, `run ${letter.toUpperCase()}`, input), found, hits);
 }
 
 function runTitle({ row, name }) {
-  return `${row.cells[0].textContent} · ${row.cells[2].textContent} · ${name.slice(0, 8)}`;
+  return `${row.cells[0].textContent} · ${row.cells[5].textContent} · ${name.slice(0, 8)}`;
 }
 
 // Rows of two lists by name; of settings only those that differ.

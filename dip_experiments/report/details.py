@@ -38,17 +38,15 @@ def details(run: Run, html: str) -> dict[str, Any]:
         "iterations": run.summary["iterations"],
         "chart": chart(run),
         "marked": list(ORDER),
-        "stops": {name: stops(run, rule) for name, rule in run.summary.get("stopping", {}).items()},
+        "stops": {
+            name: [rule["iteration"][replica] for replica in run.replicas]
+            for name, rule in run.summary.get("stopping", {}).items()
+        },
         "pictures": described(run),
         "settings": format_settings(run.settings),
         "numbers": {**facts(run), **best_scores(run)},
         "html": html,
     }
-
-
-def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
-    """Return the iterations at which a rule stops, one per successful seed."""
-    return [rule["iteration"][replica] for replica in run.replicas]
 
 
 def facts(run: Run) -> dict[str, str]:

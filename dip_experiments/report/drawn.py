@@ -15,7 +15,7 @@ LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Comma
 COMPARED = ("image", "setting", "ours", "published", "difference")
 NAMED = ("{}", "table_{}", "study_{}")
 """Possible names of the experiment of an artifact."""
-SHELVES = {"The paper's figures": r"fig\d", "The paper's tables, its supplement": r".* (Table|The paper)", "Ours": ""}
+SHELVES = {"The paper's figures": r"fig\d", "The paper's tables, its supplement": r"\S+ (Table|The paper)", "Ours": ""}
 """Headings of the contents in their order; how name and caption begin of what belongs below each."""
 SCALES = ("paper", "laptop", "demo", "smoke")
 """In the order in which their pictures are shown."""
@@ -67,8 +67,8 @@ class Drawn:
     @property
     def title(self) -> str:
         """`Figure 2`, `Denoising`."""
-        phrase = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
-        return phrase[0].upper() + phrase[1:] + (f" ({self.request})" if self.request else "")
+        phrase = re.sub(r"fig(\d+)", r"Figure \1,", self.name.partition("-")[0].replace("_", " ")).rstrip(",")
+        return phrase[0].upper() + phrase[1:]
 
     @property
     def about(self) -> str:
@@ -87,8 +87,10 @@ class Drawn:
 
     @property
     def tag(self) -> str:
-        """`laptop figure`, `laptop figure, your own runs`."""
-        return f"{self.scale} {self.kind}{', your own runs' if self.own else ''}"
+        """`laptop figure`, `laptop figure, your own runs, seed=3`."""
+        return ", ".join(
+            [f"{self.scale} {self.kind}", *["your own runs"] * self.own, *[self.request] * bool(self.request)]
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -111,32 +113,31 @@ def all_pages(results: Path, experiments: Path) -> list[list[Drawn]]:
 
     Of an experiment the records' come before those of the user's own runs, and larger scales before smaller ones.
     """
-    folders = [folder for kind in ("figures", "tables") for folder in (f"*/{kind}", f"{REPRODUCED}/*/{kind}")]
+    folders = [f"{top}/{kind}" for top in ("*", f"{REPRODUCED}/*") for kind in ("figures", "tables")]
     paths = [
         path for folder in folders for path in results.glob(f"{folder}/*.json") if path.with_suffix(".csv").exists()
     ]
-    drawn = sorted((_drawn(path, experiments) for path in paths), key=_order)
     pages: dict[str, list[Drawn]] = {}
-    for one in drawn:
+    for one in sorted((_drawn(path, experiments) for path in paths), key=_order):
         pages.setdefault(one.experiment, []).append(one)
     return sorted(pages.values(), key=lambda page: (list(SHELVES).index(page[0].shelf), _natural(page[0].name)))
 
 
 def _order(one: Drawn) -> tuple[Any, ...]:
-    rank = SCALES.index(one.scale) if one.scale in SCALES else len(SCALES)
-    return one.own, rank, one.scale, one.kind, _natural(one.name)
+    return one.own, (*SCALES, one.scale).index(one.scale), one.kind, _natural(one.name)
 
 
 def _drawn(path: Path, experiments: Path) -> Drawn:
     scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
+    name = path.stem.partition("-")[0]  # fig2 of fig2-replicas-5, with the overrides of its request
     of_runs = {str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]}
-    file = next(_experiments(experiment_of(path.stem), of_runs, experiments), None)
+    file = next(_experiments(name, of_runs, experiments), None)
     picture, text = path.with_suffix(".png"), path.with_suffix(".md")
     return Drawn(
         scale=scale,
         kind=kind,
         name=path.stem,
-        experiment=file.stem if file else experiment_of(path.stem),
+        experiment=file.stem if file else name,
         labels=header(file),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
@@ -146,11 +147,6 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         own=path.parents[2].name == REPRODUCED,
         request=str(source.get("request", "")),
     )
-
-
-def experiment_of(page: str) -> str:
-    """Return the name without the overrides of its request: `fig2` of `fig2-replicas-5`."""
-    return page.partition("-")[0]
 
 
 def _experiments(name: str, of_runs: Collection[str], folder: Path) -> Iterator[Path]:
@@ -209,7 +205,7 @@ def _impedance(rows: Sequence[Mapping[str, str]]) -> tuple[Sequence[str], Sequen
         for row in rows
         if row["architecture"] == rows[0]["architecture"]
     ]
-    return ("target", "ours", "impedance", "of pixels alone", "the paper's curve"), shown
+    return ("target", "ours", "impedance", "of pixels alone", "the paper's curve, no numbers"), shown
 
 
 def _of_curves(

@@ -117,14 +117,9 @@ def guard_lines(run: Run) -> list[str]:
     """Return the actions of the guard, and the failures, a line each."""
     lost = sum(run.summary["lost_iterations"])
     lines = [f"{lost} iterations lost to the guard"] if lost else []
-    lines += [
-        f"iteration {event['iteration']}, replica {event['replica']}: {event['event']}"
-        + (
-            f" (loss {event['loss']:.3g}, usual {event['usual']:.3g})"
-            if event.get("loss") and event.get("usual")
-            else ""
-        )
-        for event in run.summary["guard"]
-    ]
+    for event in run.summary["guard"]:
+        compared = event.get("loss") and event.get("usual")
+        losses = f" (loss {event['loss']:.3g}, usual {event['usual']:.3g})" if compared else ""
+        lines.append(f"iteration {event['iteration']}, replica {event['replica']}: {event['event']}{losses}")
     failed = run.summary["failed"]
     return lines + [f"replica {f['replica']} (seed {f['seed']}) failed at iteration {f['iteration']}" for f in failed]

@@ -1,6 +1,6 @@
 // The page as a whole: which view the address asks for, and how long it took until it could be used.
 
-const VIEWS = { figures: showFigures, runs: showRuns, run: showRun, compare: showComparison };
+const VIEWS = { figures: showFigures, runs: () => table.show(), run: showRun, compare: showComparison };
 let table;
 
 async function showView(moved) {
@@ -26,13 +26,10 @@ async function showView(moved) {
 function showFigures(section, words) {
   const plate = words.page && document.getElementById(`page-${words.page}`);
   if (plate) {
+    plate.closest("details")?.setAttribute("open", "");
     plate.scrollIntoView();
     plate.focus({ preventScroll: true });
   }
-}
-
-function showRuns() {
-  table.show();
 }
 
 function start() {

@@ -25,7 +25,7 @@ from dip_experiments.report.settings import Compose, experiment_of, searchable
 from dip_experiments.store import Run
 
 HERE = Path(__file__).parent
-SCRIPTS = ("address", "elements", "charts", "curves", "table", "pictures", "wipe", "run", "compare", "page")
+SCRIPTS = ("address", "elements", "charts", "curves", "table", "pictures", "run", "compare", "page")
 """In their order in the page, after the plotting library."""
 STYLES = ("page", "parts")
 PACKED: dict[str, Any] = {"sort_keys": False, "separators": (",", ":"), "allow_nan": False}

@@ -23,9 +23,9 @@ STOP = re.compile(r"stop-(?P<rule>.+)-(?P<what>output|average|mean|mixed)")
 
 def pictures(run: Run) -> dict[str, Path]:
     """Return the first seed's pictures by name, as `Run.image` takes it."""
-    found = ((STORED.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
-    first = run.replicas[0]
-    return {match["name"]: path for match, path in found if match and int(match["replica"]) == _whose(match, first)}
+    matches = ((STORED.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
+    found = [(match["name"], int(match["replica"]), path) for match, path in matches if match]
+    return {name: path for name, replica, path in found if replica == (0 if name == "flash" else run.replicas[0])}
 
 
 def thumbnail_parts(run: Run) -> list[str]:
@@ -72,11 +72,6 @@ def size_of(path: Path) -> tuple[int, int]:
     """Return width and height of a picture, in pixels."""
     with Image.open(path) as picture:
         return picture.size
-
-
-def _whose(match: re.Match[str], first: int) -> int:
-    """Return the replica of an image: those of all replicas are stored as replica 0's."""
-    return 0 if match["name"] == "flash" else first
 
 
 def _title(name: str) -> str:

@@ -53,18 +53,18 @@ def seeds(run: Run) -> str:
 COLUMNS = (
     Column("run", "run", run_label),
     Column("began", "began, UTC", began),
+    Column("average", "final PSNR", lambda run: of_average(run, "final"), score),
+    Column("best", "oracle PSNR", lambda run: of_average(run, "oracle_peak"), score),
     Column("experiment", "experiment", lambda run: experiment_of(run.settings)),
     Column("task", "task", lambda run: format_task(run.settings)),
     Column("image", "image", lambda run: picture_name(run.settings)),
     Column("architecture", "architecture", lambda run: format_architecture(run.settings)),
     Column("seed", "seeds", seeds),
-    Column("average", "final PSNR", lambda run: of_average(run, "final"), score),
-    Column("best", "oracle PSNR", lambda run: of_average(run, "oracle_peak"), score),
+    Column("scale", "scale", lambda run: str(run.settings["scale"]["name"])),
     Column("at", "oracle at", lambda run: of_average(run, "oracle_iteration"), "{:.0f}".format),
     Column("iterations", "iterations", lambda run: run.summary["iterations"], "{:.0f}".format),
     Column("minutes", "minutes", lambda run: run.summary["wall_seconds"] / 60, "{:.1f}".format),
     Column("precision", "precision", lambda run: str(run.settings["precision"])),
-    Column("scale", "scale", lambda run: str(run.settings["scale"]["name"])),
 )
 FACETS: dict[str, Callable[[Run], list[str]]] = {
     "runs": lambda run: ["records" if run.is_record else "own"],
@@ -89,9 +89,5 @@ def swept_here(run: Run) -> list[str]:
 
 def choices(runs: Sequence[Run]) -> dict[str, list[str]]:
     """Return all values of every filter, numbers by size."""
-    return {
-        name: sorted(
-            {value for run in runs for value in values(run)}, key=lambda value: (len(value) * value.isdigit(), value)
-        )
-        for name, values in FACETS.items()
-    }
+    found = {name: {value for run in runs for value in values(run)} for name, values in FACETS.items()}
+    return {name: sorted(values, key=lambda one: (len(one) * one.isdigit(), one)) for name, values in found.items()}

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.analysis.labels import format_network
+from dip_experiments.analysis.labels import NOT_SWEPT, format_network
 from dip_experiments.schema import flat
 from dip_experiments.store import Run
 
 Config = Mapping[str, Any]
 Compose = Callable[[str | None, str], Config]
 """Experiment (None for no experiment) and scale -> the settings that `dip` composes of them."""
-LEFT_OUT = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
-"""Settings that do not change a run's numbers, or that repeat others."""
 
 
 def text(value: Any) -> str:
@@ -27,7 +25,7 @@ def text(value: Any) -> str:
 
 def format_settings(config: Config) -> dict[str, str]:
     """Return the settings that can change numbers, by full key, as text; those that are null are left out."""
-    relevant = flat({key: value for key, value in config.items() if key not in LEFT_OUT})
+    relevant = flat({key: value for key, value in config.items() if key not in NOT_SWEPT})
     return {key: text(value) for key, value in relevant.items() if value is not None and not key.endswith("_target_")}
 
 
@@ -46,8 +44,8 @@ def searchable(run: Run, plain: Config) -> list[list[str]]:
     here, other = format_settings(run.settings), format_settings(plain)
     command = (run.provenance["sittings"] or [{}])[-1].get("command", ["dip"])[1:]
     changed = [f"{key}={value}" for key, value in here.items() if other.get(key) != value]
-    same = [f"{key}={value}" for key, value in here.items() if other.get(key) == value]
-    return [changed, [*same, *(word for word in map(str, command) if word not in changed)]]
+    others = {*map(str, command), *(f"{key}={value}" for key, value in here.items())}.difference(changed)
+    return [changed, sorted(others)]
 
 
 def format_task(config: Config) -> str:
@@ -55,7 +53,7 @@ def format_task(config: Config) -> str:
     task = config["task"]
     name = str(task["name"]).replace("_", " ")
     noise, mask = task.get("noise"), task.get("mask")
-    if isinstance(noise, Mapping):
+    if isinstance(noise, Mapping) and noise["name"] != "none":
         return f"{name}, {noise['name']}" + (f" {noise['sigma']:g}" if "sigma" in noise else "")
     if isinstance(mask, Mapping):
         return f"{name}, {mask['name']}"
