@@ -56,7 +56,7 @@ def test_own_runs_come_first_with_the_newest_and_say_what_differs_and_when(tmp_p
     assert (newer["run"], newer["own"], newer["run_cell"]) == ("newer", True, "denoising no_norm")
     assert (older["run"], older["own"], older["run_cell"]) == ("older", True, "denoising lr=0.003")
     assert (record["run"], record["own"], record["run_cell"]) == ("record", False, "denoising lr=0.1")
-    assert [row["began_cell"] for row in (newer, older)] == ["2026-12-03 16:07", "2026-12-03 08:05"]
+    assert [row["began_cell"] for row in (newer, older)] == ["2026-12-03 16:07:00", "2026-12-03 08:05:59"]
     assert [row["facets"]["runs"] for row in (newer, older, record)] == [["own"], ["own"], ["records"]]
     assert details(tmp_path, Run(tmp_path / "runs" / "older"))["title"] == "denoising lr=0.003"
 
@@ -66,7 +66,7 @@ def test_the_first_view_lists_the_newest_own_runs_and_no_record(tmp_path: Path) 
     report(tmp_path)
     assert "None yet" in page(tmp_path)
     for day in range(1, 9):
-        sweep(tmp_path, f"own{day}", f"2026-12-0{day}T10:00:00+00:00", "seed=1")
+        sweep(tmp_path, f"own{day}", f"2026-12-01T10:00:0{day}+00:00", "seed=1")
     report(tmp_path)
     newest = page(tmp_path).partition('<ul class="newest">')[2].partition("</ul>")[0]
     assert re.findall(r"&amp;run=(\w+)", newest) == [f"own{day}" for day in range(8, 2, -1)]

@@ -39,7 +39,7 @@ def of_average(run: Run, when: str) -> float | None:
 def began(run: Run) -> str:
     """Return day and time of its first session, in UTC."""
     first = next((session["began"] for session in run.provenance["sittings"] if "began" in session), "")
-    return str(first)[:16].replace("T", " ")
+    return str(first)[:19].replace("T", " ")
 
 
 def seeds(run: Run) -> str:
