@@ -103,11 +103,11 @@ def format_command(command: Sequence[str]) -> str:
     return " ".join(map(_shell_quoted, map(_as_typed, command)))
 
 
-def _as_typed(word: str) -> str:
-    key, equals, value = word.partition("=")
-    return f"{key}={unquoted(value)}" if equals and key.lstrip("+") in NAMES_A_FILE else word
+def _as_typed(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    return f"{key}={unquoted(value)}" if equals and key.lstrip("+") in NAMES_A_FILE else argument
 
 
-def _shell_quoted(word: str) -> str:
-    """Quote a word in one kind of quotes where there is one that does not occur in it."""
-    return f'"{word}"' if "'" in word and not set(word) & set('"\\$`!') else shlex.quote(word)
+def _shell_quoted(argument: str) -> str:
+    """Quote an argument for a shell, one with single quotes in double ones if these change nothing in it."""
+    return f'"{argument}"' if "'" in argument and not set(argument) & set('"\\$`!') else shlex.quote(argument)

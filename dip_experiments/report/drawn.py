@@ -170,9 +170,9 @@ def header(experiment: Path | None) -> dict[str, str]:
 def numbers(path: Path) -> Table:
     """Return the numbers of an artifact's CSV: ours and published, best and last values of curves, or a short table."""
     first, dash, request = path.stem.partition("-")
-    beside = path.parents[1] / "tables" / f"{IMPEDANCE.get(first)}{dash}{request}.csv"
-    if beside.exists():
-        return "Iterations until 90 % is explained", *_impedance(_rows(beside))
+    table = path.parents[1] / "tables" / f"{IMPEDANCE.get(first)}{dash}{request}.csv"
+    if table.exists():
+        return "Iterations until 90 % is explained", *_impedance(_rows(table))
     rows = _rows(path)
     columns = list(rows[0]) if rows else []
     if set(COMPARED) <= set(columns):

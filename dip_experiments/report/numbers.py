@@ -37,7 +37,7 @@ def known(values: Sequence[Number | None] | None) -> list[Number]:
 
 
 def score(value: float, decimals: int = 2) -> str:
-    """Format a score; at the largest PSNR that there is the images are `identical`."""
+    """Format a score; images of the largest PSNR are `identical`."""
     return (
         IDENTICAL if round(value, decimals) >= LARGEST else f"{round(value, decimals) + 0.0:.{decimals}f}"
     )  # no -0.00
