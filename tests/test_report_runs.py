@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,9 @@ def test_a_command_can_be_copied_into_a_shell_and_composes_the_same(
     program, *words = shlex.split(shown)
     assert program == "dip"
     assert f"image.path={name}" in words
+    assert subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {shown}"], capture_output=True, text=True, check=True
+    ).stdout == ("\n".join([program, *words, ""]))
     again = to_hydra_overrides(words, multirun=False)
     assert again == overrides
     (first,), (second,) = (compose_jobs(given, multirun=False) for given in (overrides, again))

@@ -59,7 +59,7 @@ function searchRows(rows, query) {
 
 // A number is meant as it is, not as the beginning of a longer one, but for that of a run's id.
 function begins(words) {
-  const found = new RegExp(`(^|[^a-z0-9])${words.replace(/[^a-z0-9 ]/g, "\\$&")}${false ? "(?!\\.?\\d)" : ""}`);
+  const found = new RegExp(`(^|[^a-z0-9])${words.replace(/[^a-z0-9 ]/g, "\\$&")}${/\d$/.test(words) ? "(?!\\.?\\d)" : ""}`);
   return (row) => found.test(row.text) || (words.length > 5 && row.name.startsWith(words));
 }
 
