@@ -1,5 +1,7 @@
 """Results folders for the report: runs made by hand, some of them many times, with what a user might have typed."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,17 @@ from fake_runs import CLEAN, WORDS, make_run
 
 from dip_experiments.report.page import Written, write_report
 from dip_experiments.report.settings import Config
-from dip_experiments.store import Run, Store, read_json, write_image, write_json, write_text
+from dip_experiments.store import (
+    THUMBNAIL,
+    Run,
+    Store,
+    make_thumbnail,
+    read_json,
+    thumbnail_images,
+    write_image,
+    write_json,
+    write_text,
+)
 
 NASTY = """<img src=x onerror="document.title='broken'">"""
 CLOSING = "</script><script>document.title='broken'</script>"
@@ -74,7 +86,14 @@ def many(results: Path, count: int) -> None:
         )
         words["experiment"]["name"] = f"study_{number % 5}"
         words["optimizer"]["lr"] = number / 1000
+        if number == 7:
+            words["architecture"]["norm"] = "none"
+            command(folder, "change=no_norm")
+        if number == 9:
+            words["architecture"]["down"] = [32, 32]
         write_json(folder / "settings.json", words)
+        if number == 2:
+            (folder / THUMBNAIL).write_bytes(make_thumbnail(thumbnail_images(first).values()))
         refinish(Run(folder), final={"psnr_average": [20 + number % 11, 20 + number % 11]})
 
 
@@ -106,6 +125,32 @@ def composed(experiment: str | None, scale: str) -> Config:
 
 def report(results: Path, experiments: Path | None = None) -> Written:
     return write_report(results, experiments or results / "none", composed)
+
+
+def page(results: Path) -> str:
+    return (results / "report" / "index.html").read_text()
+
+
+def details(results: Path, run: Run) -> dict[str, Any]:
+    """The data of a run's scripts."""
+    found = re.fullmatch(r"dipRun\((.*)\);\n", asset(results, run))
+    assert found
+    return dict(json.loads(found[1]))
+
+
+def sweep(results: Path, name: str, began: str, *words: str, **settings: Any) -> Run:
+    """A run of a sweep over all these words, which began at that time."""
+    run = denoising(results, name, **settings)
+    command(run.folder, *words, began=began)
+    refinish(run)
+    return Run(run.folder)
+
+
+def command(folder: Path, *words: str, began: str = "2026-12-01T00:00:00+00:00") -> None:
+    """Writes that a run was started by these words, all of which were swept."""
+    session = {"command": ["dip", *words, "scale=smoke"], "swept": [word.partition("=")[0] for word in words]}
+    sittings = [session | {"began": began}]
+    write_json(folder / "provenance.json", read_json(folder / "provenance.json") | {"sittings": sittings})
 
 
 def asset(results: Path, run: Run) -> str:

@@ -1,37 +1,33 @@
 """The report page, as it is written: what it holds, what it says is not there, what it never does."""
 
-import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from conftest import SMALL, Dip, only_run
-from fake_runs import make_run, make_targets
-from synthetic_report import CLOSING, NASTY, RISING, asset, denoising, figure, record_of, refinish, report
+from fake_runs import make_run
+from synthetic_report import (
+    CLOSING,
+    NASTY,
+    RISING,
+    asset,
+    denoising,
+    details,
+    figure,
+    page,
+    record_of,
+    refinish,
+    report,
+)
 
-from dip_experiments.config.groups import conf_folder
 from dip_experiments.report.curves import chart
-from dip_experiments.report.drawn import all_drawn, header
 from dip_experiments.report.numbers import score_table, spread, stop_table
 from dip_experiments.report.page import HERE, SCRIPTS, STYLES
 from dip_experiments.report.pictures import described
 from dip_experiments.report.settings import differing, text
-from dip_experiments.store import Store, read_json, write_json
-
-ROOT = Path(__file__).parents[1]
-
-
-def page(results: Path) -> str:
-    return (results / "report" / "index.html").read_text()
-
-
-def details(results: Path, run: Any) -> dict[str, Any]:
-    found = re.fullmatch(r"dipRun\((.*)\);\n", asset(results, run))
-    assert found
-    return dict(json.loads(found[1]))
+from dip_experiments.store import Store
 
 
 @pytest.mark.parametrize("typed", [NASTY, CLOSING, "' onmouseover='x"])
@@ -182,58 +178,6 @@ def test_pictures_are_of_the_first_seed_and_errors_are_against_the_clean_one(tmp
     record = record_of(tmp_path, denoising(tmp_path, "b" * 16))
     assert described(record)["outputs"] == {}
     assert described(record)["others"] == {"reference": "clean picture"}
-
-
-def test_a_figure_has_its_words_numbers_command_and_runs(tmp_path: Path) -> None:
-    run = denoising(tmp_path / "results")
-    experiments = figure(tmp_path / "results", run)
-    drawn, table = all_drawn(tmp_path / "results", experiments)
-    assert (drawn.title, drawn.about, drawn.command) == (
-        "Figure 4",
-        "Figure 4 of the paper: denoising.",
-        "make reproduce-fig4 SCALE=smoke",
-    )
-    assert drawn.expected == [("Expected at paper", "30.7 dB.")]
-    assert drawn.numbers == (
-        ("curve", "oracle psnr", "at iteration", "last", "at iteration"),
-        [["output", "1e+04", "100", "9600", "120"]],
-    )
-    assert table.numbers == (
-        ("image", "setting", "ours", "published", "difference"),
-        [["f16", "fresh", "29", "30", "-1"]],
-    )
-    for place in ("fig4", "fig4-seed-3"):
-        for ending in ("json", "csv", "png"):
-            source = tmp_path / "results" / "smoke" / "figures" / f"fig4.{ending}"
-            copy = tmp_path / "results" / "reproduced" / "smoke" / "figures" / f"{place}.{ending}"
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.read_bytes())
-    write_json(copy.with_suffix(".json"), read_json(copy.with_suffix(".json")) | {"request": "seed=3"})
-    *_, own, other = all_drawn(tmp_path / "results", experiments)
-    assert (own.key, own.shelf) == ("reproduced/smoke/figures/fig4", "reproduced smoke figures")
-    assert (other.title, other.about) == ("Figure 4 (seed=3)", drawn.about)
-    assert other.command == f'{drawn.command} ARGS="seed=3"'
-    report(tmp_path / "results", experiments)
-    assert "assets/smoke/figures/fig4.png" in page(tmp_path / "results")
-    assert "assets/reproduced/smoke/figures/fig4-seed-3.png" in page(tmp_path / "results")
-    assert "Figure 4 (smoke)" in details(tmp_path / "results", run)["html"]
-
-
-def test_everything_that_is_drawn_here_names_a_command_of_the_makefile() -> None:
-    targets = make_targets()
-    drawn = all_drawn(ROOT / "results", conf_folder() / "experiment")
-    assert len(drawn) > 20
-    for one in drawn:
-        assert one.command.split()[0] == "make", one.key
-        assert one.command.split()[1] in targets, one.key
-        assert one.about, one.key
-
-
-def test_an_experiment_says_what_it_is_by_its_labels() -> None:
-    said = header(conf_folder() / "experiment" / "fig4.yaml")
-    assert said[""].startswith("Figure 4 of the paper")
-    assert said["Command"] == "make reproduce-fig4"
-    assert said["Expected at paper"].startswith("a single output peaks at 30.7 dB")
 
 
 def test_a_seed_that_failed_has_no_numbers_and_is_reported(tmp_path: Path) -> None:

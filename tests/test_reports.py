@@ -110,7 +110,8 @@ def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
     kept = [Run(path) for path in records.iterdir()]
     assert {run.settings["target"]["name"] for run in kept} == {"natural", "noise"}
     assert all(run.finished for run in kept)
-    assert not list(records.rglob("*.png"))  # what the figure shows is of the network, not of the pixels
+    images = sorted(path.relative_to(run.folder).as_posix() for run in kept for path in run.folder.rglob("*.png"))
+    assert images == ["thumbnail.png"] * 2  # what the figure shows is of the network, not of the pixels
 
 
 def test_keep_refuses_runs_of_code_that_nobody_can_look_up_and_says_what_to_do(

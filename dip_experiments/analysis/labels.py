@@ -1,5 +1,6 @@
 """Labels of runs: image, size, task, network, seeds, settings that differ."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,15 +27,28 @@ CHANNELS = ("down", "widths")
 
 
 def run_label(run: Run) -> str:
-    """Return a run's signal and what was swept: `noisy lr=0.003`; its picture where nothing was.
+    """Return a run's signal and what was swept: `noisy lr=0.003`; its picture where nothing was."""
+    return format_label(run.settings, swept_settings(run))
+
+
+def swept_settings(run: Run) -> dict[str, str]:
+    """Return the settings and groups that were swept, with their values in this run.
 
     Of a run that is older than the record of what was swept, all that its command set counts.
     """
     session = (run.provenance["sittings"] or [{}])[-1]
     pairs = (str(one).partition("=") for one in session.get("command", ["dip"])[1:])
-    given = {key.lstrip("+"): value.removeprefix("'").removesuffix("'") for key, _, value in pairs}
+    given = {key.lstrip("+"): unquoted(value) for key, _, value in pairs}
     swept = session.get("swept", [key for key in given if _may_differ(key)])
-    return format_label(run.settings, {key: given[key] for key in swept if key in given})
+    return {key: given[key] for key in swept if key in given}
+
+
+def unquoted(text: str) -> str:
+    """Return the name of a file that is in quotes for Hydra as it was typed, other texts as they are."""
+    if len(text) < 2 or text[0] + text[-1] != "''":
+        return text
+    halved = re.sub(r"(\\+)('|$)", lambda found: found[1][: len(found[1]) // 2] + found[2], text[1:-1])
+    return re.sub(r"(\\+)\$\{", lambda found: found[1][: len(found[1]) // 2] + "${", halved)
 
 
 def _may_differ(key: str) -> bool:
@@ -46,17 +60,22 @@ def format_label(config: Mapping[str, Any], swept: Mapping[str, str]) -> str:
     """Format the signal of a run, and the settings and groups that were swept: see `run_label`."""
     task = config["task"]["name"]
     signal = str(config["target"]["name"] if task == "reconstruction" else task).replace("_", " ")
+    return " ".join([signal, *(format_swept(config, swept).values() or [picture_name(config)])])
+
+
+def format_swept(config: Mapping[str, Any], swept: Mapping[str, str]) -> dict[str, str]:
+    """Format each swept setting but those of the signal: `lr=0.003`, the option of a group, the name of a file."""
     leaves = Counter(key.rpartition(".")[2] for key in swept)
-    named = []
+    named = {}
     for key, value in ((key, value) for key, value in swept.items() if key not in SIGNALS):
         leaf = key.rpartition(".")[2]
         if key == "image.path":
-            named.append(Path(value).name)
+            named[key] = Path(value).name
         elif isinstance(config.get(key), Mapping) or key in GROUPS or "/" in key:
-            named.append(value)
+            named[key] = value
         else:
-            named.append(f"{leaf if leaves[leaf] == 1 else key}={value}")
-    return " ".join([signal, *(named or [picture_name(config)])])
+            named[key] = f"{leaf if leaves[leaf] == 1 else key}={value}"
+    return named
 
 
 def picture_name(config: Mapping[str, Any]) -> str:

@@ -95,7 +95,8 @@ function valueNear(values, index) {
 
 function shownValue(value, unit) {
   if (value === null || value === undefined) return "";
-  return unit === "dB" ? `${value.toFixed(2)} dB` : String(Number(value.toPrecision(4)));
+  if (unit === "dB") return value > 119.99 ? "identical" : `${value.toFixed(2)} dB`;
+  return String(Number(value.toPrecision(4)));
 }
 
 function legendOf(lines, off, turned) {

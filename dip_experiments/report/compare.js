@@ -1,9 +1,9 @@
 // Two runs side by side: their curves in one chart, their pictures under one slider, what they came to, what differs.
 
 async function showComparison(section, words) {
-  const head = [element("h1", { tabindex: -1 }, "Two runs side by side"), pairForm(words)];
+  const head = [element("h1", { tabindex: -1 }, "Two runs side by side"), element("div", { class: "controls pair" }, runSearch("a", words), runSearch("b", words))];
   if (!words.a || !words.b) {
-    section.replaceChildren(...head, element("p", { class: "quiet" }, "Choose two runs, here or in the table of runs."));
+    section.replaceChildren(...head, element("p", { class: "quiet" }, "Choose two runs."));
     return;
   }
   const runs = await Promise.all([loadRun(words.a), loadRun(words.b)]);
@@ -18,19 +18,24 @@ async function showComparison(section, words) {
   curves.draw();
 }
 
-function pairForm(words) {
-  const names = [...document.querySelectorAll("#table tbody tr")].map((row) => [row.dataset.run, runLabel(row)]);
-  names.sort((one, other) => one[1].localeCompare(other[1], "en", { numeric: true }));
-  const choose = (letter) => chooser(letter.toUpperCase(), [["", "choose a run"], ...names], words[letter] ?? "", (name) => {
-    location.hash = link({ ...readAddress(), [letter]: name });
-  });
-  return element("div", { class: "controls pair" }, choose("a"), choose("b"));
+// A search as the table's; its first hits are links, and Enter takes the first.
+function runSearch(letter, words) {
+  const chosen = table.rows.find((row) => row.name === words[letter]);
+  const found = element("p", { role: "status", class: "quiet" }), hits = element("ul", { class: "hits" });
+  const input = element("input", { type: "search", value: chosen && runTitle(chosen), placeholder: "a picture, lr=0.003, no_norm, ..." });
+  const show = () => {
+    const rows = searchRows(table.rows, input.value), first = rows.slice(0, 8);
+    found.textContent = `${rows.length} run${rows.length === 1 ? "" : "s"}${rows.length > first.length ? `, the first ${first.length}` : ""}`;
+    hits.replaceChildren(...first.map((row) => element("li", {}, element("a", { href: link({ ...words, [letter]: row.name }) }, runTitle(row)))));
+  };
+  input.addEventListener("input", show);
+  input.addEventListener("keydown", (event) => event.key === "Enter" && hits.querySelector("a")?.click());
+  if (!chosen) show();
+  return element("div", { class: "chooser" }, element("label", { class: "chooser" }, `run ${letter.toUpperCase()}`, input), found, hits);
 }
 
-// What tells a run from the others of its experiment: its words in the table.
-function runLabel(row) {
-  const words = [...row.cells].slice(2, 8).map((cell) => cell.textContent).filter(Boolean);
-  return `${words.join(" · ")} · ${row.dataset.run.slice(0, 8)}`;
+function runTitle({ row, name }) {
+  return `${row.cells[0].textContent} · ${row.cells[5].textContent} · ${name.slice(0, 8)}`;
 }
 
 // Rows of two lists by name; of settings only those that differ.

@@ -7,10 +7,10 @@ from typing import Any
 
 from jinja2 import Environment
 
-from dip_experiments.analysis.labels import picture_name
+from dip_experiments.analysis.labels import run_label, unquoted
 from dip_experiments.report.curves import ORDER, chart
 from dip_experiments.report.drawn import Drawn
-from dip_experiments.report.numbers import fact, guard_lines, known, score_table, spread, stop_table
+from dip_experiments.report.numbers import fact, guard_lines, integer_spread, known, score_table, stop_table
 from dip_experiments.report.pictures import described
 from dip_experiments.report.row import COLUMNS, seeds
 from dip_experiments.report.settings import (
@@ -18,43 +18,35 @@ from dip_experiments.report.settings import (
     differing,
     experiment_of,
     format_settings,
-    format_task,
 )
 from dip_experiments.store import Run
 
 NO_EXPERIMENT = "single"
 """Experiment name of runs without one."""
-ON_OWN_LINES = ("versions", "command")
-"""Entries of a session that have lines of their own."""
+ON_OWN_LINES = ("versions", "command", "swept")
+"""Entries of a session that are not shown as they are."""
+NAMES_A_FILE = ("image.path", "task.mask", "task.mask.path", "task.flash", "output", "paths.results")
+"""Settings whose value `dip` puts into quotes."""
 
 
 def details(run: Run, html: str) -> dict[str, Any]:
-    """Return the data of the scripts: curves, stops, pictures, settings and numbers by title, and `html`."""
+    """Return the data of the scripts: curves, stops, pictures, settings, numbers by title, `html`."""
     return {
         "run": run.name,
-        "title": title(run),
+        "title": run_label(run),
         "seeds": run.seeds,
         "iterations": run.summary["iterations"],
         "chart": chart(run),
         "marked": list(ORDER),
-        "stops": {name: stops(run, rule) for name, rule in run.summary.get("stopping", {}).items()},
+        "stops": {
+            name: [rule["iteration"][replica] for replica in run.replicas]
+            for name, rule in run.summary.get("stopping", {}).items()
+        },
         "pictures": described(run),
         "settings": format_settings(run.settings),
         "numbers": {**facts(run), **best_scores(run)},
         "html": html,
     }
-
-
-def stops(run: Run, rule: Mapping[str, Any]) -> list[int | None]:
-    """Return the iterations at which a rule stops, one per successful seed."""
-    return [rule["iteration"][replica] for replica in run.replicas]
-
-
-def title(run: Run) -> str:
-    """Format a run's title: `cset9/f16, denoising, noisy25`; `astronaut, reconstruction of shuffled`."""
-    config = run.settings
-    of = f" of {config['target']['name']}" if config["task"]["name"] == "reconstruction" else ""
-    return f"{picture_name(config)}, {format_task(config)}{of}"
 
 
 def facts(run: Run) -> dict[str, str]:
@@ -90,7 +82,7 @@ def sections(run: Run, results: Path, drawn: Sequence[Drawn], compose: Compose, 
         scores=score_table(run),
         stops=stop_table(run),
         ended_by=run.summary.get("ended_by"),
-        explained=spread(known(run.summary["iterations_explained"]), 0),
+        explained=integer_spread(known(run.summary["iterations_explained"])),
         guard=guard_lines(run),
         differing=differing(run.settings, compose(experiment, scale), plain),
         settings=format_settings(run.settings),
@@ -102,5 +94,20 @@ def session_rows(session: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return code, versions, machine and command of a session, a line each."""
     rows = [(key.replace("_", " "), fact(value)) for key, value in session.items() if key not in ON_OWN_LINES]
     versions = ", ".join(f"{package} {version}" for package, version in session.get("versions", {}).items())
-    rest = [("versions", versions), ("command", shlex.join(map(str, session.get("command", []))))]
+    rest = [("versions", versions), ("command", format_command(session.get("command", [])))]
     return [(key, value) for key, value in [*rows, *rest] if value]
+
+
+def format_command(command: Sequence[str]) -> str:
+    """Format a command for a shell: names of files without Hydra's quotes, which `dip` sets again."""
+    return " ".join(map(_shell_quoted, map(_as_typed, command)))
+
+
+def _as_typed(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    return f"{key}={unquoted(value)}" if equals and key.lstrip("+") in NAMES_A_FILE else argument
+
+
+def _shell_quoted(argument: str) -> str:
+    """Quote an argument for a shell, one with single quotes in double ones if these change nothing in it."""
+    return f'"{argument}"' if "'" in argument and not set(argument) & set('"\\$`!') else shlex.quote(argument)

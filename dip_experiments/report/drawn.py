@@ -1,11 +1,12 @@
-"""Figures and tables of a results folder: image or text, our numbers and published ones, command."""
+"""Figures and tables of a results folder by experiment: image or text, our numbers and published ones, command."""
 
 import csv
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dip_experiments.report.pictures import size_of
 from dip_experiments.store import REPRODUCED, read_json
@@ -14,30 +15,42 @@ LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Comma
 COMPARED = ("image", "setting", "ours", "published", "difference")
 NAMED = ("{}", "table_{}", "study_{}")
 """Possible names of the experiment of an artifact."""
-AT_PAPER_SIZE = "make paper"
+SHELVES = {"The paper's figures": r"fig\d", "The paper's tables, its supplement": r"\S+ (Table|The paper)", "Ours": ""}
+"""Headings of the contents in their order; how name and caption begin of what belongs below each."""
+SCALES = ("paper", "laptop", "demo", "smoke")
+"""In the order in which their pictures are shown."""
+IMPEDANCE = {"fig2": "impedance"}
+"""Figure -> the table in the same folder whose numbers it is shown with."""
+PAPER_CURVES = {
+    "natural": "falls at once",
+    "noisy": "falls at once",
+    "shuffled": "plateau first",
+    "noise": "plateau first",
+}
+"""Target -> its curve in the paper's Figure 2, which prints no numbers (PAPER, Fig. 2)."""
 MEASURED = ("_mean", "_min", "_max")
 """Suffixes of columns with numbers."""
 LONGEST = 24
 """Rows of a figure's numbers that are shown as they are."""
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
-"""Head and rows."""
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""Title, head and rows."""
+NONE: Table = ("", (), ())
 
 
 @dataclass(frozen=True)
 class Drawn:
     """One figure or table of a scale.
 
-    `about`: the start of its experiment's file, and `expected` the paper's results given in it, by label.
-    `numbers`: ours, with published ones if any. `text`: of a table, in Markdown. `own`: of the user's
-    own runs, not of the records. `request`: overrides of its experiment's own settings.
+    `experiment`: its own, or the name of a table of several. `labels`: the start of that experiment's file, as `header`
+    returns it. `numbers`: ours, with published ones if any. `text`: of a table, in Markdown. `own`: of the user's own
+    runs, not of the records. `request`: overrides of its experiment's own settings.
     """
 
     scale: str
     kind: str
     name: str
-    about: str
-    expected: Sequence[tuple[str, str]]
-    command: str
+    experiment: str
+    labels: Mapping[str, str]
     numbers: Table
     text: str
     picture: Path | None
@@ -54,64 +67,94 @@ class Drawn:
     @property
     def title(self) -> str:
         """`Figure 2`, `Denoising`."""
-        phrase = re.sub(r"fig(\d+)", r"Figure \1,", experiment_of(self.name).replace("_", " ")).rstrip(",")
-        return phrase[0].upper() + phrase[1:] + (f" ({self.request})" if self.request else "")
+        phrase = re.sub(r"fig(\d+)", r"Figure \1,", self.name.partition("-")[0].replace("_", " ")).rstrip(",")
+        return phrase[0].upper() + phrase[1:]
+
+    @property
+    def about(self) -> str:
+        """Return the caption: the start of its experiment's file, else the first sentence of the table."""
+        return self.labels.get("") or re.split(r"[.:] ", self.text.replace("\n", " "))[0]
+
+    @property
+    def expected(self) -> list[tuple[str, str]]:
+        """Return the paper's results that its experiment's file gives, by label."""
+        return [(label, text) for label, text in self.labels.items() if label.startswith("Expected")]
 
     @property
     def shelf(self) -> str:
-        """`laptop figures`, `reproduced laptop figures`."""
-        return f"{REPRODUCED + ' ' if self.own else ''}{self.scale} {self.kind}s"
+        """Return its heading in the contents."""
+        return next(title for title, start in SHELVES.items() if re.match(start, f"{self.name} {self.about}"))
+
+    @property
+    def tag(self) -> str:
+        """`laptop figure`, `laptop figure, your own runs, seed=3`."""
+        return ", ".join(
+            [f"{self.scale} {self.kind}", *["your own runs"] * self.own, *[self.request] * bool(self.request)]
+        )
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture, in pixels."""
         return size_of(self.picture) if self.picture else (0, 0)
 
+    @property
+    def command(self) -> str:
+        """Return the command that draws it."""
+        if self.scale == "paper" and "laptop" in self.labels.get("Time", "laptop"):  # that of the smaller scale
+            return "make paper"
+        command = self.labels.get("Command", "").rstrip(".")
+        settings = [f"SCALE={self.scale}"] * (self.scale in ("smoke", "demo"))
+        settings += [f'ARGS="{self.request}"'] * bool(self.request)
+        return " ".join([command, *settings]) if command else ""
 
-def all_drawn(results: Path, experiments: Path) -> list[Drawn]:
-    """Return all figures and tables by scale, figures first; `experiments`: the folder of their YAML files."""
-    folders = [folder for kind in ("figures", "tables") for folder in (f"*/{kind}", f"{REPRODUCED}/*/{kind}")]
-    paths = [path for folder in folders for path in results.glob(f"{folder}/*.json")]
-    paths.sort(key=lambda path: (_is_own(path), path.parts[-3], path.parts[-2], _natural(path.stem)))
-    return [_drawn(path, experiments) for path in paths if path.with_suffix(".csv").exists()]
+
+def all_pages(results: Path, experiments: Path) -> list[list[Drawn]]:
+    """Return all figures and tables by experiment, in the paper's order; `experiments`: the folder of their YAML files.
+
+    Of an experiment the records' come before those of the user's own runs, and larger scales before smaller ones.
+    """
+    folders = [f"{top}/{kind}" for top in ("*", f"{REPRODUCED}/*") for kind in ("figures", "tables")]
+    paths = [
+        path for folder in folders for path in results.glob(f"{folder}/*.json") if path.with_suffix(".csv").exists()
+    ]
+    pages: dict[str, list[Drawn]] = {}
+    for one in sorted((_drawn(path, experiments) for path in paths), key=_order):
+        pages.setdefault(one.experiment, []).append(one)
+    return sorted(pages.values(), key=lambda page: (list(SHELVES).index(page[0].shelf), _natural(page[0].name)))
+
+
+def _order(one: Drawn) -> tuple[Any, ...]:
+    return one.own, (*SCALES, one.scale).index(one.scale), one.kind, _natural(one.name)
 
 
 def _drawn(path: Path, experiments: Path) -> Drawn:
     scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
-    of_runs = sorted({str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]})
-    labels = header(next(iter(_experiments(experiment_of(path.stem), of_runs, experiments)), None))
+    name = path.stem.partition("-")[0]  # fig2 of fig2-replicas-5, with the overrides of its request
+    of_runs = {str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]}
+    file = next(_experiments(name, of_runs, experiments), None)
     picture, text = path.with_suffix(".png"), path.with_suffix(".md")
     return Drawn(
         scale=scale,
         kind=kind,
         name=path.stem,
-        about=labels.get("", ""),
-        expected=[(label, text) for label, text in labels.items() if label.startswith("Expected")],
-        command=_command(labels, scale, str(source.get("request", ""))),
+        experiment=file.stem if file else name,
+        labels=header(file),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,
         runs=[str(run["run"]) for run in source["runs"]],
         minutes=float(source["minutes_of_fitting"]),
-        own=_is_own(path),
+        own=path.parents[2].name == REPRODUCED,
         request=str(source.get("request", "")),
     )
 
 
-def experiment_of(page: str) -> str:
-    """Return the name without the overrides of its request: `fig2` of `fig2-replicas-5`."""
-    return page.partition("-")[0]
-
-
-def _is_own(path: Path) -> bool:
-    return path.parents[2].name == REPRODUCED
-
-
-def _experiments(name: str, of_runs: Sequence[str], folder: Path) -> Iterator[Path]:
-    """Return files of the experiments that a page may be of, the likeliest first: by its name, then by its runs."""
+def _experiments(name: str, of_runs: Collection[str], folder: Path) -> Iterator[Path]:
+    """Return files of the experiments that an artifact may be of: by its name, then by its runs if they are of one."""
     names = [pattern.format(name) for pattern in NAMED]
     names += [path.stem for path in sorted(folder.glob(f"{name}_*.yaml"))]
-    yield from (path for one in (*names, *of_runs) if (path := folder / f"{one}.yaml").exists())
+    names += of_runs if len(of_runs) == 1 else ()
+    yield from (path for one in names if (path := folder / f"{one}.yaml").exists())
 
 
 def header(experiment: Path | None) -> dict[str, str]:
@@ -124,31 +167,50 @@ def header(experiment: Path | None) -> dict[str, str]:
     return {"": about.strip()} | dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
 
 
-def _command(labels: Mapping[str, str], scale: str, request: str) -> str:
-    if scale == "paper" and AT_PAPER_SIZE in labels.get("Time", ""):
-        return AT_PAPER_SIZE
-    command = labels.get("Command", "").rstrip(".")
-    settings = [f"SCALE={scale}"] * (scale in ("smoke", "demo")) + [f'ARGS="{request}"'] * bool(request)
-    return " ".join([command, *settings]) if command else ""
-
-
 def numbers(path: Path) -> Table:
     """Return the numbers of an artifact's CSV: ours and published, best and last values of curves, or a short table."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    first, dash, request = path.stem.partition("-")
+    table = path.parents[1] / "tables" / f"{IMPEDANCE.get(first)}{dash}{request}.csv"
+    if table.exists():
+        return "Iterations until 90 % is explained", *_impedance(_rows(table))
+    rows = _rows(path)
     columns = list(rows[0]) if rows else []
     if set(COMPARED) <= set(columns):
-        return COMPARED, [[row[column] for column in COMPARED] for row in rows]
+        return "Ours and published", COMPARED, [[row[column] for column in COMPARED] for row in rows]
     if "iteration" in columns and (values := [name for name in columns if name.endswith("_mean")]):
-        return _of_curves(rows, columns[: columns.index("iteration")], values[0])
+        return "Ours", *_of_curves(rows, columns[: columns.index("iteration")], values[0])
     if path.parent.name == "figures" and 0 < len(rows) <= LONGEST:
-        return columns, [
-            [_short(row[name]) if name.endswith(MEASURED) else row[name] for name in columns] for row in rows
+        shown = [[_short(row[name]) if name.endswith(MEASURED) else row[name] for name in columns] for row in rows]
+        return "Ours", columns, shown
+    return NONE
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _impedance(rows: Sequence[Mapping[str, str]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Return a row for every target: iterations and impedance, that of pixels alone, the paper's curve."""
+    median, least, most = (f"iterations90_{of}" for of in ("median", "min", "max"))
+    ratio = {(row["architecture"], row["target"]): row["impedance_ratio"] for row in rows}
+    shown = [
+        [
+            target := row["target"],
+            row[median] + (f" ({row[least]} to {row[most]})" if row[least] != row[most] else ""),
+            row["impedance_ratio"],
+            ratio.get(("pixels", target), "-"),
+            PAPER_CURVES.get(target, "-"),
         ]
-    return (), ()
+        for row in rows
+        if row["architecture"] == rows[0]["architecture"]
+    ]
+    return ("target", "ours", "impedance", "of pixels alone", "the paper's curve, no numbers"), shown
 
 
-def _of_curves(rows: Sequence[Mapping[str, str]], names: Sequence[str], value: str) -> Table:
+def _of_curves(
+    rows: Sequence[Mapping[str, str]], names: Sequence[str], value: str
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Return a row for every curve: the oracle's largest PSNR or gain, the least loss, and how it ends."""
     rises = value.startswith(("psnr", "gain"))
     peak = max if rises else min

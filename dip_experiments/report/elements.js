@@ -19,15 +19,12 @@ function chooser(title, choices, value, chosen) {
 
 // A button that is pressed or not; `turned` is told which.
 function turner(title, pressed, turned) {
-  const button = element("button", {
-    type: "button",
-    "aria-pressed": String(pressed),
-    onclick: () => {
-      const now = button.getAttribute("aria-pressed") !== "true";
-      button.setAttribute("aria-pressed", String(now));
-      turned(now);
-    },
-  }, title);
+  const button = element("button", { type: "button", "aria-pressed": String(pressed) }, title);
+  button.addEventListener("click", () => {
+    const now = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(now));
+    turned(now);
+  });
   return button;
 }
 

@@ -1,10 +1,11 @@
 """Results of a run as text: scores, stops, and actions of the guard."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from dip_experiments.metrics import estimate_in, estimated_psnr
+from dip_experiments.metrics import TINY, estimate_in, estimated_psnr
 from dip_experiments.report.pictures import NAMES, STOP
 from dip_experiments.store import Run, stop_image
 
@@ -24,6 +25,8 @@ IMAGES = {
 }
 
 Number = int | float
+LARGEST, IDENTICAL = -10 * math.log10(TINY), "identical"
+"""PSNR in dB of images that are the same in every pixel, and how it is shown."""
 FROM = "_from"
 """How the names of facts end that say where another one is from."""
 
@@ -33,12 +36,18 @@ def known(values: Sequence[Number | None] | None) -> list[Number]:
     return [value for value in values or () if value is not None]
 
 
+def score(value: float, decimals: int = 2) -> str:
+    """Format a score; images of the largest PSNR are `identical`."""
+    return (
+        IDENTICAL if round(value, decimals) >= LARGEST else f"{round(value, decimals) + 0.0:.{decimals}f}"
+    )  # no -0.00
+
+
 def spread(values: Sequence[Number], decimals: int) -> str:
     """Format mean and range, `28.69 (28.41 to 28.90)`; one number where all are the same; nothing for none."""
     if not values:
         return ""
-    three = (fmean(values), min(values), max(values))
-    mean, least, most = (f"{round(value, decimals) + 0.0:.{decimals}f}" for value in three)  # without -0.00
+    mean, least, most = (score(value, decimals) for value in (fmean(values), min(values), max(values)))
     return mean if least == most else f"{mean} ({least} to {most})"
 
 
@@ -108,14 +117,9 @@ def guard_lines(run: Run) -> list[str]:
     """Return the actions of the guard, and the failures, a line each."""
     lost = sum(run.summary["lost_iterations"])
     lines = [f"{lost} iterations lost to the guard"] if lost else []
-    lines += [
-        f"iteration {event['iteration']}, replica {event['replica']}: {event['event']}"
-        + (
-            f" (loss {event['loss']:.3g}, usual {event['usual']:.3g})"
-            if event.get("loss") and event.get("usual")
-            else ""
-        )
-        for event in run.summary["guard"]
-    ]
+    for event in run.summary["guard"]:
+        compared = event.get("loss") and event.get("usual")
+        losses = f" (loss {event['loss']:.3g}, usual {event['usual']:.3g})" if compared else ""
+        lines.append(f"iteration {event['iteration']}, replica {event['replica']}: {event['event']}{losses}")
     failed = run.summary["failed"]
     return lines + [f"replica {f['replica']} (seed {f['seed']}) failed at iteration {f['iteration']}" for f in failed]

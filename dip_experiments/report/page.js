@@ -1,7 +1,6 @@
-// The page as a whole: which view the address asks for, the theme, and how long it took until it could be used.
+// The page as a whole: which view the address asks for, and how long it took until it could be used.
 
-const VIEWS = { figures: showFigures, runs: showRuns, run: showRun, compare: showComparison };
-const THEMES = ["system", "light", "dark"];
+const VIEWS = { figures: showFigures, runs: () => table.show(), run: showRun, compare: showComparison };
 let table;
 
 async function showView(moved) {
@@ -27,39 +26,13 @@ async function showView(moved) {
 function showFigures(section, words) {
   const plate = words.page && document.getElementById(`page-${words.page}`);
   if (plate) {
+    plate.closest("details")?.setAttribute("open", "");
     plate.scrollIntoView();
     plate.focus({ preventScroll: true });
   }
 }
 
-function showRuns() {
-  table.show();
-}
-
-// The theme is the system's until another is chosen; the choice is kept where the browser keeps anything for a file.
-function startTheme() {
-  const button = document.getElementById("theme");
-  const wear = (theme) => {
-    document.documentElement.dataset.theme = theme;
-    button.textContent = `Theme: ${theme}`;
-  };
-  const redraw = () => ["run", "compare"].includes(readAddress().view) && showView(false);
-  wear(THEMES.includes(remembered()) ? remembered() : "system");
-  button.addEventListener("click", () => {
-    const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
-    wear(next);
-    try { localStorage.setItem("dip-theme", next); } catch { /* a browser that keeps nothing */ }
-    redraw();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-}
-
-function remembered() {
-  try { return localStorage.getItem("dip-theme"); } catch { return null; }
-}
-
 function start() {
-  startTheme();
   table = startTable();
   document.getElementById("skip").addEventListener("click", (event) => {
     event.preventDefault();
@@ -67,11 +40,8 @@ function start() {
   });
   addEventListener("hashchange", () => showView(true));
   showView(false);
-  requestAnimationFrame(() => setTimeout(() => {
-    const taken = Math.round(performance.now());
-    document.documentElement.dataset.ready = taken;
-    document.getElementById("ready").textContent = `${table.rows.length} runs were there after ${taken} ms.`;
-  }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => ["run", "compare"].includes(readAddress().view) && showView(false));
+  requestAnimationFrame(() => setTimeout(() => { document.documentElement.dataset.ready = Math.round(performance.now()); }));
 }
 
 start();

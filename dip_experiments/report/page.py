@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from jinja2.utils import htmlsafe_json_dumps
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from dip_experiments.analysis.labels import run_label
 from dip_experiments.report.details import details, sections
-from dip_experiments.report.drawn import Drawn, all_drawn
+from dip_experiments.report.drawn import Drawn, all_pages
 from dip_experiments.report.gathering import Gathered, gather
-from dip_experiments.report.pictures import pictures
-from dip_experiments.report.row import COLUMNS, choices, facets
-from dip_experiments.report.settings import Compose
+from dip_experiments.report.pictures import pictures, thumbnail, thumbnail_parts
+from dip_experiments.report.row import COLUMNS, FACETS, began, choices
+from dip_experiments.report.settings import Compose, experiment_of, searchable
 from dip_experiments.store import Run
 
 HERE = Path(__file__).parent
-SCRIPTS = ("address", "elements", "charts", "curves", "table", "pictures", "wipe", "run", "compare", "page")
+SCRIPTS = ("address", "elements", "charts", "curves", "table", "pictures", "run", "compare", "page")
 """In their order in the page, after the plotting library."""
 STYLES = ("page", "parts")
 PACKED: dict[str, Any] = {"sort_keys": False, "separators": (",", ":"), "allow_nan": False}
@@ -47,7 +49,8 @@ def write_report(results: Path, experiments: Path, compose: Compose) -> Written:
     """
     if not results.is_dir():
         raise ValueError(f"paths.results={results}: there is no such folder; make a run first, such as make demo")
-    gathered, drawn, composed = gather(results), all_drawn(results, experiments), cache(compose)
+    gathered, pages, composed = gather(results), all_pages(results, experiments), cache(compose)
+    drawn = [one for page in pages for one in page]
     folder, final = results / ".report.part", results / "report"
     shutil.rmtree(folder, ignore_errors=True)
     for run in gathered.runs:
@@ -56,10 +59,12 @@ def write_report(results: Path, experiments: Path, compose: Compose) -> Written:
         write(folder / "assets" / "runs" / f"{run.name}.js", script.encode())
         for name, path in pictures(run).items():
             write(folder / "assets" / "pictures" / run.name / f"{name}.png", path.read_bytes())
+        if thumbnail_parts(run):
+            write(folder / "assets" / "thumbnails" / f"{run.name}.png", thumbnail(run))
     for one in drawn:
         if one.picture:
             write(folder / "assets" / f"{one.key}.png", one.picture.read_bytes())
-    write(folder / "index.html", page(gathered, drawn).encode())
+    write(folder / "index.html", index(gathered, pages, composed).encode())
     shutil.rmtree(final, ignore_errors=True)
     folder.rename(final)
     return Written(final / "index.html", len(gathered.runs), len(drawn), gathered.left_out)
@@ -87,11 +92,15 @@ def packed(value: Any) -> str:
     return str(htmlsafe_json_dumps(value, **PACKED))
 
 
-def page(gathered: Gathered, drawn: Sequence[Drawn]) -> str:
-    """Render index.html."""
-    runs = sorted(gathered.runs, key=lambda run: [column.cell(run)[1] for column in COLUMNS])
+def index(gathered: Gathered, pages: Sequence[Sequence[Drawn]], compose: Compose) -> str:
+    """Render index.html: own runs before records, the newest first."""
     script = "\n".join([_read("vendor/uPlot.iife.min.js"), *(_read(f"{name}.js") for name in SCRIPTS)])
     style = "\n".join([_read("vendor/uPlot.min.css"), *(_read(f"{name}.css") for name in STYLES)])
+    records, own = ([run for run in gathered.runs if run.is_record is kind] for kind in (True, False))
+    records.sort(key=lambda run: (experiment_of(run.settings), run_label(run)))
+    runs = [*sorted(own, key=began, reverse=True), *records]
+    places: dict[str, int] = {}
+    rows = [_row(run, pages, compose, places) for run in runs]
     return (
         environment()
         .get_template("page.html.j2")
@@ -102,16 +111,29 @@ def page(gathered: Gathered, drawn: Sequence[Drawn]) -> str:
             style_hash=digest(style),
             columns=COLUMNS,
             filters=choices(runs),
-            rows=[_row(run, drawn) for run in runs],
-            drawn=drawn,
+            settings=list(places),
+            rows=rows,
+            own=rows[: len(own)],
+            pages=pages,
+            contents=[(shelf, list(group)) for shelf, group in groupby(pages, key=lambda page: page[0].shelf)],
+            numeric=[column.name for column in COLUMNS if column.form],
             left_out=gathered.left_out,
         )
     )
 
 
-def _row(run: Run, drawn: Sequence[Drawn]) -> dict[str, Any]:
-    found = facets(run) | {"page": [one.key for one in drawn if run.name in one.runs]}
-    return {"run": run.name, "facets": found, "cells": [column.cell(run) for column in COLUMNS]}
+def _row(run: Run, pages: Sequence[Sequence[Drawn]], compose: Compose, places: dict[str, int]) -> dict[str, Any]:
+    """Return what the template needs of a run; its settings as places among all that any run has."""
+    shown_in = [one.key for page in pages for one in page if run.name in one.runs]
+    groups = searchable(run, compose(None, str(run.settings["scale"]["name"])))
+    return {
+        "run": run.name,
+        "own": not run.is_record,
+        "facets": {name: values(run) for name, values in FACETS.items()} | {"page": shown_in},
+        "cells": {column.name: column.cell(run) for column in COLUMNS},
+        "settings": "|".join(" ".join(str(places.setdefault(one, len(places))) for one in group) for group in groups),
+        "thumbnail": thumbnail_parts(run),
+    }
 
 
 def _read(name: str) -> str:

@@ -1,6 +1,4 @@
-// The pictures that runs have kept: a slider over their iterations, and what the network saw, output, average and error.
-
-const GAINS = ["1", "2", "4", "8", "16"];
+// The pictures that runs have kept: a slider over their iterations, what the network saw, output, average, error, all others.
 
 function source(run, name) {
   return `assets/pictures/${encodeURIComponent(run.run)}/${encodeURIComponent(name)}.png`;
@@ -11,24 +9,19 @@ function keptIterations(runs) {
   return [...new Set(all.map(Number))].sort((a, b) => a - b);
 }
 
-// The block of one run or of two, which share slider and wipe; `moveTo` goes to the kept iteration nearest to one.
+// The block of one run or of two, which share the slider; `moveTo` goes to the kept iteration nearest to one.
 function pictureBlock(runs) {
   const block = element("section", { class: "pictures" }, element("h2", {}, "Pictures"));
   const iterations = keptIterations(runs);
   if (!runs.some((run) => Object.keys(run.pictures.others).length || iterations.length)) {
-    block.append(element("p", { class: "quiet" }, "No pictures are kept here: a record holds only those that a figure shows. The whole run, made again with its command below, has them."));
+    block.append(...runs.filter((run) => run.pictures.thumbnail.length).map((run) => element("img", { class: "thumbnail", src: `assets/thumbnails/${encodeURIComponent(run.run)}.png`, alt: run.pictures.thumbnail.join(", ") })));
+    block.append(element("p", { class: "quiet" }, "No pictures are kept here: a record holds only those that a figure shows, and a thumbnail. The whole run, made again with its command below, has them."));
     return { block, moveTo: () => {} };
   }
   const rows = runs.map((run, which) => pictureRow(run, runs.length > 1 ? "AB"[which] : ""));
-  const wiped = wipe(runs);
-  const show = (iteration) => [...rows, wiped].forEach((part) => part.show(iteration));
+  const show = (iteration) => rows.forEach((row) => row.show(iteration));
   const slider = iterationSlider(iterations, show);
-  const gain = chooser("error", GAINS.map((times) => [times, `x ${times}`]), readAddress().gain ?? "4", (times) => {
-    note({ gain: times });
-    rows.forEach((row) => row.amplify(times));
-  });
-  block.append(element("div", { class: "controls" }, slider.control, gain), ...rows.map((row) => row.row), wiped.part);
-  rows.forEach((row) => row.amplify(readAddress().gain ?? "4"));
+  block.append(element("div", { class: "controls" }, slider.control), ...rows.map((row) => row.row));
   show(slider.now());
   return { block, moveTo: slider.moveTo };
 }
@@ -59,10 +52,14 @@ function nearest(iterations, wanted) {
 function pictureRow(run, letter) {
   const { others, outputs, averages, against, seed } = run.pictures;
   const saw = pane(run, "what it saw"), output = pane(run, "output"), average = pane(run, "average of outputs");
-  const error = pane(run, against === "target" ? "output against what it saw" : "error of the output");
-  const panes = [saw, output, average, ...(others.reference ? [pane(run, "clean picture")] : []), error];
+  const error = pane(run, against === "target" ? "output against what it saw, x 4" : "error of the output, x 4");
+  const still = Object.entries(others).filter(([name]) => !["target", "average"].includes(name)).map(([name, title]) => {
+    const made = pane(run, title);
+    made.show([name]);
+    return made;
+  });
+  const panes = [saw, output, average, error, ...still];
   saw.show(others.target ? ["target"] : [], "not kept");
-  if (others.reference) panes[3].show(["reference"]);
   const show = (iteration) => {
     const shown = keptAt(outputs, iteration, letter), averaged = keptAt(averages, iteration, letter);
     output.show(shown.names, lacking(outputs), shown.at);
@@ -71,24 +68,19 @@ function pictureRow(run, letter) {
   };
   const heading = letter ? `${letter}: ${run.title}, seed ${seed}` : `Seed ${seed}.`;
   const row = element("div", { class: "row-of-pictures" }, element("p", { class: "quiet" }, heading), element("div", { class: "panes" }, ...panes.map((one) => one.figure)));
-  return { row, show, amplify: (times) => { error.frame.style.filter = `brightness(${times})`; } };
+  return { row, show };
 }
 
-// Pictures upon each other: of two, the difference is shown.
+// Pictures upon each other: of two, the difference is shown, four times as large.
 function pane(run, title) {
   const frame = element("div", { class: "frame" }), [width, height] = run.pictures.size ?? [1, 1];
   frame.style.aspectRatio = `${width} / ${height}`;
   const caption = element("figcaption", {}, title);
   const show = (names, reason, at = "") => {
     caption.textContent = title + at;
-    const alt = names.length > 1 ? `${title}, amplified` : title;
-    frame.replaceChildren(...(names.length ? names.map((name, at) => image(source(run, name), at ? "" : alt, at ? "over" : "")) : [element("p", { class: "lack" }, reason)]));
+    frame.replaceChildren(...(names.length ? names.map((name, at) => element("img", { src: source(run, name), alt: at ? "" : title, class: at ? "over" : "" })) : [element("p", { class: "lack" }, reason)]));
   };
-  return { figure: element("figure", {}, frame, caption), frame, show };
-}
-
-function image(src, alt, kind) {
-  return element("img", { src, alt, class: kind, draggable: "false" });
+  return { figure: element("figure", {}, frame, caption), show };
 }
 
 // The picture of an iteration. Two runs have kept different ones: of each the nearest is shown, and said.

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from dip_experiments.store import Run
+from dip_experiments.store import PARTS, THUMBNAIL, Run, make_thumbnail, thumbnail_images
 
 NAMES = {
     "target": "what it saw",
@@ -23,13 +23,25 @@ STOP = re.compile(r"stop-(?P<rule>.+)-(?P<what>output|average|mean|mixed)")
 
 def pictures(run: Run) -> dict[str, Path]:
     """Return the first seed's pictures by name, as `Run.image` takes it."""
-    found = ((STORED.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
-    first = run.replicas[0]
-    return {match["name"]: path for match, path in found if match and int(match["replica"]) == _whose(match, first)}
+    matches = ((STORED.fullmatch(path.name), path) for path in sorted((run.folder / "images").glob("*.png")))
+    found = [(match["name"], int(match["replica"]), path) for match, path in matches if match]
+    return {name: path for name, replica, path in found if replica == (0 if name == "flash" else run.replicas[0])}
+
+
+def thumbnail_parts(run: Run) -> list[str]:
+    """Return the images in a run's thumbnail: those of its record's, else those that it stores."""
+    return [*PARTS] if (run.folder / THUMBNAIL).exists() else list(thumbnail_images(run))
+
+
+def thumbnail(run: Run) -> bytes:
+    """Return the thumbnail of a run that has `thumbnail_parts`."""
+    stored = run.folder / THUMBNAIL
+    return stored.read_bytes() if stored.exists() else make_thumbnail(thumbnail_images(run).values())
 
 
 def described(run: Run) -> dict[str, Any]:
-    """Return `outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels.
+    """Return `outputs` and `averages` by iteration, `others` by title, each a picture's name; `size` in pixels,
+    `thumbnail`: its parts.
 
     `against`: the picture that errors are against, `reference`, or what it saw if that is as large; None if neither.
     """
@@ -52,6 +64,7 @@ def described(run: Run) -> dict[str, Any]:
         "others": others,
         "size": fitted or next(iter(sizes.values()), None),
         "against": against,
+        "thumbnail": thumbnail_parts(run),
     }
 
 
@@ -59,11 +72,6 @@ def size_of(path: Path) -> tuple[int, int]:
     """Return width and height of a picture, in pixels."""
     with Image.open(path) as picture:
         return picture.size
-
-
-def _whose(match: re.Match[str], first: int) -> int:
-    """Return the replica of an image: those of all replicas are stored as replica 0's."""
-    return 0 if match["name"] == "flash" else first
 
 
 def _title(name: str) -> str:

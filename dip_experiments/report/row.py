@@ -1,31 +1,30 @@
 """A run as a row of the page's table: filters, sort keys and cells."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
-from dip_experiments.analysis.labels import picture_name
-from dip_experiments.report.numbers import known
+from dip_experiments.analysis.labels import format_swept, picture_name, run_label, swept_settings
+from dip_experiments.report.numbers import known, score
 from dip_experiments.report.settings import experiment_of, format_architecture, format_task
 from dip_experiments.store import Run
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table; `value` gives the sort key or None, `form` the format of a number."""
+    """A column of the table; `value` gives the sort key or None, `form` the text of a number."""
 
     name: str
     title: str
     value: Callable[[Run], str | int | float | None]
-    form: str = ""
+    form: Callable[[float], str] | None = None
 
     def cell(self, run: Run) -> tuple[str, str]:
         """Return sort key and text."""
         value = self.value(run)
         if value is None:
             return "", ""
-        return (str(value), format(value, self.form)) if self.form else (str(value), str(value))
+        return str(value), self.form(float(value)) if self.form else str(value)
 
 
 def of_average(run: Run, when: str) -> float | None:
@@ -38,8 +37,9 @@ def of_average(run: Run, when: str) -> float | None:
 
 
 def began(run: Run) -> str:
-    """Return the day of its first session."""
-    return str(next((session["began"] for session in run.provenance["sittings"] if "began" in session), ""))[:10]
+    """Return day and time of its first session, in UTC."""
+    first = next((session["began"] for session in run.provenance["sittings"] if "began" in session), "")
+    return str(first)[:19].replace("T", " ")
 
 
 def seeds(run: Run) -> str:
@@ -51,45 +51,43 @@ def seeds(run: Run) -> str:
 
 
 COLUMNS = (
+    Column("run", "run", run_label),
+    Column("began", "began, UTC", began),
+    Column("average", "final PSNR", lambda run: of_average(run, "final"), score),
+    Column("best", "oracle PSNR", lambda run: of_average(run, "oracle_peak"), score),
     Column("experiment", "experiment", lambda run: experiment_of(run.settings)),
     Column("task", "task", lambda run: format_task(run.settings)),
-    Column("target", "target", lambda run: str(run.settings["target"]["name"])),
     Column("image", "image", lambda run: picture_name(run.settings)),
     Column("architecture", "architecture", lambda run: format_architecture(run.settings)),
     Column("seed", "seeds", seeds),
-    Column("average", "final PSNR", lambda run: of_average(run, "final"), ".2f"),
-    Column("best", "oracle PSNR", lambda run: of_average(run, "oracle_peak"), ".2f"),
-    Column("at", "oracle at", lambda run: of_average(run, "oracle_iteration"), ".0f"),
-    Column("iterations", "iterations", lambda run: run.summary["iterations"], "d"),
-    Column("minutes", "minutes", lambda run: run.summary["wall_seconds"] / 60, ".1f"),
-    Column("precision", "precision", lambda run: str(run.settings["precision"])),
     Column("scale", "scale", lambda run: str(run.settings["scale"]["name"])),
-    Column("began", "day", began),
+    Column("at", "oracle at", lambda run: of_average(run, "oracle_iteration"), "{:.0f}".format),
+    Column("iterations", "iterations", lambda run: run.summary["iterations"], "{:.0f}".format),
+    Column("minutes", "minutes", lambda run: run.summary["wall_seconds"] / 60, "{:.1f}".format),
+    Column("precision", "precision", lambda run: str(run.settings["precision"])),
 )
-FILTERS = ("experiment", "task", "target", "architecture", "image", "seed", "scale")
-"""Facets that can be chosen, in the order of the page."""
+FACETS: dict[str, Callable[[Run], list[str]]] = {
+    "runs": lambda run: ["records" if run.is_record else "own"],
+    "experiment": lambda run: [experiment_of(run.settings)],
+    "task": lambda run: [str(run.settings["task"]["name"])],
+    "target": lambda run: [str(run.settings["target"]["name"])],
+    "architecture": lambda run: [str(run.settings["architecture"]["name"])],
+    "image": lambda run: [picture_name(run.settings)],
+    "setting": lambda run: swept_here(run),
+    "seed": lambda run: [str(seed) for seed in run.seeds],
+    "scale": lambda run: [str(run.settings["scale"]["name"])],
+}
+"""Filter, in the order of the page -> a run's values: one of most, all seeds, all settings that were swept."""
 
 
-def facets(run: Run) -> dict[str, list[str]]:
-    """Return the values of the filters: one of each, and every seed."""
-    config: Mapping[str, Any] = run.settings
-    return {
-        "experiment": [experiment_of(config)],
-        "task": [str(config["task"]["name"])],
-        "target": [str(config["target"]["name"])],
-        "architecture": [str(config["architecture"]["name"])],
-        "image": [picture_name(config)],
-        "seed": [str(seed) for seed in run.seeds],
-        "scale": [str(config["scale"]["name"])],
-    }
+def swept_here(run: Run) -> list[str]:
+    """Return what was swept as in the run's label, but for what has a filter of its own."""
+    return [
+        text for key, text in format_swept(run.settings, swept_settings(run)).items() if key.split(".")[0] not in FACETS
+    ]
 
 
 def choices(runs: Sequence[Run]) -> dict[str, list[str]]:
     """Return all values of every filter, numbers by size."""
-    found = [facets(run) for run in runs]
-    return {
-        name: sorted(
-            {value for one in found for value in one[name]}, key=lambda value: (len(value) * value.isdigit(), value)
-        )
-        for name in FILTERS
-    }
+    found = {name: {value for run in runs for value in values(run)} for name, values in FACETS.items()}
+    return {name: sorted(values, key=lambda one: (len(one) * one.isdigit(), one)) for name, values in found.items()}

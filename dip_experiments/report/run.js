@@ -2,10 +2,7 @@
 
 const arrived = new Map(), asked = new Map();
 
-function receiveRun(run) {
-  arrived.set(run.run, run);
-}
-window.dipRun = receiveRun;
+window.dipRun = (run) => arrived.set(run.run, run);
 
 // Only runs of the table are asked for, whatever the address says.
 function loadRun(name) {
@@ -29,16 +26,11 @@ async function showRun(section, words) {
   section.replaceChildren(
     element("p", { class: "crumbs" }, element("a", { href: link({ view: "runs" }) }, "Runs"), ` / ${run.run}`),
     element("h1", { tabindex: -1 }, run.title),
-    factList(run.numbers),
+    element("dl", { class: "facts" }, ...FACTS.filter((name) => run.numbers[name]).map((name) => element("div", {}, element("dt", {}, name), element("dd", {}, run.numbers[name])))),
     element("p", {}, element("a", { href: link({ view: "compare", a: run.run }), class: "button" }, "Compare with another run")),
     curves.block, shown.block, rest,
   );
   curves.draw();
 }
 
-const FACTS = ["experiment", "architecture", "seeds", "iterations", "final PSNR", "oracle PSNR", "oracle at", "minutes", "precision", "device", "scale", "parameters"];
-
-function factList(numbers) {
-  const there = FACTS.filter((name) => numbers[name]);
-  return element("dl", { class: "facts" }, ...there.map((name) => element("div", {}, element("dt", {}, name), element("dd", {}, numbers[name]))));
-}
+const FACTS = ["experiment", "task", "image", "architecture", "seeds", "iterations", "final PSNR", "oracle PSNR", "oracle at", "minutes", "precision", "device", "scale", "parameters"];

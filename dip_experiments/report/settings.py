@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.analysis.labels import format_network
+from dip_experiments.analysis.labels import NOT_SWEPT, format_network
 from dip_experiments.schema import flat
+from dip_experiments.store import Run
 
 Config = Mapping[str, Any]
 Compose = Callable[[str | None, str], Config]
 """Experiment (None for no experiment) and scale -> the settings that `dip` composes of them."""
-LEFT_OUT = ("experiment", "scale", "paths", "logger", "device", "force", "output", "hydra", "defaults")
-"""Settings that do not change a run's numbers, or that repeat others."""
 
 
 def text(value: Any) -> str:
@@ -26,7 +25,7 @@ def text(value: Any) -> str:
 
 def format_settings(config: Config) -> dict[str, str]:
     """Return the settings that can change numbers, by full key, as text; those that are null are left out."""
-    relevant = flat({key: value for key, value in config.items() if key not in LEFT_OUT})
+    relevant = flat({key: value for key, value in config.items() if key not in NOT_SWEPT})
     return {key: text(value) for key, value in relevant.items() if value is not None and not key.endswith("_target_")}
 
 
@@ -40,12 +39,21 @@ def differing(config: Config, experiment: Config, plain: Config) -> list[tuple[s
     return sorted((row for row in rows if len(set(row[1:])) > 1 and row[1]), key=lambda row: (row[1] == row[2], row[0]))
 
 
+def searchable(run: Run, plain: Config) -> list[list[str]]:
+    """Return `key=value` of the settings that differ from `plain`, and of all others and the run's overrides."""
+    here, other = format_settings(run.settings), format_settings(plain)
+    command = (run.provenance["sittings"] or [{}])[-1].get("command", ["dip"])[1:]
+    changed = [f"{key}={value}" for key, value in here.items() if other.get(key) != value]
+    others = {*map(str, command), *(f"{key}={value}" for key, value in here.items())}.difference(changed)
+    return [changed, sorted(others)]
+
+
 def format_task(config: Config) -> str:
     """Format a task: `denoising, gaussian 25`, `super-resolution x4`, `inpainting, authors`."""
     task = config["task"]
     name = str(task["name"]).replace("_", " ")
     noise, mask = task.get("noise"), task.get("mask")
-    if isinstance(noise, Mapping):
+    if isinstance(noise, Mapping) and noise["name"] != "none":
         return f"{name}, {noise['name']}" + (f" {noise['sigma']:g}" if "sigma" in noise else "")
     if isinstance(mask, Mapping):
         return f"{name}, {mask['name']}"

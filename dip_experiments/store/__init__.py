@@ -22,11 +22,14 @@ from dip_experiments.store.run import Run, average_at, output_at, stop_image
 from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
 from dip_experiments.store.status import State, states
 from dip_experiments.store.store import Origin, Store
+from dip_experiments.store.thumbnail import PARTS, THUMBNAIL, make_thumbnail, thumbnail_images
 
 __all__ = [
     "COUNTED",
+    "PARTS",
     "REFUSED",
     "REPRODUCED",
+    "THUMBNAIL",
     "Array",
     "Baselines",
     "Columns",
@@ -47,6 +50,7 @@ __all__ = [
     "file_digest",
     "find_incomplete",
     "locked",
+    "make_thumbnail",
     "merge",
     "output_at",
     "read_curves",
@@ -55,6 +59,7 @@ __all__ = [
     "signature",
     "states",
     "stop_image",
+    "thumbnail_images",
     "upgrade",
     "value_digest",
     "version",

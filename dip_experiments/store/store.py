@@ -14,6 +14,7 @@ from dip_experiments.store.curves import write_curves
 from dip_experiments.store.files import REPLACEMENT, copy_middle, put_in_place
 from dip_experiments.store.run import Run
 from dip_experiments.store.status import QUARANTINE
+from dip_experiments.store.thumbnail import PARTS, THUMBNAIL, make_thumbnail, thumbnail_images
 
 COPIED_FILES = ("settings.json", "provenance.json")
 COUNTS = {"first": 1, "two": 2, "all": None}
@@ -70,7 +71,7 @@ class Store:
     def export_record(
         self, run: Run, scale: str, pictures: Sequence[str] = (), replicas: str = "first", part: int = 1
     ) -> Run:
-        """Write the record of a finished run: settings and results, curves at `curve_points`, and some images.
+        """Write the record of a finished run: settings and results, curves at `curve_points`, some images, a thumbnail.
 
         Args:
             run: The finished run.
@@ -99,6 +100,8 @@ class Store:
             copy_middle(path, picture, part) if part > 1 else shutil.copyfile(path, picture)
         if not any((new.folder / "images").iterdir()):
             (new.folder / "images").rmdir()
+        if len(images := thumbnail_images(run)) == len(PARTS):
+            (new.folder / THUMBNAIL).write_bytes(make_thumbnail(images.values()))
         new.finish({name: value for name, value in run.summary.items() if name not in NOT_PART_OF_A_NUMBER})
         put_in_place(new.folder, record.folder)
         return record
