@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dip_experiments.analysis.labels import NOT_SWEPT, format_network
+from dip_experiments.analysis.labels import MACHINE_SETTINGS, SHARED, format_network
 from dip_experiments.schema import flat
 from dip_experiments.store import Run
 
@@ -25,7 +25,7 @@ def text(value: Any) -> str:
 
 def format_settings(config: Config) -> dict[str, str]:
     """Return the settings that can change numbers, by full key, as text; those that are null are left out."""
-    relevant = flat({key: value for key, value in config.items() if key not in NOT_SWEPT})
+    relevant = flat({key: value for key, value in config.items() if key not in (*MACHINE_SETTINGS, *SHARED)})
     return {key: text(value) for key, value in relevant.items() if value is not None and not key.endswith("_target_")}
 
 
