@@ -15,6 +15,7 @@ from dip_experiments.config.settings import Settings, Wandb
 from dip_experiments.data.folders import check_writable
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
+from dip_experiments.fitting.wandb_options import wandb_mode
 from dip_experiments.losses import Loss
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
@@ -34,7 +35,7 @@ def validate(settings: Settings) -> PreparedRun:
     """Validate a request. Raises ValueError that says what was given, what is wanted and what to do."""
     device = find_device(settings.device)
     check_precision(settings.precision, device)
-    if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
+    if isinstance(settings.logger, Wandb) and wandb_mode(settings.logger.mode) == "online":
         check_account()
     pictures = load(settings)
     task = original_task(settings, pictures, 1)
@@ -140,9 +141,7 @@ def check_account() -> None:
     netrc = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))
     known = "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
     if not known:
-        raise ValueError(
-            "logger.mode=online: no W&B key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline"
-        )
+        raise ValueError("W&B online: no key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline")
 
 
 def check_memory(settings: Settings, values: int, shape: tuple[int, int, int, int]) -> None:
