@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 PROJECT = "dip_experiments"
@@ -30,6 +31,18 @@ def wandb_mode(requested: str | None) -> str:
     if requested:
         return requested
     return "disabled" if os.environ.get("WANDB_DISABLED", "").strip().lower() in TRUE else MODES[variable]
+
+
+def has_key() -> bool:
+    """Return True if W&B finds a key to log in with."""
+    netrc = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))
+    return "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
+
+
+def check_key() -> None:
+    """Raise ValueError if W&B has no key to log in with."""
+    if not has_key():
+        raise ValueError("W&B online: no key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline")
 
 
 def run_options(config: Mapping[str, Any], name: str, tags: Iterable[str]) -> dict[str, Any]:
