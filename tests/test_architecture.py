@@ -189,7 +189,7 @@ def test_a_fit_imports_nothing_that_draws() -> None:
     asked = (
         "import sys, dip_experiments.runner.select_runs; print('matplotlib' in sys.modules); "
         "import dip_experiments.runner.run_job; "
-        "print([name for name in sys.modules if name.startswith('dip_experiments.analysis')])"
+        "print([name for name in sys.modules if name.startswith('dip_experiments.analysis.')])"
     )
     told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert told.stdout.split("\n")[:2] == ["False", "[]"]
+    assert told.stdout.split("\n")[:2] == ["False", "['dip_experiments.analysis.labels']"]

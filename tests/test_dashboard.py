@@ -23,7 +23,10 @@ WORDS = [*[word for word in SMALL if word != "logger=none"], "logger=wandb"]
 class Board:
     """Stands in for a W&B run and remembers what it was told."""
 
+    starting_step, offline, url, project_url = 0, True, "", ""
+
     def __init__(self) -> None:
+        self.steps: list[int] = []
         self.logged: list[dict[str, Any]] = []
         self.metrics: dict[str, str | None] = {}
         self.summary: dict[str, Any] = {}
@@ -32,8 +35,9 @@ class Board:
     def define_metric(self, name: str, step_metric: str | None = None) -> None:
         self.metrics[name] = step_metric
 
-    def log(self, values: dict[str, Any]) -> None:
+    def log(self, values: dict[str, Any], step: int, commit: bool) -> None:
         self.logged.append(values)
+        self.steps.append(step)
 
     def finish(self) -> None:
         self.finished += 1
@@ -46,10 +50,11 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
     monkeypatch.setattr(wandb, "init", lambda **words: asked.update(words) or board)
     assert dip(*WORDS, "replicas=2", "fit.keep=[40]", "logger.tags=[mine]") == 0
     run = only_run(tmp_path)
-    assert asked["name"] == f"noisy-skip-{run.name[:8]}"
+    assert asked["name"] == "noisy astronaut"
     assert (asked["mode"], asked["group"], asked["job_type"]) == ("offline", "single", "fit")
-    assert asked["tags"] == ["smoke", "astronaut", "mine"]
+    assert asked["tags"] == ["noisy", "astronaut", "smoke", "mine"]
     assert asked["config"]["fit"]["iterations"] == 40
+    assert board.metrics["psnr_average/mean"] == "iteration"
     assert board.metrics["psnr_reference/seed1"] == "iteration"
     curves = [entry for entry in board.logged if "loss/seed0" in entry]
     assert [entry["iteration"] for entry in curves[:4]] == [1, 2, 3, 4]
@@ -66,7 +71,7 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
         levels = np.moveaxis(np.atleast_3d(np.asarray(shown.image)), 2, 0)
         kept = run.image("average-000040" if kind == "average" else kind, 1)
         np.testing.assert_array_equal(levels, np.rint(read_image(kept) * 255))
-    assert board.summary["oracle_peak"] == run.summary["oracle_peak"]
+    assert board.steps == sorted(set(board.steps))
     assert board.finished == 1
 
 
@@ -119,6 +124,10 @@ def test_a_replica_that_failed_tells_wandb_nothing_more(dip: Dip, monkeypatch: p
     assert last[1] <= 20
     seen = {name for entry in board.logged if entry["iteration"] > 20 for name in entry}
     assert {"output/seed0", "average/seed0"} < seen
+    for entry in board.logged:
+        if "loss/seed0" in entry and entry["iteration"] > 20:
+            assert entry["loss/mean"] == entry["loss/seed0"]
+    assert "final/psnr_average_sd" not in board.summary
     assert not [name for name in seen if name.endswith("seed1")]
 
 
@@ -164,3 +173,33 @@ def test_without_a_home_and_with_its_service_killed_wandb_costs_a_line_and_no_it
     assert told[0].startswith("W&B stopped listening")
     assert np.isfinite(only_run(tmp_path).curves[0]["loss"]).all()
     assert list((tmp_path / "results" / "wandb").glob("offline-run-*"))
+
+
+def test_an_online_run_goes_on_after_its_last_step_and_its_project_is_printed(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    board = Board()
+    board.offline, board.starting_step = False, 30
+    board.url, board.project_url = "https://w.example/me/p/runs/1", "https://w.example/me/p"
+    monkeypatch.setattr(wandb, "init", lambda **_: board)
+    monkeypatch.setenv("WANDB_API_KEY", "a key")
+    assert dip(*WORDS, "logger.mode=online") == 0
+    assert board.steps == sorted(set(board.steps))
+    assert (board.steps[0], board.steps[-1]) == (30, max(40, 30 + len(board.steps) - 1))
+    told = capfd.readouterr()
+    assert told.out.splitlines()[-1] == "W&B: 1 run at https://w.example/me/p"
+    assert only_run(tmp_path).finished
+
+
+def test_a_fit_that_a_rule_ends_is_sent_to_its_last_iteration(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board()
+    monkeypatch.setattr(wandb, "init", lambda **_: board)
+    rule = ["stopping=windowed_variance", "stopping.window=3", "stopping.patience=10"]
+    assert dip(*WORDS, *rule, "fit.iterations=300", "fit.block=7", "optimizer.lr=0.1") == 0
+    done = only_run(tmp_path).summary["iterations"]
+    assert done < 300
+    (last,) = [entry for entry in board.logged if entry["iteration"] == done and "loss/seed0" in entry]
+    assert {"output/seed0", "average/seed0", "loss/mean"} < last.keys()
+    assert board.summary["final/psnr_average_mean"] == last["psnr_average/seed0"]

@@ -46,6 +46,17 @@ def history(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
+def summary_values(folder: Path) -> dict[str, Any]:
+    """The summary as it is at the end; of an image what W&B keeps of it."""
+    values: dict[str, Any] = {}
+    for record in records(folder):
+        for item in record.summary.update if record.WhichOneof("record_type") == "summary" else ():
+            name, *inside = item.nested_key or [item.key]
+            value = json.loads(item.value_json)
+            values[name] = {**values.get(name, {}), inside[0]: value} if inside else value
+    return values
+
+
 def sent(folder: Path) -> tuple[Any, set[str], set[str]]:
     """The run record, and the names in its configuration and its summary, nested ones with a dot."""
     run, config, summary = None, set(), set()

@@ -56,9 +56,11 @@ class NoLogger(Group):
 
 
 class Wandb(Group):
+    """`mode`, `project`: None leaves them to W&B's variables in the environment, see `fitting.wandb_options`."""
+
     name: Literal["wandb"]
-    mode: Literal["offline", "online"]
-    project: str
+    mode: Literal["offline", "online", "disabled"] | None
+    project: str | None
     tags: list[str]
 
 

@@ -1,15 +1,17 @@
-"""Weights & Biases listens to a fit. Whatever happens to it, the fit goes on."""
+"""W&B callback. Logging errors never stop a fit."""
 
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 import wandb
 from jaxtyping import Float
 from torch import Tensor
@@ -19,34 +21,58 @@ from dip_experiments.data.folders import check_writable
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.schedule import logged_iterations
 from dip_experiments.fitting.summary import shown_measurement
+from dip_experiments.fitting.wandb_options import run_options
+from dip_experiments.fitting.wandb_summary import summary_scalars
 from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.store import Run, stop_image
+from dip_experiments.tasks import Task
+from dip_experiments.tensors import mean_squared_error, psnr_from_mse
 
 log = logging.getLogger(__name__)
 
-GROUP = "WANDB_RUN_GROUP"
-"""W&B's variable: the group of a run, if it is not the experiment's name."""
 Values = dict[str, list[Any]]
-"""By name, one value per replica; None is not sent."""
+"""By name, one value per replica."""
+ENSEMBLE = {
+    "psnr_mean": "psnr_average/ensemble",
+    "split_mean_mse": "split_mse/ensemble",
+    "split_mean_mse_se": "split_mse_se/ensemble",
+}
+"""Columns of the mean image of the replicas, which are alike for all of them, and the names of their curves."""
 
 
 class Dashboard(pl.Callback):
-    """One W&B run per fit: curves over `iteration` at log-spaced points, peak and final values, and images.
+    """One W&B run per fit: curves over `iteration` at log-spaced points, images, and the summary as flat numbers.
 
-    These are the measurement (`target`) and the reference at the start, then output and average where the fit stores
-    them; a replica that failed sends nothing more. At the end each rule's stop is marked: its statistic, the PSNR of
-    the image at that stop, and of the replicas' mean (`/mean`) also as the rule estimates it. A run that goes on sends
-    what it has not sent, under the same id. `settings` are the run's configuration. The first error of W&B is reported
-    in one line, and W&B is left alone from then on.
+    Each curve has a line for every seed, `psnr_average/seed0`, and one for their mean, `psnr_average/mean`, over the
+    replicas that have not failed: one that failed sends nothing more. `/ensemble` is of the mean of the replicas'
+    images. Measurement (`target`) and reference are sent at the start, output and average where the fit stores them,
+    in the step of their iteration: W&B's steps are iterations. At the end each rule's stop is marked: its statistic,
+    the PSNR of the image at that stop, and for the ensemble also the PSNR that the rule estimates. A run that is
+    resumed sends what it has not sent, under the same id. The first error of W&B is logged in one line, and W&B is not
+    used from then on.
+
+    Args:
+        fit: What is logged.
+        run: Its folder, whose name is the id of the W&B run.
+        settings: The run's configuration.
+        folder: Of the results; W&B writes into its folder `wandb`.
+        name: Of the W&B run, unless the environment gives one.
+        tags: Of the W&B run, besides those of the request or the environment.
     """
 
-    def __init__(self, fit: DIPModule, run: Run, settings: dict[str, Any], folder: Path) -> None:
+    def __init__(
+        self, fit: DIPModule, run: Run, settings: dict[str, Any], folder: Path, name: str, tags: Sequence[str]
+    ) -> None:
         self.fit, self.run, self.settings, self.folder = fit, run, settings, folder
+        self.name, self.tags = name, tags
         self.points = logged_iterations(settings["fit"]["iterations"])
         self.board: wandb.Run | None = None
         self.working = True
         self.sent = 0
+        self.step = -1
         self.defined: set[str] = set()
+        self.place: str | None = None
+        """Folder of the offline runs, or address of the project, once the W&B run is complete."""
 
     def on_fit_start(self, *_: Any) -> None:
         self.sent = self.fit.done
@@ -73,22 +99,17 @@ class Dashboard(pl.Callback):
                         str(error).splitlines()[0] if str(error) else "no message", self.run.folder)  # fmt: skip
 
     def _open(self) -> None:
-        config = self.settings
-        signal = config["target"] if config["task"]["name"] == "reconstruction" else config["task"]
         check_writable(self.folder / "wandb")  # W&B would write elsewhere
         self.folder.mkdir(parents=True, exist_ok=True)
-        with cached_in(self.folder / "wandb" / "cache"):
+        options = run_options(self.settings, self.name, self.tags)
+        cache = str((self.folder / "wandb" / "cache").absolute())  # else it would be in the user's home
+        with environment(XDG_CACHE_HOME=cache, WANDB_TAGS=None):  # W&B would refuse tags that were cut to fit
             self.board = wandb.init(
-                mode=config["logger"]["mode"],
-                project=config["logger"]["project"],
+                **options,
                 dir=str(self.folder),
                 id=self.run.name,
                 resume="allow",
-                name=f"{signal['name']}-{config['architecture']['name']}-{self.run.name[:8]}",
-                group=os.environ.get(GROUP) or config["experiment"]["name"],
-                job_type="fit",
-                tags=[config["scale"]["name"], config["image"]["name"], *config["logger"]["tags"]],
-                config=config,
+                config=self.settings,
                 reinit="finish_previous",
                 settings=wandb.Settings(
                     console="off",
@@ -97,51 +118,89 @@ class Dashboard(pl.Callback):
                     x_disable_stats=True,  # what measures the machine logs into the user's home, whatever is said
                 ),
             )
+        self.step = self.board.starting_step - 1  # a resumed run that is online continues after its last step
         self.board.define_metric("iteration")
+        if not self.board.offline:
+            log.info("W&B: %s", self.board.url)
         if self.sent == 0:
-            task = self.fit.problem.original_task
-            self._log_images(0, target=shown_measurement(task), reference=task.reference)
+            self._log_data()
+
+    def _log_data(self) -> None:
+        """Log the measurement and the reference."""
+        task = self.fit.problem.original_task
+        data = self._images("target", 0, shown_measurement(task), psnr_of_measurement(task))
+        if task.reference is not None:
+            data |= self._images("reference", 0, task.reference)
+        self._log(0, data)
 
     def _send(self) -> None:
-        for point in (point for point in self.points if self.sent < point <= self.fit.done):
-            rows: Values = dict(zip(self.fit.columns, self.fit.curves[point - 1].tolist(), strict=True))
-            if "split_mse" in rows:
-                rows[self._estimated] = [-10 * math.log10(mse) if mse > 0 else None for mse in rows["split_mse"]]
-            self._log(point, rows)
-        for iteration, (output, average) in self.fit.images.items():
-            self._log_images(iteration, output=output, average=average)
+        """Log curves and images of the iterations since the last call, in their order."""
+        images = dict(self.fit.images)
+        if self.fit.over:  # a rule has ended the fit, seldom at an iteration whose image is stored
+            images.setdefault(self.fit.done, (self.fit.output, self.fit.average))
+        for iteration in sorted({*self.points, *images}):
+            if self.sent < iteration <= self.fit.done:
+                self._log_iteration(iteration, images.get(iteration))
         self.sent = self.fit.done
 
-    def _log_images(self, iteration: int, **images: Float[Tensor, "r c h w"] | None) -> None:
-        self._log(iteration, {name: pictures(given) for name, given in images.items() if given is not None})
+    def _log_iteration(self, iteration: int, images: tuple[Tensor, Tensor] | None) -> None:
+        rows: Values = dict(zip(self.fit.columns, self.fit.curves[iteration - 1].tolist(), strict=True))
+        if "split_mse" in rows:
+            rows[self._estimated] = [-10 * math.log10(mse) if mse > 0 else math.nan for mse in rows["split_mse"]]
+        named: dict[str, Any] = {}
+        for name, row in rows.items():
+            alive = [(seed, row[replica]) for replica, seed in self._alive()]
+            if name in ENSEMBLE:
+                named[ENSEMBLE[name]] = alive[0][1]
+                continue
+            named |= {f"{name}/seed{seed}": value for seed, value in alive}
+            named[f"{name}/mean"] = fmean(value for _, value in alive)
+        if images is not None:
+            output, average = images
+            named |= self._images("output", iteration, output, rows.get("psnr_reference"))
+            named |= self._images("average", iteration, average, rows.get("psnr_average"))
+        self._log(iteration, named)
 
-    def _log(self, iteration: int, values: Values) -> None:
-        """Log the values of the replicas that have not failed."""
-        alive = [pair for pair in enumerate(self.fit.problem.seeds) if pair[0] not in self.fit.guard.failed]
-        self._send_values(
-            iteration, {f"{name}/seed{seed}": row[r] for name, row in values.items() for r, seed in alive}
-        )
+    def _alive(self) -> list[tuple[int, int]]:
+        """Return replica and seed of those that have not failed."""
+        return [pair for pair in enumerate(self.fit.problem.seeds) if pair[0] not in self.fit.guard.failed]
 
-    def _send_values(self, iteration: int, named: dict[str, Any]) -> None:
+    def _images(
+        self, kind: str, iteration: int, images: Float[Tensor, "r c h w"], psnr: Sequence[float] | None = None
+    ) -> dict[str, wandb.Image]:
+        """Return the images in [0, 1] of one kind as W&B takes them, by name, with captions: see `displayed`."""
+        levels, named = images.detach().clamp(0, 1).mul(255).round().byte().cpu().numpy(), {}
+        for replica, seed in self._alive():
+            shown = np.moveaxis(displayed(levels[replica]), 0, 2)
+            quality = f", {psnr[replica]:.2f} dB" if psnr else ""
+            caption = f"{kind}, seed {seed}, iteration {iteration}{quality}"
+            named[f"{kind}/seed{seed}"] = wandb.Image(
+                shown.squeeze(-1) if shown.shape[-1] == 1 else shown, caption=caption
+            )
+        return named
+
+    def _log(self, iteration: int, named: Mapping[str, Any]) -> None:
+        """Log values in the next step, or in that of the iteration if it comes later; NaN and None are not sent."""
         if self.board is None:
             return
-        named_values = {name: value for name, value in named.items() if value is not None}
-        for name in named_values.keys() - self.defined:
+        known = {name: value for name, value in named.items() if not is_missing(value)}
+        for name in sorted(known.keys() - self.defined):
             self.board.define_metric(name, step_metric="iteration")
-        self.defined |= named_values.keys()
-        self.board.log({"iteration": iteration, **named_values})
+        self.defined |= known.keys()
+        self.step = max(self.step + 1, iteration)
+        self.board.log({"iteration": iteration, **known}, step=self.step, commit=True)
 
     def _mark_stops(self, summary: dict[str, Any]) -> None:
         for rule, stop in summary.get("stopping", {}).items():
             for replica, at in enumerate(stop["iteration"]):
                 if at is not None:
-                    self._send_values(at, self._at_stop(rule, at, replica, summary["scores"]))
+                    self._log(at, self._at_stop(rule, at, replica, summary["scores"]))
             if stop["joint"] is not None:
                 (psnr,) = _psnr(summary["scores"], stop_image(rule, "mean"), 1)
                 estimate = estimate_in(stop)
                 estimated = psnr_of_estimate(**estimate[1]) if estimate else None
-                marks = {f"psnr_stopped_{rule}/mean": psnr, f"{self._estimated}_{rule}/mean": estimated}
-                self._send_values(stop["joint"], marks)
+                marks = {f"psnr_stopped_{rule}/ensemble": psnr, f"{self._estimated}_{rule}/ensemble": estimated}
+                self._log(stop["joint"], marks)
 
     @property
     def _estimated(self) -> str:
@@ -158,9 +217,13 @@ class Dashboard(pl.Callback):
 
     def _finish(self, summary: dict[str, Any]) -> None:
         self._mark_stops(summary)
-        if self.board is not None:
-            self.board.summary.update({name: summary[name] for name in summary if name != "guard"})
-            self.board.finish()
+        if self.board is None:
+            return
+        if summary:
+            self.board.summary.update(summary_scalars(summary))
+        place = str(self.folder / "wandb") if self.board.offline else self.board.project_url
+        self.board.finish()
+        self.place = place
 
 
 def _psnr(scores: dict[str, Any], image: str, count: int) -> list[float | None]:
@@ -168,20 +231,28 @@ def _psnr(scores: dict[str, Any], image: str, count: int) -> list[float | None]:
     return list(scores[image]["psnr"]) if image in scores else [None] * count
 
 
-def pictures(images: Float[Tensor, "r c h w"]) -> list[wandb.Image]:
-    """Return images in [0, 1] as W&B takes them, one per replica: see `displayed`."""
-    levels = images.detach().clamp(0, 1).mul(255).round().byte().cpu().numpy()
-    shown = [np.moveaxis(displayed(image), 0, 2) for image in levels]
-    return [wandb.Image(image.squeeze(-1) if image.shape[-1] == 1 else image) for image in shown]
+def psnr_of_measurement(task: Task) -> list[float] | None:
+    """Return the PSNR in dB of each measurement; None if it is no image like the reference, or the reference itself."""
+    y, x = task.measurement, task.reference
+    if x is None or x.shape != y.shape or torch.equal(x, y):
+        return None
+    return psnr_from_mse(mean_squared_error(y, x)).tolist()
+
+
+def is_missing(value: Any) -> bool:
+    """Return True for None, NaN and infinity."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 @contextmanager
-def cached_in(folder: Path) -> Iterator[None]:
-    """Set a folder of ours in the environment for what W&B would write to that of the user."""
-    given = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(folder.absolute())
+def environment(**variables: str | None) -> Iterator[None]:
+    """Set variables of the environment, or unset those that are None; afterwards they are as before."""
+    before = {name: os.environ.pop(name, None) for name in variables}
+    os.environ.update({name: value for name, value in variables.items() if value is not None})
     try:
         yield
     finally:
-        os.environ.pop("XDG_CACHE_HOME")
-        os.environ.update({} if given is None else {"XDG_CACHE_HOME": given})
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

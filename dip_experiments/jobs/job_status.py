@@ -1,5 +1,6 @@
 """Result of a job, and the summary of all results of a request: a line or a table, and the exit code."""
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ class JobResult:
         seconds: Wall time of the job.
         attempt: How often it has started.
         summary: Of the run: scores, `stops` in lines, `stop` in short for a table, and `estimated`.
+        wandb: Folder of W&B's offline runs or address of its project, whichever has the run that was fitted.
     """
 
     overrides: list[str]
@@ -58,6 +60,7 @@ class JobResult:
     seconds: float | None = None
     attempt: int = 1
     summary: dict[str, Any] | None = None
+    wandb: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -103,6 +106,8 @@ def report(results: Sequence[JobResult], jobs: int, seconds: float) -> int:
         print("\n".join(_table(results, jobs, seconds)))
     elif results and (results[0].succeeded or results[0].status == "locked"):
         print("\n".join(_lines(results[0])))
+    for line in _wandb_lines(results):
+        print(line)
     if interrupted:
         print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
         return INTERRUPTED
@@ -152,6 +157,18 @@ def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[
         yield from align_columns([{key: row.get(key, "") for key in keys} for row in rows])
     where = f"; runs are in {next(iter(folders))}" if len(folders) == 1 else ""
     yield f"{_count(results, jobs)}; {format_duration(seconds)} in all{where}"
+
+
+def _wandb_lines(results: Sequence[JobResult]) -> Iterator[str]:
+    """Yield a line for each place that has W&B's runs, and how to look at them."""
+    for place, count in Counter(result.wandb for result in results if result.wandb).items():
+        runs = "run" if count == 1 else "runs"
+        if "://" in place:
+            yield f"W&B: {count} {runs} at {place}"
+            continue
+        folder, results_folder = shlex.quote(place), str(Path(place).parent)
+        show = "make dashboard" + ("" if results_folder == "results" else f" RESULTS={shlex.quote(results_folder)}")
+        yield f"W&B: {count} offline {runs} in {place}; {show} shows them, wandb sync {folder}/offline-run-* sends them"
 
 
 def _count(results: Sequence[JobResult], jobs: int) -> str:

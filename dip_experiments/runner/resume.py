@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 
+from dip_experiments.analysis.labels import picture_name, run_label
 from dip_experiments.config.plain_settings import Wandb
 from dip_experiments.config.settings import Settings
 from dip_experiments.devices import device_name, fit_threads
@@ -19,6 +20,7 @@ from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.fitting.wandb_callback import Dashboard
+from dip_experiments.fitting.wandb_options import wandb_mode
 from dip_experiments.jobs.job_status import SWEPT
 from dip_experiments.runner.build import PreparedRun, build_fit, fit_options
 from dip_experiments.runner.export import output_bits
@@ -113,8 +115,12 @@ def read_rule(name: str, config: dict[str, Any]) -> StoppingRule | None:
         return None
 
 
-def fit_and_record(prepared: PreparedRun, state: ResumeState, command: list[str]) -> None:
-    """Write settings and provenance before the first iteration; curves, images, scores and summary after the last."""
+def fit_and_record(prepared: PreparedRun, state: ResumeState, command: list[str]) -> str | None:
+    """Write settings and provenance before the first iteration; curves, images, scores and summary after the last.
+
+    Returns:
+        Folder of W&B's offline runs or address of its project, whichever has the run; None if W&B is not used.
+    """
     run, settings = state.run, state.settings
     prepared = replace(prepared, settings=settings)
     done = state.saved["fit"]["done"] if state.saved else 0
@@ -129,9 +135,10 @@ def fit_and_record(prepared: PreparedRun, state: ResumeState, command: list[str]
         recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, output_bits(settings))
         if state.saved:
             recorder.resume(state.saved)
-        _fit(run, prepared, recorder)
+        place = _fit(run, prepared, recorder)
     run.finish(recorder.summary)
     run.remove_temporary_files()
+    return place
 
 
 def threads_of(run: Run, done: int) -> int | None:
@@ -144,19 +151,23 @@ def threads_of(run: Run, done: int) -> int | None:
     return threads
 
 
-def _fit(run: Run, prepared: PreparedRun, recorder: Recorder) -> None:
+def _fit(run: Run, prepared: PreparedRun, recorder: Recorder) -> str | None:
+    """Fit, and return the place of the W&B run, None without one."""
     settings, fit = prepared.settings, recorder.fit
     signal = settings.target if isinstance(settings.task, Reconstruction) else settings.task
     title = f"{signal.name} {settings.architecture.name}"
     listeners: list[pl.Callback] = [recorder, ProgressBar(title, fit, settings.fit.iterations)]
     dashboards = []
-    if isinstance(settings.logger, Wandb):
-        dashboards = [Dashboard(fit, run, settings.to_dict(), Path(settings.paths.results))]
+    if isinstance(settings.logger, Wandb) and wandb_mode(settings.logger.mode) != "disabled":
+        config = settings.to_dict()
+        tags = [signal.name, picture_name(config), settings.scale.name]
+        dashboards = [Dashboard(fit, run, config, Path(settings.paths.results), run_label(run), tags)]
     try:
         run_fit(fit, fit_options(settings), prepared.device, [*listeners, *dashboards])
     finally:
         for dashboard in dashboards:
             dashboard.close(recorder.summary)
+    return next((dashboard.place for dashboard in dashboards), None)
 
 
 def _write_provenance(run: Run, prepared: PreparedRun, done: int, command: list[str]) -> None:

@@ -69,7 +69,7 @@ def _fit(
         state = load_resume_state(run, settings, store)
         _write_hydra_files(state.run, started.overrides, hydra)
         try:
-            fit_and_record(prepared, state, ["dip", *started.overrides])
+            started = replace(started, wandb=fit_and_record(prepared, state, ["dip", *started.overrides]))
             store.put_in_place(state.run)
         except Exception as error:
             folder = state.run.folder

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from dip_experiments.config.settings import Settings
 from dip_experiments.data.folders import check_writable
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
+from dip_experiments.fitting.wandb_options import check_key, wandb_mode
 from dip_experiments.losses import Loss
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
@@ -37,8 +37,8 @@ def validate(settings: Settings) -> PreparedRun:
     """Validate a request. Raises ValueError that says what was given, what is wanted and what to do."""
     device = find_device(settings.device)
     check_precision(settings.precision, device)
-    if isinstance(settings.logger, Wandb) and settings.logger.mode == "online":
-        check_account()
+    if isinstance(settings.logger, Wandb) and wandb_mode(settings.logger.mode) == "online":
+        check_key()
     pictures = load(settings)
     task = original_task(settings, pictures, 1)
     build = check_fit(settings, task, flash_image(pictures))
@@ -136,16 +136,6 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
 
 def _short(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
-
-
-def check_account() -> None:
-    """Raise ValueError if W&B has no key to log in with."""
-    netrc = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))
-    known = "WANDB_API_KEY" in os.environ or (netrc.exists() and "wandb" in netrc.read_text())
-    if not known:
-        raise ValueError(
-            "logger.mode=online: no W&B key found; run `wandb login`, set WANDB_API_KEY, or use logger.mode=offline"
-        )
 
 
 def check_memory(settings: Settings, values: int, task: Task) -> None:
