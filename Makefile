@@ -1,7 +1,7 @@
 # Deep Image Prior experiments: `make` or `make help` prints the lines that begin with #>.
 #> Start here
 #>   demo                               Figure 2 small, in two minutes, and the committed numbers
-#>   setup                              make .venv (or VENV=folder), or complete it
+#>   setup                              make .venv (or VENV=folder), or complete it; says what is next
 #>   data                               fetch the paper's images (24 MB; DIP_DATA=folder)
 #> Paper's figures: fits, figure, comparison with the committed numbers
 #>   reproduce-fig2                     high impedance to noise, with the impedance table
@@ -30,6 +30,7 @@
 #>   ablation-denoising                 one change of network, latent or fit at a time (hours)
 #>   ablation-impedance                 eleven networks: impedance and denoising (an hour)
 #> Quality
+#>   setup-dev                          as setup, with the tools that the targets of this group need
 #>   test, lint                         the tests (slow and gpu ones aside); style and types
 #>   test-slow, test-end-to-end         all tests; sweeps, remote jobs, W&B, the report in a browser
 #>   docs, notebook                     build the documentation into site/; run its notebook
@@ -60,6 +61,8 @@ ARGS ?=
 COMMA := ,
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.dip_experiments$(addprefix -,$(EXTRAS))
+DEV := $(VENV)/.dev_tools$(addprefix -,$(EXTRAS))
+WORKSPACE := $(VENV)/.wandb_workspaces
 OURS := $(VENV)/.made_by_make
 RAY := $(VENV)-test-ray
 DEEPINV := $(VENV)-test-deepinv
@@ -71,7 +74,7 @@ CONSTRAINTS := $(if $(findstring ray,$(EXTRAS)),$(VENV)/constraints.txt,constrai
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 include scripts/experiments.mk
 
-.PHONY: help setup demo docs notebook test test-slow test-end-to-end test-ray test-deepinv lint bench data status dashboard report \
+.PHONY: help setup setup-dev demo docs notebook test test-slow test-end-to-end test-ray test-deepinv lint bench data status dashboard report \
 	figures check-figures clean clean-runs
 
 help:
@@ -80,41 +83,62 @@ help:
 demo:
 	$(MAKE) reproduce-fig2 SCALE=demo
 
+# What a user needs and no more, then what to do next; other targets that call it say nothing.
 setup: $(STAMP)
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+	@echo "Ready. Next:"
+	@echo "  source $(BIN)/activate                              gives the command dip"
+	@echo "  make demo                                           Figure 2 small, in two minutes"
+	@echo "  dip experiment=restore_noisy image.path=photo.png   a noisy photograph of yours"
+endif
 
-# In an environment that make has made, exactly the versions of constraints.txt; in one brought along (VENV=path),
-# what is installed stays, its PyTorch above all.
+# With the tools of tests, style, types and documentation.
+setup-dev: $(DEV)
+
+# $(call install,extras): in an environment that make has made, exactly the versions of constraints.txt; in one brought
+# along (VENV=path), what is installed stays, its PyTorch above all.
+define install
+@if [ ! -x $(BIN)/python ]; then mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
+@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+@echo "Installing into $(VENV): some minutes the first time, nothing the next"
+@grep -vE '^($(UNLIKE_RAY))=' constraints.txt > $(VENV)/constraints.txt
+@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c $(CONSTRAINTS)) -e '.$(addsuffix ],$(addprefix [,$(1)))'
+@touch $@
+endef
+
 $(STAMP): pyproject.toml constraints.txt
-	@if [ ! -x $(BIN)/python ]; then mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
-	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV): some minutes the first time, nothing the next"
-	@grep -vE '^($(UNLIKE_RAY))=' constraints.txt > $(VENV)/constraints.txt
-	@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c $(CONSTRAINTS)) -e '.[dev$(addprefix $(COMMA),$(EXTRAS))]'
-	@touch $@
+	$(call install,$(EXTRAS))
+
+$(DEV): pyproject.toml constraints.txt
+	$(call install,dev$(addprefix $(COMMA),$(EXTRAS)))
+	@touch $(STAMP)
+
+$(WORKSPACE): pyproject.toml constraints.txt
+	$(call install,dashboard)
 
 # Shapes and types are checked at every call where CI=true says so: a third of the time.
 CHECKED := $(if $(CI),--jaxtyping-packages=dip_experiments$(COMMA)beartype.beartype)
 
-test: setup
+test: setup-dev
 	$(BIN)/python -m pytest $(CHECKED)
 
-test-slow: setup
+test-slow: setup-dev
 	$(BIN)/python -m pytest $(CHECKED) -m 'not gpu'
 
 # Of these files the slow tests alone: the others are among those of `test`.
-test-end-to-end: setup
+test-end-to-end: setup-dev
 	$(BIN)/python -m pytest -m slow tests/test_sweeps.py tests/test_faults.py tests/test_session.py tests/test_requests.py \
 		tests/test_cluster.py tests/test_searching.py tests/test_workspace.py tests/test_report_page.py tests/test_own_picture.py tests/test_examples.py
 
 # In an environment of its own, which sees the packages of the other one.
-test-ray: setup
+test-ray: setup-dev
 	@test -x $(RAY)/bin/python || $(BIN)/python -m venv $(RAY)
 	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
 		> $$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth
 	@$(RAY)/bin/python -m pip install --quiet -c $(VENV)/constraints.txt hydra-ray-launcher ray
 	$(RAY)/bin/python -m pytest $(CHECKED) -n 0 tests/test_ray.py
 
-test-deepinv: setup
+test-deepinv: setup-dev
 	@test -x $(DEEPINV)/bin/python || $(BIN)/python -m venv $(DEEPINV)
 	@$(BIN)/python -c 'import sysconfig as s; print("import site; site.addsitedir(%r)" % s.get_path("purelib"))' \
 		> $$($(DEEPINV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main_environment.pth
@@ -122,13 +146,13 @@ test-deepinv: setup
 	@$(DEEPINV)/bin/python -m pip install --quiet $(WITH_DEEPINV)
 	$(DEEPINV)/bin/python -m pytest $(CHECKED) -n 0 tests/test_deepinv.py
 
-docs: setup
+docs: setup-dev
 	$(BIN)/mkdocs build --strict
 
-notebook: setup
+notebook: setup-dev
 	$(BIN)/python -m pytest -m slow tests/test_documentation.py
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -145,7 +169,7 @@ data: setup
 status: setup
 	@$(BIN)/dip status paths.results=$(RESULTS)
 
-dashboard: setup
+dashboard: $(WORKSPACE)
 	@test -d $(RESULTS)/wandb || { echo "No W&B runs in $(RESULTS)/wandb yet: make a fit first, such as make smoke"; exit 2; }
 	@$(BIN)/python scripts/tools/dashboard.py --results $(RESULTS)
 

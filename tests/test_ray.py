@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import SMALL, Dip, only_run
 
@@ -46,7 +47,7 @@ def node(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def kill(node: subprocess.Popen[bytes]) -> None:
     """Ends all processes of a node at once, as when a machine loses its power."""
-    for process in [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]:
+    for process in psutil.pids():
         with suppress(ProcessLookupError):
             if os.getsid(process) == node.pid:
                 os.kill(process, signal.SIGKILL)

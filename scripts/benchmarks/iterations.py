@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import torch
 from start import command_line, save
 from torch.profiler import profile
@@ -176,8 +176,8 @@ def peak_memory(device: torch.device, found: list[float]) -> Iterator[None]:
 
 
 def resident() -> float:
-    """Return the resident memory of this process in MB (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+    """Return the resident memory of this process in MB."""
+    return psutil.Process().memory_info().rss / 1e6
 
 
 def outside_convolutions(act: Callable[[], None]) -> float:
