@@ -1,8 +1,7 @@
 """The Python API: reconstruct an image from a measurement, without files, Hydra or a store."""
 
-import copy
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,23 +11,28 @@ from pydantic import ValidationError
 from dip_experiments.config.defaults import default_settings, option_settings
 from dip_experiments.config.errors import format_error
 from dip_experiments.config.settings import Settings
-from dip_experiments.data.arrays import Layout, known_values, to_channels_first
+from dip_experiments.data.arrays import is_grey, repeated
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.metrics import psnr_of_estimate
-from dip_experiments.operators import Mask, Operator, as_operator, check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.reconstruct import NetworkLike, Reconstruction, fit_task
 from dip_experiments.schema import make_part
-from dip_experiments.stopping import FitInput, Observation, RuleMonitor, Stopping, StoppingRule
+from dip_experiments.stopping import FitContext, FitInput, Observation, RuleMonitor, Stopping, StoppingRule
 from dip_experiments.tasks import Task
-from dip_experiments.tasks.inverse import OperatorSettings
+from dip_experiments.tasks.given import GivenOperator, Picture, given_task, read_measurement
 from dip_experiments.tensors import mean_squared_error
 
-Picture = NDArray[Any] | torch.Tensor
 NOISES = {"gaussian": "restore_noisy", "poisson": "restore_poisson", "speckle": "restore_speckle"}
 """Noise -> the experiment whose settings restore a picture with it."""
+OF_COMMAND = (
+    "image", "target", "task", "logger", "experiment", "paths", "force", "output", "blend", "fit.keep",
+    "fit.checkpoint_every", "scale.name", "scale.size", "scale.crop", "scale.replicas",
+)  # fmt: skip
+"""Settings and groups that mean nothing for arrays."""
+ARGUMENTS = {"architecture": "network"}
+"""Group whose argument has another name."""
 
 
 def reconstruct(
@@ -41,7 +45,7 @@ def reconstruct(
     latent: str | Latent = "noise",
     optimizer: str | Optimizer = "adam",
     stopping: str | Stopping = "none",
-    observe: str | Sequence[str | StoppingRule] = (),
+    observe: str | Sequence[str | StoppingRule] | Mapping[str, Mapping[str, Any]] = (),
     iterations: int | None = None,
     replicas: int = 1,
     seed: int = 0,
@@ -64,29 +68,31 @@ def reconstruct(
         network: Name of an architecture, a function that makes a module (it is given those of `input_channels`,
             `output_channels` and `size` that it names), or, for one replica, a module, of which a copy is fitted.
         loss, regularizer, latent, optimizer: A name, as on the command line, or an instance.
-        stopping: The rule that may end the fit; `observe`: rules that monitor it and never end it.
+        stopping: The rule that may end the fit.
+        observe: Rules that monitor the fit and never end it; with settings: {"split": {"law.sigma": 25.0}}.
         iterations: How many; None: as many as the scale has.
         replicas: Independent fits at once; replica r has the seed `seed + r`.
         scale: The defaults of width and iterations: smoke, demo, laptop or paper.
         device: auto, cpu, cuda or cuda:1; `precision`: float64, float32, tf32 or bf16.
         image_shape: Channels, rows and columns of the image, where the operator is a function that changes the shape.
         reference: The clean image, if it is known: only for PSNR curves, never for the fit.
-        settings: Further settings by their full names, such as {"latent.perturbation": 0.0, "fit.block": 20}.
+        settings: Further settings by their full names, such as {"latent.perturbation": 0.0, "fit.block": 20}, and
+            options of groups, such as {"stopping/law": "poisson"}.
         progress: Show iterations, time left and loss on standard error.
 
     Raises:
         ValueError: For arguments that do not fit together, with what to do.
     """
-    y, layout = _read(measurement, operator)
-    task = _task(y, operator, image_shape, reference, replicas)
+    y, layout = read_measurement(measurement, operator)
+    task = given_task(y, operator, image_shape, reference, replicas)
     parts = {
         "loss": loss, "regularizer": regularizer, "latent": latent, "optimizer": optimizer, "stopping": stopping,
     }  # fmt: skip
     arguments = {"replicas": replicas, "seed": seed, "device": device, "precision": precision}
     if iterations is not None:
         arguments["fit.iterations"] = iterations
-    rules = [observe] if isinstance(observe, str) else observe
-    chosen = _settings(task, network, parts, rules, _joined(arguments, settings), scale)
+    further = _joined(arguments, settings, (*parts, "architecture", "observe"))
+    chosen = _settings(task, network, parts, _rules(observe), further, scale)
     return fit_task(chosen, task, network, layout, progress)
 
 
@@ -107,7 +113,8 @@ def restore(
     The numbers are those of `dip experiment=restore_noisy image.path=...`, or restore_poisson, restore_speckle.
 
     Args:
-        noisy: An array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w).
+        noisy: An array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w). Three equal
+            channels are fitted as one.
         noise: gaussian, poisson (counted photons) or speckle.
         replicas, seed, scale, device, reference, settings, progress: See `reconstruct`.
 
@@ -116,73 +123,47 @@ def restore(
     """
     if noise not in NOISES:
         raise ValueError(f"noise={noise}: unknown; choose from {', '.join(NOISES)}")
-    y, layout = to_channels_first(noisy)
-    task = _task(y, None, None, reference, replicas)
+    y, layout = read_measurement(noisy, None)
+    if is_grey(y):  # their noise is one, too
+        y, layout = y[:1], repeated(layout)
+    task = given_task(y, None, None, reference, replicas)
     others = _joined({"replicas": replicas, "seed": seed, "device": device}, settings)
     return fit_task(_settings(task, "skip", {}, (), others, scale, NOISES[noise]), task, "skip", layout, progress)
 
 
-def _joined(arguments: Mapping[str, Any], settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return arguments and further settings. Raises ValueError for what is in both."""
-    if twice := sorted(arguments.keys() & (settings or {}).keys()):
-        name = twice[0].rpartition(".")[2]
-        raise ValueError(f"settings: {twice[0]} is an argument of its own; give {name}={(settings or {})[twice[0]]!r}")
+def _joined(
+    arguments: Mapping[str, Any], settings: Mapping[str, Any] | None, groups: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return arguments and further settings. `groups`: those whose option is an argument.
+
+    Raises:
+        ValueError: For a setting that is an argument, or means nothing for arrays.
+    """
+    for key, value in (settings or {}).items():
+        name = key.rpartition(".")[2]
+        if key in arguments or key in groups:
+            raise ValueError(f"settings: {key} is an argument of its own; give {ARGUMENTS.get(key, name)}={value!r}")
+        if key in OF_COMMAND or key.split(".")[0].split("/")[0] in OF_COMMAND:
+            raise ValueError(
+                f"settings: {key} is of what the command `dip` reads and writes; leave it out: arrays are fitted as "
+                "they are given, and nothing is written"
+            )
     return {**arguments, **(settings or {})}
 
 
-def _is_mask(operator: Any) -> bool:
-    return getattr(operator, "dtype", None) in (np.bool_, torch.bool)
-
-
-def _read(measurement: Picture, operator: Any) -> tuple[NDArray[np.float64], Layout]:
-    """Return a measurement "c h w", and the function that brings images into its layout."""
-    known = operator if _is_mask(operator) else None
-    return to_channels_first(measurement, in_unit_range=operator is None or known is not None, known=known)
-
-
-class GivenOperator(OperatorSettings):
-    """An operator that is given as an object."""
-
-    name: Literal["given"]
-
-    def make(self, shape: tuple[int, int, int] | None) -> Operator:
-        raise ValueError("an operator that was given as an object cannot be made from settings")
-
-
-def _task(
-    y: NDArray[np.float64],
-    operator: Any,
-    image_shape: tuple[int, int, int] | None,
-    reference: Picture | None,
-    replicas: int,
-) -> Task:
-    """Return the task of all replicas. Raises ValueError where operator, measurement and reference do not fit."""
-    if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise ValueError(f"replicas: got {replicas!r}; input should be a valid integer")
-    measurement = torch.from_numpy(y).expand(max(replicas, 1), *y.shape)
-    given = (
-        Mask(torch.from_numpy(known_values(operator, measurement.shape)))
-        if _is_mask(operator)
-        else as_operator(operator, image_shape)
-    )
-    given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
-    # Of a user's module the fit moves and converts a copy.
-    given = given if operator is None else copy.deepcopy(given).to("cpu", torch.float64).requires_grad_(False)
-    check_operator(given, measurement)
-    if reference is None:
-        return Task(measurement, given)
-    clean = torch.from_numpy(to_channels_first(reference)[0])
-    task = Task(measurement, given, clean.expand(max(replicas, 1), *clean.shape))
-    if clean.shape != task.shape[1:]:
-        raise ValueError(f"a reference of shape {tuple(clean.shape)}; the image has {task.shape[1:]}")
-    return task
+def _rules(observe: str | Sequence[str | StoppingRule] | Mapping[str, Mapping[str, Any]]) -> list[StoppingRule]:
+    """Return the rules that monitor a fit."""
+    if isinstance(observe, Mapping):
+        return [read_rule(name, settings) for name, settings in observe.items()]
+    rules = [observe] if isinstance(observe, str) else observe
+    return [rule if isinstance(rule, StoppingRule) else read_rule(rule) for rule in rules]
 
 
 def _settings(
     task: Task,
     network: NetworkLike,
     parts: Mapping[str, Any],
-    observe: Sequence[str | StoppingRule],
+    observe: Sequence[StoppingRule],
     others: Mapping[str, Any],
     scale: str,
     experiment: str | None = None,
@@ -191,12 +172,12 @@ def _settings(
     names = {group: part for group, part in {**parts, "architecture": network}.items() if isinstance(part, str)}
     choices = {
         "scale": scale, "image": "file", "target": "natural", "task": "denoising", "task/noise": "none",
-        "logger": "none", **names,
+        "logger": "none", **names, **{key: option for key, option in others.items() if "/" in key},
     }  # fmt: skip
-    values = default_settings(choices, {"image.path": "array", **others}, experiment)
+    plain = {key: value for key, value in others.items() if "/" not in key}
+    values = default_settings(choices, {"image.path": "array", **plain}, experiment)
     values |= {group: part for group, part in parts.items() if not isinstance(part, str)}
-    rules = [rule if isinstance(rule, StoppingRule) else read_rule(rule) for rule in observe]
-    values["observe"] = {rule.name: rule for rule in rules}
+    values["observe"] = {rule.name: rule for rule in observe}
     if not task.operator.is_identity:
         none = {"name": "none"}
         values["task"] = {"name": "inverse", "operator": GivenOperator(name="given"), "noise": none}
@@ -247,11 +228,14 @@ class StoppingMonitor:
         settings: Mapping[str, Any] | None = None,
         average_decay: float = 0.99,
     ) -> None:
-        y, self._layout = _read(measurement, operator)
-        self._task = _task(y, operator, image_shape, None, replicas)
+        y, self._layout = read_measurement(measurement, operator)
+        self._task = given_task(y, operator, image_shape, None, replicas)
         chosen = read_rule(rule, settings) if isinstance(rule, str) else rule
         if chosen.needs_divergence:
             raise ValueError(f"rule={chosen.name}: needs the divergence of a network, which a loop does not have")
+        identity = self._task.operator.is_identity
+        if reasons := list(chosen.config_errors(FitContext("inverse", identity, identity, "noise", block=1))):
+            raise ValueError(reasons[0])
         given = FitInput(self._task.measurement, self._task.operator)
         fit_input = chosen.hold_out(given, [seed + replica for replica in range(replicas)])
         self._monitor = RuleMonitor(chosen, torch.zeros(self._task.shape), fit_input, ends=True)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.config.groups import conf_folder, did_you_mean, option_file, options
-from dip_experiments.schema import flat
+from dip_experiments.schema import TARGET, Part, flat
 
 OVERRIDE = "override /"
 """Beginning of an entry in a defaults list that chooses an option of another group."""
@@ -79,6 +79,10 @@ def default_settings(
     node = {key: value for key, value in config.items_ex(resolve=False) if key not in ("defaults", "hydra")}
     node |= {group: read_option(group, option, choices) for group, option in choices.items() if "/" not in group}
     composed = cast(DictConfig, OmegaConf.merge(node, *layers))
+    for below in (group for group in choices if "/" in group):
+        group, _, name = below.rpartition("/")
+        if _parent_of(below.replace("/", "."), composed) is None:
+            raise ValueError(f"{below}={choices[below]}: {group}={choices.get(group)} has no {name}; leave it out")
     return _with_overrides(composed, overrides)
 
 
@@ -92,11 +96,28 @@ def option_settings(group: str, option: str, overrides: Mapping[str, Any]) -> di
 
 
 def _with_overrides(composed: DictConfig, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as plain values; a part given as an object or by its name replaces the default one."""
     for key, value in overrides.items():
-        above, _, name = key.rpartition(".")
-        parent = OmegaConf.select(composed, above) if above else composed
-        if not (isinstance(parent, DictConfig) and name in parent.keys()):  # noqa: SIM118  in alone: not if missing
+        if _parent_of(key, composed) is None:
             hint = did_you_mean(key, flat(cast(dict[str, Any], OmegaConf.to_container(composed))))
             raise ValueError(f"{key}: unknown setting{hint}; `dip explain` with a group lists its settings")
-        OmegaConf.update(composed, key, value)
-    return cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))
+        other_part = isinstance(value, Mapping) and not {"name", TARGET}.isdisjoint(value)
+        OmegaConf.update(composed, key, None if isinstance(value, Part) else value, merge=not other_part)
+    settings = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=True))
+    for key, value in overrides.items():
+        if isinstance(value, Part):
+            parent = cast(dict[str, Any], _parent_of(key, settings))
+            parent[key.rpartition(".")[2]] = value
+    return settings
+
+
+def _parent_of(key: str, settings: Any) -> Any:
+    """Return what holds the setting of this name, None if no setting has it."""
+    *above, name = key.split(".")
+    for part in above:
+        settings = settings[part] if _has(settings, part) else None
+    return settings if _has(settings, name) else None
+
+
+def _has(settings: Any, name: str) -> bool:
+    return isinstance(settings, (dict, DictConfig)) and name in settings.keys()  # noqa: SIM118  in alone: not if missing

@@ -58,6 +58,16 @@ def known_values(known: Any, shape: Sequence[int]) -> NDArray[np.bool_]:
     return np.broadcast_to(mask, tuple(shape)).copy()
 
 
+def is_grey(image: Array) -> bool:
+    """Return True for three equal channels "c h w"."""
+    return len(image) == 3 and bool((image == image[:1]).all())
+
+
+def repeated(layout: Layout) -> Layout:
+    """Return a layout for images of one channel, which it gives back as three equal ones in another layout."""
+    return lambda image: layout(np.repeat(image, 3, axis=-3))
+
+
 def _channels(values: NDArray[Any], *, first: bool) -> NDArray[Any]:
     if values.ndim == 2:
         return values[None]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from dip_experiments.data import png, tiff
+from dip_experiments.data.arrays import is_grey
 from dip_experiments.data.datasets import PICTURES, locate
 from dip_experiments.data.layers import Array, Layers, upright
 from dip_experiments.data.limits import MOST_PIXELS, READ, Refused, check_file, check_pixels, too_many
@@ -44,7 +45,7 @@ def read_picture(name: str, path: str | None, form: Form = PLAIN) -> Array:
     file = picture_file(name, path)
     image = read_image(file, form=form) if file else _inside_scikit_image(name)
     check_image(image, path or name)
-    if name == "file" and len(image) == 3 and (image == image[:1]).all():  # grey, whatever the file's kind
+    if name == "file" and is_grey(image):  # whatever the file's kind
         image = image[:1]
     return np.ascontiguousarray(image)
 
