@@ -15,6 +15,7 @@ from dip_experiments.data.arrays import is_grey, repeated
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.metrics import psnr_of_estimate
+from dip_experiments.operators import check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.reconstruct import NetworkLike, Reconstruction, fit_task
@@ -230,6 +231,7 @@ class StoppingMonitor:
     ) -> None:
         y, self._layout = read_measurement(measurement, operator)
         self._task = given_task(y, operator, image_shape, None, replicas)
+        check_operator(self._task.operator, self._task.measurement)
         chosen = read_rule(rule, settings) if isinstance(rule, str) else rule
         if chosen.needs_divergence:
             raise ValueError(f"rule={chosen.name}: needs the divergence of a network, which a loop does not have")

@@ -74,7 +74,7 @@ def test_equal_channels_are_restored_as_the_one_that_they_are_in_the_layout_that
 
 def test_a_loop_of_ones_own_is_not_given_an_estimate_of_the_noise_of_something_else_than_an_image() -> None:
     halved = {"operator": lambda x: x[..., ::2], "image_shape": (1, 20, 24)}
-    with pytest.raises(ValueError, match="cannot be estimated; give stopping.law.sigma"):
+    with pytest.raises(ValueError, match=r"cannot be estimated; give stopping\.law\.sigma"):
         dipx.StoppingMonitor("split", NOISY[:, ::2], **halved)
     monitor = dipx.StoppingMonitor("split", NOISY[:, ::2], **halved, settings={"law.sigma": 20.0})
     assert monitor.measurement.shape == (1, 20, 12)

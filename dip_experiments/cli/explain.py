@@ -16,6 +16,7 @@ from dip_experiments.cli.lazy_import import lazy_import
 from dip_experiments.config.comments import Setting, documented_settings, group_comment, header, known_settings, summary
 from dip_experiments.config.compose import compose_jobs, expand_grid, experiment_grid
 from dip_experiments.config.groups import OPTIONAL, did_you_mean, group_names, option_file, options
+from dip_experiments.config.hints import no_option
 from dip_experiments.config.overrides import config_dir_flags
 from dip_experiments.schema import Part, flat
 
@@ -86,8 +87,7 @@ def explain_option(group: str, option: str) -> str:
         ValueError: If no such option exists.
     """
     if option not in options(group):
-        hint = did_you_mean(option, options(group)) or f"; choose from {', '.join(options(group))}"
-        raise ValueError(f"{group}={option}: no such option{hint}")
+        raise no_option(group, option)
     path = option_file(group, option)
     if path is None:
         return f"{group}={option}: a picture of the paper, downloaded when it is fitted first"

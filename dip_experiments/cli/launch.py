@@ -26,6 +26,7 @@ from dip_experiments.config.groups import conf_folder
 from dip_experiments.config.overrides import quoted
 from dip_experiments.config.request import Request
 from dip_experiments.jobs.job_status import REUSE_RECORDS, SWEPT, JobResult
+from dip_experiments.store import NO_EXPERIMENT
 
 Task = Callable[[DictConfig], float | None]
 """A job as Hydra calls it; returns the value that a search maximises."""
@@ -241,7 +242,7 @@ def sweep_variables(request: Request) -> dict[str, str]:
     if not request.swept:
         return {}
     named = request.jobs[0].experiment.name
-    group = " ".join(part for part in ("" if named == "single" else named, request.sweep) if part)
+    group = " ".join(part for part in ("" if named == NO_EXPERIMENT else named, request.sweep) if part)
     return {SWEPT: ",".join(request.swept), GROUP: os.environ.get(GROUP) or group[:LONGEST_GROUP]}
 
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from dip_experiments.config.groups import conf_folder, did_you_mean, option_file, options
+from dip_experiments.config.groups import conf_folder, did_you_mean, option_file
+from dip_experiments.config.hints import no_option
 from dip_experiments.schema import TARGET, Part, flat
 
 OVERRIDE = "override /"
@@ -22,7 +23,7 @@ def _load(path: Path) -> DictConfig:
 def _read(group: str, option: str) -> DictConfig:
     path = option_file(group, option)
     if path is None:
-        raise ValueError(f"{group}={option}: no such option; choose from {', '.join(options(group))}")
+        raise no_option(group, option)
     return _load(path).copy()
 
 

@@ -19,10 +19,8 @@ from dip_experiments.report.settings import (
     experiment_of,
     format_settings,
 )
-from dip_experiments.store import Run
+from dip_experiments.store import NO_EXPERIMENT, Run
 
-NO_EXPERIMENT = "single"
-"""Experiment name of runs without one."""
 ON_OWN_LINES = ("versions", "command", "swept")
 """Entries of a session that are not shown as they are."""
 NAMES_A_FILE = ("image.path", "task.mask", "task.mask.path", "task.flash", "output", "paths.results")

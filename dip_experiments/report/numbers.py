@@ -7,7 +7,7 @@ from typing import Any
 
 from dip_experiments.metrics import TINY, estimate_in, estimated_psnr
 from dip_experiments.report.pictures import NAMES, STOP
-from dip_experiments.store import Run, stop_image
+from dip_experiments.store import FACT_ORIGIN, Run, stop_image
 
 METRICS = {
     "psnr": ("PSNR, dB", 2),
@@ -27,8 +27,6 @@ IMAGES = {
 Number = int | float
 LARGEST, IDENTICAL = -10 * math.log10(TINY), "identical"
 """PSNR in dB of images that are the same in every pixel, and how it is shown."""
-FROM = "_from"
-"""How the names of facts end that say where another one is from."""
 
 
 def known(values: Sequence[Number | None] | None) -> list[Number]:
@@ -96,9 +94,9 @@ def _stop(run: Run, name: str, rule: Mapping[str, Any]) -> list[str]:
 
 def _used(rule: Mapping[str, Any]) -> list[str]:
     """Return the quantities that the rule estimated from the image, and its estimate for the mean image."""
-    origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FROM)}
+    origins = {key: f" ({value})" for key, value in rule["facts"].items() if key.endswith(FACT_ORIGIN)}
     facts = [
-        f"{key.replace('_', ' ')} {fact(value)}{origins.get(key + FROM, '')}"
+        f"{key.replace('_', ' ')} {fact(value)}{origins.get(key + FACT_ORIGIN, '')}"
         for key, value in rule["facts"].items()
         if key not in origins and value is not None
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from dip_experiments.analysis.labels import MACHINE_SETTINGS, SHARED, format_network
 from dip_experiments.schema import flat
-from dip_experiments.store import Run
+from dip_experiments.store import NO_EXPERIMENT, Run
 
 Config = Mapping[str, Any]
 Compose = Callable[[str | None, str], Config]
@@ -68,4 +68,4 @@ def format_architecture(config: Config) -> str:
 
 def experiment_of(config: Config) -> str:
     """Return the experiment for which a run was first fitted."""
-    return str((config.get("experiment") or {}).get("name", "single"))
+    return str((config.get("experiment") or {}).get("name", NO_EXPERIMENT))

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dip_experiments.metrics import estimate_in, estimated_psnr
-from dip_experiments.store import Run, stop_image
+from dip_experiments.store import FACT_ORIGIN, Run, stop_image
 
 LEVELS = ("sigma", "gain", "looks")
 """Noise levels among the facts of a rule."""
-ORIGIN = "_from"
-"""Ending of the name of the fact that says where another one is from."""
 
 
 def describe_stops(run: Run) -> list[str]:
@@ -32,7 +30,9 @@ def outline_stop(run: Run) -> str:
 def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return the lines on one rule; an estimate of the measurement's error is never in a line with the image's."""
     facts, scores = rule["facts"], summary["scores"]
-    levels = [f"{level} {facts[level]:.4g}, {facts[level + ORIGIN]}" for level in LEVELS if level + ORIGIN in facts]
+    levels = [
+        f"{level} {facts[level]:.4g}, {facts[level + FACT_ORIGIN]}" for level in LEVELS if level + FACT_ORIGIN in facts
+    ]
     ended = f", made sure at {summary['iterations']}" if name == summary["ended_by"] else ""
     lines = [*(f"noise: {level}" for level in levels), f"stop: {_stop(name, rule)}{ended}"]
     image = stop_image(name, "mixed" if "mix" in rule else "mean")

@@ -7,9 +7,9 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from dip_experiments.runner.select_runs import NO_EXPERIMENT, select
+from dip_experiments.runner.select_runs import select
 from dip_experiments.schema import flat
-from dip_experiments.store import COUNTED, Run
+from dip_experiments.store import COUNTED, NO_EXPERIMENT, Run
 
 ASIDE = ("paths.", "logger.", "experiment.")
 """Beginnings of settings that change no number."""

@@ -21,12 +21,10 @@ from dip_experiments.data.limits import check_file
 from dip_experiments.data.pictures import Source, sources
 from dip_experiments.data.reading import read_picture
 from dip_experiments.stopping import outdated
-from dip_experiments.store import Job, Origin, Run, Selection, Store, file_digest, signature
+from dip_experiments.store import NO_EXPERIMENT, Job, Origin, Run, Selection, Store, file_digest, signature
 
 log = logging.getLogger(__name__)
 
-NO_EXPERIMENT = "single"
-"""Name that runs without an experiment have."""
 DEVICES = ("cuda", "cpu")
 """Kinds of device that a run may have been made on, the preferred one first: their numbers differ by rounding."""
 PRECISIONS = ("float32", "bf16")

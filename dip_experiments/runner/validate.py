@@ -17,6 +17,7 @@ from dip_experiments.devices import available_memory, check_precision, find_devi
 from dip_experiments.fitting.fit import Builder, make_latent
 from dip_experiments.fitting.wandb_options import check_key, wandb_mode
 from dip_experiments.losses import Loss
+from dip_experiments.operators import check_operator
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
 from dip_experiments.stopping import FitInput, hold_out
@@ -54,7 +55,7 @@ def validate(settings: Settings) -> PreparedRun:
 def check_fit(
     settings: Settings, original: Task, input_image: Float[Tensor, "1 c h w"] | None, build: Builder | None = None
 ) -> Builder:
-    """Check that rules, network and latent suit a task, and return what builds the network.
+    """Check that operator, rules, network and latent suit a task, and return what builds the network.
 
     Args:
         original: The task of the first replicas, of one at least.
@@ -64,7 +65,8 @@ def check_fit(
     Raises:
         ValueError: With what to do.
     """
-    if build is None:  # first, as the noise of a large picture is estimated in seconds
+    check_operator(original.operator, original.measurement)
+    if build is None:  # before all else, as the noise of a large picture is estimated in seconds
         build, values, message = network_builder(settings, original.shape)
         if message:
             log.info("%s", message)

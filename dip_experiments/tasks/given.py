@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from dip_experiments.data.arrays import Layout, is_grey, known_values, to_channels_first
-from dip_experiments.operators import Mask, Operator, as_operator, check_operator
+from dip_experiments.operators import Mask, Operator, as_operator
 from dip_experiments.tasks.inverse import OperatorSettings
 from dip_experiments.tasks.task import Task
 
@@ -53,7 +53,6 @@ def given_task(
     given.image_shape((y.shape[0], y.shape[1], y.shape[2]))  # of a physics where it is, maybe on a GPU
     # Of a user's module the fit moves and converts a copy.
     given = given if operator is None else copy.deepcopy(given).to("cpu", torch.float64).requires_grad_(False)
-    check_operator(given, measurement)
     if reference is None:
         return Task(measurement, given)
     image, _ = to_channels_first(reference)

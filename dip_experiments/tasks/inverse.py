@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict
 
-from dip_experiments.operators import Operator, as_operator, check_operator, measure
+from dip_experiments.operators import Operator, as_operator, measure
 from dip_experiments.schema import TARGET, Exchangeable, Part, imported_object
 from dip_experiments.tasks.extra_inputs import ExtraInputs
 from dip_experiments.tasks.noise import Noise, expand_shorthand
@@ -70,17 +70,13 @@ def measured_through(operator: Operator, noise: Noise, source: Source, image: Im
     """Return the task of a picture that is measured through an operator and made noisy, or is so already.
 
     Raises:
-        ValueError: If the operator does not suit the picture, or the noise is that of published files.
+        ValueError: If the operator fails on the picture, or the noise is that of published files.
     """
     if noise.is_published:
         raise ValueError(
             f"task/noise={noise.name}: was published for denoising; choose another noise, such as gaussian"
         )
     if source == "measurement":
-        measurement = repeat_per_seed(image, seeds)
-        check_operator(operator, measurement)
-        return Task(measurement, operator)
+        return Task(repeat_per_seed(image, seeds), operator)
     clean = measure(operator, image.unsqueeze(0)).squeeze(0)
-    measurement = noise.measured(clean, seeds, {})
-    check_operator(operator, measurement)
-    return Task(measurement, operator, repeat_per_seed(image, seeds))
+    return Task(noise.measured(clean, seeds, {}), operator, repeat_per_seed(image, seeds))
