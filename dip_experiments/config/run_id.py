@@ -22,7 +22,7 @@ CODE_EPOCHS = {
     "task.mask.name=file": 2,
     "task.mask.name=damage": 2,
     "joins_of_one_channel": 2,  # several replicas had a wrong gradient there
-    "image.name=file": 2,  # equal channels are read as grey; constant windows tell nothing of the noise
+    "image.name=file": 3,  # equal channels are read as grey; the split leaves out what is constant
     "estimated_gain_or_looks": 2,  # nor do dark ones
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.

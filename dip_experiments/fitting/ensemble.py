@@ -48,7 +48,7 @@ def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
     if not (isinstance(rule, Split) and rule.mix) or monitor.stops()[1].iteration is None:
         return None
     seen = (held_out["y"] + held_out["extra"]).cpu().double().numpy()
-    sigma = 255 * float(held_out["noise"].mean() * (1 + rule.a**2)) ** 0.5
+    sigma = 255 * float(held_out["level"] * (1 + rule.a**2)) ** 0.5
     alone = [name for name in rule.mix if name != GUIDED]
     others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
     images, weights = blend(rule, monitor.ensemble_average, others, held_out)

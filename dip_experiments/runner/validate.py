@@ -21,7 +21,7 @@ from dip_experiments.operators import check_operator
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
 from dip_experiments.stopping import FitInput, hold_out
-from dip_experiments.stopping.noise_estimation import correlation, spoilt
+from dip_experiments.stopping.noise_estimation import SPOILT, correlation, spoilt_parts
 from dip_experiments.tasks import Task
 from dip_experiments.tensors import generator
 
@@ -129,11 +129,20 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
         return
     image = original.measurement[0].double().numpy()
     found = correlation(image)
-    spoilt_by = spoilt(image, min((settings.rules[name].ends for name in trusting), key=len))
+    ends = min((settings.rules[name].ends for name in trusting), key=len)
+    constant, clipped = spoilt_parts(image, ends)
+    names = ", ".join(trusting)
     if found:
-        log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", ", ".join(trusting), found)
-    if spoilt_by:
-        log.warning("%s: %s; an estimate of the noise is too low, one of the PSNR off", ", ".join(trusting), spoilt_by)
+        log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", names, found)
+    if constant > SPOILT:
+        rest = "crop it away, sure counts on noise in it" if "sure" in trusting else "estimates are of the rest"
+        log.warning("%s: %.0f%% of the picture is constant, without noise; %s", names, 100 * constant, rest)
+    if clipped > SPOILT:
+        values = " or ".join(map(str, ends))
+        log.warning(
+            "%s: %.0f%% of the values are %s, where noise is cut off; an estimate of the noise is too low, one of the "
+            "PSNR off", names, 100 * clipped, values,
+        )  # fmt: skip
 
 
 def _short(value: float | str) -> str:

@@ -194,4 +194,5 @@ def doubt_in_windows(measurement: Float[Tensor, "r c h w"], noise: Float[Tensor,
     images = different(measurement)
     constant, clipped = np.mean([spoilt_parts(image, WHITE_END) for image in images], axis=0)
     texture = (TEXTURE["brightness"] / 255) ** 2 / float(noise.mean())
-    return math.hypot(CHANCE / (images[0].size * len(images)) ** 0.5, texture, skew, constant, 2 * clipped)
+    values = images[0].size * len(images) * (1 - constant)
+    return math.hypot(CHANCE / values**0.5, texture, skew, 2 * clipped)

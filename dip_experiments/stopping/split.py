@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
 from dip_experiments.schema import DefaultForHash, Exchangeable, in_order_of
-from dip_experiments.stopping.noise_estimation import Array
+from dip_experiments.stopping.noise_estimation import Array, different, without_noise
 from dip_experiments.stopping.noise_models import NoiseModel
 from dip_experiments.stopping.rule import (
     FitContext,
@@ -33,7 +33,8 @@ class Split(MinimumRule):
 
     With e what was added to y (see `laws`), the mean of (A f - y)^2 + 2 k (A f - y) e - var y is the error
     mean (A f - A x)^2 in the mean, for every f made from y + e alone, with k = 1 / a^2. `covariance` less, it is that
-    of the replicas' mean. All means are over the values that are measured: holes of a mask are no values. Where A is
+    of the replicas' mean. All means are over the values that are measured and noisy: not over a mask's holes, nor over
+    bars, margins and skies without noise. Where A is
     not the identity that is the error of the measurement, not of the image. Its standard error is that of the mean over
     values and, where the noise's strength is estimated, the doubt about it. `split_cross` is mean (A f - y) e, so that
     other k can be looked at; `split_freedom` is c_t = 1 - <y1 - A f, e> / |e|^2, the degrees of freedom of all the
@@ -79,6 +80,7 @@ class Split(MinimumRule):
                 "estimated; give all the same with shared=[task], or fit replicas=1"
             )
         level, facts = self.law.level(y)
+        known = known & noisy(y)
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [self.law.extra(image, level, self.a, draw) for image, draw in zip(y, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, self.law.variance(y, level) * known
@@ -148,6 +150,12 @@ def smallest_square(square: Array, slopes: Array) -> list[float]:
         options={"ftol": 1e-9},
     )
     return np.clip(found.x, 0, 1).tolist()
+
+
+def noisy(y: Float[Tensor, "r c h w"]) -> Bool[Tensor, "1 1 h w"]:
+    """Return False in bars and margins without noise, whose error cannot be estimated as that of the rest."""
+    constant = np.all([without_noise(image) for image in different(y)], axis=0)
+    return torch.from_numpy(~constant if not constant.all() else np.ones_like(constant)).to(y.device)[None, None]
 
 
 def measured(values: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Tensor, "r n"]:
