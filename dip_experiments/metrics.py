@@ -88,10 +88,12 @@ ESTIMATES = {"estimate": "PSNR", "measurement_estimate": "PSNR of the measuremen
 def estimated_psnr(mse: float, mse_se: float) -> str:
     """Format an estimated mean squared error as a PSNR, never without its standard error (to first order).
 
-    An error that is not larger than that can be any small one: then only a bound is known.
+    An error that is not larger than that can be any small one: then only a bound is known. One far below 0 is none.
     """
+    if mse + mse_se <= TINY:
+        return "unknown (the noise is not as assumed)"
     if mse <= mse_se:
-        return f"above {-10 * math.log10(max(mse + mse_se, TINY)):.1f} dB"
+        return f"above {-10 * math.log10(mse + mse_se):.1f} dB"
     return f"{-10 * math.log10(mse):.2f} +- {10 / math.log(10) * mse_se / mse:.2f} dB"
 
 

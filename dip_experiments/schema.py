@@ -20,6 +20,8 @@ from pydantic_core import CoreSchema, core_schema
 T = TypeVar("T")
 P = TypeVar("P", bound="Part")
 TARGET = "_target_"
+NO_EXPERIMENT = "single"
+"""Name of the experiment of runs that belong to none."""
 """Key under which settings hold the dotted path of a class or function of the user's."""
 
 

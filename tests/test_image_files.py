@@ -2,7 +2,9 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import png
@@ -12,7 +14,8 @@ from PIL import Image
 from test_images import EIGHT, PIXELS, WANTED
 
 from dip_experiments.data.pictures import Frame, load_pictures
-from dip_experiments.data.reading import Form, read_image, read_layers
+from dip_experiments.data.reading import Form, read_image, read_layers, read_picture
+from dip_experiments.data.writing import write_output
 from dip_experiments.store import write_image
 
 
@@ -72,6 +75,25 @@ def test_a_colour_profile_is_carried_on_from_every_format(
     assert kind == b"iCCP"
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize(
+    "chunk", [(b"iCCP", b"x\0\0" + zlib.compress(icc(b"RGB "))), (b"gAMA", struct.pack(">I", 100000))]
+)
+def test_grey_of_a_file_in_colours_keeps_what_its_values_mean(
+    chunk: tuple[bytes, bytes], alpha: bool, tmp_path: Path
+) -> None:
+    grey = WANTED[:1]
+    opacity = [np.full_like(grey, 0.5)] * alpha
+    write_image(tmp_path / "a.png", np.concatenate([grey, grey, grey, *opacity]), 16, [chunk])
+    assert len(read_picture("file", str(tmp_path / "a.png"))) == 1, "equal channels are one"
+    write_output(tmp_path / "b.png", np.concatenate([grey, *opacity]), str(tmp_path / "a.png"))
+    written = read_layers(tmp_path / "b.png")
+    assert written.colour_space == (chunk,)
+    np.testing.assert_array_equal(written.colours, read_layers(tmp_path / "a.png").colours[: written.channels])
+    assert written.channels == (3 if chunk[0] == b"iCCP" else 1)
+    assert written.has_alpha == alpha
+
+
 def test_a_gamma_is_carried_on(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", WANTED)
     with_chunks(tmp_path / "a.png", [(b"gAMA", struct.pack(">I", 100000))])
@@ -113,6 +135,47 @@ def test_an_array_of_numpy_is_read(kind: str, shape: tuple[int, ...], tmp_path: 
     largest = 1 if kind[0] == "f" else np.iinfo(kind).max
     wanted = np.moveaxis(np.atleast_3d(values / largest), 2, 0)
     np.testing.assert_allclose(read_image(tmp_path / "a.npy"), wanted, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", [">u2", ">f4", "<f8", "float16", "bool"])
+def test_an_array_is_read_in_any_byte_order_and_as_bools(kind: str, tmp_path: Path) -> None:
+    values = (PIXELS > 30000) if kind == "bool" else PIXELS / 65535 if "f" in kind else PIXELS
+    np.save(tmp_path / "a.npy", values.astype(kind))
+    wanted = values if kind == "bool" else PIXELS / 65535
+    np.testing.assert_allclose(read_image(tmp_path / "a.npy"), np.moveaxis(wanted, 2, 0), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.array([[None, 1]]), "an array of Python objects"),
+        (np.zeros((3, 20, 30)), "channels come last"),
+        (np.zeros((20, 30), complex), "in bool, uint8, uint16 or float"),
+        (np.zeros((2, 3, 20, 30)), "in bool, uint8"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused_with_the_reason(values: Any, reason: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(ValueError, match=reason):
+        read_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_each_picture_of_a_stack_in_one_block_is_read_in_either_byte_order(byteorder: Any, tmp_path: Path) -> None:
+    stack = np.stack([PIXELS[..., 0], PIXELS[..., 1]])
+    tifffile.imwrite(
+        tmp_path / "stack.tif", stack, byteorder=byteorder, imagej=byteorder == ">", metadata={"axes": "ZYX"}
+    )
+    for page in range(2):
+        read = read_image(tmp_path / "stack.tif", form=Form(page=page))
+        np.testing.assert_array_equal(read, stack[page][None] / 65535)
+
+
+@pytest.mark.parametrize("name", ["print.tif", "print.jpg"])
+def test_the_colours_of_print_are_refused(name: str, tmp_path: Path) -> None:
+    Image.fromarray((PIXELS >> 8).astype(np.uint8)).convert("CMYK").save(tmp_path / name)
+    with pytest.raises(ValueError, match="RGB"):
+        read_image(tmp_path / name)
 
 
 def test_a_picture_that_uses_a_small_part_of_its_range_is_reported(

@@ -169,8 +169,8 @@ def damaged_files(folder: Path) -> dict[str, str]:
         "raw.dng": "a preview beside another picture",
         "volume.tif": "a volume of 4 slices",
         "words.npy": r"an array of shape \(2,\) and type",
-        "objects.npy": "damaged",
-        "squeezed.tif": "LZW.*; save it again, uncompressed",
+        "objects.npy": "an array of Python objects",
+        "squeezed.tif": "LZW.*; `pip install imagecodecs`, or save it uncompressed",
         "white.tif": "grey with black as 0",
     }
 

@@ -43,14 +43,15 @@ def test_a_mark_of_any_colour_hides_whole_pixels_and_colour_is_reported(
     assert ("task.mask.path=" in warning) == ("a coloured mask" in warning) == (colour != (0, 0, 0))
 
 
-def test_of_a_mask_with_the_levels_0_and_1_the_latter_is_known(
+def test_of_a_mask_with_0_and_one_other_level_the_latter_is_known(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mask = marked((0, 0, 0)).convert("L")
-    Image.fromarray(np.asarray(mask) // 255).save(tmp_path / "ones.png")
-    known, warning = told(tmp_path / "ones.png", caplog)
-    assert (known[0] == (np.asarray(mask) > 0)).all()
-    assert not warning
+    for level in (1, 2, 100):
+        Image.fromarray(np.asarray(mask) // 255 * np.uint8(level)).save(tmp_path / "ones.png")
+        known, warning = told(tmp_path / "ones.png", caplog)
+        assert (known[0] == (np.asarray(mask) > 0)).all()
+        assert not warning
 
 
 def test_a_mask_that_may_be_meant_the_other_way_round_is_reported(

@@ -53,6 +53,14 @@ def test_the_restored_picture_has_the_depth_of_the_picture(kind: str, bits: int,
     assert [path.name for path in output.parent.iterdir()] == ["restored.png"]
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_what_is_blended_in_is_the_picture_in_its_own_depth(bits: int, dip: Dip, tmp_path: Path) -> None:
+    write_image(tmp_path / "mine.png", PICTURE, bits)
+    own = [word for word in words(tmp_path / "mine.png", tmp_path / "one.png") if not word.startswith("task")]
+    assert dip(*own, "task=denoising", "blend=1") == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "one.png"), read_image(tmp_path / "mine.png"))
+
+
 def test_a_finished_run_writes_its_picture_without_fitting_again(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

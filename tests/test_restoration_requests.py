@@ -178,3 +178,6 @@ def test_what_is_degraded_on_purpose_is_said(
         (job,) = compose_jobs(to_hydra_overrides([*SMALL, picture, *given], multirun=False), multirun=False)
         validate(read_settings(job))
         assert ("mine.png: degraded first, to see how well" in caplog.text) == degraded, given
+        if degraded and words:
+            assert ("task.quality=null" in caplog.text) == ("task=jpeg" in words)
+            assert ("experiment=restore_noisy" in caplog.text) == ("task=denoising" in words)

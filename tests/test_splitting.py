@@ -235,3 +235,4 @@ def test_a_picture_without_noise_cannot_be_split() -> None:
 def test_an_estimated_psnr_is_never_reported_without_its_error() -> None:
     assert estimated_psnr(1e-3, 1e-4) == "30.00 +- 0.43 dB"
     assert estimated_psnr(-1e-4, 1e-3) == "above 30.5 dB"
+    assert estimated_psnr(-2e-3, 1e-3) == "unknown (the noise is not as assumed)"

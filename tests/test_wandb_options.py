@@ -139,6 +139,16 @@ def test_a_mode_that_cannot_be_is_refused_in_a_line_before_the_fit(
     assert not list(tmp_path.iterdir())
 
 
+def test_wandb_writes_where_its_variable_says(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "elsewhere"))
+    assert dip(*WORDS) == 0
+    assert not (tmp_path / "results" / "wandb").exists()
+    assert len(list((tmp_path / "elsewhere" / "wandb").glob("offline-run-*"))) == 1
+    assert f"W&B: 1 offline run in {tmp_path / 'elsewhere' / 'wandb'};" in capfd.readouterr().out
+
+
 def test_the_logger_moves_no_run_id(dip: Dip, tmp_path: Path) -> None:
     asked = ["fit.iterations=10", "logger.mode=disabled", "logger.project=mine", "logger.tags=[a]"]
     assert dip(*WORDS, *asked) == 0

@@ -26,7 +26,7 @@ from dip_experiments.config.groups import conf_folder
 from dip_experiments.config.overrides import quoted
 from dip_experiments.config.request import Request
 from dip_experiments.jobs.job_status import REUSE_RECORDS, SWEPT, JobResult
-from dip_experiments.store import NO_EXPERIMENT
+from dip_experiments.schema import NO_EXPERIMENT
 
 Task = Callable[[DictConfig], float | None]
 """A job as Hydra calls it; returns the value that a search maximises."""

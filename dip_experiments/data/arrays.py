@@ -33,6 +33,7 @@ def to_channels_first(picture: Any, in_unit_range: bool = True, known: Any = Non
     if hasattr(picture, "detach"):
         return _scaled(_channels(np.asarray(picture.detach().cpu()), first=True), in_unit_range, known), _keep
     values = np.asarray(picture)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     flat = values.ndim == 2
     if values.ndim == 3 and values.shape[0] in COLOURS and values.shape[2] > 4:
         raise ValueError(
@@ -69,9 +70,9 @@ def repeated(layout: Layout) -> Layout:
 
 
 def _channels(values: NDArray[Any], *, first: bool) -> NDArray[Any]:
-    if values.ndim == 2:
+    if values.ndim == 2 and values.size:
         return values[None]
-    if values.ndim != 3 or 0 in values.shape:
+    if values.ndim != 3 or not values.size:
         wanted = "a tensor (c, h, w) or (h, w)" if first else "an array (h, w) or (h, w, c)"
         raise ValueError(f"a picture of shape {values.shape}; give {wanted}")
     if first and values.shape[2] in COLOURS and values.shape[0] > 4:

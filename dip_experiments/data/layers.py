@@ -48,7 +48,7 @@ class Layers:
     @property
     def bits(self) -> int:
         """Bits per channel, 8 or 16, in which a restored picture is written: 16 where the file has more than 8."""
-        return 8 if self.levels.dtype == np.uint8 else 16
+        return 8 if self.levels.dtype in (np.uint8, np.bool_) else 16
 
     def _scaled(self, levels: NDArray[np.generic]) -> Array:
         return np.ascontiguousarray(np.moveaxis(levels, 2, 0)).astype(np.float64) / self.largest

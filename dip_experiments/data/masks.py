@@ -23,14 +23,14 @@ FEW = 0.01
 def read_mask(path: Path, key: str) -> NDArray[np.bool_]:
     """Return "1 h w", True where a pixel is known: above 0.5 in grey. A pixel hides all its channels or none.
 
-    Of a mask with the levels 0 and 1 alone, 1 is white. Where a mask is coloured, a pixel is as dark as its darkest
-    channel, so that no marking colour is taken for white. A line says how much is missing, and warns of colours, of
-    many greys, and where most is missing. Raises ValueError, naming the setting `key`, for no image or a transparent
-    one.
+    Of a mask with 0 and one other level, such as 1, that one is white. Where a mask is coloured, a pixel is as dark as
+    its darkest channel, so that no marking colour is taken for white. A line says how much is missing, and warns of
+    colours, of many greys, and where most is missing. Raises ValueError, naming the setting `key`, for no image or a
+    transparent one.
     """
     layers = read_layers(path, key)
-    if layers.levels.dtype.kind == "u" and layers.levels.max() == 1:
-        layers = replace(layers, largest=1)
+    if layers.levels.dtype.kind == "u" and not layers.has_alpha and len(found := np.unique(layers.levels)) == 2:
+        layers = replace(layers, largest=float(found[1])) if found[0] == 0 else layers
     alpha, colours = layers.alpha, layers.colours
     check_image(colours, str(path))
     if alpha is not None and alpha.min() < 1:

@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import skimage.data
@@ -144,25 +144,36 @@ def _decode(file: BinaryIO, page: int | None) -> Layers:
         if begins == png.SIGNATURE:
             return png.read_png(file.read())
         if begins[:6] == NPY:
-            return _array(np.load(file, allow_pickle=False))
+            return _array(file)
         opened = Image.open(file)
     with opened:
         if opened.format not in ("JPEG", "MPO"):  # MPO: a phone's JPEG with a preview
             raise Refused(f"a file of type {opened.format}; {READ} are read, save it as one of these")
         check_pixels(opened.height, opened.width)
-        profile = opened.info.get("icc_profile") if opened.mode in ("L", "RGB") else None
+        if opened.mode not in ("L", "RGB"):
+            raise Refused(f"colours of kind {opened.mode}, as for print; save it as RGB")
+        profile = opened.info.get("icc_profile")
         layers = png.eight_bit(opened)
         levels = upright(layers.levels, png.read_orientation(opened.info.get("exif", b"")))
         return replace(layers, levels=levels, colour_space=png.profile_chunks(profile, layers.channels))
 
 
-def _array(values: NDArray[Any]) -> Layers:
-    """Return the picture (h, w) or (h, w, c) of an array of 8 or 16 bit, or of floats."""
-    if values.ndim not in (2, 3) or values.dtype not in (*tiff.LARGEST, np.float32, np.float64):
-        raise Refused(
-            f"an array of shape {values.shape} and type {values.dtype}; (h, w) or (h, w, c) are read, in uint8, uint16 "
-            "or float"
-        )
+def _array(file: BinaryIO) -> Layers:
+    """Return the picture (h, w) or (h, w, c) of a stored array of bools, of 8 or 16 bit, or of floats."""
+    try:
+        values = tiff.native(np.load(file, allow_pickle=False))
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise Refused("an array of Python objects; store one of uint8, uint16 or float") from None
+    first = values.ndim == 3 and values.shape[0] in (1, 3) and values.shape[2] > 4
+    if first or values.ndim not in (2, 3) or not (values.dtype in tiff.LARGEST or values.dtype.kind in "bf"):
+        also = "; channels come last" if first else ", in bool, uint8, uint16 or float"
+        raise Refused(f"an array of shape {values.shape} and type {values.dtype}; (h, w) or (h, w, c) are read{also}")
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * np.uint8(255)
+    elif values.dtype == np.float16:
+        values = values.astype(np.float32)
     check_pixels(*values.shape[:2])
     return Layers(np.atleast_3d(values), tiff.LARGEST.get(values.dtype, 1), has_alpha=False)
 

@@ -18,7 +18,7 @@ PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How TIFFs begin; + is BigTIFF."""
 PHOTOMETRIC = tifffile.PHOTOMETRIC
 CHANNELS: dict[int, int] = {PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.RGB: 3}
-BY_PILLOW = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR, PHOTOMETRIC.SEPARATED)
+BY_PILLOW = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR)
 """Kinds that Pillow reads, of 8 bits."""
 RAW = "DNGVersion"
 """Tag of a camera's raw file."""
@@ -48,8 +48,8 @@ def read_tiff(file: BinaryIO, wanted: int | None) -> Layers:
             layers = _by_pillow(file, page.index)
         else:
             layers = _layers(_decoded(page), page)
-        profile = page.tags.valueof(PROFILE) if page.photometric in CHANNELS else None
-    return replace(layers, colour_space=profile_chunks(profile, layers.channels))
+        profile = profile_chunks(page.tags.valueof(PROFILE), layers.channels)
+    return replace(layers, colour_space=profile)
 
 
 def _number(wanted: int | None, count: int) -> int:
@@ -103,7 +103,8 @@ def _decoded(page: Any) -> NDArray[np.generic]:
     try:
         pixels: NDArray[np.generic] = page.asarray()
     except ValueError as error:  # broken, or compressed in a way that needs the package imagecodecs
-        raise Refused(f"TIFF cannot be read ({error}); save it again, uncompressed") from None
+        other = "`pip install imagecodecs`, or save it" if "imagecodecs" in str(error) else "save it again,"
+        raise Refused(f"TIFF cannot be read ({error}); {other} uncompressed") from None
     return pixels
 
 
@@ -111,11 +112,16 @@ def _layers(pixels: NDArray[np.generic], page: Any) -> Layers:
     """Return colours and opacity; colours multiplied by their opacity are divided by it."""
     separate = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and pixels.ndim == 3
     levels = np.moveaxis(pixels, 0, 2) if separate else np.atleast_3d(pixels)
-    levels = upright(levels, page.tags.valueof(ORIENTATION, 1))
+    levels = native(upright(levels, page.tags.valueof(ORIENTATION, 1)))
     largest = LARGEST.get(levels.dtype, 1)
     if PREMULTIPLIED in page.extrasamples:
         return Layers(_straight(levels.astype(np.float64) / largest), 1, has_alpha=True)
     return Layers(levels, largest, STRAIGHT in page.extrasamples)
+
+
+def native(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in the byte order of this machine."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _straight(layers: NDArray[np.float64]) -> NDArray[np.float64]:

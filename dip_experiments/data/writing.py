@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from dip_experiments.data.layers import Array
 from dip_experiments.data.reading import PLAIN, Form, read_layers
 from dip_experiments.store import write_image, write_text
@@ -52,8 +54,8 @@ def write_output(path: Path, image: Array, like: str | None, form: Form = PLAIN)
     """
     layers = read_layers(Path(like), form=form) if like else None
     bits, colour_space = (layers.bits, layers.colour_space) if layers else (8, ())
-    if layers and len(image) != layers.levels.shape[2]:  # grey of a file with three channels, which its profile is for
-        colour_space = ()
+    if len(image) < 3 and layers and layers.channels == 3 and any(kind == b"iCCP" for kind, _ in colour_space):
+        image = np.concatenate([image[:1]] * 3 + [image[1:]])  # a profile of colours is for three channels
     try:
         write_image(path, image, bits, colour_space)
     except OSError as error:

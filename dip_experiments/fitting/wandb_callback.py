@@ -55,7 +55,7 @@ class Dashboard(pl.Callback):
         fit: What is logged.
         run: Its folder, whose name is the id of the W&B run.
         settings: The run's configuration.
-        folder: Of the results; W&B writes into its folder `wandb`.
+        folder: W&B writes into its folder `wandb`.
         name: Of the W&B run, unless the environment gives one.
         tags: Of the W&B run, besides those of the request or the environment.
     """

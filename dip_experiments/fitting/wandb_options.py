@@ -33,6 +33,11 @@ def wandb_mode(requested: str | None) -> str:
     return "disabled" if os.environ.get("WANDB_DISABLED", "").strip().lower() in TRUE else MODES[variable]
 
 
+def wandb_parent(results: Path) -> Path:
+    """Return the folder in which W&B makes its own, `wandb`: WANDB_DIR, else that of the results."""
+    return Path(os.environ.get("WANDB_DIR") or results)
+
+
 def has_key() -> bool:
     """Return True if W&B finds a key to log in with."""
     netrc = Path(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"))

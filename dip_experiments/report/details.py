@@ -19,7 +19,8 @@ from dip_experiments.report.settings import (
     experiment_of,
     format_settings,
 )
-from dip_experiments.store import NO_EXPERIMENT, Run
+from dip_experiments.schema import NO_EXPERIMENT
+from dip_experiments.store import Run
 
 ON_OWN_LINES = ("versions", "command", "swept")
 """Entries of a session that are not shown as they are."""

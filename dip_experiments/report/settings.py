@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dip_experiments.analysis.labels import MACHINE_SETTINGS, SHARED, format_network
-from dip_experiments.schema import flat
-from dip_experiments.store import NO_EXPERIMENT, Run
+from dip_experiments.schema import NO_EXPERIMENT, flat
+from dip_experiments.store import Run
 
 Config = Mapping[str, Any]
 Compose = Callable[[str | None, str], Config]

@@ -49,7 +49,7 @@ def export_image(run: Run, settings: Settings) -> str:
     path = expanded(settings.output or "", settings.image.path, settings.image.name)
     image = read_image(restored_image(run, settings))
     if settings.blend:
-        measurement = read_image(run.image("target", run.replicas[0]))
+        measurement = run.measured()["measurement"][run.replicas[0]]  # the stored picture of it has 8 bits
         image = (1 - settings.blend) * image + settings.blend * measurement
     frame, mask = image_frame(settings), run.image("mask", run.replicas[0])
     known = read_image(mask).min(0, keepdims=True) > 0.5 if mask.exists() else None

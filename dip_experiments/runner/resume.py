@@ -20,7 +20,7 @@ from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import Recorder, read_checkpoint
 from dip_experiments.fitting.schedule import image_iterations
 from dip_experiments.fitting.wandb_callback import Dashboard
-from dip_experiments.fitting.wandb_options import wandb_mode
+from dip_experiments.fitting.wandb_options import wandb_mode, wandb_parent
 from dip_experiments.jobs.job_status import SWEPT
 from dip_experiments.runner.build import PreparedRun, build_fit, fit_options
 from dip_experiments.runner.export import output_bits
@@ -161,7 +161,7 @@ def _fit(run: Run, prepared: PreparedRun, recorder: Recorder) -> str | None:
     if isinstance(settings.logger, Wandb) and wandb_mode(settings.logger.mode) != "disabled":
         config = settings.to_dict()
         tags = [signal.name, picture_name(config), settings.scale.name]
-        dashboards = [Dashboard(fit, run, config, Path(settings.paths.results), run_label(run), tags)]
+        dashboards = [Dashboard(fit, run, config, wandb_parent(Path(settings.paths.results)), run_label(run), tags)]
     try:
         run_fit(fit, fit_options(settings), prepared.device, [*listeners, *dashboards])
     finally:

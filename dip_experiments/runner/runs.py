@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dip_experiments.runner.select_runs import select
-from dip_experiments.schema import flat
-from dip_experiments.store import COUNTED, NO_EXPERIMENT, Run
+from dip_experiments.schema import NO_EXPERIMENT, flat
+from dip_experiments.store import COUNTED, Run
 
 ASIDE = ("paths.", "logger.", "experiment.")
 """Beginnings of settings that change no number."""

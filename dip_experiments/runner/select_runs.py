@@ -20,8 +20,9 @@ from dip_experiments.data import datasets
 from dip_experiments.data.limits import check_file
 from dip_experiments.data.pictures import Source, sources
 from dip_experiments.data.reading import read_picture
+from dip_experiments.schema import NO_EXPERIMENT
 from dip_experiments.stopping import outdated
-from dip_experiments.store import NO_EXPERIMENT, Job, Origin, Run, Selection, Store, file_digest, signature
+from dip_experiments.store import Job, Origin, Run, Selection, Store, file_digest, signature
 
 log = logging.getLogger(__name__)
 

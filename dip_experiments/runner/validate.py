@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dip_experiments.config.overrides import AS_IT_IS
 from dip_experiments.config.plain_settings import Wandb
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.folders import check_writable
@@ -31,6 +32,12 @@ SMALLER = (0.97, 0.9, 0.7, 0.5)
 """Of the side at which memory would do if it grew with the area: sizes that are tried."""
 LARGE = 2 * 10**9
 """Bytes from which on a fit is announced."""
+RESTORE_AS_IT_IS = {
+    **{task: setting for task, (_, setting) in AS_IT_IS.items()},
+    "denoising": "experiment=restore_noisy",
+    "inpainting": "task.mask=mask.png",
+}
+"""Task -> what restores a picture of the user's that is damaged already."""
 log = logging.getLogger(__name__)
 
 
@@ -44,8 +51,9 @@ def validate(settings: Settings) -> PreparedRun:
     task = original_task(settings, pictures, 1)
     build = check_fit(settings, task, flash_image(pictures))
     if settings.image.path and task.reference is not None and not torch.equal(task.measurement, task.reference):
-        name = Path(settings.image.path).name
-        log.info("%s: degraded first, to see how well it is restored; if it is noisy: experiment=restore_noisy", name)
+        name, instead = Path(settings.image.path).name, RESTORE_AS_IT_IS.get(settings.task.name)
+        hint = f"; to restore it as it is: {instead}" if instead else ""
+        log.info("%s: degraded first, to see how well it is restored%s", name, hint)
     if settings.rules and settings.replicas > 1:
         fitted_task(settings, original_task(settings, pictures, 2))  # a rule may not take two measurements together
     check_writable(Path(settings.paths.results))

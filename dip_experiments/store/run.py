@@ -18,8 +18,6 @@ SUMMARY = "summary.json"
 PROGRESS = "progress.json"
 APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", PROGRESS, "failure.txt")
 """Files of a run's folder that are no part of its result."""
-NO_EXPERIMENT = "single"
-"""Name of the experiment of runs that belong to none."""
 FACT_ORIGIN = "_from"
 """Ending of the name of a rule's fact that says where another one is from: `sigma_from` is given or estimated."""
 
