@@ -147,6 +147,7 @@ def test_wandb_writes_where_its_variable_says(
     assert not (tmp_path / "results" / "wandb").exists()
     assert len(list((tmp_path / "elsewhere" / "wandb").glob("offline-run-*"))) == 1
     assert f"W&B: 1 offline run in {tmp_path / 'elsewhere' / 'wandb'};" in capfd.readouterr().out
+    wandb.teardown()  # W&B's service remembers the folder
 
 
 def test_the_logger_moves_no_run_id(dip: Dip, tmp_path: Path) -> None:
