@@ -143,7 +143,7 @@ def test_in_a_job_of_slurms_nothing_queues_the_fit_again_and_sigterm_saves_it(
         patched.setattr(DIPModule, "iterate", iterate)
         assert dip(*SMALL) == 130
     assert heard == [signal.SIG_DFL]
-    assert "The same command continues where it stopped." in capfd.readouterr().err
+    assert "The same command continues from the last checkpoint." in capfd.readouterr().err
     assert only_run(tmp_path).checkpoint.exists()
     assert dip(*SMALL) == 0
     assert "finished (resumed)" in capfd.readouterr().out

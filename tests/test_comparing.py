@@ -91,7 +91,7 @@ def test_of_one_committed_seed_records_of_other_seeds_tell_the_spread(tmp_path: 
 
 
 def test_where_there_is_nothing_to_compare_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="you have no finished runs of it; make them: dip -m experiment=fig2"):
+    with pytest.raises(ValueError, match=r"no finished runs of it at this scale; .* make them: dip -m experiment=fig2"):
         told(tmp_path, tmp_path)
     fig2(tmp_path, COMMITTED_NUMBERS, kept=False)
     assert told(tmp_path, tmp_path) == ["4 of 4 runs of fig2: no committed number for these settings"]

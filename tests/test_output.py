@@ -11,9 +11,12 @@ import tifffile
 from conftest import SMALL, Dip, load_image, only_run
 from test_fitting import interrupt_at
 
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.settings import read_settings
 from dip_experiments.data.layers import Array
 from dip_experiments.data.reading import bit_depth, read_image
 from dip_experiments.data.writing import check_output, expanded, write_output
+from dip_experiments.runner.validate import warn_of_young_average
 from dip_experiments.store import write_image
 
 PICTURE = load_image("coffee", None, 32, "resize")
@@ -51,6 +54,20 @@ def test_the_restored_picture_has_the_depth_of_the_picture(kind: str, bits: int,
     assert (np.abs(levels - np.rint(levels)).max() < 1e-6) == (bits == 8)
     assert picture.read_bytes() == before
     assert [path.name for path in output.parent.iterdir()] == ["restored.png"]
+
+
+@pytest.mark.parametrize(
+    ("iterations", "decay", "stopping", "warned"),
+    [(100, 0.99, "none", True), (389, 0.99, "none", True), (390, 0.99, "none", False), (100, 0.9, "none", False),
+     (100, 0.99, "split", False)],
+)  # fmt: skip
+def test_a_result_that_is_still_grey_from_the_first_output_is_reported(
+    iterations: int, decay: float, stopping: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["task=denoising", f"stopping={stopping}", f"fit.iterations={iterations}", f"fit.average_decay={decay}"]
+    warn_of_young_average(read_settings(compose_jobs(words, multirun=False)[0]))
+    assert ("is grey; give at least 390" in caplog.text) == warned
+    assert (decay**iterations > 0.02) == (warned or stopping != "none")
 
 
 @pytest.mark.parametrize("bits", [8, 16])

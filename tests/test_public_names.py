@@ -61,7 +61,7 @@ def test_a_run_from_python_is_that_of_the_command(dip: Dip, tmp_path: Path, monk
         dipx.run(*words, "targt=noise")
     with pytest.raises(ValueError, match="needs sides that it divides"):
         dipx.run(*words, "task=super_resolution", "image.size=33")
-    with pytest.raises(ValueError, match="choose one"):
+    with pytest.raises(ValueError, match="8 runs; choose one of architecture=skip,pixels target=natural,noisy"):
         dipx.run("experiment=fig2", "scale=smoke")
 
 

@@ -239,7 +239,7 @@ def test_ctrl_c_before_a_fit_ends_with_130_and_one_line(
 ) -> None:
     monkeypatch.setattr(finished_run, "skip_finished", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     assert dip(*SMALL) == 130
-    assert capfd.readouterr().err.splitlines() == ["Interrupted. The same command continues where it stopped."]
+    assert capfd.readouterr().err.splitlines() == ["Interrupted. The same command continues from the last checkpoint."]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert not list(tmp_path.iterdir())
 

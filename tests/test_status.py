@@ -52,7 +52,7 @@ def test_own_runs_are_listed_with_the_newest_last_and_records_counted(
 ) -> None:
     lines = told(capfd, "status").splitlines()
     assert lines[0] == "single: 2 finished"
-    columns = ["run", "picture", "fit", "state", "iterations", "oracle peak", "time", "started"]
+    columns = ["run", "picture", "fit", "state", "iterations", "oracle peak", "fit time", "started"]
     assert re.split(r"\s{2,}", lines[1].strip()) == columns
     assert [line.split()[0] for line in lines[2:4]] == [NEW, OLD]
     assert "  coffee  " in lines[2]

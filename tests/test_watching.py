@@ -263,7 +263,9 @@ def test_one_command_restores_a_noisy_photograph_and_says_what_it_did(
     assert noise.endswith(", estimated")
     assert stop == f"  stop: split at {run.summary['iterations']}, not final: more iterations may be better"
     assert result.startswith("  result: estimated PSNR ")
-    assert re.search(r"mixed in \d+% nlm, \d+% dct, \d+% wiener \(without: [0-9.]+ \+- [0-9.]+ dB\)$", result)
+    assert re.search(
+        r"mix: \d+% network, \d+% nlm, \d+% dct, \d+% wiener \(network alone [0-9.]+ \+- [0-9.]+ dB\)$", result
+    )
     assert max(map(len, (noise, stop, result))) < 120
     assert "psnr_average" not in run.curves[0]
     np.testing.assert_array_equal(read_image(tmp_path / "restored.png"), read_image(run.image("stop-split-mixed", 0)))

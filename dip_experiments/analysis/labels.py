@@ -27,19 +27,19 @@ CHANNELS = ("down", "widths")
 
 
 def run_label(run: Run) -> str:
-    """Return a run's signal and what was swept: `noisy lr=0.003`; its picture where nothing was."""
+    """Return a run's signal and what was swept or set: `noisy lr=0.003`; its picture where nothing was."""
     return format_label(run.settings, swept_settings(run))
 
 
 def swept_settings(run: Run) -> dict[str, str]:
     """Return the settings and groups that were swept, with their values in this run.
 
-    Of a run that is older than the record of what was swept, all that its command set counts.
+    Of a run of no sweep, all that its command set counts.
     """
     session = (run.provenance["sittings"] or [{}])[-1]
     pairs = (str(one).partition("=") for one in session.get("command", ["dip"])[1:])
     given = {key.lstrip("+"): unquoted(value) for key, _, value in pairs}
-    swept = session.get("swept", [key for key in given if _may_differ(key)])
+    swept = session.get("swept") or [key for key in given if _may_differ(key)]
     return {key: given[key] for key in swept if key in given}
 
 

@@ -96,7 +96,10 @@ def compare_lines(own: Selection, committed: Path | None) -> Iterator[str]:
         ValueError: Without own runs.
     """
     if not own.runs:
-        raise ValueError(f"compare {own.experiment}: you have no finished runs of it; make them: {own.command}")
+        raise ValueError(
+            f"compare {own.experiment}: you have no finished runs of it at this scale; choose one by scale=, or make "
+            f"them: {own.command}"
+        )
     if committed is None:
         yield "no records to compare with: they come with a clone of the repository, not with the package"
         return

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{error.filename}: {error.strerror}", file=sys.stderr)
             return WRONG
         except KeyboardInterrupt:
-            print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
+            print("Interrupted. The same command continues from the last checkpoint.", file=sys.stderr)
             return INTERRUPTED
 
 

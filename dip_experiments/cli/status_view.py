@@ -67,7 +67,7 @@ def row(state: State, now: datetime) -> dict[str, str]:
         "state": format_state(state),
         "iterations": f"{'?' if done is None else done} of {total}" if total and done != total else f"{done or ''}",
         "oracle peak": "" if peak is None else f"{peak:.2f} dB",
-        "time": "" if state.seconds is None else format_duration(state.seconds),
+        "fit time": "" if state.seconds is None else format_duration(state.seconds),
         "started": ""
         if state.began is None
         else f"{format_duration(max((now - state.began).total_seconds(), 0.0))} ago",

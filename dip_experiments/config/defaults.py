@@ -8,7 +8,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from dip_experiments.config.groups import conf_folder, did_you_mean, option_file
-from dip_experiments.config.hints import no_option
+from dip_experiments.config.hints import key_hint, no_option
 from dip_experiments.schema import TARGET, Part, flat
 
 OVERRIDE = "override /"
@@ -100,7 +100,9 @@ def _with_overrides(composed: DictConfig, overrides: Mapping[str, Any]) -> dict[
     """Return settings as plain values; a part given as an object or by its name replaces the default one."""
     for key, value in overrides.items():
         if _parent_of(key, composed) is None:
-            hint = did_you_mean(key, flat(cast(dict[str, Any], OmegaConf.to_container(composed))))
+            known = flat(cast(dict[str, Any], OmegaConf.to_container(composed)))
+            meant = key_hint(key)
+            hint = f" (did you mean {meant}?)" if meant in known else did_you_mean(key, known)
             raise ValueError(f"{key}: unknown setting{hint}; `dip explain` with a group lists its settings")
         other_part = isinstance(value, Mapping) and not {"name", TARGET}.isdisjoint(value)
         OmegaConf.update(composed, key, None if isinstance(value, Part) else value, merge=not other_part)

@@ -85,8 +85,10 @@ def command_hint(name: str, others: Sequence[str]) -> str:
 
     `others`: the arguments after it.
     """
+    if others[:1] == ["="] or name.endswith("="):
+        return "a setting has no spaces around its =: dip scale=smoke"
     if name in options("experiment"):
-        return f"that is an experiment: {' '.join(['dip', f'experiment={name}', *others])}"
+        return f"that is an experiment: {' '.join(['dip -m', f'experiment={name}', *others])}"
     if os.path.isfile(name) or Path(name).suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy"):
         return f"that is a picture: {RESTORE.format(name)}"
     return NO_COMMANDS.get(name, "")

@@ -1,5 +1,6 @@
 """Pictures as users hold them in arrays and tensors, and as the fits take them: "c h w" in float64."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ def to_channels_first(picture: Any, in_unit_range: bool = True, known: Any = Non
     """
     if hasattr(picture, "detach"):
         return _scaled(_channels(np.asarray(picture.detach().cpu()), first=True), in_unit_range, known), _keep
+    if isinstance(picture, str | os.PathLike):
+        raise ValueError(f"a picture is given as an array; of a file: skimage.io.imread({str(picture)!r})")
     values = np.asarray(picture)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     flat = values.ndim == 2

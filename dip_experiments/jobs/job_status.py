@@ -109,7 +109,7 @@ def report(results: Sequence[JobResult], jobs: int, seconds: float) -> int:
     for line in _wandb_lines(results):
         print(line)
     if interrupted:
-        print("Interrupted. The same command continues where it stopped.", file=sys.stderr)
+        print("Interrupted. The same command continues from the last checkpoint.", file=sys.stderr)
         return INTERRUPTED
     return FAILED if missing or statuses & {"running", "failed"} else WRONG if "refused" in statuses else 0
 

@@ -122,8 +122,13 @@ def check_operator(operator: Operator, measurement: Float[Tensor, "r cy hy wy"])
             "physics without A_adjoint, give image_shape=...)"
         )
     x = torch.rand(replicas, *shape, generator=generator(0, "operator"), dtype=measurement.dtype).to(measurement.device)
-    with torch.enable_grad():
-        y = operator(x.requires_grad_())
+    try:
+        with torch.enable_grad():
+            y = operator(x.requires_grad_())
+    except Exception as error:  # whatever the user's code raises
+        raise ValueError(
+            f"the operator fails on a tensor with gradients ({type(error).__name__}: {error}); compute it in PyTorch"
+        ) from error
     if not y.requires_grad:
         raise ValueError("the operator passes no gradients on, as after .detach() or in NumPy; compute it in PyTorch")
     if not torch.allclose(y, measure(operator, x), rtol=1e-4, atol=1e-4 * float(y.detach().abs().max())):

@@ -57,8 +57,10 @@ def _estimates(rule: Mapping[str, Any], image: bool) -> list[str]:
 
 
 def _mixed(rule: Mapping[str, Any]) -> list[str]:
-    """Return what was mixed into the networks' picture, and how good that is by itself, at most one text."""
+    """Return what the picture is mixed of, and how good that of the networks is by itself, at most one text."""
     if "mix" not in rule or not (found := estimate_in(rule)):
         return []
-    weights = ", ".join(f"{weight:.0%} {other}" for other, weight in rule["mix"]["weights"].items())
-    return [f"mixed in {weights} (without: {estimated_psnr(**found[1])})"]
+    others = rule["mix"]["weights"]
+    parts = {"network": 1 - sum(others.values()), **others}
+    weights = ", ".join(f"{weight:.0%} {part}" for part, weight in parts.items())
+    return [f"mix: {weights} (network alone {estimated_psnr(**found[1])})"]

@@ -25,7 +25,7 @@ from dip_experiments.fitting.run_writer import curve_columns
 from dip_experiments.fitting.summary import summary
 from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.runner.build import fit_options
-from dip_experiments.runner.validate import check_fit
+from dip_experiments.runner.validate import check_fit, warn_of_young_average
 from dip_experiments.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ PROVIDED = frozenset({"input_channels", "output_channels", "size"})
 """Arguments that a function which makes a module may name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reconstruction:
     """The result of a fit.
 
@@ -57,6 +57,12 @@ class Reconstruction:
     summary: dict[str, Any]
     network: Network
     rule: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        quality = "" if self.estimated_psnr is None else f", estimated PSNR {self.estimated_psnr:.2f} dB"
+        stop = "not stopped" if self.stopped_at is None else f"stopped at {self.stopped_at}"
+        size, iterations = " x ".join(map(str, self.image.shape)), self.summary["iterations"]
+        return f"<Reconstruction of {size}: {iterations} iterations, {stop}{quality}; replicas: {len(self.output)}>"
 
     @property
     def stopped_at(self) -> int | None:
@@ -139,6 +145,7 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
     device = find_device(settings.device)
     check_precision(settings.precision, device)
     build = check_fit(settings, task, None, builder_of(network, settings.latent.channels, task))
+    warn_of_young_average(settings)
     options = fit_options(settings)
     began = time.monotonic()
     with fit_threads(device):

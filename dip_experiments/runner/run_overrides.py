@@ -1,10 +1,14 @@
 """Run overrides of the command line from Python."""
 
+import itertools
 from pathlib import Path
 
-from dip_experiments.config.compose import compose_jobs
+from omegaconf import DictConfig, OmegaConf
+
+from dip_experiments.config.compose import read_requests
 from dip_experiments.config.errors import WRONG_REQUEST, format_error
 from dip_experiments.config.overrides import to_hydra_overrides
+from dip_experiments.config.request import Request
 from dip_experiments.config.settings import read_settings
 from dip_experiments.runner.run_job import run_settings
 from dip_experiments.store import Run
@@ -26,15 +30,25 @@ def run(*overrides: str) -> Run:
         ValueError: For wrong overrides, several jobs, a run that another process is fitting, and a fit that failed.
     """
     try:
-        jobs = compose_jobs(to_hydra_overrides(overrides, multirun=False), multirun=False)
-        settings = [read_settings(job) for job in jobs]
+        (request,) = read_requests(to_hydra_overrides(overrides, multirun=False), multirun=False)
+        settings = [read_settings(job) for job in request.jobs]
     except WRONG_REQUEST as error:
         raise ValueError(format_error(error)) from None
-    if len(jobs) > 1:
+    if len(settings) > 1:
         raise ValueError(
-            f"{' '.join(overrides)}: {len(jobs)} runs; add overrides that choose one, or use `dip -m` for the sweep"
+            f"{' '.join(overrides)}: {len(settings)} runs; choose one of {_choices(request)}, or use `dip -m` for the "
+            "sweep"
         )
     result = run_settings(settings[0], overrides=list(overrides))
     if result.folder is None or result.status not in ("finished", "resumed", "skipped"):
         raise ValueError(f"{' '.join(overrides)}: {result.message or result.status}")
     return Run(Path(result.folder))
+
+
+def _choices(request: Request) -> str:
+    """Return what the jobs of a request differ in, with its values: `architecture=skip,pixels`."""
+    values: dict[str, dict[str, None]] = {key: {} for key in request.swept}
+    for job, (key, found) in itertools.product(request.jobs, values.items()):
+        node = OmegaConf.select(job, key.replace("/", "."))
+        found[str(node.get("name") if isinstance(node, DictConfig) else node)] = None
+    return " ".join(f"{key}={','.join(found)}" for key, found in values.items())

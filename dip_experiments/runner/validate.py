@@ -30,11 +30,14 @@ VALUE_BYTES = {"float64": 8, "float32": 4, "tf32": 4, "bf16": 4}
 """Bytes of a number, at most: with bf16 statistics and weights stay float32."""
 SMALLER = (0.97, 0.9, 0.7, 0.5)
 """Of the side at which memory would do if it grew with the area: sizes that are tried."""
+YOUNG = 0.02
+"""Part of the average that the first output may have (ours)."""
 LARGE = 2 * 10**9
 """Bytes from which on a fit is announced."""
 RESTORE_AS_IT_IS = {
     **{task: setting for task, (_, setting) in AS_IT_IS.items()},
     "denoising": "experiment=restore_noisy",
+    "reconstruction": "experiment=restore_noisy, or task=denoising",
     "inpainting": "task.mask=mask.png",
 }
 """Task -> what restores a picture of the user's that is damaged already."""
@@ -54,6 +57,8 @@ def validate(settings: Settings) -> PreparedRun:
         name, instead = Path(settings.image.path).name, RESTORE_AS_IT_IS.get(settings.task.name)
         hint = f"; to restore it as it is: {instead}" if instead else ""
         log.info("%s: degraded first, to see how well it is restored%s", name, hint)
+    if settings.output:
+        warn_of_young_average(settings)
     if settings.rules and settings.replicas > 1:
         fitted_task(settings, original_task(settings, pictures, 2))  # a rule may not take two measurements together
     check_writable(Path(settings.paths.results))
@@ -122,6 +127,18 @@ def fitted_task(settings: Settings, original: Task) -> tuple[Task, dict[str, Fit
     given = FitInput(original.measurement, original.operator)
     fitted, inputs = hold_out(settings.rules, given, settings.seeds_of("stopping")[: len(original.measurement)])
     return Task(fitted.measurement, fitted.operator, original.reference), inputs
+
+
+def warn_of_young_average(settings: Settings) -> None:
+    """Warn where the average, which is the result without a stop, still holds much of the first output, a grey one."""
+    decay, iterations = settings.fit.average_decay, settings.fit.iterations
+    if settings.stopping.name != "none" or decay**iterations < YOUNG:
+        return
+    enough = math.ceil(math.log(YOUNG) / math.log(decay))
+    log.warning(
+        "fit.iterations=%d: the average, which is the result, still holds %.0f%% of the first output, which is grey; "
+        "give at least %d, or a smaller fit.average_decay", iterations, 100 * decay**iterations, enough,
+    )  # fmt: skip
 
 
 def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, FitInput]) -> None:
