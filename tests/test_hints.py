@@ -1,16 +1,19 @@
 """A request in the names of other tools is refused at once, with the name that is right here."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import Dip
+from ranges import RANGES, ranges
 
 from dip_experiments.cli.main import main
 from dip_experiments.config.comments import known_settings
 from dip_experiments.config.groups import group_names, options
 from dip_experiments.config.hints import KEYS, OPTIONS
+from dip_experiments.config.ranges import check_ranges
 
 HINTS = [
     ("lr=0.01", "lr: unknown key; use optimizer.lr"),
@@ -35,6 +38,9 @@ HINTS = [
     ("image.path=https://example.org/photo.png", "addresses are not read; download the picture"),
     ("optimizer.lr=fast", "optimizer.lr: got 'fast'; a number is wanted, such as 0.01"),
     ("-m optimizer.lr=0.01,fast", "optimizer.lr: got 'fast'"),
+    ("optimizer.lr=-1", "optimizer.lr: got -1; input should be greater than 0"),
+    ("-m optimizer.lr=0.01,0", "optimizer.lr: got 0; input should be greater than 0"),
+    ("task=denoising task.noise.sigma=300", "task.noise.sigma: got 300; input should be less than or equal to 255"),
     ("fit.iterations=0", "fit.iterations: got 0"),
     ("seed=-1", "seed: got -1"),
     ("-m seed=1,-1", "seed: got -1"),
@@ -63,6 +69,20 @@ def test_values_are_checked_before_pytorch_is_loaded(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_ranges_are_those_of_the_classes_of_the_parts() -> None:
+    """If they have moved: PYTHONPATH=tests python tests/ranges.py."""
+    assert json.loads(RANGES.read_text()) == ranges()
+    assert len(ranges()) > 30
+
+
+def test_a_part_of_ones_own_has_ranges_of_its_own() -> None:
+    with pytest.raises(ValueError, match=r"optimizer\.lr: got -1"):
+        check_ranges(["optimizer.lr=-1"])
+    check_ranges(["optimizer.lr=1", "optimizer.lr=x", "fit.iterations=-1"])
+    check_ranges(["++optimizer._target_=mine.Ascent", "optimizer.lr=-1"])
+    check_ranges(["--config-dir=conf", "optimizer=mine", "optimizer.lr=-1"])
 
 
 def test_hints_lead_to_settings_that_exist_and_shadow_none() -> None:

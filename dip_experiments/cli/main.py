@@ -24,6 +24,7 @@ from dip_experiments.config.overrides import (
     to_hydra_overrides,
 )
 from dip_experiments.config.plain_settings import check_numbers, check_plain
+from dip_experiments.config.ranges import check_ranges
 from dip_experiments.jobs.job_status import INTERRUPTED, WRONG, JobResult, report
 from dip_experiments.jobs.search import check_search, describe_best
 
@@ -107,6 +108,7 @@ def fit_all(overrides: Sequence[str], multirun: bool) -> int:
     """Check the settings of every job, run the jobs, report their results, and return the exit code."""
     requests = read_requests(overrides, multirun)
     check_numbers(overrides)
+    check_ranges(overrides)
     for job in (job for request in requests for job in request.jobs):
         check_plain(job)
     read_settings = lazy_import("dip_experiments.config.settings").read_settings  # loads PyTorch
