@@ -20,9 +20,9 @@ OWN_PARTS = (TARGET, "--config-dir", "hydra.searchpath")
 
 
 @cache
-def ranges() -> dict[str, dict[str, float]]:
+def ranges() -> dict[str, dict[str, int | float]]:
     """Return setting -> bound -> value, as the classes of the parts have them: ranges.json, which a test compares."""
-    found: dict[str, dict[str, float]] = json.loads(Path(__file__).with_suffix(".json").read_text())
+    found: dict[str, dict[str, int | float]] = json.loads(Path(__file__).with_suffix(".json").read_text())
     return found
 
 
