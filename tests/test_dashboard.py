@@ -50,7 +50,7 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
     monkeypatch.setattr(wandb, "init", lambda **words: asked.update(words) or board)
     assert dip(*WORDS, "replicas=2", "fit.keep=[40]", "logger.tags=[mine]") == 0
     run = only_run(tmp_path)
-    assert asked["name"] == "noisy astronaut"
+    assert asked["name"] == "noisy size=32 down=[8,8,8] skip=[4,4,4] iterations=40 block=10 replicas=2 keep=[40]"
     assert (asked["mode"], asked["group"], asked["job_type"]) == ("offline", "single", "fit")
     assert asked["tags"] == ["noisy", "astronaut", "smoke", "mine"]
     assert asked["config"]["fit"]["iterations"] == 40

@@ -31,17 +31,17 @@ def check_ranges(overrides: Sequence[str]) -> None:
     if any(own in one for one in overrides for own in OWN_PARTS):
         return
     for key, _, given in (one.lstrip("+").partition("=") for one in overrides):
-        for value in _numbers(given) if key in ranges() else ():
+        for text, value in _numbers(given) if key in ranges() else ():
             for bound, limit in ranges()[key].items():
                 holds, relation = BOUNDS[bound]
                 if not holds(value, limit):
-                    raise ValueError(f"{key}: got {value:g}; input should be {relation} {limit:g}")
+                    raise ValueError(f"{key}: got {text}; input should be {relation} {limit:g}")
 
 
-def _numbers(given: str) -> Iterator[float]:
-    """Yield the numbers of an override's value, which a sweep separates by commas."""
+def _numbers(given: str) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of an override's value, which a sweep separates by commas, as given and as numbers."""
     for text in given.split(","):
         try:
-            yield float(text)
+            yield text, float(text)
         except ValueError:
             continue
