@@ -74,6 +74,7 @@ def test_a_stored_run_is_labelled_by_what_its_sweep_varied(tmp_path: Path) -> No
     assert labelled(swept=["target", "optimizer.lr", "image.path"]) == "natural lr=0.003 a b.png"
     for session in ({"swept": []}, {}):  # of a run of its own, and of one older than the record of what was swept
         assert labelled(**session) == "natural lr=0.003 seed=3 iterations=9 a b.png"
+    assert labelled(command=[*command, "replicas=2"]) == "natural coffee", "too much for a label"
     assert labelled(command=["dip", "experiment=fig2", "scale=demo", "device=cpu", "logger=none"]) == "natural coffee"
 
 

@@ -9,6 +9,7 @@ import pytest
 import wandb
 from conftest import SMALL, Dip, only_run
 
+from dip_experiments.cli.main import main
 from dip_experiments.fitting.wandb_options import run_options, valid_tags, wandb_mode
 from dip_experiments.fitting.wandb_summary import summary_scalars
 from dip_experiments.jobs.job_status import JobResult, report
@@ -147,7 +148,16 @@ def test_wandb_writes_where_its_variable_says(
     assert not (tmp_path / "results" / "wandb").exists()
     assert len(list((tmp_path / "elsewhere" / "wandb").glob("offline-run-*"))) == 1
     assert f"W&B: 1 offline run in {tmp_path / 'elsewhere' / 'wandb'};" in capfd.readouterr().out
-    wandb.teardown()  # W&B's service remembers the folder
+
+
+def test_two_runs_of_one_process_are_written_where_each_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert main(WORDS) == 0
+        assert len(list((tmp_path / name / "results" / "wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
 def test_the_logger_moves_no_run_id(dip: Dip, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ SHARED = ("experiment", "scale")
 SIGNALS, GROUPS = ("target", "task"), ("change",)
 """Groups that a run's signal is of; groups whose options' names stand for themselves, although no setting is theirs."""
 TABLES = "experiment."
+MOST_SETTINGS = 4
+"""Settings of a run of no sweep that its label has room for (ours)."""
 CHANNELS = ("down", "widths")
 """Arguments of an architecture that may hold its channels."""
 
@@ -34,12 +36,13 @@ def run_label(run: Run) -> str:
 def swept_settings(run: Run) -> dict[str, str]:
     """Return the settings and groups that were swept, with their values in this run.
 
-    Of a run of no sweep, all that its command set counts.
+    Of a run of no sweep, all that its command set counts, unless that is more than a label has room for.
     """
     session = (run.provenance["sittings"] or [{}])[-1]
     pairs = (str(one).partition("=") for one in session.get("command", ["dip"])[1:])
     given = {key.lstrip("+"): unquoted(value) for key, _, value in pairs}
-    swept = session.get("swept") or [key for key in given if _may_differ(key)]
+    own = [key for key in given if _may_differ(key)]
+    swept = session.get("swept") or (own if len(set(own) - {*SIGNALS}) <= MOST_SETTINGS else [])
     return {key: given[key] for key in swept if key in given}
 
 

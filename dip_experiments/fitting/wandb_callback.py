@@ -106,7 +106,7 @@ class Dashboard(pl.Callback):
         with environment(XDG_CACHE_HOME=cache, WANDB_TAGS=None):  # W&B would refuse tags that were cut to fit
             self.board = wandb.init(
                 **options,
-                dir=str(self.folder),
+                dir=str(self.folder.absolute()),  # W&B's service stays in the folder in which it was started
                 id=self.run.name,
                 resume="allow",
                 config=self.settings,
