@@ -137,7 +137,7 @@ def test_a_change_is_compared_with_the_default_of_the_same_picture_and_seed(tmp_
     assert found["gelu"]["fits"] == "not run"
     assert (found["relu"]["average_end"], found["relu"]["output_iteration"]) == ("20.00", "80")
     assert (found["relu"]["at"], found["lbfgs"]["at"]) == ("100 (0/4)", "119 (1/1)")
-    assert "(conf/change), 2 of 4 pictures" in " ".join(str(page.shown).split())
+    assert "(conf/change), 1 to 2 of 4 pictures" in " ".join(str(page.shown).split())
     ranking = draw("studies/ablation_denoising", *asked, name="draw_figure")
     assert [(row["change"], row["rising"]) for row in rows(ranking)] == [("lbfgs", "1"), ("relu", "0")]
     (axis,) = ranking.shown.axes if isinstance(ranking.shown, Figure) else ()

@@ -102,9 +102,10 @@ def pictures_of(selections: Sequence[Selection]) -> list[str]:
 
 
 def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -> str:
-    """Say how many of the pictures have runs of the default, with which all are compared: `3 of 6 pictures`."""
-    done = {picture_name(run.settings) for run in found.get(DEFAULT, [])}
-    return f"{len(done)} of {len(pictures)} pictures"
+    """Say how many of the pictures the changes have runs of: `3 of 6 pictures`, or `3 to 6 of 6` where they differ."""
+    counts = [len({picture_name(run.settings) for run in runs}) for runs in found.values() if runs] or [0]
+    done = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    return f"{done} of {len(pictures)} pictures"
 
 
 def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
