@@ -160,8 +160,14 @@ def flattest(image: Array) -> Float[Array, "c n h w"]:
 
 def constant_windows(windows: Float[Array, "c n h w"]) -> Flags:
     """Return True for each window that is without noise in every channel: see `without_noise`."""
-    least, most = (find(windows, axis=(2, 3)) for find in (np.min, np.max))
-    return np.asarray(_is_constant(least, most, windows).all(0)) if windows.size else np.zeros(windows.shape[1], bool)
+    return np.asarray(_constant_in(windows).all(0))
+
+
+def _constant_in(windows: Float[Array, "c n h w"]) -> Flags:
+    """Return True, "c n", for each channel of a window that is without noise."""
+    if not windows.size:
+        return np.zeros(windows.shape[:2], bool)
+    return _is_constant(windows.min(axis=(2, 3)), windows.max(axis=(2, 3)), windows)
 
 
 def without_noise(image: Float[Array, "c h w"]) -> Flags:
@@ -203,7 +209,6 @@ def local_noise(image: Array) -> tuple[Array, Array]:
     windows = windows_of(image)
     detail = windows[..., ::2, ::2] - windows[..., 1::2, ::2] - windows[..., ::2, 1::2] + windows[..., 1::2, 1::2]
     sigma = np.median(np.abs(detail / 2), axis=(2, 3)) / 0.6745
-    least, most = (find(windows, axis=(2, 3)) for find in (np.min, np.max))
-    noisy = ~_is_constant(least, most, windows) & ((windows == 0).mean(axis=(2, 3)) <= DARK)
+    noisy = ~_constant_in(windows) & ((windows == 0).mean(axis=(2, 3)) <= DARK)
     variance = np.where(noisy, sigma**2, np.nan)
     return windows.mean(axis=(2, 3)).ravel(), variance.ravel()
