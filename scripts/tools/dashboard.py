@@ -17,12 +17,12 @@ import wandb_workspaces.workspaces as ws
 from wandb_workspaces.workspaces.internal import WorkspaceViewspec
 
 from dip_experiments.analysis.labels import run_label
-from dip_experiments.fitting.wandb_options import has_key
+from dip_experiments.fitting.wandb_options import PROJECT, has_key
 from dip_experiments.fitting.wandb_summary import summary_scalars
 from dip_experiments.jobs.job_status import align_columns
 from dip_experiments.store import Run
 
-PROJECT, NAME = "dip_experiments", "Deep Image Prior"
+NAME = "Deep Image Prior"
 SEED = r"/seed\d+$"
 STATISTICS = {
     "split_mse": "split: estimated error of the average",
