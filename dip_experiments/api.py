@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dip_experiments.config.defaults import default_settings, option_settings
 from dip_experiments.config.errors import format_error
+from dip_experiments.config.groups import option_file
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import is_grey, repeated
 from dip_experiments.latents import Latent
@@ -20,7 +21,7 @@ from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.reconstruct import NetworkLike, Reconstruction, fit_task
 from dip_experiments.schema import make_part
-from dip_experiments.stopping import FitContext, FitInput, Observation, RuleMonitor, Stopping, StoppingRule
+from dip_experiments.stopping import FitContext, FitInput, Observation, Observer, RuleMonitor, Stopping, StoppingRule
 from dip_experiments.tasks import Task
 from dip_experiments.tasks.given import GivenOperator, Picture, given_task, read_measurement
 from dip_experiments.tensors import mean_squared_error
@@ -155,9 +156,14 @@ def _joined(
 def _rules(observe: str | Sequence[str | StoppingRule] | Mapping[str, Mapping[str, Any]]) -> list[StoppingRule]:
     """Return the rules that monitor a fit."""
     if isinstance(observe, Mapping):
-        return [read_rule(name, settings) for name, settings in observe.items()]
+        return [read_rule(name, settings, _group(name)) for name, settings in observe.items()]
     rules = [observe] if isinstance(observe, str) else observe
-    return [rule if isinstance(rule, StoppingRule) else read_rule(rule) for rule in rules]
+    return [rule if isinstance(rule, StoppingRule) else read_rule(rule, group=_group(rule)) for rule in rules]
+
+
+def _group(name: str) -> str:
+    """Return the group whose option has the settings of a rule that monitors: observers can do nothing else."""
+    return "stopping" if option_file("stopping", name) else "observe"
 
 
 def _settings(
@@ -189,9 +195,9 @@ def _settings(
         raise ValueError(format_error(error)) from None
 
 
-def read_rule(name: str, settings: Mapping[str, Any] | None = None) -> StoppingRule:
-    """Return a stopping rule, with its default settings but for those given. Raises ValueError for an unknown one."""
-    values = option_settings("stopping", name, settings or {})
+def read_rule(name: str, settings: Mapping[str, Any] | None = None, group: str = "stopping") -> StoppingRule:
+    """Return a rule, with its default settings but for those given. Raises ValueError for an unknown one."""
+    values = option_settings(group, name, settings or {})
     return cast(StoppingRule, make_part(StoppingRule, values))
 
 
@@ -233,6 +239,8 @@ class StoppingMonitor:
         self._task = given_task(y, operator, image_shape, None, replicas)
         check_operator(self._task.operator, self._task.measurement)
         chosen = read_rule(rule, settings) if isinstance(rule, str) else rule
+        if isinstance(chosen, Observer):
+            raise ValueError(f"rule={chosen.name}: it measures a fit and never stops it; give a stopping rule")
         if chosen.needs_divergence:
             raise ValueError(f"rule={chosen.name}: needs the divergence of a network, which a loop does not have")
         identity = self._task.operator.is_identity

@@ -30,6 +30,7 @@ FLOORS = {
     "baselines": 2,
     "stopping": 2,
     "tasks": 2,
+    "theory": 2,
     "analysis": 3,
     "config": 3,
     "fitting": 3,
@@ -44,6 +45,7 @@ FLOORS = {
 NEIGHBOURS = {
     ("fitting", "jobs"),  # how a duration is written
     ("architectures", "operators"),
+    ("theory", "stopping"),  # observers are rules that never stop
     ("deepinv_model", "api"),
     ("report", "analysis"),  # how it names a network
     ("store", "metrics"),  # which points of a curve are kept

@@ -18,7 +18,7 @@ from dip_experiments.losses import MSE, Loss
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable
-from dip_experiments.stopping import FitContext, NoStopping, Stopping, StoppingRule
+from dip_experiments.stopping import FitContext, NoStopping, Observer, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
 
 NONE = NoStopping(name="none")
@@ -93,6 +93,9 @@ class Settings(PlainSettings):
         if isinstance(self.stopping, StoppingRule) and self.stopping.name in self.observe:
             name = self.stopping.name
             yield f"observe=[{name}] with stopping={name}: it watches already; leave it out"
+        if isinstance(self.stopping, Observer):
+            name = self.stopping.name
+            yield f"stopping={name}: it measures a fit and never stops it; use observe=[{name}]"
         for rule in self.rules.values():
             yield from rule.config_errors(self._context)
             if rule.needs_divergence and self.precision == "bf16":

@@ -1,7 +1,7 @@
 """Make and run one fit from plain objects: the core that the command line and the Python API share."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +18,7 @@ from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
-from dip_experiments.stopping import FitInput, RuleMonitor, StoppingRule, hold_out
+from dip_experiments.stopping import FitInput, FitStart, Observer, RuleMonitor, StoppingRule, hold_out
 from dip_experiments.tasks.task import Task
 from dip_experiments.tensors import generator
 
@@ -101,11 +101,24 @@ def make_module(
         probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),
     )
     guard = Guard(options.spike_db, options.rollbacks if problem.draws else 0, len(options.seeds))
-    images = torch.zeros(fitted.shape, device=device, dtype=dtype)
-    monitors = {
-        name: RuleMonitor(rule, images, inputs[name], ends=name == options.ends) for name, rule in options.rules.items()
-    }
-    return DIPModule(problem, options.iterations, options.average_decay, guard, wanted, monitors)
+    return DIPModule(
+        problem, options.iterations, options.average_decay, guard, wanted, make_monitors(problem, options, inputs)
+    )
+
+
+def make_monitors(problem: Problem, options: FitOptions, inputs: Mapping[str, FitInput]) -> dict[str, RuleMonitor]:
+    """Return the state of each rule before the first iteration; `inputs`: see `hold_out`. Observers measure it."""
+    task = problem.task
+    images = task.measurement.new_zeros(task.shape)
+    fitted = FitInput(task.measurement, task.operator)
+    start = FitStart(problem.network, problem.latent, fitted, problem.optimizer)
+    monitors = {}
+    for name, rule in options.rules.items():
+        given = inputs[name]
+        if isinstance(rule, Observer):
+            given = replace(given, held_out={**given.held_out, **rule.start(start)})
+        monitors[name] = RuleMonitor(rule, images, given, ends=name == options.ends)
+    return monitors
 
 
 def run_fit(module: DIPModule, options: FitOptions, device: torch.device, callbacks: Sequence[pl.Callback]) -> None:

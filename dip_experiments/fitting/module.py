@@ -1,7 +1,6 @@
 """The Lightning module: one fit of R replicas, a block of iterations at a time."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import pytorch_lightning as pl
@@ -12,8 +11,8 @@ from torch import Tensor, nn
 from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
 from dip_experiments.fitting.problem import Problem, move_weights
-from dip_experiments.fitting.state import State, copied, moments
-from dip_experiments.stopping import FitInput, Observation, RuleMonitor
+from dip_experiments.fitting.state import State, buffers_restored, copied, moments
+from dip_experiments.stopping import FitInput, Observation, Observer, RuleMonitor
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
 
 PROBED = 1e-3
@@ -75,7 +74,12 @@ class DIPModule(pl.LightningModule):
         """Return the names of curves that look at the reference."""
         if self.problem.task.reference is None:
             return []
-        return ["psnr_reference", "psnr_average", *(["psnr_mean"] if self.monitors else [])]
+        scored = [f"psnr_{name}" for monitor in self.monitors.values() for name in monitor.scored()]
+        return ["psnr_reference", "psnr_average", *(["psnr_mean"] if self.monitors else []), *scored]
+
+    def rule_monitors(self) -> dict[str, RuleMonitor]:
+        """Return the monitors of rules that can stop a fit, without those of observers."""
+        return {name: monitor for name, monitor in self.monitors.items() if not isinstance(monitor.rule, Observer)}
 
     @property
     def over(self) -> bool:
@@ -178,7 +182,7 @@ class DIPModule(pl.LightningModule):
         """Return the image for a measurement moved a little along the probe; None where no rule wants divergence."""
         if self.problem.probe is None:
             return None
-        with self.buffers_restored():
+        with buffers_restored(self.network):
             return self.image(z + PROBED * self.problem.probe[1])
 
     @torch.no_grad()
@@ -208,6 +212,7 @@ class DIPModule(pl.LightningModule):
             seen = [self.output, self.average]
             if self.monitors:
                 seen.append(self.average.nanmean(0, keepdim=True).expand_as(self.average))
+                seen += [image for monitor in self.monitors.values() for image in monitor.scored().values()]
             row += [psnr_from_mse(mean_squared_error(image, reference)) for image in seen]
         self.curves.index_copy_(0, self.row, torch.cat([torch.stack(row), *monitored]).unsqueeze(0))
         self.row.add_(1)
@@ -221,25 +226,17 @@ class DIPModule(pl.LightningModule):
     @torch.no_grad()
     def unperturbed(self) -> Float[Tensor, "r c h w"]:
         """Return the output for the latent itself (PAPER detail 11: inpainting), after the last update."""
-        with self.buffers_restored():
+        with buffers_restored(self.network):
             return self.image(self.latent)
 
     @torch.no_grad()
     def coming_loss(self) -> Float[Tensor, " r"]:
         """Return the loss of the present weights at the latents of the next iteration, without using up its draws."""
         noise = [draw.get_state() for draw in self.noise]
-        with self.buffers_restored():
+        with buffers_restored(self.network):
             x_hat = self.image(self.perturbed())
         self.set_noise(noise)
         return self.problem.losses(x_hat)[1]
-
-    @contextmanager
-    def buffers_restored(self) -> Iterator[None]:
-        """Undo what an evaluation besides the iterations changes: running statistics, and states of generators."""
-        before = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
-        yield
-        for buffer, value in before:
-            buffer.copy_(value)
 
     def set_noise(self, states: Sequence[Tensor]) -> None:
         """Set the states of the generators that perturb the replicas."""

@@ -16,9 +16,11 @@ from torch import Tensor
 from dip_experiments.data.display import displayed
 from dip_experiments.fitting.ensemble import denoiser_ensembles, means_at_stop
 from dip_experiments.fitting.module import DIPModule
+from dip_experiments.fitting.observed import observed
 from dip_experiments.fitting.summary import measurement, shown_measurement, summary
 from dip_experiments.stopping import RuleMonitor
 from dip_experiments.store import (
+    OBSERVED,
     Run,
     atomic,
     average_at,
@@ -79,10 +81,25 @@ class Recorder(pl.Callback):
         self.write_images("unperturbed", unperturbed, self.bits)
         if self.fit.done not in self.fit.images:  # a rule ended the fit
             self.write_images(output_at(self.fit.done), self.fit.output)
-        for name, monitor in self.fit.monitors.items():
+        for name, monitor in self.fit.rule_monitors().items():
             self.write_stop(name, monitor)
+        numbers = self.write_observed()
         self.write_curves(self.fit.done)
-        self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures)
+        self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures, numbers)
+
+    def write_observed(self) -> dict[str, dict[str, Any]]:
+        """Write images and arrays of the observers; return their numbers.
+
+        An image that is not like the reference, such as a spread, is shown with its largest value as white.
+        """
+        for monitor in self.fit.monitors.values():
+            for name, image in monitor.images().items():
+                shown = image if name in monitor.rule.scored else image / image.max()
+                self.write_images(name, shown, self.bits)
+        numbers, arrays = observed(self.fit)
+        if arrays:
+            write_arrays(self.run.folder / OBSERVED, **arrays)
+        return numbers
 
     def write_stop(self, name: str, monitor: RuleMonitor) -> None:
         """Write what a rule would give: output and average of each replica at its stop, the mean at the ensemble's."""

@@ -1,9 +1,11 @@
 """The state of a fit: nested dictionaries and lists of tensors and numbers, copied, and put back in place."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 State = dict[str, Any]
 
@@ -29,3 +31,12 @@ def copied(value: Any) -> Any:
     if isinstance(value, list):
         return [copied(item) for item in value]
     return value
+
+
+@contextmanager
+def buffers_restored(network: nn.Module) -> Iterator[None]:
+    """Undo what an evaluation besides the iterations changes: running statistics, and states of generators."""
+    before = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    yield
+    for buffer, value in before:
+        buffer.copy_(value)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,16 @@ Images = Mapping[str, Array]
 
 
 def summary(
-    fit: DIPModule, seconds: float, unperturbed: Array, mixtures: Mapping[str, DenoiserEnsemble]
+    fit: DIPModule,
+    seconds: float,
+    unperturbed: Array,
+    mixtures: Mapping[str, DenoiserEnsemble],
+    observed: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return final and peak values, scores and what the guard did; the peak is the oracle's: it looks at the reference.
 
-    `seconds`: wall time; `unperturbed`: the output for the latent as it is. A replica that failed has null in place of
-    its numbers.
+    `seconds`: wall time; `unperturbed`: the output for the latent as it is; `observed`: numbers of observers. A replica
+    that failed has null in place of its numbers.
     """
     guard, seeds = fit.guard, fit.problem.seeds
     measured = measurement(fit.problem.original_task)
@@ -68,6 +73,7 @@ def summary(
         "lost_iterations": guard.lost,
         "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
         **stopping(fit, mixtures),
+        **({"observed": observed} if observed else {}),
     }
 
 
@@ -97,11 +103,14 @@ def scores(
     reference = task.reference.cpu().double().numpy()
     images = {"output": fit.output.cpu().numpy(), "average": fit.average.cpu().numpy(), **further}
     without = {name: set(fit.guard.failed) for name in images}
-    for name, monitor in fit.monitors.items():
+    for name, monitor in fit.rule_monitors().items():
         missing = {r for r, stop in enumerate(monitor.stops()[0]) if stop.iteration is None}
         for what, stopped in monitor.per_replica.items():
             images[stop_image(name, what)] = stopped.cpu().numpy()
             without[stop_image(name, what)] = missing | set(fit.guard.failed)
+    for monitor in fit.monitors.values():
+        images |= {name: image.cpu().numpy() for name, image in monitor.scored().items()}
+    without |= {name: set(fit.guard.failed) for name in images if name not in without}
     metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
     if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
         metrics["psnr_y_authors"] = psnr_y_authors
@@ -124,7 +133,7 @@ def scores(
     }
     means |= {
         stop_image(name, what): image.cpu().numpy().astype(np.float64)
-        for name, monitor in fit.monitors.items()
+        for name, monitor in fit.rule_monitors().items()
         for what, image in means_at_stop(monitor, mixtures.get(name)).items()
     }
     return scored | {
@@ -140,7 +149,7 @@ def stopping(fit: DIPModule, mixtures: Mapping[str, DenoiserEnsemble]) -> dict[s
     where A is not the identity. `mix`: what was mixed in, by which weights, and the estimate of the mixture.
     """
     rules: dict[str, dict[str, Any]] = {}
-    for name, monitor in fit.monitors.items():
+    for name, monitor in fit.rule_monitors().items():
         stops, together = monitor.stops()
         rules[name] = {
             "iteration": [None if r in fit.guard.failed else stop.iteration for r, stop in enumerate(stops)],

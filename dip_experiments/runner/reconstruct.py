@@ -20,6 +20,7 @@ from dip_experiments.devices import check_precision, find_device, fit_threads
 from dip_experiments.fitting.ensemble import DenoiserEnsemble, denoiser_ensembles, means_at_stop
 from dip_experiments.fitting.fit import Builder, make_module, run_fit
 from dip_experiments.fitting.module import DIPModule
+from dip_experiments.fitting.observed import observed
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import curve_columns
 from dip_experiments.fitting.summary import summary
@@ -48,6 +49,8 @@ class Reconstruction:
             reference is given psnr_reference and psnr_average; then the columns of the stopping rules.
         summary: All numbers that a stored run has in its `summary.json`.
         network: The network at the end of the fit.
+        observed: Arrays that observers have measured, by `<observer>.<name>`, replica first; their numbers are
+            `summary["observed"]`.
     """
 
     image: NDArray[np.float64]
@@ -56,6 +59,7 @@ class Reconstruction:
     history: pd.DataFrame
     summary: dict[str, Any]
     network: Network
+    observed: dict[str, NDArray[Any]]
     rule: str = field(repr=False)
 
     def __repr__(self) -> str:
@@ -155,7 +159,8 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         run_fit(module, options, device, bar)
         unperturbed = module.unperturbed().cpu().numpy()
         mixtures = denoiser_ensembles(module.monitors)
-        numbers = summary(module, time.monotonic() - began, unperturbed, mixtures)
+        measures, arrays = observed(module)
+        numbers = summary(module, time.monotonic() - began, unperturbed, mixtures, measures)
     result = Reconstruction(
         image=layout(_image(module, settings.stopping.name, mixtures)),
         average=layout(module.average.cpu().double().numpy()),
@@ -163,6 +168,7 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         history=pd.DataFrame(curve_columns(module, module.done)),
         summary=numbers,
         network=module.network,
+        observed=arrays,
         rule=settings.stopping.name,
     )
     if result.stopped_at is not None and not result.stop_is_final:

@@ -8,6 +8,7 @@ from dip_experiments.stopping.held_out_pixels import HeldOutPixels
 from dip_experiments.stopping.monitor import RuleMonitor, Stop
 from dip_experiments.stopping.moving_variance import MovingVariance
 from dip_experiments.stopping.none import NoStopping
+from dip_experiments.stopping.observer import FitStart, Observer
 from dip_experiments.stopping.rule import FitContext, FitInput, HeldOut, Observation, Stopping, StoppingRule
 from dip_experiments.stopping.split import Split
 from dip_experiments.stopping.sure import Sure
@@ -36,12 +37,14 @@ __all__ = [
     "Discrepancy",
     "FitContext",
     "FitInput",
+    "FitStart",
     "Fixed",
     "HeldOut",
     "HeldOutPixels",
     "MovingVariance",
     "NoStopping",
     "Observation",
+    "Observer",
     "RuleMonitor",
     "Split",
     "Stop",

@@ -1,5 +1,6 @@
 """State of a stopping rule during one fit, and the images at its stop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from dip_experiments.stopping.observer import Observer
 from dip_experiments.stopping.rule import BestSoFar, FitInput, Observation, State, StoppingRule
 
 
@@ -63,6 +65,14 @@ class RuleMonitor:
         """Return the stop of each replica, and that of their mean."""
         found = [Stop(at or None, final) for at, final in zip(self.at.tolist(), self.final.tolist(), strict=True)]
         return found[:-1], found[-1]
+
+    def images(self) -> Mapping[str, Float[Tensor, "r c h w"]]:
+        """Return the images of an observer by name, none of a rule that stops."""
+        return self.rule.images(self.state) if isinstance(self.rule, Observer) else {}
+
+    def scored(self) -> dict[str, Float[Tensor, "r c h w"]]:
+        """Return those of the images whose PSNR is a curve."""
+        return {name: image for name, image in self.images().items() if name in self.rule.scored}
 
     @property
     def per_replica(self) -> dict[str, Float[Tensor, "r c h w"]]:

@@ -123,6 +123,8 @@ class StoppingRule(Stopping):
     """True if it goes wrong where pixels or channels share their noise."""
     needs_divergence: ClassVar[bool] = False
     """True if it needs the divergence of the output by the measurement."""
+    scored: ClassVar[tuple[str, ...]] = ()
+    """Names of an observer's images whose PSNR to the reference, if one is known, is the curve `psnr_<name>`."""
 
     @property
     def ends(self) -> Sequence[int]:

@@ -18,6 +18,8 @@ SUMMARY = "summary.json"
 PROGRESS = "progress.json"
 APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", PROGRESS, "failure.txt")
 """Files of a run's folder that are no part of its result."""
+OBSERVED = "observed.npz"
+"""File of the arrays that observers have measured, of a run that has any."""
 FACT_ORIGIN = "_from"
 """Ending of the name of a rule's fact that says where another one is from: `sigma_from` is given or estimated."""
 
@@ -179,6 +181,13 @@ class Run:
         rules: `stop_image`.
         """
         return self.folder / "images" / f"{name}-replica{replica}.png"
+
+    def observed(self) -> dict[str, Any]:
+        """Return the arrays that observers have measured, by `<observer>.<name>`; empty for a run without any."""
+        if not (self.folder / OBSERVED).exists():
+            return {}
+        with np.load(self.folder / OBSERVED) as arrays:
+            return dict(arrays)
 
     def measured(self) -> dict[str, Any]:
         """Return what was fitted, in float: `measurement` "r c h w", and `known` if pixels are missing."""

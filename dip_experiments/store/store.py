@@ -12,11 +12,11 @@ import numpy as np
 from dip_experiments.metrics import curve_points
 from dip_experiments.store.curves import write_curves
 from dip_experiments.store.files import REPLACEMENT, copy_middle, put_in_place
-from dip_experiments.store.run import Run
+from dip_experiments.store.run import OBSERVED, Run
 from dip_experiments.store.status import QUARANTINE
 from dip_experiments.store.thumbnail import PARTS, THUMBNAIL, make_thumbnail, thumbnail_images
 
-COPIED_FILES = ("settings.json", "provenance.json")
+COPIED_FILES = ("settings.json", "provenance.json", OBSERVED)
 COUNTS = {"first": 1, "two": 2, "all": None}
 """Number of replicas whose images a record has."""
 NOT_PART_OF_A_NUMBER = ("files", "seal")
@@ -91,7 +91,8 @@ class Store:
         shutil.rmtree(new.folder, ignore_errors=True)
         (new.folder / "images").mkdir(parents=True)
         for name in COPIED_FILES:
-            shutil.copyfile(run.folder / name, new.folder / name)
+            if name != OBSERVED or (run.folder / name).exists():
+                shutil.copyfile(run.folder / name, new.folder / name)
         columns, points = run.stored_columns(), curve_points(run.summary["iterations"])
         at = np.isin(columns["iteration"], [*points, *_shown(run)])
         write_curves(new.folder / "curves.csv", {name: column[at] for name, column in columns.items()})
