@@ -20,6 +20,7 @@ from dip_experiments.regularizers import Regularizer
 from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable
 from dip_experiments.stopping import FitContext, NoStopping, Observer, Stopping, StoppingRule
 from dip_experiments.tasks import Reconstruction, Target, TaskSettings
+from dip_experiments.theory import observers  # noqa: F401  (they are found by their names)
 
 NONE = NoStopping(name="none")
 
