@@ -1,0 +1,53 @@
+"""A claim of the literature beside the measurement that could have falsified it."""
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+
+from dip_experiments.analysis.confidence import Interval
+
+PAGE = 112
+"""Characters in a line of a figure's text."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and the verdict on it.
+
+    Attributes:
+        claim: The claim, with its source.
+        falsified_by: The measurement that would have falsified it, after "if".
+        measured: What was measured, with its interval.
+        holds: Whether the measurement is as claimed; None where it decides nothing.
+    """
+
+    claim: str
+    falsified_by: str
+    measured: str
+    holds: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict: holds, falsified or open."""
+        return "open" if self.holds is None else "holds" if self.holds else "falsified"
+
+    @property
+    def text(self) -> str:
+        """Return claim, test, measurement and verdict in one paragraph."""
+        return (
+            f"Claim: {self.claim}. It would be falsified if {self.falsified_by}. "
+            f"Measured: {self.measured}. Verdict: {self.verdict}."
+        )
+
+    @property
+    def title(self) -> str:
+        """Return the paragraph in lines, for a figure."""
+        return textwrap.fill(self.text, PAGE, break_long_words=False, break_on_hyphens=False)
+
+
+def above(interval: Interval, bound: float = 0.0) -> bool | None:
+    """Return True if a number is above a bound with its whole 95 % interval, False if below, None if it is open."""
+    if not np.isfinite([interval.low, interval.high]).all():
+        return None
+    return True if interval.low > bound else False if interval.high < bound else None
