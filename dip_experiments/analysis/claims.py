@@ -46,6 +46,14 @@ class Claim:
         return textwrap.fill(self.text, PAGE, break_long_words=False, break_on_hyphens=False)
 
 
+def with_interval(number: Interval, digits: int = 2) -> str:
+    """Return a number with its interval, `+0.50 (+0.42 to +0.57)`; alone where it has none, `not known` without it."""
+    if not np.isfinite(number.value):
+        return "not known"
+    ends = f" ({number.low:+.{digits}f} to {number.high:+.{digits}f})" if np.isfinite(number.low) else ""
+    return f"{number.value:+.{digits}f}{ends}"
+
+
 def above(interval: Interval, bound: float = 0.0) -> bool | None:
     """Return True if a number is above a bound with its whole 95 % interval, False if below, None if it is open."""
     if not np.isfinite([interval.low, interval.high]).all():

@@ -104,9 +104,16 @@ class Settings(PlainSettings):
 
     @property
     def _context(self) -> FitContext:
-        task = self.task
+        task, fit = self.task, self.fit
         return FitContext(
-            task.name, task.measures_every_pixel, task.noise_can_be_estimated, self.latent.name, self.fit.block
+            task=task.name,
+            measures_every_pixel=task.measures_every_pixel,
+            noise_can_be_estimated=task.noise_can_be_estimated,
+            latent=self.latent.name,
+            block=fit.block,
+            iterations=fit.iterations,
+            replicas=self.replicas,
+            shared=frozenset(self.shared),
         )
 
     @property

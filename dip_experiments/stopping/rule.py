@@ -28,7 +28,8 @@ class FitContext:
     """The properties of a fit that decide which rules can monitor it.
 
     `task`, `latent`: their names; `measures_every_pixel`, `noise_can_be_estimated`: properties of the task; `block`:
-    iterations between two looks at the rules.
+    iterations between two looks at the rules; `iterations`: how many at most, None if unknown; `shared`: streams of
+    random numbers that all replicas draw alike.
     """
 
     task: str
@@ -36,6 +37,9 @@ class FitContext:
     noise_can_be_estimated: bool
     latent: str
     block: int
+    iterations: int | None = None
+    replicas: int = 1
+    shared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

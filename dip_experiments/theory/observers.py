@@ -1,13 +1,13 @@
 """Observers of a fit: `observe=[bands]`, `observe=[degrees_of_freedom]` and their like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dip_experiments.stopping import FitInput, FitStart, HeldOut, Observation, Observer
+from dip_experiments.stopping import FitContext, FitStart, HeldOut, Observation, Observer
 from dip_experiments.stopping.rule import State
 from dip_experiments.theory.bands import BANDS, amplitude_ratio, band_masks, explained_energy
 from dip_experiments.theory.degrees_of_freedom import degrees_of_freedom
@@ -44,18 +44,23 @@ class DegreesOfFreedom(Observer):
     name: Literal["degrees_of_freedom"]
     columns: ClassVar[tuple[str, ...]] = ("freedom", "freedom_se")
 
-    def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
-        y = given.measurement
-        if len(y) < 2 or torch.equal(y[:1].expand_as(y), y):
-            raise ValueError(
-                "observe=[degrees_of_freedom]: it compares fits that differ in their noise alone, and here all "
-                "replicas see the same measurement; give replicas=2 or more and "
-                "shared=[target,init,latent,perturbation]"
+    def config_errors(self, fit: FitContext) -> Iterator[str]:
+        needed = {"init", "latent", "perturbation"}
+        if fit.replicas < 2 or not needed <= fit.shared or {"target", "task"} <= fit.shared:
+            yield (
+                "observe=[degrees_of_freedom]: it compares fits that differ in their noise alone; give replicas=2 or "
+                "more and shared=[target,init,latent,perturbation], or shared=[init,latent,perturbation] where the "
+                "target draws the noise"
             )
-        return super().hold_out(given, seeds)
 
     def start(self, fit: FitStart) -> dict[str, Tensor]:
-        return {"fitted": fit.fit_input.measurement}
+        y = fit.fit_input.measurement
+        if torch.equal(y[:1].expand_as(y), y):
+            raise ValueError(
+                "observe=[degrees_of_freedom]: it compares fits that differ in their noise, and here all replicas see "
+                "the same measurement; choose a task or a target with noise"
+            )
+        return {"fitted": y}
 
     def measure(self, seen: Observation, state: State, held_out: HeldOut) -> Mapping[str, Float[Tensor, " r"]]:
         found = degrees_of_freedom(seen.operator(seen.output), held_out["fitted"])
