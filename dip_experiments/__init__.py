@@ -23,6 +23,7 @@ _MODULES = {
     "Mask": "tasks.masks:DrawnMask",
     "Network": "architectures",
     "Noise": "tasks.noise:AddedNoise",
+    "Observer": "stopping",
     "Operator": "operators",
     "Optimizer": "optimizers",
     "Reconstruction": "runner.reconstruct",
@@ -37,13 +38,16 @@ _MODULES = {
 }
 """Public name -> module, and its name in it if that is another; loaded when first used: `dip --help` needs none."""
 
-__all__ = sorted([*_MODULES, "baselines"])
+_PACKAGES = ("baselines", "theory")
+"""Packages of functions, loaded likewise."""
+
+__all__ = sorted([*_MODULES, *_PACKAGES])
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name."""
-    if name == "baselines":
-        return importlib.import_module(f"{__name__}.baselines")
+    if name in _PACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     module, _, inner = _MODULES[name].partition(":")

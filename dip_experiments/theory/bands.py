@@ -1,13 +1,13 @@
 """Frequency bands of an image: how much of each a fit has explained (Shi et al., IJCV 2022, "frequency-band")."""
 
-from itertools import pairwise
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 BANDS = 5
 """Rings of equal width between frequency 0, which is in none, and half a cycle per pixel (Shi et al. 2022)."""
+EDGE = 1e-9
+"""Rounding of a frequency that lies on an edge."""
 
 
 def band_masks(height: int, width: int) -> Float[Tensor, "b h w"]:
@@ -18,8 +18,8 @@ def band_masks(height: int, width: int) -> Float[Tensor, "b h w"]:
     """
     rows, columns = (torch.fft.fftfreq(side, dtype=torch.float64) * 2 for side in (height, width))
     radius = torch.hypot(rows[:, None], columns)
-    edges = torch.linspace(0, 1, BANDS + 1, dtype=torch.float64)
-    return torch.stack([((radius > low) & (radius <= high)).double() for low, high in pairwise(edges)])
+    band = torch.ceil(radius * BANDS - EDGE) - 1  # an edge belongs to the band below it
+    return torch.stack([(band == index).double() * (radius > 0) for index in range(BANDS)])
 
 
 def spectrum(images: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:
