@@ -18,7 +18,7 @@ from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.trainer import train
 from dip_experiments.optimizers import Sgld
 from dip_experiments.runner.build import build_fit
-from dip_experiments.runner.validate import validate
+from dip_experiments.runner.validate import check_optimizer, validate
 
 STANDARD_ERRORS = 4.0
 
@@ -149,15 +149,11 @@ def test_a_rejected_block_runs_again_with_fresh_noise_and_leaves_the_other_repli
     assert not same[11:].any()
 
 
-def linear_network() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(4 * 16, 3 * 16), nn.Unflatten(1, (3, 4, 4)))
-
-
 def test_a_network_without_convolutions_is_refused() -> None:
-    problem = built().problem
-    network = adapted(linear_network)(4, 3, (4, 4), replicas=1)
+    network = adapted(lambda: nn.Sequential(nn.Flatten(2), nn.Linear(16, 16), nn.Unflatten(2, (4, 4))))(3, 3, (4, 4))
     with pytest.raises(ValueError, match=r"optimizer=sgld: .* the network has none; use another optimizer$"):
-        type(problem)(**{**vars(problem), "network": network})
+        check_optimizer(langevin(), network)
+    check_optimizer(langevin(noise=0.0), network)
 
 
 def test_pixels_are_refused_in_one_line(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:

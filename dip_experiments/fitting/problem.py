@@ -47,14 +47,6 @@ class Problem:
     probe: tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None = None
     weight_noise: float = 0.0
 
-    def __post_init__(self) -> None:
-        """Raise ValueError where the optimizer's noise has no weights to move."""
-        if self.optimizer.draws and not any(True for _ in self.network.convolution_weights(0)):
-            raise ValueError(
-                f"optimizer={self.optimizer.name}: it adds noise to the weights of convolutions, and the network has "
-                "none; use another optimizer"
-            )
-
     @property
     def draws(self) -> bool:
         """True if an iteration draws random numbers."""
