@@ -1,12 +1,12 @@
 """Optimizers: their settings, and PyTorch's optimizer made of them."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from dip_experiments.schema import TARGET, Part, imported_object
@@ -24,9 +24,23 @@ class Optimizer(Part):
     recordable: ClassVar[bool] = False
     """True if its step can be recorded in a CUDA graph, and its state put back in place."""
 
+    @property
+    def draws(self) -> bool:
+        """True if `after_step` draws random numbers."""
+        return False
+
     @abstractmethod
     def make(self, parameters: Parameters) -> torch.optim.Optimizer:
         """Return PyTorch's optimizer over the parameters."""
+
+    def after_step(self, weights: Iterable[Tensor], draw: torch.Generator) -> None:
+        """Change the weights of one replica's convolutions, in place, after an update; most optimizers do not.
+
+        Args:
+            weights: One tensor "out in kh kw" for each convolution.
+            draw: The replica's own source of random numbers, read only if `draws`.
+        """
+        return
 
     def rate(self, done: Float[Tensor, "1"]) -> Float[Tensor, ""] | None:
         """Return the learning rate after the part `done` of the iterations, None where it is constant."""
@@ -80,6 +94,41 @@ class Sgd(Optimizer):
         return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum)
 
 
+class Sgld(Optimizer):
+    """Stochastic gradient Langevin dynamics: an update, then w <- w + N(0, (noise lr)^2) for the 4-D weights.
+
+    With `adaptive` the update is Adam's at a constant rate, as in the code of Cheng, Gadelha, Maji & Sheldon (A
+    Bayesian Perspective on the Deep Image Prior, CVPR 2019). Without, it is w <- w - lr (gradient + weight_decay w),
+    which at noise = sqrt(2 T / lr) and small lr samples exp(-loss / T) (Welling & Teh, ICML 2011). Squared error is a
+    mean over n values: exp(-loss / T) is the likelihood under noise of variance sigma^2 at T = 2 sigma^2 / n.
+    Biases and the parameters of norms get no noise, so that they are optimised, not sampled.
+    """
+
+    recordable: ClassVar[bool] = True
+    name: Literal["sgld"]
+    lr: PositiveFloat
+    weight_decay: NonNegativeFloat
+    noise: NonNegativeFloat
+    adaptive: bool
+    betas: Betas
+    eps: PositiveFloat
+
+    @property
+    def draws(self) -> bool:
+        return self.noise > 0
+
+    def make(self, parameters: Parameters) -> torch.optim.Optimizer:
+        if self.adaptive:
+            return fused_adam(parameters, self.lr, self.betas, self.eps, self.weight_decay)
+        return torch.optim.SGD(parameters, lr=self.lr, weight_decay=self.weight_decay)
+
+    @torch.no_grad()
+    def after_step(self, weights: Iterable[Tensor], draw: torch.Generator) -> None:
+        if self.draws:
+            for weight in weights:
+                weight += torch.empty_like(weight).normal_(0, self.noise * self.lr, generator=draw)
+
+
 class Lbfgs(Optimizer):
     """L-BFGS with a strong Wolfe line search, one of its iterations per iteration."""
 
@@ -117,8 +166,12 @@ class TorchOptimizer(Optimizer):
         return made
 
 
-def fused_adam(parameters: Parameters, lr: float | Tensor, betas: Sequence[float], eps: float) -> torch.optim.Adam:
+def fused_adam(
+    parameters: Parameters, lr: float | Tensor, betas: Sequence[float], eps: float, weight_decay: float = 0
+) -> torch.optim.Adam:
     """Return Adam as one operation on all parameters, which on a GPU can be recorded."""
     on_gpu = parameters[0].device.type == "cuda"
     options: dict[str, Any] = {"fused": True, "capturable": on_gpu}
-    return torch.optim.Adam(parameters, lr=lr, betas=(betas[0], betas[1]), eps=eps, **options)
+    return torch.optim.Adam(
+        parameters, lr=lr, betas=(betas[0], betas[1]), eps=eps, weight_decay=weight_decay, **options
+    )

@@ -41,6 +41,7 @@ CASES = {
     "adam": f"{SKIP} target=noisy latent.optimise=both",
     "unet, adam_one_cycle": "architecture=unet architecture.widths=[4,8] optimizer=adam_one_cycle fit.iterations=6",
     "resnet, sgd": "architecture=resnet architecture.widths=[4,4] optimizer=sgd",
+    "sgld": f"{SKIP} optimizer=sgld target=noisy",
     "deep_decoder, lbfgs": "architecture=deep_decoder architecture.widths=[4,4] optimizer=lbfgs replicas=1 "
     "target=shuffled fit.iterations=4",
     "pixels, tv": "architecture=pixels regularizer=tv target=noise",

@@ -46,7 +46,11 @@ SLOW = pytest.mark.slow
 
 @pytest.mark.parametrize(
     "optimizer",
-    ["adam fit.weight_noise=0.02", *(pytest.param(name, marks=SLOW) for name in ("adam_one_cycle", "sgd", "lbfgs"))],
+    [
+        "adam fit.weight_noise=0.02",
+        "sgld",
+        *(pytest.param(name, marks=SLOW) for name in ("adam_one_cycle", "sgd", "lbfgs")),
+    ],
 )
 def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
     optimizer: str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

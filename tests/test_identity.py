@@ -69,6 +69,7 @@ REQUESTS = [
     "architecture=pixels regularizer=tv",
     "optimizer=adam_one_cycle",
     "optimizer=sgd",
+    "optimizer=sgld",
     "optimizer=lbfgs",
     "latent=meshgrid precision=float64",
     "task=denoising",

@@ -65,6 +65,7 @@ WRONG = [
     (["-m", "experiment=fig2,fig88"], "experiment=fig88: no such experiment"),
     (["change=sgdd"], "change=sgdd: no such change (did you mean sgd?)"),
     (["fit.weight_noise=0.02", "latent.optimise=z"], "fit.weight_noise=0.02: with architecture=pixels there are no"),
+    (["optimizer=sgld", "latent.optimise=z"], "optimizer=sgld: it adds noise to the weights of convolutions; with"),
     (["experiment.name=../../x"], "letters, digits, _ and - make a name"),
     (["image=coffee", "image.path=x.png"], "leave one of them out"),
     (["-m", "image=coffee,file", "image.path=x.png"], "leave one of them out"),

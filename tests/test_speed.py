@@ -21,18 +21,21 @@ from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.trainer import train
 from dip_experiments.latents import UniformNoise
-from dip_experiments.optimizers import Adam
+from dip_experiments.optimizers import Adam, Optimizer, Sgld
 from dip_experiments.store import read_curves
 from dip_experiments.tasks import Reconstruction
 from dip_experiments.tasks.targets import Noisy
 
 ADAM = Adam(name="adam", lr=0.01, betas=[0.9, 0.999], eps=1e-8)
+SGLD = Sgld(name="sgld", lr=0.01, weight_decay=5e-8, noise=2.0, adaptive=True, betas=ADAM.betas, eps=ADAM.eps)
 NOISE = UniformNoise(name="noise", channels=8, scale=0.1, perturbation=0.0, optimise="theta")
 TO_THE_HOST = ("_local_scalar_dense", "nonzero", "aten.equal")
 """Operations that wait for the device."""
 
 
-def small_fit(precision: str = "float32", iterations: int = 40, device: str = "cpu") -> DIPModule:
+def small_fit(
+    precision: str = "float32", iterations: int = 40, device: str = "cpu", optimizer: Optimizer = ADAM
+) -> DIPModule:
     """Three replicas of a small hourglass, a smooth picture with noise, perturbation and averages."""
     size, seeds = (32, 32), [0, 1, 2]
     rows = torch.linspace(0, 3, 32, dtype=torch.float64)
@@ -50,7 +53,7 @@ def small_fit(precision: str = "float32", iterations: int = 40, device: str = "c
         perturbation_seeds=seeds,
         perturbation=1 / 30,
         optimise="theta",
-        optimizer=ADAM,
+        optimizer=optimizer,
         precision=precision,
     )
     return DIPModule(problem, iterations, 0.99, Guard(5.0, 3, 3)).to(device)
@@ -78,9 +81,11 @@ class Operations(TorchDispatchMode):
         return operation(*given, **(named or {}))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_an_iteration_is_always_the_same_operations_so_that_a_recorded_one_can_be_replayed(precision: str) -> None:
-    fit = started(small_fit(precision))
+@pytest.mark.parametrize(("precision", "optimizer"), [("float32", ADAM), ("bf16", ADAM), ("float32", SGLD)])
+def test_an_iteration_is_always_the_same_operations_so_that_a_recorded_one_can_be_replayed(
+    precision: str, optimizer: Optimizer
+) -> None:
+    fit = started(small_fit(precision, optimizer=optimizer))
     fit.iterate()
     seen = []
     for _ in range(2):
@@ -93,11 +98,13 @@ def test_an_iteration_is_always_the_same_operations_so_that_a_recorded_one_can_b
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
-def test_a_replayed_iteration_gives_the_curves_of_the_plain_one(precision: str) -> None:
-    replayed = small_fit(precision, device="cuda")
+@pytest.mark.parametrize(
+    ("precision", "optimizer"), [("float32", ADAM), ("tf32", ADAM), ("bf16", ADAM), ("float32", SGLD)]
+)
+def test_a_replayed_iteration_gives_the_curves_of_the_plain_one(precision: str, optimizer: Optimizer) -> None:
+    replayed = small_fit(precision, device="cuda", optimizer=optimizer)
     train(replayed, block_ends(40, 10), torch.device("cuda", 0), [])
-    plain = small_fit(precision, device="cuda")
+    plain = small_fit(precision, device="cuda", optimizer=optimizer)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dip_experiments.fitting.module.Recorded", lambda iterate, *_: iterate)
         train(plain, block_ends(40, 10), torch.device("cuda", 0), [])

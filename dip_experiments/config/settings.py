@@ -77,6 +77,11 @@ class Settings(PlainSettings):
                 f"fit.weight_noise={self.fit.weight_noise:g}: with architecture=pixels there are no weights, with "
                 "latent.optimise=z they stay as they are; leave it out"
             )
+        if self.optimizer.draws and (self.architecture.name == "pixels" or self.latent.optimise == "z"):
+            yield (
+                f"optimizer={self.optimizer.name}: it adds noise to the weights of convolutions; with "
+                "architecture=pixels there are none, with latent.optimise=z they stay as they are; use another one"
+            )
         if self.latent.name == "meshgrid" and self.latent.channels != 2:
             yield f"latent=meshgrid has 2 channels, not latent.channels={self.latent.channels}; leave that out"
         if not isinstance(self.task, Reconstruction) and self.target.name != "natural":

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dip_experiments.fitting.cuda_graph import Recorded
 from dip_experiments.fitting.guard import Guard
-from dip_experiments.fitting.problem import Problem, move_weights
+from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.state import State, buffers_restored, copied, moments
 from dip_experiments.stopping import FitInput, Observation, Observer, RuleMonitor
 from dip_experiments.tensors import generator, mean_squared_error, psnr_from_mse
@@ -137,8 +137,7 @@ class DIPModule(pl.LightningModule):
         """
         self.set_rate()
         z = self.perturbed()
-        if self.problem.weight_noise:
-            move_weights(self.network, self.problem.weight_noise, self.noise)
+        self.problem.before_step(self.noise)
         shifted = self.shifted(z)
         first: list[tuple[Tensor, ...]] = []
 
@@ -151,6 +150,7 @@ class DIPModule(pl.LightningModule):
             return loss.sum()
 
         self.optimizer.step(closure)  # type: ignore[arg-type]
+        self.problem.after_step(self.noise)
         self.output, energy, loss = first[0]
         self.move_average()
         self.record(energy, loss, self.observe(energy, shifted))

@@ -24,7 +24,7 @@ class Problem:
         original_task: The same before a stopping rule held out a part of the measurement.
         seeds: One for each replica.
         perturbation_seeds: Seeds of what is drawn in each iteration: the perturbation of z_t = z + N(0, sigma_p^2) and
-            the noise of the weights.
+            the noise of the weights, also the optimizer's.
         perturbation: sigma_p, in units of the latent.
         weight_noise: See `move_weights`.
         optimise: theta, z or both.
@@ -50,7 +50,17 @@ class Problem:
     @property
     def draws(self) -> bool:
         """True if an iteration draws random numbers."""
-        return self.perturbation > 0 or self.weight_noise > 0
+        return self.perturbation > 0 or self.weight_noise > 0 or self.optimizer.draws
+
+    def before_step(self, noise: Sequence[torch.Generator]) -> None:
+        """Move the weights before an iteration, where that is set. `noise`: a source of draws for each replica."""
+        if self.weight_noise:
+            move_weights(self.network, self.weight_noise, noise)
+
+    def after_step(self, noise: Sequence[torch.Generator]) -> None:
+        """Let the optimizer add its noise, each replica's from the replica's own source of draws."""
+        for replica, draw in enumerate(noise):
+            self.optimizer.after_step(self.network.convolution_weights(replica), draw)
 
     def losses(self, x_hat: Float[Tensor, "r c h w"]) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
         """Return the mean squared error to the measurement, without gradient, and the loss, of each replica."""

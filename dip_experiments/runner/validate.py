@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dip_experiments.architectures import Network
 from dip_experiments.config.overrides import AS_IT_IS
 from dip_experiments.config.plain_settings import Wandb
 from dip_experiments.config.settings import Settings
@@ -19,6 +20,7 @@ from dip_experiments.fitting.fit import Builder, make_latent
 from dip_experiments.fitting.wandb_options import check_key, wandb_mode
 from dip_experiments.losses import Loss
 from dip_experiments.operators import check_operator
+from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
 from dip_experiments.stopping import FitInput, hold_out
@@ -87,12 +89,22 @@ def check_fit(
     task, inputs = fitted_task(settings, original)
     check_per_replica(settings.loss, *_two_random(task.measurement.shape[1:], 2))
     check_per_replica(settings.regularizer, *_two_random(task.shape[1:], 1))
-    settings.optimizer.make([nn.Parameter(torch.zeros(1))])
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
         network = build(1)
+    check_optimizer(settings.optimizer, network)
     make_latent(settings.latent, network, task, settings.seeds[: len(task.measurement)], input_image)
     log_noise_estimates(settings, original, inputs)
     return build
+
+
+def check_optimizer(optimizer: Optimizer, network: Network) -> None:
+    """Raise ValueError where an optimizer cannot be made, and where its noise has no weights to move."""
+    optimizer.make([nn.Parameter(torch.zeros(1))])
+    if optimizer.draws and not any(True for _ in network.convolution_weights(0)):
+        raise ValueError(
+            f"optimizer={optimizer.name}: it adds noise to the weights of convolutions, and the network has none; use "
+            "another optimizer"
+        )
 
 
 def check_per_replica(part: Loss | Regularizer, *images: Float[Tensor, "2 ..."]) -> None:
