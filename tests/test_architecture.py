@@ -30,6 +30,7 @@ FLOORS = {
     "baselines": 2,
     "stopping": 2,
     "tasks": 2,
+    "theory": 2,
     "analysis": 3,
     "config": 3,
     "fitting": 3,
