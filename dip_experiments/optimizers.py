@@ -29,6 +29,11 @@ class Optimizer(Part):
         """True if `after_step` draws random numbers."""
         return False
 
+    @property
+    def descent_lr(self) -> float | None:
+        """The learning rate of plain gradient descent, None for any other optimizer."""
+        return None
+
     @abstractmethod
     def make(self, parameters: Parameters) -> torch.optim.Optimizer:
         """Return PyTorch's optimizer over the parameters."""
@@ -90,6 +95,10 @@ class Sgd(Optimizer):
     lr: PositiveFloat
     momentum: Annotated[float, Field(ge=0, lt=1)]
 
+    @property
+    def descent_lr(self) -> float | None:
+        return None if self.momentum else self.lr
+
     def make(self, parameters: Parameters) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum)
 
@@ -116,6 +125,10 @@ class Sgld(Optimizer):
     @property
     def draws(self) -> bool:
         return self.noise > 0
+
+    @property
+    def descent_lr(self) -> float | None:
+        return None if self.adaptive or self.noise or self.weight_decay else self.lr
 
     def make(self, parameters: Parameters) -> torch.optim.Optimizer:
         if self.adaptive:

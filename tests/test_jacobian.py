@@ -142,13 +142,13 @@ def test_the_norm_is_that_of_the_convolutions_alone(name: str) -> None:
 
 def test_noise_has_the_norms_of_the_images() -> None:
     image = torch.stack([torch.rand(3, 8, 8), 4 * torch.rand(3, 8, 8)])
-    noise = noise_like(image, seed=2)
+    noise = noise_like(image, seeds=[2, 7])
     assert torch.allclose(noise.flatten(1).norm(dim=1), image.flatten(1).norm(dim=1))
     assert float(noise.min()) >= 0
     shares = noise / noise.amax((1, 2, 3), keepdim=True)
     assert float(shares.mean()) == pytest.approx(0.5, abs=0.06)
-    assert torch.equal(noise, noise_like(image, seed=2))
-    assert not torch.equal(noise, noise_like(image, seed=3))
+    assert torch.equal(noise, noise_like(image, seeds=[2, 7]))
+    assert not torch.equal(noise, noise_like(image, seeds=[3, 8]))
     assert not torch.allclose(shares[0], shares[1])
 
 

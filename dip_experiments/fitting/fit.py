@@ -111,7 +111,7 @@ def make_monitors(problem: Problem, options: FitOptions, inputs: Mapping[str, Fi
     task = problem.task
     images = task.measurement.new_zeros(task.shape)
     fitted = FitInput(task.measurement, task.operator)
-    start = FitStart(problem.network, problem.latent, fitted, problem.optimizer)
+    start = FitStart(problem.network, problem.latent, fitted, task.reference, problem.optimizer, problem.seeds)
     monitors = {}
     for name, rule in options.rules.items():
         given = inputs[name]

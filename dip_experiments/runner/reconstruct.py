@@ -49,8 +49,10 @@ class Reconstruction:
             reference is given psnr_reference and psnr_average; then the columns of the stopping rules.
         summary: All numbers that a stored run has in its `summary.json`.
         network: The network at the end of the fit.
-        observed: Arrays that observers have measured, by `<observer>.<name>`, replica first; their numbers are
-            `summary["observed"]`.
+        observed: Arrays that observers have measured, by `<observer>.<name>`, as channels, rows and columns; their
+            numbers are `summary["observed"]`.
+        posterior_mean, spread: Mean and standard deviation of the samples of all replicas, in the layout of the
+            measurement; None without `observe="posterior"`, which goes with `optimizer="sgld"`.
     """
 
     image: NDArray[np.float64]
@@ -60,6 +62,8 @@ class Reconstruction:
     summary: dict[str, Any]
     network: Network
     observed: dict[str, NDArray[Any]]
+    posterior_mean: NDArray[np.float64] | None
+    spread: NDArray[np.float64] | None
     rule: str = field(repr=False)
 
     def __repr__(self) -> str:
@@ -169,6 +173,8 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
         summary=numbers,
         network=module.network,
         observed=arrays,
+        posterior_mean=_laid_out(arrays.get("posterior.pooled_mean"), layout),
+        spread=_laid_out(arrays.get("posterior.pooled_spread"), layout),
         rule=settings.stopping.name,
     )
     if result.stopped_at is not None and not result.stop_is_final:
@@ -176,6 +182,11 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
             "stopping=%s: not sure of its stop after %d iterations; give more of them", result.rule, module.done
         )
     return result
+
+
+def _laid_out(image: NDArray[Any] | None, layout: Layout) -> NDArray[np.float64] | None:
+    """Return an image "c h w" in the layout of the measurement."""
+    return None if image is None else layout(image.astype(np.float64))
 
 
 def _image(module: DIPModule, rule: str, mixtures: Mapping[str, DenoiserEnsemble]) -> NDArray[np.float64]:

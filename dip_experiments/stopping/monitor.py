@@ -68,7 +68,8 @@ class RuleMonitor:
 
     def images(self) -> Mapping[str, Float[Tensor, "r c h w"]]:
         """Return the images of an observer by name, none of a rule that stops."""
-        return self.rule.images(self.state) if isinstance(self.rule, Observer) else {}
+        found = self.rule.images(self.state) if isinstance(self.rule, Observer) else {}
+        return {name: image.to(self.output) for name, image in found.items()}
 
     def scored(self) -> dict[str, Float[Tensor, "r c h w"]]:
         """Return those of the images whose PSNR is a curve."""

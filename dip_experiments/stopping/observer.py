@@ -1,7 +1,7 @@
 """Observers: they measure a fit, and never stop it."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,18 +26,27 @@ from dip_experiments.stopping.rule import (
 
 @dataclass(frozen=True)
 class FitStart:
-    """A fit before its first iteration, replica first; `fit_input`: what is fitted."""
+    """A fit before its first iteration, replica first.
+
+    Attributes:
+        fit_input: The measurement that is fitted, and its operator.
+        reference: The clean image, None if it is not known. An observer may describe with it what was measured; no rule
+            that stops a fit is given it.
+        seeds: One for each replica.
+    """
 
     network: Network
     latent: Float[Tensor, "r cz hz wz"]
     fit_input: FitInput
+    reference: Float[Tensor, "r c h w"] | None
     optimizer: Optimizer
+    seeds: Sequence[int]
 
 
 class Observer(StoppingRule):
     """Measures a fit and never stops it: columns of its curves, images at its end, numbers and arrays of its summary.
 
-    It never sees the reference. Subclass it for a measure of your own.
+    No iteration is shown the reference. Subclass it for a measure of your own.
     """
 
     spreads: ClassVar[Mapping[str, str]] = {}

@@ -1,6 +1,6 @@
 """The Jacobian J of a network's images in its parameters, in products: never as a matrix."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -96,13 +96,23 @@ def gradient_norms(
     return squares.sqrt()
 
 
-def noise_like(image: Float[Tensor, "r c h w"], seed: int) -> Float[Tensor, "r c h w"]:
+def noise_like(
+    image: Float[Tensor, "r c h w"], seeds: Sequence[int], centred: bool = False
+) -> Float[Tensor, "r c h w"]:
     """Return U(0, 1) noise with the norm of each replica's image (Heckel & Soltanolkotabi, ICLR 2020, Fig. 12).
 
     Args:
         image: Its shape, type and norms are those of the noise.
-        seed: Of the source of randomness `theory/noise`; replicas have different noise.
+        seeds: One for each replica.
+        centred: The noise is less its mean.
     """
-    noise = torch.rand(image.shape, generator=generator(seed, "theory/noise"), dtype=image.dtype).to(image.device)
+    draws = [generator(seed, "theory/noise") for seed in seeds]
+    noise = torch.stack([torch.rand(image.shape[1:], generator=draw, dtype=torch.float64) for draw in draws])
+    noise = (less_mean(noise) if centred else noise).to(image)
     norms, wanted = (torch.linalg.vector_norm(x, dim=(1, 2, 3), keepdim=True) for x in (noise, image))
     return noise * (wanted / norms)
+
+
+def less_mean(image: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c h w"]:
+    """Return images less the mean of each."""
+    return image - image.mean((1, 2, 3), keepdim=True)
