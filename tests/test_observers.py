@@ -10,8 +10,8 @@ from test_fitting import interrupt_at
 
 import dip_experiments as dip_api
 from dip_experiments.store import Run, Store
-from dip_experiments.theory import Bands
 from dip_experiments.theory.bands import band_masks
+from dip_experiments.theory.observers import Bands
 
 NOISY = ["task=denoising", "task.noise.clip=false"]
 SHARED = ["replicas=2", "shared=[target,init,latent,perturbation]"]
