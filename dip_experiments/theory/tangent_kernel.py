@@ -16,8 +16,8 @@ from dip_experiments.architectures import Network
 
 COTANGENTS = 32
 """Outputs of which the gradients are computed at once; more need more memory and are not faster (measured on a CPU)."""
-HELD = 2**28
-"""Numbers that a pass may hold in one matrix: 1 GiB in float32; networks that need more take several passes."""
+HELD = 3 * 2**27
+"""Numbers that a pass may hold in one matrix, 1.5 GiB in float32; networks that need more take several passes."""
 TIMES, ZOOMS = 400, 3
 """Points of a grid of times, and how often it is laid again around the nearest one."""
 
