@@ -1,11 +1,13 @@
 """Impedance: iterations that a fit takes to explain its target, and their ratio to those of the natural image."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.confidence import Interval, mean_interval
 from dip_experiments.analysis.labels import format_seeds
 from dip_experiments.analysis.run_data import Array
 from dip_experiments.analysis.table import job_rows, make_table
@@ -56,3 +58,71 @@ def impedance_cells(run: Run, natural: Run | None) -> tuple[str, ...]:
     if np.isinf(basis):
         return (*counts, "natural not reached")
     return (*counts, f"{np.median(ours) / basis:.2f}" if np.isfinite(np.median(ours)) else f">{limit / basis:.2f}")
+
+
+@dataclass(frozen=True)
+class Impedance:
+    """How much longer a network takes to fit the shuffled image, which has the very values of the natural one.
+
+    Attributes:
+        iterations: Median iterations to 90 % of each target's variance, infinite if it was not reached.
+        limit: Iterations of the fits.
+        interval: Ratio of the shuffled image's to the natural one's, geometric mean over the seeds with Student's
+            interval of its logarithm; infinite, with ends that are NaN, if a seed missed one of them.
+    """
+
+    iterations: Mapping[str, float]
+    limit: int
+    interval: Interval
+
+    def ratio(self, target: str) -> float:
+        """Return iterations over the natural image's; infinite if the target was not reached, NaN if that was not."""
+        natural = self.iterations["natural"]
+        return self.iterations[target] / natural if np.isfinite(natural) else np.nan
+
+    @property
+    def value(self) -> float:
+        """The mean over the seeds; where one missed its target, the medians' ratio, which may be infinite."""
+        return self.interval.value if np.isfinite(self.interval.value) else self.ratio("shuffled")
+
+    @property
+    def bound(self) -> float:
+        """A lower bound of the impedance if the shuffled image was not reached."""
+        return self.limit / self.iterations["natural"]
+
+    @property
+    def fits_natural(self) -> bool:
+        """True if the natural image was reached."""
+        return bool(np.isfinite(self.iterations["natural"]))
+
+
+def measure_impedance(fits: Mapping[str, Run]) -> Impedance:
+    """Measure the impedance of one network by its fits to several targets, `natural` and `shuffled` among them."""
+    explained = {target: iterations_explained(run) for target, run in fits.items()}
+    both = np.log([explained["shuffled"], explained["natural"]])
+    reached = [np.isfinite(values).all() for values in both]
+    logarithm = mean_interval(both[0] - both[1]) if all(reached) else Interval(np.inf, np.nan, np.nan)
+    ratio = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
+    medians = {target: float(np.median(values)) for target, values in explained.items()}
+    return Impedance(medians, fits["natural"].summary["iterations"], ratio)
+
+
+class HasImpedance(Protocol):
+    """A measured network."""
+
+    @property
+    def impedance(self) -> Impedance: ...
+
+
+N = TypeVar("N", bound=HasImpedance)
+
+
+def with_known_rank(networks: Mapping[str, N]) -> dict[str, N]:
+    """Return the networks whose order by impedance is known.
+
+    They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
+    """
+    fitted = {name: one for name, one in networks.items() if one.impedance.fits_natural}
+    reached = {name: value for name, one in fitted.items() if np.isfinite(value := one.impedance.value)}
+    most = max(reached.values(), default=0.0)
+    return {name: one for name, one in fitted.items() if name in reached or one.impedance.bound > most}

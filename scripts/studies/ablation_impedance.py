@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
+from dip_experiments.analysis.confidence import Interval, rank_correlation
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.impedance import iterations_explained
+from dip_experiments.analysis.impedance import Impedance, measure_impedance, with_known_rank
 from dip_experiments.analysis.run_data import peak_values
 from dip_experiments.analysis.style import BLUE, label_points, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
@@ -44,18 +44,11 @@ oracle's), without perturbations; the CSV also has that of the single output."""
 
 @dataclass(frozen=True)
 class Measured:
-    """One network: median iterations by target, impedance, PSNR of the best average and of the best output."""
+    """One network: its impedance, PSNR of the best average and of the best output on the noisy image."""
 
-    iterations: Mapping[str, float]
-    limit: int
-    impedance: Interval
+    impedance: Impedance
     psnr: float
     psnr_output: float
-
-    def ratio(self, target: str) -> float:
-        """Return iterations over the natural image's; infinite if the target was not reached, NaN if that was not."""
-        natural = self.iterations["natural"]
-        return self.iterations[target] / natural if np.isfinite(natural) else np.nan
 
 
 def draw_table(selection: Selection) -> Artifact:
@@ -78,70 +71,36 @@ def measured(selection: Selection) -> dict[str, Measured]:
 
 def measure(fits: Mapping[str, Run]) -> Measured:
     """Measure the fits of one network."""
-    explained = {target: iterations_explained(fits[target]) for target in TARGETS}
-    both = np.log([explained["shuffled"], explained["natural"]])
-    reached = [np.isfinite(values).all() for values in both]
-    logarithm = mean_interval(both[0] - both[1]) if all(reached) else Interval(np.inf, np.nan, np.nan)
-    impedance = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
-    noisy = fits["noisy"]
-    best, single = (float(peak_values(noisy, column).mean()) for column in ("psnr_average", "psnr_reference"))
-    medians = {target: float(np.median(values)) for target, values in explained.items()}
-    return Measured(medians, noisy.summary["iterations"], impedance, best, single)
+    best, single = (float(peak_values(fits["noisy"], name).mean()) for name in ("psnr_average", "psnr_reference"))
+    return Measured(measure_impedance(fits), best, single)
 
 
 def cells(network: Measured) -> Sequence[str]:
     """Return the numbers of one network; `>N` where N iterations did not reach what was looked for."""
-    impedance, limit = network.impedance, network.limit
-    known = np.isfinite(impedance.low)
+    impedance, interval = network.impedance, network.impedance.interval
+    known, counts = np.isfinite(interval.low), [impedance.iterations[target] for target in TARGETS]
     return (
-        *(f"{network.iterations[t]:g}" if np.isfinite(network.iterations[t]) else f">{limit}" for t in TARGETS),
-        at_least(impedance_of(network), network),
-        *((f"{impedance.low:.3f}", f"{impedance.high:.3f}", f"{impedance.low:.2f} to {impedance.high:.2f}")
+        *(f"{count:g}" if np.isfinite(count) else f">{impedance.limit}" for count in counts),
+        at_least(impedance.value, impedance),
+        *((f"{interval.low:.3f}", f"{interval.high:.3f}", f"{interval.low:.2f} to {interval.high:.2f}")
           if known else (NONE, NONE, NONE)),
-        at_least(network.ratio("noise"), network),
+        at_least(impedance.ratio("noise"), impedance),
         f"{network.psnr:.2f}",
         f"{network.psnr_output:.2f}",
     )  # fmt: skip
 
 
-def at_least(ratio: float, network: Measured) -> str:
+def at_least(ratio: float, impedance: Impedance) -> str:
     """Format a ratio to the natural image's iterations, or what it exceeds."""
     if np.isnan(ratio):
         return NONE  # not even the natural image was reached
-    return f"{ratio:.2f}" if np.isfinite(ratio) else f">{bound(network):.2f}"
-
-
-def fitting(networks: Mapping[str, Measured]) -> dict[str, Measured]:
-    """Return the networks that fit the natural image."""
-    return {name: one for name, one in networks.items() if np.isfinite(one.iterations["natural"])}
-
-
-def with_known_rank(networks: Mapping[str, Measured]) -> dict[str, Measured]:
-    """Return the networks whose order by impedance is known.
-
-    They fit the natural image, and the shuffled one too or not within a number of iterations that no other needs.
-    """
-    fitted = fitting(networks)
-    reached = {name: value for name, one in fitted.items() if np.isfinite(value := impedance_of(one))}
-    most = max(reached.values(), default=0.0)
-    return {name: one for name, one in fitted.items() if name in reached or bound(one) > most}
+    return f"{ratio:.2f}" if np.isfinite(ratio) else f">{impedance.bound:.2f}"
 
 
 def correlation(networks: Mapping[str, Measured]) -> Interval:
     """Correlate the ranks of impedance and denoising, over networks whose order is known."""
-    x, y = (np.array([look(one) for one in networks.values()]) for look in (impedance_of, lambda one: one.psnr))
-    return rank_correlation(x, y)
-
-
-def impedance_of(network: Measured) -> float:
-    """Return the mean over the seeds; where one missed its target, the medians' ratio, which may be infinite."""
-    value = network.impedance.value
-    return value if np.isfinite(value) else network.ratio("shuffled")
-
-
-def bound(network: Measured) -> float:
-    """Return a lower bound of the impedance if the shuffled image was not reached."""
-    return network.limit / network.iterations["natural"]
+    pairs = np.array([(one.impedance.value, one.psnr) for one in networks.values()]).reshape(-1, 2)
+    return rank_correlation(*pairs.T)
 
 
 def verdict(networks: Mapping[str, Measured]) -> str:
@@ -163,15 +122,15 @@ def draw_figure(selection: Selection) -> Artifact:
     every = measured(selection)
     if not every:
         raise ValueError(f"no network has runs of all its targets; {selection.waiting}")
-    networks = fitting(every)
+    networks = {name: one for name, one in every.items() if one.impedance.fits_natural}
     figure, (part,) = sheet(4.2)
     axis = part.subplots()
     rows = []
     points: dict[str, tuple[float, float]] = {}
     for name, network in networks.items():
-        interval, x = network.impedance, impedance_of(network)
+        interval, x = network.impedance.interval, network.impedance.value
         reached = bool(np.isfinite(x))
-        x = x if reached else bound(network)
+        x = x if reached else network.impedance.bound
         if np.isfinite(interval.low):
             axis.plot([interval.low, interval.high], [network.psnr] * 2, color=BLUE, alpha=0.4)
         axis.plot(x, network.psnr, "o" if reached else ">", color=BLUE)
