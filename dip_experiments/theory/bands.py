@@ -30,7 +30,7 @@ def spectrum(images: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:
 def amplitude_ratio(
     images: Float[Tensor, "r c h w"], target: Float[Tensor, "r c h w"], masks: Float[Tensor, "b h w"]
 ) -> Float[Tensor, "b r"]:
-    """Return the mean over each band of |FFT f| / |FFT y|, clipped to [0, 1] (Shi et al. 2022, Eq. 3).
+    """Return the mean over each band of |FFT f| / |FFT y|, clipped to [0, 1] (Shi et al. 2022).
 
     It looks at amplitudes alone: see `explained_energy` for one that a fit of wrong phases does not raise.
     """

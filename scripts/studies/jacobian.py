@@ -1,0 +1,237 @@
+"""Gradients before the fit: do they, or the frequency bands, predict how a network resists noise?
+
+Experiments: jacobian, bands.
+Writes: figures/jacobian, tables/jacobian. Command: make reproduce-jacobian
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.claims import Claim, above, with_interval
+from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
+from dip_experiments.analysis.curves import curve_of
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.impedance import Impedance, measure_impedance, with_known_rank
+from dip_experiments.analysis.run_data import Array, peak_iterations
+from dip_experiments.analysis.style import BLUE, ORANGE, WIDTH, label_points
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
+from dip_experiments.runner.select_runs import select
+from dip_experiments.store import Run, Selection, waiting
+
+CONTROL = "pixels"
+TARGETS = {"natural", "noisy", "shuffled"}
+LOWEST, HIGHEST = "band_energy_1", "band_energy_5"
+ACROSS = 4
+TITLES = {
+    "change": "network",
+    "starts": "starts",
+    "ratio": "picture / noise",
+    "interval": "95 % interval",
+    "centred": "less means",
+    "centred_interval": "its interval",
+    "bands": "bands",
+    "impedance": "impedance",
+}
+ABOVE = """\
+Norm of the gradient of <f(z), v> in the weights of convolutions before the first iteration. `picture / noise`: for v
+the picture by that for uniform noise of the same norm, geometric mean over the starts with Student's interval of the
+logarithm (Heckel & Soltanolkotabi 2020, Fig. 12). `less means`: the same with picture and noise less their means.
+`bands`: part of the noisy image's lowest band that is explained at the output's best PSNR, less that of the highest
+band. `impedance`: iterations for the shuffled image by those for the image; `>` where the shuffled one was not reached.
+The last two are of three seeds, of the fits of the experiment bands."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network: norms towards picture and noise at all starts, ratio less means, bands at the peak, impedance."""
+
+    picture: Array
+    noise: Array
+    centred: Array
+    bands: float
+    impedance: Impedance
+
+    @property
+    def ratio(self) -> Interval:
+        """Return the ratio of the norms towards picture and noise."""
+        return geometric(np.log(self.picture / self.noise))
+
+    @property
+    def centred_ratio(self) -> Interval:
+        """Return the same less means."""
+        return geometric(np.log(self.centred))
+
+
+def geometric(logarithms: Array) -> Interval:
+    """Return the geometric mean with its interval."""
+    found = mean_interval(logarithms)
+    return Interval(*(float(np.exp(value)) for value in (found.value, found.low, found.high)))
+
+
+def networks_of(gradients: Selection, bands: Selection) -> dict[str, Network]:
+    """Return the networks of which both experiments are complete."""
+    norms: dict[str, dict[str, list[float]]] = {}
+    for job in gradients.jobs:
+        of_change = norms.setdefault(job.config["experiment"]["change"], {})
+        measured = job.run.summary["observed"]["gradient_norms"] if job.run else {}
+        for name, values in measured.items():
+            of_change.setdefault(name, []).extend(values)
+    fits: dict[str, dict[str, Run]] = {}
+    for job in bands.jobs:
+        if job.run:
+            fits.setdefault(job.config["experiment"]["change"], {})[job.config["target"]["name"]] = job.run
+    found = {}
+    for change, of_change in norms.items():
+        if of_change and fits.get(change, {}).keys() >= TARGETS:
+            picture, noise, centred, noise_centred = (
+                np.array(of_change[name]) for name in ("picture", "noise", "picture_centred", "noise_centred")
+            )
+            ahead = at_peak(fits[change]["noisy"])
+            found[change] = Network(picture, noise, centred / noise_centred, ahead, measure_impedance(fits[change]))
+    return found
+
+
+def at_peak(run: Run) -> float:
+    """Return by how much more of the lowest band is explained than of the highest, at the output's best PSNR."""
+    low, high = curve_of(run, LOWEST), curve_of(run, HIGHEST)
+    peaks = peak_iterations(run, "psnr_reference")
+    at = np.abs(np.log(low.iterations)[None] - np.log(peaks)[:, None]).argmin(1)
+    seeds = np.arange(len(peaks))
+    return float((low.values - high.values)[seeds, at].mean())
+
+
+PREDICTORS: Mapping[str, tuple[str, Callable[[Network], float]]] = {
+    "ratio": ("norm towards the picture by that towards noise", lambda one: one.ratio.value),
+    "centred": ("the same less means", lambda one: one.centred_ratio.value),
+    "bands": ("lowest less highest band at the peak", lambda one: one.bands),
+}
+"""What may predict the impedance, with its axis label."""
+
+
+def correlation(networks: Mapping[str, Network], predictor: str) -> Interval:
+    """Correlate the ranks of a predictor and the impedance over the networks whose order is known."""
+    look = PREDICTORS[predictor][1]
+    pairs = np.array([(look(one), one.impedance.value) for one in with_known_rank(networks).values()]).reshape(-1, 2)
+    return rank_correlation(*pairs.T)
+
+
+def claims(networks: Mapping[str, Network]) -> list[Claim]:
+    """Return the claims and their verdicts."""
+    real = {name: one.ratio for name, one in networks.items() if name != CONTROL}
+    larger = [name for name, ratio in real.items() if above(ratio, 1.0)]
+    against = [name for name, ratio in real.items() if above(ratio, 1.0) is False]
+    least = min(real.values(), key=lambda ratio: ratio.value, default=Interval(np.nan, np.nan, np.nan))
+    found = {name: correlation(networks, name) for name in PREDICTORS}
+    count = len(with_known_rank(networks))
+    return [
+        Claim(
+            "before the fit the gradient is far larger towards a picture than towards noise of its norm (Heckel & "
+            "Soltanolkotabi 2020)",
+            "the ratio was 1 or less for a network",
+            f"above 1 in {len(larger)} of {len(real)} networks, the least {least.value:.2f} ({least.low:.2f} to "
+            f"{least.high:.2f})",
+            None if not real or (len(larger) < len(real) and not against) else not against,
+        ),
+        Claim(
+            "that ratio, which needs no fit, predicts the impedance (ours)",
+            f"its rank correlation over {count} networks had an interval that is not above 0",
+            f"{with_interval(found['ratio'])}; less means {with_interval(found['centred'])}; bands "
+            f"{with_interval(found['bands'])}",
+            bool(above(found["ratio"])) if np.isfinite(found["ratio"].low) else None,
+        ),
+    ]
+
+
+def cells(one: Network) -> Sequence[str]:
+    """Return the numbers of one network."""
+    impedance = one.impedance
+    reached = f"{impedance.value:.2f}" if np.isfinite(impedance.value) else f">{impedance.bound:.2f}"
+    ratios = [
+        text
+        for ratio in (one.ratio, one.centred_ratio)
+        for text in (f"{ratio.value:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}")
+    ]
+    return f"{len(one.picture)}", *ratios, f"{one.bands:+.2f}", reached if impedance.fits_natural else NONE
+
+
+def draw_table(gradients: Selection, bands: Selection) -> Artifact:
+    """Draw tables/jacobian."""
+    networks = networks_of(gradients, bands)
+    changes = dict.fromkeys(job.config["experiment"]["change"] for job in gradients.jobs)
+    rows = ((change, *(cells(networks[change]) if change in networks else [NOT_RUN])) for change in changes)
+    text = " ".join([ABOVE, *(claim.text for claim in claims(networks))])
+    runs = [*gradients.runs, *bands.runs]
+    return make_table(table_of(rows, tuple(TITLES)), TITLES, runs, text, waiting(gradients, bands))
+
+
+def draw_figure(gradients: Selection, bands: Selection) -> Artifact:
+    """Draw figures/jacobian."""
+    networks = networks_of(gradients, bands)
+    waits = waiting(gradients, bands)
+    if not networks:
+        raise ValueError(waits)
+    down = -(-len(networks) // ACROSS)
+    figure = plt.figure(figsize=(WIDTH, 4.6 + 1.4 * down), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.4 * down, 3.4])
+    axes = upper.subplots(down, ACROSS, squeeze=False).ravel()
+    for axis in axes[len(networks) :]:
+        axis.remove()
+    for axis, (name, one) in zip(axes, networks.items(), strict=False):
+        draw_histograms(axis, name, one)
+    handles, labels = axes[0].get_legend_handles_labels()
+    upper.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
+    draw_scatters(figure, [*lower.subplots(1, len(PREDICTORS), sharey=True)], networks)
+    figure.suptitle("\n".join(claim.title for claim in claims(networks)), fontsize=8)
+    rows = [
+        (name, start, f"{picture:.6g}", f"{noise:.6g}")
+        for name, one in networks.items()
+        for start, (picture, noise) in enumerate(zip(one.picture, one.noise, strict=True))
+    ]
+    frame = pd.DataFrame(rows, columns=["change", "start", "picture", "noise"])
+    return Artifact(figure, frame, [*gradients.runs, *bands.runs], waits)
+
+
+def draw_histograms(axis: Axes, name: str, one: Network) -> None:
+    """Draw how the norms of one network are distributed over its starts."""
+    both = np.log10(np.concatenate([one.picture, one.noise]))
+    edges = np.linspace(both.min() - 0.02, both.max() + 0.02, 24)
+    for values, colour, label in ((one.picture, BLUE, "towards the picture"), (one.noise, ORANGE, "towards noise")):
+        axis.hist(np.log10(values), edges, color=colour, alpha=0.6, label=label)
+    axis.set_title(f"{name.replace('_', ' ')}: {one.ratio.value:.2f}", fontsize=8)
+    axis.set(yticks=[])
+    axis.tick_params(labelsize=7)
+
+
+def draw_scatters(figure: Figure, axes: Sequence[Axes], networks: Mapping[str, Network]) -> None:
+    """Draw the impedance over each predictor."""
+    known = with_known_rank(networks)
+    for axis, (predictor, (label, look)) in zip(axes, PREDICTORS.items(), strict=True):
+        points = {}
+        for name, one in known.items():
+            reached = np.isfinite(one.impedance.value)
+            place = (look(one), one.impedance.value if reached else one.impedance.bound)
+            axis.plot(*place, "o" if reached else "^", color=BLUE)
+            points[name.replace("_", " ")] = place
+        axis.set(yscale="log", xlabel=label)
+        axis.set_title(f"rank correlation {with_interval(correlation(networks, predictor))}", fontsize=8)
+        axis.margins(0.15)
+        label_points(figure, axis, points)
+    axes[0].set(ylabel="impedance (arrow: more)")
+
+
+if __name__ == "__main__":
+    requests = (["jacobian"], ["bands"])
+    sys.exit(
+        max(
+            run_script("figures/jacobian", draw_figure, select, *requests),
+            run_script("tables/jacobian", draw_table, select, *requests),
+        )
+    )
