@@ -81,7 +81,7 @@ def test_the_kernel_is_the_product_of_the_jacobian(name: str, held: int, monkeyp
 
 def test_several_replicas_are_refused() -> None:
     with pytest.raises(ValueError, match="2 replicas"):
-        tangent_kernel(Pixels(1, 1, (4, 4), replicas=2), torch.rand(2, 1, 4, 4))
+        tangent_kernel(Pixels(1, 1, (4, 4), replicas=2), torch.rand(1, 1, 4, 4))
 
 
 def random_spectrum(n: int = 16) -> Spectrum:

@@ -50,7 +50,7 @@ def jacobian_product(
             f"direction has {sorted(direction)}, the trainable parameters are {sorted(parameters)}: "
             "give one tensor for each of them"
         )
-    image, pull_back = vjp(evaluation(network, z), parameters)
+    image, pull_back = vjp(evaluation(network, z), parameters)[:2]
     transposed = vjp(lambda u: pull_back(u)[0], torch.zeros_like(image))[1]
     product: Tensor = transposed({name: direction[name] for name in parameters})[0]
     return product

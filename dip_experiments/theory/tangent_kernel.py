@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -124,7 +125,7 @@ def _rows(image: Tensor, factors: list[Factor]) -> Float[Tensor, "n m"]:
     """Return the h_i of some factors side by side, a row for each output."""
     n = image.numel()
     rows = image.new_empty(n, sum(factor.size for factor in factors), requires_grad=False)
-    ends = [factor.at for factor in factors]
+    ends: Any = [factor.at for factor in factors]  # of both kinds, which PyTorch's types leave out
 
     def pull_back(cotangent: Tensor) -> tuple[Tensor, ...]:
         return torch.autograd.grad(image, ends, cotangent, retain_graph=True, allow_unused=True, materialize_grads=True)
