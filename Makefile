@@ -29,6 +29,13 @@
 #> Ablations
 #>   ablation-denoising                 one change of network, latent or fit at a time (hours)
 #>   ablation-impedance                 eleven networks: impedance and denoising (an hour)
+#> Theory: claims of the literature, measured
+#>   reproduce-bands                    frequency bands: what is fitted first, and at the best PSNR
+#>   reproduce-jacobian                 does one gradient before the fit predict the impedance?
+#>   reproduce-dual-kernel              upsampling filters, by formula (nothing is fitted)
+#>   reproduce-tangent-kernel           linearised fit, gradient descent and Adam, for three widths
+#>   reproduce-degrees-of-freedom       the split's c_t and their definition; a law of stopping?
+#>   reproduce-posterior                SGLD against Adam: 20,000 iterations, and its spread
 #> Quality
 #>   setup-dev                          as setup, with the tools that the targets of this group need
 #>   test, lint                         the tests (slow and gpu ones aside); style and types
@@ -36,7 +43,7 @@
 #>   docs, notebook                     build the documentation into site/; run its notebook
 #>   test-ray                           a sweep on a Ray cluster of two nodes, of which one is killed
 #>   test-deepinv                       physics and benchmarks of the real deepinv (installs 5 GB)
-#>   smoke, smoke-{restoration,stopping,ablations}  all of the above in minutes, without meaning
+#>   smoke, smoke-{restoration,stopping,ablations,theory}  all of the above small, without meaning
 #>   bench                              seconds per iteration: ours and the method as written (minutes)
 #> Housekeeping
 #>   status, dashboard, report          all runs: as a table, in W&B, as one HTML page

@@ -3,9 +3,10 @@ FIGURES := $(addprefix reproduce-,fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig10 kate9
 TABLES := $(addprefix table-,precision trajectory acceleration denoising super-resolution inpainting denoisers)
 STUDIES := study-stopping study-stability ablation-denoising ablation-impedance
 OTHERS := samples restored stand-in
+THEORY := $(addprefix reproduce-,bands jacobian dual-kernel tangent-kernel degrees-of-freedom posterior)
 
-.PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(OTHERS) table-impedance table-fidelity paper \
-	smoke smoke-restoration smoke-stopping smoke-ablations
+.PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(OTHERS) $(THEORY) table-impedance table-fidelity paper \
+	smoke smoke-restoration smoke-stopping smoke-ablations smoke-theory
 
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
@@ -51,6 +52,12 @@ $(filter study-%,$(STUDIES)): study-%: setup
 $(filter ablation-%,$(STUDIES)): ablation-%: setup
 	$(call reproduce,ablation_$*,studies/ablation_$*)
 
+$(filter-out reproduce-dual-kernel,$(THEORY)): reproduce-%: setup
+	$(call reproduce,$(subst -,_,$*),studies/$(subst -,_,$*))
+
+reproduce-dual-kernel: setup
+	$(call draw,studies/dual_kernel)
+
 $(OTHERS): setup
 	$(call reproduce,$@,figures/$@)
 
@@ -76,6 +83,8 @@ study-stability: FITS = study_stopping+experiment.kind=plain \
 study-stability: SCRIPTS = studies/stability studies/selection
 study-stability: COMPARE = study_stopping,study_stability,study_selection
 ablation-denoising: FITS = $(ABLATION)
+reproduce-jacobian: FITS = bands jacobian
+reproduce-degrees-of-freedom: FITS = degrees_of_freedom degrees_of_freedom_networks
 
 paper: setup
 	$(BIN)/dip paper device=$(DEVICE) paths.results=$(RESULTS) $(ARGS)
@@ -102,3 +111,12 @@ smoke-stopping:
 smoke-ablations:
 	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" ABLATION=$(ABLATION:$(COMMA)ablation_pictures=) ablation-denoising
 	$(MAKE) SCALE=smoke ARGS="logger=none change=default,nearest,pixels" ablation-impedance
+
+# Of few networks, pictures and seeds.
+smoke-theory:
+	$(MAKE) SCALE=smoke ARGS="logger=none change=default,pixels" reproduce-bands
+	$(MAKE) SCALE=smoke ARGS="logger=none change=default,pixels seed=0" reproduce-jacobian
+	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-dual-kernel
+	$(MAKE) SCALE=smoke ARGS="logger=none seed=0" reproduce-tangent-kernel
+	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.noise=sigma25" reproduce-degrees-of-freedom
+	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" reproduce-posterior

@@ -1,0 +1,216 @@
+"""Stochastic gradient Langevin dynamics: does it need no stop, and does its spread say how wrong it is?
+
+Experiment: posterior.
+Writes: figures/posterior, tables/posterior. Command: make reproduce-posterior
+"""
+
+import sys
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.claims import Claim, above, with_interval
+from dip_experiments.analysis.confidence import Interval, mean_interval
+from dip_experiments.analysis.curves import Curve, curve_of, plot_band
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.panels import show
+from dip_experiments.analysis.run_data import Array, load_image
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
+from dip_experiments.analysis.table import NOT_RUN, make_table, table_of
+from dip_experiments.runner.select_runs import select
+from dip_experiments.store import Run, Selection
+
+METHODS = {
+    "sgld": ("SGLD", GREEN),
+    "adam": ("Adam", BLUE),
+    "decay": ("weight decay", ORANGE),
+    "perturbed": ("perturbed input", RED),
+}
+FALL = 0.1
+"""dB below its own peak at the end, up to which a curve has not fallen (ours)."""
+GAUSSIAN = {1.0: 0.6827, 2.0: 0.9545, 3.0: 0.9973}
+"""Coverage of 1, 2 and 3 standard deviations of a normal error."""
+TITLES = {
+    "method": "method",
+    "output_best": "output best",
+    "output_end": "output end",
+    "average_best": "average best",
+    "average_end": "average end",
+    "posterior": "late mean",
+    "coverage": "in 1 spread",
+}
+ABOVE = """\
+PSNR in dB of fits of 20,000 iterations (laptop and paper), means over the seeds with half of Student's 95 % interval:
+of the output and of the running average, at their best (the oracle's) and at the end; `late mean`: of the mean of
+every 50th output after the first 7000, which are SGLD's samples of a posterior (Cheng et al. 2019). The last two rows
+are Adam's, too. `in 1 spread`: part of the clean picture's values within one standard deviation of those outputs of
+their mean; of a calibrated normal posterior 68 %. SGLD with Adam's step, as its authors use it, has no known
+stationary law, so its calibration is empirical."""
+
+
+def of_methods(selection: Selection) -> dict[str, Run]:
+    """Return the run of each method."""
+    jobs = [job for job in selection.jobs if job.run]
+    return {job.config["experiment"]["method"]: job.run for job in jobs if job.run}
+
+
+def extreme(run: Run, column: str) -> Interval:
+    """Return the best value of a curve (oracle), over the seeds."""
+    return mean_interval(curve_of(run, column).values.max(1))
+
+
+def last(run: Run, column: str) -> Interval:
+    """Return the last value of a curve, over the seeds."""
+    return mean_interval(curve_of(run, column).values[:, -1])
+
+
+def coverage(run: Run, width: float = 1.0) -> Interval:
+    """Return the part of the values within so many spreads of the mean, over the seeds."""
+    found = run.summary["observed"]["posterior"]["posterior_mean_coverage"]
+    return mean_interval(np.array([found[replica][str(width)] for replica in run.replicas]))
+
+
+def fall(run: Run, column: str) -> Interval:
+    """Return by how much a curve is below its own peak at the end, over the seeds."""
+    values = curve_of(run, column).values
+    return mean_interval(values.max(1) - values[:, -1])
+
+
+def gain(ours: Run, other: Run) -> Interval:
+    """Return by how much the posterior mean at the end is above the other's best average, seed by seed."""
+    return mean_interval(
+        curve_of(ours, "psnr_posterior_mean").values[:, -1] - curve_of(other, "psnr_average").values.max(1)
+    )
+
+
+def claims(runs: Mapping[str, Run]) -> list[Claim]:
+    """Return the claims and their verdicts; none without SGLD and Adam."""
+    if not {"sgld", "adam"} <= runs.keys():
+        return []
+    falls, gained, covered = (
+        fall(runs["sgld"], "psnr_average"),
+        gain(runs["sgld"], runs["adam"]),
+        coverage(runs["sgld"]),
+    )
+    adam = fall(runs["adam"], "psnr_average")
+    stays, better = above(falls, FALL), above(gained)
+    missed = Interval(covered.value - GAUSSIAN[1.0], covered.low - GAUSSIAN[1.0], covered.high - GAUSSIAN[1.0])
+    return [
+        Claim(
+            "SGLD does not overfit, so that it needs no stop (Cheng et al. 2019)",
+            f"its average ended more than {FALL} dB below its own peak",
+            f"{with_interval(falls)} dB below; Adam's {with_interval(adam)}",
+            None if stays is None else not stays,
+        ),
+        Claim(
+            "the mean of its samples is better than Adam's average at its best (Cheng et al. 2019)",
+            "it was worse",
+            f"{with_interval(gained)} dB",
+            better,
+        ),
+        Claim(
+            "its spread says how wrong the mean is (Cheng et al. 2019)",
+            "the part of the values within one spread was not 68 %",
+            f"{covered.value:.0%} ({covered.low:.0%} to {covered.high:.0%})",
+            None if not np.isfinite(covered.low) else above(missed) is None,
+        ),
+    ]
+
+
+def draw_table(selection: Selection) -> Artifact:
+    """Draw tables/posterior."""
+    runs = of_methods(selection)
+    rows = []
+    for method, (name, _) in METHODS.items():
+        if method not in runs:
+            rows.append((name, NOT_RUN))
+            continue
+        run = runs[method]
+        both = [look(run, column) for column in ("psnr_reference", "psnr_average") for look in (extreme, last)]
+        texts = [one.plus_minus for one in (*both, last(run, "psnr_posterior_mean"))]
+        rows.append((name, *texts, f"{coverage(run).value:.1%}"))
+    text = " ".join([ABOVE, *(claim.text for claim in claims(runs))])
+    return make_table(table_of(rows, tuple(TITLES)), TITLES, selection.runs, text, selection.waiting)
+
+
+def draw_figure(selection: Selection) -> Artifact:
+    """Draw figures/posterior."""
+    runs = of_methods(selection)
+    if not runs:
+        raise ValueError(selection.waiting)
+    figure = plt.figure(figsize=(WIDTH, 6.6), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[3, 2.2])
+    output, average, covered = upper.subplots(1, 3)
+    output.sharey(average)
+    for method, run in runs.items():
+        name, colour = METHODS[method]
+        plot_band(output, curve_of(run, "psnr_reference").sparse, colour, name)
+        plot_band(average, curve_of(run, "psnr_average").sparse, colour, name)
+    if "sgld" in runs:
+        late = curve_of(runs["sgld"], "psnr_posterior_mean").sparse
+        sampled = np.isfinite(late.values).all(0)
+        plot_band(
+            average, Curve(late.iterations[sampled], late.values[:, sampled]), GREEN, "SGLD, mean of samples", "--"
+        )
+        draw_pictures(lower, runs["sgld"])
+    output.set(xscale="log", xlabel="iteration", ylabel="PSNR (dB)", title="output")
+    average.set(xscale="log", xlabel="iteration", title="average")
+    average.legend(fontsize=7)
+    draw_coverage(covered, runs)
+    figure.suptitle("\n".join(claim.title for claim in claims(runs)), fontsize=8)
+    rows = [
+        (method, at, *(f"{value:.4f}" for value in values))
+        for method, run in runs.items()
+        for at, *values in zip(*means(run, "psnr_reference", "psnr_average", "psnr_posterior_mean"), strict=True)
+    ]
+    columns = ["method", "iteration", "output", "average", "posterior_mean"]
+    return Artifact(figure, pd.DataFrame(rows, columns=columns), selection.runs, selection.waiting)
+
+
+def means(run: Run, *columns: str) -> list[Array]:
+    """Return iterations, then curves as means over the seeds, at log-spaced iterations."""
+    found = [curve_of(run, column).sparse for column in columns]
+    return [found[0].iterations, *(curve.values.mean(0) for curve in found)]
+
+
+def draw_coverage(axis: Axes, runs: Mapping[str, Run]) -> None:
+    """Draw how many values lie within 1, 2 and 3 spreads, of each method and of a normal posterior."""
+    axis.plot([*GAUSSIAN], [*GAUSSIAN.values()], "o--", color="0.4", label="normal")
+    for method, run in runs.items():
+        name, colour = METHODS[method]
+        found = [coverage(run, width) for width in GAUSSIAN]
+        axis.plot([*GAUSSIAN], [one.value for one in found], "o-", color=colour, label=name)
+    axis.set(xticks=[*GAUSSIAN], ylim=(0, 1.02), xlabel="spreads", title="values covered")
+    axis.legend(fontsize=7)
+
+
+def draw_pictures(part: SubFigure, run: Run) -> None:
+    """Draw mean, spread and error of SGLD's first replica."""
+    first = run.replicas[0]
+    clean, mean = load_image(run, "reference", first), load_image(run, "posterior_mean", first)
+    spread = run.observed()["posterior.posterior_deviation"][first].mean(0)
+    error = np.abs(clean - mean).mean(0)
+    largest = float(np.quantile(np.concatenate([spread, error]), 0.99))
+    axes = part.subplots(1, 5)
+    show(axes[0], clean, "clean")
+    show(axes[1], load_image(run, "target", first), "noisy")
+    show(axes[2], mean, "mean of samples")
+    for axis, picture, name in ((axes[3], spread, "spread"), (axes[4], error, "absolute error")):
+        shown = axis.imshow(picture, cmap="magma", vmin=0, vmax=largest, interpolation="nearest")
+        axis.set_title(name, fontsize=8)
+        axis.set_axis_off()
+    part.colorbar(shown, ax=axes[4], shrink=0.7)
+
+
+if __name__ == "__main__":
+    sys.exit(
+        max(
+            run_script("figures/posterior", draw_figure, select, ["posterior"]),
+            run_script("tables/posterior", draw_table, select, ["posterior"]),
+        )
+    )
