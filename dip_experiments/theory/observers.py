@@ -163,12 +163,13 @@ class TangentKernel(Observer):
         vectors, misfit, first = held_out["vectors"], held_out["misfit"], held_out["first"]
         moved = vectors.T @ (seen.output - first).flatten()
         reached = held_out["path"][nearest(moved, misfit, held_out["path"])]
-        descended = 1 - (1 - held_out["rate"] * held_out["values"]) ** (seen.iteration - 1)
+        rate, started = held_out["rate"], (seen.iteration > 1).to(moved)
+        descended = 1 - (1 - rate * held_out["values"]) ** (seen.iteration - 1) + 0 * rate
         distances = []
         for name, part in (("nearest", reached), ("linearised", descended)):
             predicted = part * misfit
             state[name].copy_(first + (vectors @ predicted).view_as(first))
-            distances.append((moved - predicted).norm() / moved.norm().clamp_min(1e-12))
+            distances.append(started * (moved - predicted).norm() / moved.norm().clamp_min(1e-12))
         return {name: value.reshape(1) for name, value in zip(self.columns, distances, strict=True)}
 
     def results(self, network: Network, state: State, held_out: HeldOut) -> Mapping[str, Any]:

@@ -1,0 +1,174 @@
+"""Observers of gradients, the tangent kernel and posterior samples: what they store is what the functions give."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, Dip, fresh, only_run
+from test_fitting import interrupt_at
+
+import dip_experiments as dip_api
+from dip_experiments.architectures import Pixels
+from dip_experiments.data.reading import read_image
+from dip_experiments.store import Run, Store, output_at
+from dip_experiments.theory.jacobian import gradient_norms, less_mean, noise_like
+
+NOISY = ["task=denoising", "task.noise.clip=false"]
+POSTERIOR = ["observe=[posterior]", "observe.posterior.burn_in=4", "observe.posterior.every=3"]
+TAKEN = (7, 10, 13, 16, 19)
+"""Iterations that POSTERIOR samples in 20 of them."""
+PIXELS = [
+    "scale=smoke", "logger=none", "architecture=pixels", "image=camera", "image.size=16", "precision=float64",
+    "fit.iterations=20",
+]  # fmt: skip
+KERNEL = [
+    "image=camera", "image.size=16", "observe=[tangent_kernel]", "architecture.down=[4,4]", "architecture.skip=[2,2]",
+    "latent.perturbation=0", "precision=float64",
+]  # fmt: skip
+
+
+def test_posterior_samples_are_the_outputs_of_every_nth_iteration_after_the_burn_in(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *NOISY, *POSTERIOR, "replicas=2", f"fit.keep={list(TAKEN)}", "fit.iterations=20")
+    arrays = run.observed()
+    assert run.summary["observed"]["posterior"]["samples"] == len(TAKEN)
+    samples = np.stack(
+        [[read_image(run.image(output_at(at), replica)) for at in TAKEN] for replica in range(2)]
+    )  # "r s c h w", in 8 bits
+    np.testing.assert_allclose(arrays["posterior.posterior_mean"], samples.mean(1), atol=2 / 255)
+    np.testing.assert_allclose(arrays["posterior.posterior_deviation"], samples.std(1, ddof=1), atol=2 / 255)
+    pooled = samples.reshape(-1, *samples.shape[2:]).std(0, ddof=1)
+    np.testing.assert_allclose(arrays["posterior.pooled_spread"], pooled, atol=2 / 255)
+    assert run.image("posterior_deviation", 1).exists()
+    np.testing.assert_allclose(
+        read_image(run.image("posterior_mean", 1)), arrays["posterior.posterior_mean"][1], atol=1 / 255
+    )
+
+
+def test_the_curve_of_the_posterior_mean_begins_with_the_first_sample_and_ends_with_its_score(
+    dip: Dip, tmp_path: Path
+) -> None:
+    run = fresh(tmp_path, dip, *NOISY, *POSTERIOR, "fit.iterations=20")
+    curve = run.curves[0]["psnr_posterior_mean"]
+    assert np.isnan(curve[: TAKEN[0] - 1]).all()
+    assert np.isfinite(curve[TAKEN[0] - 1 :]).all()
+    assert curve[TAKEN[0] - 1] == pytest.approx(run.curves[0]["psnr_reference"][TAKEN[0] - 1], abs=1e-4)
+    assert curve[-1] == pytest.approx(run.scores("posterior_mean", "psnr")[0], abs=1e-4)
+    assert "psnr_posterior_mean" not in run.summary["oracle_peak"]
+
+
+def test_the_coverage_of_the_summary_is_that_of_the_reference(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *NOISY, *POSTERIOR, "fit.iterations=20")
+    arrays, clean = run.observed(), read_image(run.image("reference", 0))
+    error = np.abs(arrays["posterior.posterior_mean"][0] - clean)
+    for k, share in run.summary["observed"]["posterior"]["posterior_mean_coverage"][0].items():
+        expected = (error <= float(k) * arrays["posterior.posterior_deviation"][0]).mean()
+        assert share == pytest.approx(expected, abs=2e-3)  # the reference has 8 bits in the file
+
+
+def test_a_posterior_resumes_to_the_very_samples_of_an_uninterrupted_fit(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*NOISY, *POSTERIOR, "optimizer=sgld", "fit.iterations=40", "replicas=2"]
+    run = fresh(tmp_path, dip, *words)
+    arrays = run.observed()
+    for path in run.folder.rglob("*.*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 27)
+        assert dip(*SMALL, *words) == 130
+    assert dip(*SMALL, *words) == 0
+    for name, values in Run(run.folder).observed().items():
+        np.testing.assert_array_equal(values, arrays[name])
+
+
+def test_from_python_the_spread_is_in_the_layout_of_the_measurement() -> None:
+    noisy = np.random.default_rng(0).random((32, 32, 3))
+    observe, common = {"posterior": {"burn_in": 2, "every": 1}}, {"scale": "smoke", "progress": False}
+    result = dip_api.reconstruct(noisy, optimizer="sgld", observe=observe, iterations=8, replicas=2, **common)
+    assert result.spread is not None
+    assert result.posterior_mean is not None
+    assert result.spread.shape == result.posterior_mean.shape == noisy.shape
+    arrays = result.observed["posterior.posterior_mean"]
+    np.testing.assert_allclose(result.posterior_mean, arrays.mean(0).transpose(1, 2, 0), atol=1e-6)
+    assert result.spread.min() > 0
+    plain = dip_api.reconstruct(noisy, iterations=3, **common)
+    assert plain.spread is None
+    assert plain.observed == {}
+
+
+def test_a_burn_in_without_two_samples_is_refused(dip: Dip, capfd: pytest.CaptureFixture[str]) -> None:
+    assert dip(*SMALL, *NOISY, "observe=[posterior]") == 2
+    assert "give at least 7100 iterations, or a smaller burn_in" in capfd.readouterr().err
+
+
+def test_gradient_norms_are_those_of_the_networks_before_the_first_iteration(dip: Dip, tmp_path: Path) -> None:
+    assert dip(*PIXELS, "target=natural", "observe=[gradient_norms]", "replicas=2", "seed=5") == 0
+    run = only_run(tmp_path)
+    found = run.summary["observed"]["gradient_norms"]
+    with np.load(run.folder / "measurement.npz") as arrays:
+        picture = torch.from_numpy(arrays["measurement"])
+    norms = picture.flatten(1).norm(dim=1)  # of pixels the Jacobian is the identity
+    centred = less_mean(picture).flatten(1).norm(dim=1)
+    for name, expected in (
+        ("picture", norms),
+        ("noise", norms),
+        ("picture_centred", centred),
+        ("noise_centred", centred),
+    ):
+        np.testing.assert_allclose(found[name], expected.numpy(), rtol=1e-6)
+    noise = noise_like(less_mean(picture), [5, 6], centred=True)
+    assert noise.mean((1, 2, 3)).abs().max() < 1e-12
+    network = Pixels(2, picture.shape[1], tuple(picture.shape[2:]), replicas=2).double()
+    latent = torch.rand(2, 2, *picture.shape[2:], dtype=torch.float64)
+    np.testing.assert_allclose(gradient_norms(network, latent, noise).numpy(), found["noise_centred"], rtol=1e-6)
+
+
+def test_gradient_descent_of_pixels_is_its_linearised_fit_and_so_is_every_point_on_the_path(
+    dip: Dip, tmp_path: Path
+) -> None:
+    descent_words = ["optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=5"]
+    assert dip(*PIXELS, "observe=[tangent_kernel]", "target=noisy", *descent_words) == 0
+    descent = only_run(tmp_path)
+    curve = descent.curves[0]
+    assert curve["linearised_distance"][1:].max() < 1e-9
+    assert curve["path_distance"].max() < 0.01  # as near as the points of the path are
+    np.testing.assert_allclose(curve["psnr_linearised"], curve["psnr_reference"], atol=1e-6)
+    arrays = descent.observed()
+    np.testing.assert_allclose(arrays["tangent_kernel.values"], 1)
+    assert arrays["tangent_kernel.image_energy"].sum() == pytest.approx(1)
+    assert arrays["tangent_kernel.noise_energy"].sum() == pytest.approx(1)
+
+
+def test_a_step_of_gradient_descent_that_is_small_is_the_linearised_one(dip: Dip, tmp_path: Path) -> None:
+    words = [*KERNEL, "target=noisy", "optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1e-9", "fit.iterations=3"]
+    curve = fresh(tmp_path, dip, *words).curves[0]
+    assert curve["linearised_distance"][1:].max() < 1e-3
+
+
+def test_of_another_optimizer_the_linearised_fit_at_an_iteration_is_not_known(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *KERNEL, "target=noisy")
+    curve = run.curves[0]
+    assert np.isnan(curve["linearised_distance"]).all()
+    assert np.isfinite(curve["path_distance"]).all()
+    assert curve["path_distance"].max() <= 1 + 1e-9
+    changes = run.summary["observed"]["tangent_kernel"]["weight_changes"]
+    assert max(changes.values()) > 0.01
+    record = Store(tmp_path / "results").export_record(run, "smoke")
+    assert record.observed().keys() == run.observed().keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["replicas=2"], "sweep seed=0,1,2"),
+        (["image.size=64", "image=astronaut"], "an image of at most 4096"),
+        (["optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1e6"], "gradient descent diverges"),
+    ],
+)
+def test_a_tangent_kernel_that_cannot_be_is_refused(
+    words: list[str], message: str, dip: Dip, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert dip(*SMALL, *KERNEL, "target=noisy", *words) in (1, 2)
+    said = capfd.readouterr()
+    assert message in said.out + said.err
