@@ -1,4 +1,4 @@
-"""A loss, a regularizer, a latent, an optimizer, a noise, a mask and a stopping rule of one's own.
+"""A loss, a regularizer, a latent, an optimizer, a noise, a mask, a stopping rule and an observer of one's own.
 
 Each is a class with its settings as fields and its formula as a method.
 """
@@ -97,3 +97,14 @@ class SmallestStep(MinimumRule):
         change = (seen.output - state["last"]).square().flatten(1).mean(1)
         state["last"].copy_(seen.output)
         return Statistic(change, change.nanmean(), {})
+
+
+class Roughness(dip.Observer):
+    """Measures how much neighbouring pixels of the output differ, as a column of the curves; never stops a fit."""
+
+    columns = ("roughness",)
+
+    def measure(self, seen: Observation, state: dict[str, Tensor], held_out: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the mean absolute difference along the rows, of each replica."""
+        rows = seen.output.diff(dim=3)
+        return {"roughness": rows.abs().flatten(1).mean(1)}
