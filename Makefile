@@ -15,7 +15,7 @@
 #>   reproduce-kate98                   supplement: a face of which 2 % of the pixels are known
 #>   reproduce-prior-effect, samples    supplement: pixels, TV and network; untrained networks
 #>   paper                              all at the paper's size, for days, resumable (DEVICE=cuda)
-#> Tables and studies
+#> Tables, studies, ablations
 #>   table-denoising                    nine colour images at sigma 25, published numbers, baselines
 #>   table-super-resolution             Set5 and Set14, x4 and x8, likewise
 #>   table-inpainting                   Table 1: half of the pixels missing in eleven images, likewise
@@ -24,25 +24,18 @@
 #>   table-trajectory                   which settings give the results of 2018 (an hour)
 #>   table-acceleration                 a faster learning-rate schedule, and the norms' start of 2018
 #>   table-denoisers, restored          a noisy photograph restored, and other methods (EXTRAS=bm3d)
-#>   study-stopping                     when to stop: each rule and the oracle of the plain fit (hours)
-#>   study-stability                    how much results vary; settings that the split chooses (hours)
-#> Ablations
-#>   ablation-denoising                 one change of network, latent or fit at a time (hours)
-#>   ablation-impedance                 eleven networks: impedance and denoising (an hour)
-#> Theory: claims of the literature, measured
-#>   reproduce-bands                    frequency bands: what is fitted first, and at the best PSNR
-#>   reproduce-jacobian                 does one gradient before the fit predict the impedance?
-#>   reproduce-dual-kernel              upsampling filters, by formula (nothing is fitted)
-#>   reproduce-tangent-kernel           linearised fit, gradient descent and Adam, for three widths
-#>   reproduce-degrees-of-freedom       the split's c_t and their definition; a law of stopping?
-#>   reproduce-posterior                SGLD against Adam: 20,000 iterations, and its spread
+#>   study-{stopping,stability}         rules and the oracle; how much results vary, settings (hours)
+#>   ablation-{denoising,impedance}     one change at a time; impedance of eleven networks (hours)
+#> Why it works: claims of the literature, measured
+#>   reproduce-{bands,jacobian}         what is fitted first; does a gradient predict the impedance?
+#>   reproduce-{dual-kernel,tangent-kernel}  upsampling by formula; is a fit linear?
+#>   reproduce-{degrees-of-freedom,posterior}  when is a fit best; SGLD and its spread
 #> Quality
 #>   setup-dev                          as setup, with the tools that the targets of this group need
 #>   test, lint                         the tests (slow and gpu ones aside); style and types
 #>   test-slow, test-end-to-end         all tests; sweeps, remote jobs, W&B, the report in a browser
 #>   docs, notebook                     build the documentation into site/; run its notebook
-#>   test-ray                           a sweep on a Ray cluster of two nodes, of which one is killed
-#>   test-deepinv                       physics and benchmarks of the real deepinv (installs 5 GB)
+#>   test-{ray,deepinv}                 Ray cluster, a node of which is killed; real deepinv (5 GB)
 #>   smoke, smoke-{restoration,stopping,ablations,theory}  all of the above small, without meaning
 #>   bench                              seconds per iteration: ours and the method as written (minutes)
 #> Housekeeping

@@ -1,4 +1,4 @@
-"""A claim of the literature beside the measurement that could have falsified it."""
+"""A claim of the literature, and the measurement that could have falsified it."""
 
 import textwrap
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def with_interval(number: Interval, digits: int = 2) -> str:
 
 
 def above(interval: Interval, bound: float = 0.0) -> bool | None:
-    """Return True if a number is above a bound with its whole 95 % interval, False if below, None if it is open."""
+    """Return True if a number is above a bound with all of its 95 % interval, False if below, None if it is open."""
     if not np.isfinite([interval.low, interval.high]).all():
         return None
     return True if interval.low > bound else False if interval.high < bound else None

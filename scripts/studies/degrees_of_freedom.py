@@ -24,6 +24,7 @@ from dip_experiments.analysis.table import NONE, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
+REQUESTS = (["degrees_of_freedom"], ["degrees_of_freedom_networks"])
 DEFAULT = "default"
 COLOURS = (BLUE, ORANGE, RED)
 LOSS = 0.1
@@ -231,10 +232,9 @@ def draw_law(axis: Axes, fits: Sequence[Best]) -> None:
 
 
 if __name__ == "__main__":
-    requests = (["degrees_of_freedom"], ["degrees_of_freedom_networks"])
     sys.exit(
         max(
-            run_script("figures/degrees_of_freedom", draw_figure, select, *requests),
-            run_script("tables/degrees_of_freedom", draw_table, select, *requests),
+            run_script("figures/degrees_of_freedom", draw_figure, select, *REQUESTS),
+            run_script("tables/degrees_of_freedom", draw_table, select, *REQUESTS),
         )
     )

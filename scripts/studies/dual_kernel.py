@@ -1,6 +1,7 @@
 """Dual kernel: the eigenvalues of a one-layer generator for four upsampling filters, by formula and by drawing weights.
 
-Nothing is fitted. Writes: figures/dual_kernel, tables/dual_kernel. Command: make reproduce-dual-kernel
+Nothing is fitted.
+Writes: figures/dual_kernel, tables/dual_kernel. Command: make reproduce-dual-kernel
 """
 
 import sys

@@ -26,6 +26,7 @@ from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
+REQUESTS = (["jacobian"], ["bands"])
 CONTROL = "pixels"
 TARGETS = {"natural", "noisy", "shuffled"}
 LOWEST, HIGHEST = "band_energy_1", "band_energy_5"
@@ -113,7 +114,7 @@ PREDICTORS: Mapping[str, tuple[str, Callable[[Network], float]]] = {
     "centred": ("the same less means", lambda one: one.centred_ratio.value),
     "bands": ("lowest less highest band at the peak", lambda one: one.bands),
 }
-"""What may predict the impedance, with its axis label."""
+"""Numbers that may predict the impedance, each with its axis label."""
 
 
 def correlation(networks: Mapping[str, Network], predictor: str) -> Interval:
@@ -228,10 +229,9 @@ def draw_scatters(figure: Figure, axes: Sequence[Axes], networks: Mapping[str, N
 
 
 if __name__ == "__main__":
-    requests = (["jacobian"], ["bands"])
     sys.exit(
         max(
-            run_script("figures/jacobian", draw_figure, select, *requests),
-            run_script("tables/jacobian", draw_table, select, *requests),
+            run_script("figures/jacobian", draw_figure, select, *REQUESTS),
+            run_script("tables/jacobian", draw_table, select, *REQUESTS),
         )
     )
