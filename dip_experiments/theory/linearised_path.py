@@ -1,5 +1,7 @@
 """The fit that a tangent kernel predicts, at every iteration of a fit at once: for observers, without a branch."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -36,8 +38,8 @@ def path(spectrum: Spectrum) -> Float[Tensor, "t n"]:
     """
     values = spectrum.values.double()
     positive = values[values > 0]
-    ends = -torch.log10(positive[[0, -1]]) + torch.tensor([-4.0, 2.0]).to(values)
-    times = torch.logspace(*ends.tolist(), TIMES, dtype=torch.float64, device=values.device)
+    first_time, last_time = -math.log10(float(positive[0])) - 4, -math.log10(float(positive[-1])) + 2
+    times = torch.logspace(first_time, last_time, TIMES, dtype=torch.float64, device=values.device)
     reached = -torch.expm1(-times[:, None] * values)
     first, last = torch.zeros_like(values), (values > 0).double()
     return torch.cat([first[None], reached, last[None]]).to(spectrum.values)

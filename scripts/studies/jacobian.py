@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,7 +20,7 @@ from dip_experiments.analysis.curves import curve_of
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import Impedance, measure_impedance, with_known_rank
 from dip_experiments.analysis.run_data import Array, peak_iterations
-from dip_experiments.analysis.style import BLUE, ORANGE, WIDTH, label_points
+from dip_experiments.analysis.style import BLUE, ORANGE, label_points, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
@@ -180,8 +179,7 @@ def draw_figure(gradients: Selection, bands: Selection) -> Artifact:
     if not networks:
         raise ValueError(waits)
     down = -(-len(networks) // ACROSS)
-    figure = plt.figure(figsize=(WIDTH, 4.6 + 1.4 * down), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.4 * down, 3.4])
+    figure, (upper, lower) = sheet(1.6 * down, 3.6)
     axes = upper.subplots(down, ACROSS, squeeze=False).ravel()
     for axis in axes[len(networks) :]:
         axis.remove()
@@ -203,7 +201,7 @@ def draw_figure(gradients: Selection, bands: Selection) -> Artifact:
 def draw_histograms(axis: Axes, name: str, one: Network) -> None:
     """Draw how the norms of one network are distributed over its starts."""
     both = np.log10(np.concatenate([one.picture, one.noise]))
-    edges = np.linspace(both.min() - 0.02, both.max() + 0.02, 24)
+    edges = np.linspace(both.min() - 0.02, both.max() + 0.02, 24).tolist()
     for values, colour, label in ((one.picture, BLUE, "towards the picture"), (one.noise, ORANGE, "towards noise")):
         axis.hist(np.log10(values), edges, color=colour, alpha=0.6, label=label)
     axis.set_title(f"{name.replace('_', ' ')}: {one.ratio.value:.2f}", fontsize=8)

@@ -7,7 +7,6 @@ Writes: figures/posterior, tables/posterior. Command: make reproduce-posterior
 import sys
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,7 +19,7 @@ from dip_experiments.analysis.curves import Curve, curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.panels import show
 from dip_experiments.analysis.run_data import Array, load_image
-from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -125,7 +124,7 @@ def claims(runs: Mapping[str, Run]) -> list[Claim]:
 def draw_table(selection: Selection) -> Artifact:
     """Draw tables/posterior."""
     runs = of_methods(selection)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for method, (name, _) in METHODS.items():
         if method not in runs:
             rows.append((name, NOT_RUN))
@@ -143,8 +142,7 @@ def draw_figure(selection: Selection) -> Artifact:
     runs = of_methods(selection)
     if not runs:
         raise ValueError(selection.waiting)
-    figure = plt.figure(figsize=(WIDTH, 6.6), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3, 2.2])
+    figure, (upper, lower) = sheet(3.3, 2.6)
     output, average, covered = upper.subplots(1, 3)
     output.sharey(average)
     for method, run in runs.items():

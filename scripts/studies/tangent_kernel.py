@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,7 +19,7 @@ from dip_experiments.analysis.confidence import Interval, mean_interval
 from dip_experiments.analysis.curves import curve_of
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.run_data import Array
-from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, WIDTH
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -162,8 +161,7 @@ def draw_figure(selection: Selection) -> Artifact:
     runs = groups(selection)
     if not runs:
         raise ValueError(selection.waiting)
-    figure = plt.figure(figsize=(WIDTH, 7.6), layout="constrained")
-    first, second, third = figure.subfigures(3, 1, height_ratios=[1.7, 2.4, 2.4])
+    figure, (first, second, third) = sheet(2.0, 2.7, 2.7)
     widest = max(key.width for key in runs)
     draw_columns(first, next(some[0] for key, some in runs.items() if key.width == widest))
     energies, *rest = second.subplots(1, 3)
