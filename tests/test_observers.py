@@ -98,3 +98,13 @@ def test_the_columns_of_an_observer_are_in_the_record(dip: Dip, tmp_path: Path) 
     assert record.finished
     assert "band_energy_3" in record.curves[0]
     assert only_run(tmp_path).curves[0]["band_1"][-1] == record.curves[0]["band_1"][-1]
+
+
+def test_an_observer_of_one_s_own_goes_by_its_name(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+    run = fresh(tmp_path, dip, "observe.Roughness._target_=my_parts.Roughness")
+    assert run.curves[0]["roughness"].min() > 0
+    assert dip(*SMALL, "observe=[{_target_: my_parts.Roughness}]") == 2
+    assert "observe.Mine._target_=module.Mine" in capfd.readouterr().err

@@ -148,7 +148,9 @@ def _to_hydra_override(argument: str, multirun: bool) -> str:
         raise ValueError(f"{argument}: no setting can be left out; choose another value: {name}=...")
     if "=" not in argument:
         raise ValueError(f"{argument}: settings are given as key=value; `dip --help` lists them")
-    if key in OBSERVE:
+    if key in ("observe", *OBSERVE):
+        if "{" in value:
+            raise ValueError(f"{argument}: a class of your own goes by its name: observe.Mine.{TARGET}=module.Mine")
         return f"observe={value}"
     _check_choice(key, value)
     if key in READ and is_url(value):

@@ -15,6 +15,10 @@ NAMES = {
     "flash": "flash picture",
     "unperturbed": "output, latent unperturbed",
     "average": "average, at the end",
+    "posterior_mean": "mean of posterior samples",
+    "posterior_deviation": "their spread (largest: white)",
+    "linearised": "linearised fit",
+    "nearest": "nearest point of the linearised fit",
 }
 STORED = re.compile(r"(?P<name>.+)-replica(?P<replica>\d+)\.png")
 AT = re.compile(r"(?P<kind>iteration|average)-(?P<at>\d{6})")
