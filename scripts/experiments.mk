@@ -115,7 +115,7 @@ smoke-ablations:
 # Of few networks, pictures and seeds.
 smoke-theory:
 	$(MAKE) SCALE=smoke ARGS="logger=none change=default,pixels" reproduce-bands
-	$(MAKE) SCALE=smoke ARGS="logger=none change=default,pixels seed=0" reproduce-jacobian
+	$(MAKE) SCALE=smoke ARGS="logger=none change=default,pixels seed=0 replicas=4" reproduce-jacobian
 	$(MAKE) SCALE=smoke ARGS=logger=none reproduce-dual-kernel
 	$(MAKE) SCALE=smoke ARGS="logger=none seed=0" reproduce-tangent-kernel
 	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.noise=sigma25" reproduce-degrees-of-freedom
