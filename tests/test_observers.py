@@ -14,7 +14,7 @@ from dip_experiments.theory.bands import band_masks
 from dip_experiments.theory.observers import Bands
 
 NOISY = ["task=denoising", "task.noise.clip=false"]
-SHARED = ["replicas=2", "shared=[target,init,latent,perturbation]"]
+SHARED = ["replicas=3", "shared=[target,init,latent,perturbation]"]
 
 
 def test_bands_change_no_number_and_no_name_and_add_their_columns(dip: Dip, tmp_path: Path) -> None:
@@ -65,7 +65,13 @@ def test_a_fit_with_an_observer_resumes_to_the_very_curves_of_an_uninterrupted_o
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["replicas=2"], ["replicas=2", "shared=[init,latent]"], ["replicas=2", "shared=[target,task,init,latent]"]],
+    [
+        [],
+        ["replicas=3"],
+        ["replicas=3", "shared=[init,latent]"],
+        ["replicas=3", "shared=[target,task,init,latent]"],
+        ["replicas=2", "shared=[target,init,latent,perturbation]"],
+    ],
 )
 def test_degrees_of_freedom_of_fits_that_differ_in_more_than_their_noise_are_refused(
     words: list[str], dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -10,15 +10,8 @@ from torch import Tensor, nn
 from dip_experiments.architectures import DeepDecoder, FastSkip, ModuleNetwork, Network, Pixels, ResNet, Skip, UNet
 from dip_experiments.theory import tangent_kernel as module
 from dip_experiments.theory.jacobian import jacobian_product, transposed_product
-from dip_experiments.theory.tangent_kernel import (
-    Spectrum,
-    distance_to_path,
-    energy,
-    linearised_fit,
-    relative_changes,
-    spectrum,
-    tangent_kernel,
-)
+from dip_experiments.theory.linearised_path import descent_rate, distance_to_path, linearised_fit
+from dip_experiments.theory.tangent_kernel import Spectrum, energy, relative_changes, spectrum, tangent_kernel
 
 
 class Unusual(nn.Module):
@@ -129,7 +122,7 @@ def test_the_linearised_fit_of_pixels_is_gradient_descent() -> None:
     fitted = descend(network, z, target, rate=0.1, iterations=7)
     assert float((predicted - fitted).norm() / fitted.norm()) < 1e-10
     assert float((fitted - start).norm() / (target - start).norm()) == pytest.approx(1 - 0.9**7)
-    assert distance_to_path(fitted, start, target, found) < 1e-6
+    assert distance_to_path(fitted, start, target, found) < 0.002  # the path has points
 
 
 class Wide(nn.Module):
@@ -165,12 +158,11 @@ def test_gradient_descent_tends_to_the_linearised_fit_with_width() -> None:
 
 
 def test_a_rate_that_diverges_is_refused() -> None:
-    start, target, _ = images(1, 4, 4)
     found = random_spectrum()
-    limit = 2 / float(found.values[0])
-    with pytest.raises(ValueError, match="give a rate below"):
-        linearised_fit(start, target, found, 1.01 * limit, 3)
-    assert linearised_fit(start, target, found, 0.99 * limit, 3).isfinite().all()
+    n, limit = len(found.values), len(found.values) / float(found.values[0])
+    with pytest.raises(ValueError, match="gradient descent diverges"):
+        descent_rate(1.01 * limit, n, found)
+    assert descent_rate(0.99 * limit, n, found) == pytest.approx(1.98 / float(found.values[0]))
 
 
 @pytest.mark.parametrize("time", [0.0, 1e-5, 0.013, 0.4, 9.0, torch.inf])
@@ -179,7 +171,7 @@ def test_the_distance_is_zero_on_the_path_and_positive_beside_it(time: float) ->
     found = random_spectrum()
     reached = -torch.expm1(-time * found.values)
     image = start + (found.vectors @ (reached * (found.vectors.T @ (target - start).flatten()))).view_as(start)
-    assert distance_to_path(image, start, target, found) < 1e-5
+    assert distance_to_path(image, start, target, found) < 0.002
     assert distance_to_path(start - (other - start), start, target, found) > 0.3
     assert distance_to_path(2 * start - target, start, target, found) == pytest.approx(1)
 

@@ -20,7 +20,7 @@ TAKEN = (7, 10, 13, 16, 19)
 """Iterations that POSTERIOR samples in 20 of them."""
 PIXELS = [
     "scale=smoke", "logger=none", "architecture=pixels", "image=camera", "image.size=16", "precision=float64",
-    "fit.iterations=20",
+    "fit.iterations=20", "latent.perturbation=0",
 ]  # fmt: skip
 KERNEL = [
     "image=camera", "image.size=16", "observe=[tangent_kernel]", "architecture.down=[4,4]", "architecture.skip=[2,2]",
@@ -64,6 +64,8 @@ def test_the_coverage_of_the_summary_is_that_of_the_reference(dip: Dip, tmp_path
     for k, share in run.summary["observed"]["posterior"]["posterior_mean_coverage"][0].items():
         expected = (error <= float(k) * arrays["posterior.posterior_deviation"][0]).mean()
         assert share == pytest.approx(expected, abs=2e-3)  # the reference has 8 bits in the file
+    factor = run.summary["observed"]["posterior"]["pooled_factor"]
+    assert (error <= factor * arrays["posterior.pooled_spread"] + 1e-6).mean() == pytest.approx(0.6827, abs=2e-3)
 
 
 def test_a_posterior_resumes_to_the_very_samples_of_an_uninterrupted_fit(
@@ -137,6 +139,7 @@ def test_gradient_descent_of_pixels_is_its_linearised_fit_and_so_is_every_point_
     arrays = descent.observed()
     np.testing.assert_allclose(arrays["tangent_kernel.values"], 1)
     assert arrays["tangent_kernel.image_energy"].sum() == pytest.approx(1)
+    assert arrays["tangent_kernel.misfit_energy"].sum() == pytest.approx(1)
     assert arrays["tangent_kernel.noise_energy"].sum() == pytest.approx(1)
 
 
@@ -159,16 +162,63 @@ def test_of_another_optimizer_the_linearised_fit_at_an_iteration_is_not_known(di
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "message", "code"),
     [
-        (["replicas=2"], "sweep seed=0,1,2"),
-        (["image.size=64", "image=astronaut"], "an image of at most 4096"),
-        (["optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1e6"], "gradient descent diverges"),
+        (["replicas=2"], "sweep seed=0,1,2", 2),
+        (["image.size=80"], "an image of at most 4096", 2),
+        (["loss=l1"], "by squared error alone", 2),
+        (["regularizer=tv"], "by squared error alone", 2),
+        (["latent.optimise=both"], "by squared error alone", 2),
+        (["latent.perturbation=0.1"], "by squared error alone", 2),
+        (["optimizer=sgd", "optimizer.momentum=0", "optimizer.lr=1e6"], "gradient descent diverges", 1),
     ],
 )
 def test_a_tangent_kernel_that_cannot_be_is_refused(
-    words: list[str], message: str, dip: Dip, capfd: pytest.CaptureFixture[str]
+    words: list[str], message: str, code: int, dip: Dip, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert dip(*SMALL, *KERNEL, "target=noisy", *words) in (1, 2)
+    assert dip(*SMALL, *KERNEL, "target=noisy", *words) == code
     said = capfd.readouterr()
     assert message in said.out + said.err
+
+
+@pytest.mark.parametrize("observer", ["bands", "degrees_of_freedom"])
+def test_an_observer_that_compares_all_of_the_measurement_goes_with_no_rule_that_hides_some(
+    observer: str, dip: Dip, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shared = ["replicas=3", "shared=[target,init,latent,perturbation]"]
+    assert dip(*SMALL, *NOISY, *shared, f"observe=[{observer},held_out_pixels]") == 2
+    assert f"observe=[{observer}] with held_out_pixels" in capfd.readouterr().err
+
+
+def test_a_fit_that_ends_before_the_first_sample_has_no_posterior() -> None:
+    noisy = np.random.default_rng(0).random((32, 32))
+    result = dip_api.reconstruct(
+        noisy, stopping="fixed", observe={"posterior": {"burn_in": 6, "every": 1}}, iterations=40, scale="smoke",
+        progress=False, reference=noisy, settings={"stopping.iteration": 3, "fit.block": 4},
+    )  # fmt: skip
+    assert result.summary["observed"]["posterior"]["samples"] == 0
+    assert result.spread is None
+    assert result.posterior_mean is None
+    assert result.summary["observed"]["posterior"]["posterior_mean_coverage"] == [None]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["observe=[gradient_norms]", "replicas=2"], [*KERNEL, "target=noisy", "optimizer=sgd", "optimizer.lr=1e-4"]],
+)
+def test_what_is_measured_before_the_first_iteration_is_the_same_in_a_resumed_fit(
+    words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fresh(tmp_path, dip, *words)
+    curves, arrays, numbers = (run.folder / "curves.csv").read_bytes(), run.observed(), run.summary["observed"]
+    for path in run.folder.rglob("*.*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 27)
+        assert dip(*SMALL, *words) == 130
+    assert dip(*SMALL, *words) == 0
+    resumed = Run(run.folder)
+    assert (resumed.folder / "curves.csv").read_bytes() == curves
+    assert resumed.summary["observed"] == numbers
+    for name, values in resumed.observed().items():
+        np.testing.assert_array_equal(values, arrays[name])

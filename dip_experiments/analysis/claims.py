@@ -54,6 +54,20 @@ def with_interval(number: Interval, digits: int = 2) -> str:
     return f"{number.value:+.{digits}f}{ends}"
 
 
+def within(interval: Interval, centre: float, margin: float) -> bool | None:
+    """Return True if all of a 95 % interval is within a margin around a value, False if none of it is, else None."""
+    if not np.isfinite([interval.low, interval.high]).all():
+        return None
+    low, high = centre - margin, centre + margin
+    return (
+        True
+        if low <= interval.low and interval.high <= high
+        else False
+        if interval.low > high or interval.high < low
+        else None
+    )
+
+
 def above(interval: Interval, bound: float = 0.0) -> bool | None:
     """Return True if a number is above a bound with all of its 95 % interval, False if below, None if it is open."""
     if not np.isfinite([interval.low, interval.high]).all():

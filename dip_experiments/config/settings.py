@@ -14,7 +14,7 @@ from pydantic import (
 
 from dip_experiments.config.plain_settings import PlainSettings, Stream, to_plain_values
 from dip_experiments.latents import Latent
-from dip_experiments.losses import MSE, Loss
+from dip_experiments.losses import MSE, Loss, MeanSquaredError
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable
@@ -119,6 +119,16 @@ class Settings(PlainSettings):
             iterations=fit.iterations,
             replicas=self.replicas,
             shared=frozenset(self.shared),
+            hides_values=any(rule.hides_values for rule in self.rules.values()),
+            plain=self._is_plain,
+        )
+
+    @property
+    def _is_plain(self) -> bool:
+        """True if the weights alone are fitted, by squared error alone, without perturbations."""
+        squared = isinstance(self.loss, MeanSquaredError) and self.regularizer.is_zero
+        return (
+            squared and not self.latent.perturbation and not self.fit.weight_noise and self.latent.optimise == "theta"
         )
 
     @property

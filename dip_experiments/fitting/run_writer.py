@@ -94,7 +94,8 @@ class Recorder(pl.Callback):
         """
         for monitor in self.fit.monitors.values():
             for name, image in monitor.images().items():
-                shown = image if name in monitor.rule.scored else image / image.max()
+                largest = image.flatten(1).amax(1)[:, None, None, None]
+                shown = image if name in monitor.rule.scored else image / largest
                 self.write_images(name, shown, self.bits)
         numbers, arrays = observed(self.fit)
         if arrays:

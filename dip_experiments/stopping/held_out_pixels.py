@@ -19,6 +19,7 @@ class HeldOutPixels(MinimumRule):
     """
 
     changes_fit: ClassVar[bool] = True
+    hides_values: ClassVar[bool] = True
     name: Literal["held_out_pixels"]
     columns: ClassVar[tuple[str, ...]] = ("held_out_mse",)
     assumes_white_noise: ClassVar[bool] = True

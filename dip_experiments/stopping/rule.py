@@ -29,7 +29,8 @@ class FitContext:
 
     `task`, `latent`: their names; `measures_every_pixel`, `noise_can_be_estimated`: properties of the task; `block`:
     iterations between two looks at the rules; `iterations`: how many at most, None if unknown; `shared`: streams of
-    random numbers that all replicas draw alike.
+    random numbers that all replicas draw alike; `hides_values`: a rule hides a part of the measurement; `plain`: the
+    weights alone are fitted, by squared error alone, without perturbations.
     """
 
     task: str
@@ -40,6 +41,8 @@ class FitContext:
     iterations: int | None = None
     replicas: int = 1
     shared: frozenset[str] = frozenset()
+    hides_values: bool = False
+    plain: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ class StoppingRule(Stopping):
     """Names in its state that are too large to be copied for every block."""
     assumes_white_noise: ClassVar[bool] = False
     """True if it goes wrong where pixels or channels share their noise."""
+    hides_values: ClassVar[bool] = False
+    """True if the fit does not see all of the measurement's values."""
     needs_divergence: ClassVar[bool] = False
     """True if it needs the divergence of the output by the measurement."""
     scored: ClassVar[tuple[str, ...]] = ()

@@ -1,6 +1,5 @@
 """The tangent kernel of a network at an image, and the fit that its linearisation predicts."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ COTANGENTS = 32
 """Outputs of which the gradients are computed at once; more need more memory and are not faster (measured on a CPU)."""
 HELD = 3 * 2**27
 """Numbers that a pass may hold in one matrix, 1.5 GiB in float32; networks that need more take several passes."""
-TIMES, ZOOMS = 400, 3
-"""Points of a grid of times, and how often it is laid again around the nearest one."""
 
 
 @dataclass(frozen=True)
@@ -169,74 +166,6 @@ def energy(spectrum: Spectrum, image: Float[Tensor, "1 c h w"]) -> Float[Tensor,
     """Return the share of an image's energy in each eigenvector, <v_i, x>^2 / |x|^2, sum 1; its mean counts."""
     x = image.flatten()
     return (spectrum.vectors.T @ x).square() / x.square().sum()
-
-
-def linearised_fit(
-    start: Float[Tensor, "1 c h w"],
-    target: Float[Tensor, "1 c h w"],
-    spectrum: Spectrum,
-    rate: float,
-    iterations: int,
-) -> Float[Tensor, "1 c h w"]:
-    """Return f_0 + V (1 - (1 - rate lambda)^t) V^T (y - f_0), the fit of a network that is linear in its parameters.
-
-    Exactly that of gradient descent of learning rate lr on the mean squared error over n values if rate = 2 lr / n
-    (Tachella, Tang & Davies, CVPR 2021); of a wide
-    network the limit of width.
-
-    Args:
-        start: f_0, the network's image at the first iteration.
-        target: y.
-        spectrum: Of the tangent kernel at the first iteration.
-        rate: Above 0.
-        iterations: t.
-
-    Raises:
-        ValueError: If gradient descent diverges at this rate.
-    """
-    largest = float(spectrum.values[0])
-    if rate * largest >= 2:
-        raise ValueError(
-            f"rate={rate:g}: gradient descent diverges, as the largest eigenvalue is {largest:g}; "
-            f"give a rate below {2 / largest:g}"
-        )
-    reached = 1 - (1 - rate * spectrum.values) ** iterations
-    misfit = (target - start).flatten()
-    return start + (spectrum.vectors @ (reached * (spectrum.vectors.T @ misfit))).view_as(start)
-
-
-def distance_to_path(
-    image: Float[Tensor, "1 c h w"],
-    start: Float[Tensor, "1 c h w"],
-    target: Float[Tensor, "1 c h w"],
-    spectrum: Spectrum,
-) -> float:
-    """Return the least of |f - f_lin(tau)| over times tau in [0, inf], divided by |f - f_0|.
-
-    f_lin(tau) = f_0 + V (1 - exp(-tau lambda)) V^T (y - f_0), the linearised fit by gradient flow. 0 where a fit, of
-    whatever speed, is on the linearised path, and at most 1; of an image that is the start, 0.
-
-    Args:
-        image: f.
-        start: f_0.
-        target: y.
-        spectrum: Of the tangent kernel at the start.
-    """
-    moved, misfit = ((spectrum.vectors.T @ (x - start).flatten()).double() for x in (image, target))
-    length = float(moved.norm())
-    values = spectrum.values.double()
-    positive = values[values > 0]
-    if length == 0 or not len(positive):
-        return 0.0 if length == 0 else 1.0
-    ends = [length, float((moved - misfit * (values > 0)).norm())]
-    low, high = -math.log10(float(positive[0])) - 4, -math.log10(float(positive[-1])) + 2
-    for _ in range(ZOOMS):
-        times = torch.logspace(low, high, TIMES, dtype=torch.float64)
-        distances = (moved + misfit * torch.expm1(-times[:, None] * values)).norm(dim=1)
-        nearest, width = int(distances.argmin()), (high - low) / (TIMES - 1)
-        ends.append(float(distances[nearest]))
-        low, high = low + (nearest - 1) * width, low + (nearest + 1) * width
-    return min(ends) / length
 
 
 def relative_changes(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, float]:

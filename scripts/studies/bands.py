@@ -14,23 +14,23 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.band_curves import AMPLITUDES, BANDS, ENERGIES, HALF, at_peak, band_lag
 from dip_experiments.analysis.claims import Claim, above
 from dip_experiments.analysis.confidence import Interval, mean_interval
 from dip_experiments.analysis.curves import curve_of
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
+from dip_experiments.analysis.run_data import peak_iterations, peak_values
 from dip_experiments.analysis.style import WIDTH
 from dip_experiments.analysis.table import NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
 
-BANDS = 5
-CONTROL = "pixels"
-"""The network that is none: it has no prior."""
+DEFAULT, CONTROL = "default", "pixels"
+"""The paper's network; the one that is none and has no prior."""
+UNKNOWN = Interval(np.nan, np.nan, np.nan)
 COLOURS = [colormaps["viridis"](band / BANDS) for band in range(BANDS)]
 ACROSS = 4
 """Panels in a row."""
-ENERGIES, AMPLITUDES = (tuple(f"{name}_{band + 1}" for band in range(BANDS)) for name in ("band_energy", "band"))
 TITLES = {
     "change": "network",
     "peak": "iteration",
@@ -40,13 +40,14 @@ TITLES = {
 ABOVE = """\
 At the output's best PSNR on the noisy target (the oracle's): its iteration, and the part of the noisy target's energy
 that is explained in five frequency bands, the lowest first, means over the seeds. 1: fitted, noise and all; 0: nothing
-of it. The CSV has the interval of each, and the ratios of amplitudes (Shi et al. 2022), which do not ask whether the
-phases are right."""
+of it. The CSV has the interval of each, `lag`, how many times more iterations half of the natural image's highest band
+takes than half of its lowest (without an interval: at least), and the ratios of amplitudes (Shi et al. 2022), which do
+not ask whether the phases are right."""
 
 
 def draw_table(selection: Selection) -> Artifact:
     """Draw tables/bands."""
-    runs = noisy_runs(selection)
+    runs, natural = (runs_of(selection, target) for target in ("noisy", "natural"))
     changes = dict.fromkeys(job.config["experiment"]["change"] for job in selection.jobs)
     rows, numbers = [], []
     for change in changes:
@@ -61,63 +62,65 @@ def draw_table(selection: Selection) -> Artifact:
         )
         rows.append((change, *first, *(f"{one.value:.2f}" for one in found[:BANDS])))
         ends = [f"{end:.4f}" for one in found for end in (one.value, one.low, one.high)]
-        numbers.append((change, *first, *ends))
+        lag = band_lag(natural[change]) if change in natural else UNKNOWN
+        numbers.append((change, *first, *(f"{value:.3f}" for value in (lag.value, lag.low, lag.high)), *ends))
     columns = [f"{name}{end}" for name in (*ENERGIES, *AMPLITUDES) for end in ("", "_low", "_high")]
     page = make_table(
-        table_of(rows, tuple(TITLES)), TITLES, selection.runs, f"{ABOVE} {claim(runs).text}", selection.waiting
+        table_of(rows, tuple(TITLES)),
+        TITLES,
+        selection.runs,
+        " ".join([ABOVE, *(claim.text for claim in claims(runs, natural))]),
+        selection.waiting,
     )
-    frame = pd.DataFrame(numbers, columns=["change", "peak", "psnr", *columns])
+    frame = pd.DataFrame(numbers, columns=["change", "peak", "psnr", "lag", "lag_low", "lag_high", *columns])
     return Artifact(page.shown, frame, selection.runs, selection.waiting)
 
 
-def noisy_runs(selection: Selection) -> dict[str, Run]:
-    """Return the fit of each network to the noisy image."""
+def runs_of(selection: Selection, target: str) -> dict[str, Run]:
+    """Return the fit of each network to a target."""
     return {
         job.config["experiment"]["change"]: job.run
         for job in selection.jobs
-        if job.run and job.config["target"]["name"] == "noisy"
+        if job.run and job.config["target"]["name"] == target
     }
 
 
-def at_peak(run: Run, column: str) -> Array:
-    """Return a curve where the output's PSNR is best (oracle), or at the stored iteration next to it, per seed."""
-    curve, peaks = curve_of(run, column), peak_iterations(run, "psnr_reference")
-    at = np.abs(np.log(curve.iterations)[None] - np.log(peaks)[:, None]).argmin(1)
-    return np.asarray(curve.values[np.arange(len(peaks)), at])
+def claims(noisy: Mapping[str, Run], natural: Mapping[str, Run]) -> list[Claim]:
+    """Return the claims and their verdicts."""
+    lags = {name: band_lag(run) for name, run in natural.items() if name != CONTROL}
+    fitted = {name: lag for name, lag in lags.items() if np.isfinite(lag.value)}
+    later = [name for name, lag in fitted.items() if (lag.value > 1 and above(lag, 1.0) is not None) or is_bound(lag)]
+    against = [name for name, lag in fitted.items() if above(lag, 1.0) is False]
+    least = min(fitted.values(), key=lambda lag: lag.value, default=UNKNOWN)
+    control = f", pixels {band_lag(natural[CONTROL]).value:.1f}" if CONTROL in natural else ""
+    used = mean_interval(at_peak(noisy[DEFAULT], ENERGIES[-1])) if DEFAULT in noisy else UNKNOWN
+    much = above(used, HALF)
+    return [
+        Claim(
+            "a network fits low frequencies before high ones (Shi et al. 2022)",
+            "a network explained half of the highest band of the natural image no later than half of the lowest",
+            f"later in {len(later)} of {len(fitted)} networks, by {least.value:.1f} times or more{control}",
+            None if not fitted or (len(later) < len(fitted) and not against) else not against,
+        ),
+        Claim(
+            "at its PSNR peak a network has hardly used the highest band (Shi et al. 2022)",
+            f"the paper's network had explained more than {HALF:.0%} of that band of the noisy image",
+            f"{used.value:.0%} ({used.low:.0%} to {used.high:.0%})" if np.isfinite(used.low) else "not known",
+            None if much is None else not much,
+        ),
+    ]
 
 
-def preference(run: Run) -> Interval:
-    """Return by how much more of the lowest band's energy is explained than of the highest's, at the peak."""
-    return mean_interval(at_peak(run, ENERGIES[0]) - at_peak(run, ENERGIES[-1]))
-
-
-def claim(runs: Mapping[str, Run]) -> Claim:
-    """Return the claim on low frequencies and its verdict."""
-    networks = {name: preference(run) for name, run in runs.items() if name != CONTROL}
-    first = [name for name, found in networks.items() if above(found)]
-    against = [name for name, found in networks.items() if above(found) is False]
-    control = preference(runs[CONTROL]) if CONTROL in runs else Interval(np.nan, np.nan, np.nan)
-    pixels = f"; pixels {control.value:+.2f} ({control.text})" if CONTROL in runs else ""
-    least = min(networks.values(), key=lambda found: found.value, default=control)
-    return Claim(
-        "a network fits low frequencies first, and has hardly used the highest ones at its PSNR peak (Shi et al. 2022)",
-        "a network explained as much of the highest band as of the lowest at its peak on the noisy image",
-        f"the lowest band is ahead in {len(first)} of {len(networks)} networks, by {least.value:+.2f} at least "
-        f"({least.text}){pixels}",
-        None if not networks or (len(first) < len(networks) and not against) else not against,
-    )
+def is_bound(lag: Interval) -> bool:
+    """Return True for a lag that is only known to be larger than 1."""
+    return lag.value > 1 and not np.isfinite(lag.low)
 
 
 def draw_figure(selection: Selection) -> Artifact:
     """Draw figures/bands."""
-    runs = noisy_runs(selection)
+    runs, natural = (runs_of(selection, target) for target in ("noisy", "natural"))
     if not runs:
         raise ValueError(f"no network has a fit to the noisy image; {selection.waiting}")
-    natural = {
-        job.config["experiment"]["change"]: job.run
-        for job in selection.jobs
-        if job.run and job.config["target"]["name"] == "natural"
-    }
     down = -(-len(runs) // ACROSS)
     figure = plt.figure(figsize=(WIDTH, 1.0 + 2.3 * down), layout="constrained")
     grid = figure.add_gridspec(2 * down, ACROSS, height_ratios=[1, 2] * down)
@@ -131,7 +134,7 @@ def draw_figure(selection: Selection) -> Artifact:
         rows += curve_rows(name, run)
     handles, labels = lower.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=BANDS + 2, fontsize=8)
-    figure.suptitle(claim(runs).title, fontsize=8)
+    figure.suptitle("\n".join(claim.title for claim in claims(runs, natural)), fontsize=8)
     numbers = pd.DataFrame(rows, columns=["change", "iteration", *ENERGIES])
     return Artifact(figure, numbers, selection.runs, selection.waiting)
 

@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.band_curves import band_lag
 from dip_experiments.analysis.claims import Claim, above, with_interval
 from dip_experiments.analysis.confidence import Interval, mean_interval, rank_correlation
-from dip_experiments.analysis.curves import curve_of
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.impedance import Impedance, measure_impedance, with_known_rank
-from dip_experiments.analysis.run_data import Array, peak_iterations
+from dip_experiments.analysis.run_data import Array
 from dip_experiments.analysis.style import BLUE, ORANGE, label_points, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
@@ -27,8 +27,7 @@ from dip_experiments.store import Run, Selection, waiting
 
 REQUESTS = (["jacobian"], ["bands"])
 CONTROL = "pixels"
-TARGETS = {"natural", "noisy", "shuffled"}
-LOWEST, HIGHEST = "band_energy_1", "band_energy_5"
+TARGETS = {"natural", "shuffled"}
 ACROSS = 4
 TITLES = {
     "change": "network",
@@ -37,26 +36,26 @@ TITLES = {
     "interval": "95 % interval",
     "centred": "less means",
     "centred_interval": "its interval",
-    "bands": "bands",
+    "lag": "lag",
     "impedance": "impedance",
 }
 ABOVE = """\
 Norm of the gradient of <f(z), v> in the weights of convolutions before the first iteration. `picture / noise`: for v
 the picture by that for uniform noise of the same norm, geometric mean over the starts with Student's interval of the
 logarithm (Heckel & Soltanolkotabi 2020, Fig. 12). `less means`: the same with picture and noise less their means.
-`bands`: part of the noisy image's lowest band that is explained at the output's best PSNR, less that of the highest
-band. `impedance`: iterations for the shuffled image by those for the image; `>` where the shuffled one was not reached.
-The last two are of three seeds, of the fits of the experiment bands."""
+`lag`: iterations to half of the natural image's highest frequency band by those to half of its lowest. `impedance`:
+iterations for the shuffled image by those for the image; `>` where the shuffled one was not reached. The last two
+are of three seeds, of the fits of the experiment bands."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """One network: norms towards picture and noise at all starts, ratio less means, bands at the peak, impedance."""
+    """One network: norms towards picture and noise at all starts, their ratio less means, lag of bands, impedance."""
 
     picture: Array
     noise: Array
     centred: Array
-    bands: float
+    lag: Interval
     impedance: Impedance
 
     @property
@@ -94,24 +93,15 @@ def networks_of(gradients: Selection, bands: Selection) -> dict[str, Network]:
             picture, noise, centred, noise_centred = (
                 np.array(of_change[name]) for name in ("picture", "noise", "picture_centred", "noise_centred")
             )
-            ahead = at_peak(fits[change]["noisy"])
-            found[change] = Network(picture, noise, centred / noise_centred, ahead, measure_impedance(fits[change]))
+            lag = band_lag(fits[change]["natural"])
+            found[change] = Network(picture, noise, centred / noise_centred, lag, measure_impedance(fits[change]))
     return found
-
-
-def at_peak(run: Run) -> float:
-    """Return by how much more of the lowest band is explained than of the highest, at the output's best PSNR."""
-    low, high = curve_of(run, LOWEST), curve_of(run, HIGHEST)
-    peaks = peak_iterations(run, "psnr_reference")
-    at = np.abs(np.log(low.iterations)[None] - np.log(peaks)[:, None]).argmin(1)
-    seeds = np.arange(len(peaks))
-    return float((low.values - high.values)[seeds, at].mean())
 
 
 PREDICTORS: Mapping[str, tuple[str, Callable[[Network], float]]] = {
     "ratio": ("norm towards the picture by that towards noise", lambda one: one.ratio.value),
     "centred": ("the same less means", lambda one: one.centred_ratio.value),
-    "bands": ("lowest less highest band at the peak", lambda one: one.bands),
+    "lag": ("half of highest band by half of lowest (iterations)", lambda one: one.lag.value),
 }
 """Numbers that may predict the impedance, each with its axis label."""
 
@@ -143,8 +133,8 @@ def claims(networks: Mapping[str, Network]) -> list[Claim]:
         Claim(
             "that ratio, which needs no fit, predicts the impedance (ours)",
             f"its rank correlation over {count} networks had an interval that is not above 0",
-            f"{with_interval(found['ratio'])}; less means {with_interval(found['centred'])}; bands "
-            f"{with_interval(found['bands'])}",
+            f"{with_interval(found['ratio'])}; less means {with_interval(found['centred'])}; lag of the highest band "
+            f"{with_interval(found['lag'])}",
             bool(above(found["ratio"])) if np.isfinite(found["ratio"].low) else None,
         ),
     ]
@@ -159,7 +149,7 @@ def cells(one: Network) -> Sequence[str]:
         for ratio in (one.ratio, one.centred_ratio)
         for text in (f"{ratio.value:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}")
     ]
-    return f"{len(one.picture)}", *ratios, f"{one.bands:+.2f}", reached if impedance.fits_natural else NONE
+    return f"{len(one.picture)}", *ratios, f"{one.lag.value:.1f}", reached if impedance.fits_natural else NONE
 
 
 def draw_table(gradients: Selection, bands: Selection) -> Artifact:
