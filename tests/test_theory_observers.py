@@ -1,5 +1,6 @@
 """Observers of gradients, the tangent kernel and posterior samples: what they store is what the functions give."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,16 @@ import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
 from test_fitting import interrupt_at
+from test_speed import ADAM, TO_THE_HOST, Operations
 
 import dip_experiments as dip_api
-from dip_experiments.architectures import Pixels
+from dip_experiments.architectures import Pixels, build_replicas
 from dip_experiments.data.reading import read_image
+from dip_experiments.operators import Identity
+from dip_experiments.stopping import FitInput, FitStart, Observation, Observer, RuleMonitor
 from dip_experiments.store import Run, Store, output_at
 from dip_experiments.theory.jacobian import gradient_norms, less_mean, noise_like
+from dip_experiments.theory.observers import Bands, DegreesOfFreedom, GradientNorms, Posterior, TangentKernel
 
 NOISY = ["task=denoising", "task.noise.clip=false"]
 POSTERIOR = ["observe=[posterior]", "observe.posterior.burn_in=4", "observe.posterior.every=3"]
@@ -222,3 +227,34 @@ def test_what_is_measured_before_the_first_iteration_is_the_same_in_a_resumed_fi
     assert resumed.summary["observed"] == numbers
     for name, values in resumed.observed().items():
         np.testing.assert_array_equal(values, arrays[name])
+
+
+@pytest.mark.parametrize(
+    ("observer", "replicas"),
+    [
+        (Bands(name="bands"), 2),
+        (DegreesOfFreedom(name="degrees_of_freedom"), 3),
+        (GradientNorms(name="gradient_norms"), 2),
+        (Posterior(name="posterior", burn_in=1, every=2), 2),
+        (TangentKernel(name="tangent_kernel"), 1),
+    ],
+)
+def test_an_observer_makes_the_same_operations_at_every_iteration_and_waits_for_no_device(
+    observer: Observer, replicas: int
+) -> None:
+    draws = torch.Generator().manual_seed(0)
+    images = torch.rand(replicas, 1, 16, 16, generator=draws)
+    network = build_replicas(lambda count: Pixels(2, 1, (16, 16), replicas=count), list(range(replicas)))
+    given = FitInput(images, Identity())
+    start = FitStart(network, torch.rand(replicas, 2, 16, 16), given, images / 2, ADAM, list(range(replicas)))
+    held_out = {**observer.hold_out(given, list(range(replicas))).held_out, **observer.start(start)}
+    monitor = RuleMonitor(observer, images, replace(given, held_out=held_out), ends=False)
+    seen = []
+    for iteration in (1, 2, 3):
+        output = torch.rand(images.shape, generator=draws)
+        shown = Observation(torch.tensor([iteration]), output, output, Identity(), torch.ones(replicas))
+        with Operations() as operations:
+            monitor.observe(shown)
+        seen.append([name for name, _ in operations.seen])
+    assert seen[0] == seen[1] == seen[2]
+    assert not [name for name in seen[0] if any(word in name for word in TO_THE_HOST)]

@@ -39,12 +39,12 @@ TITLES = {
     "smallest": "smallest",
     "ratio": "ratio",
     "half": "half of the sum in",
-    "error": "drawn, apart",
+    "error": "error, drawn",
 }
 ABOVE = f"""\
 Eigenvalues of the tangent kernel of G(C) = relu(U C) v / sqrt(k) on {SIZE} values, U a circulant filter with rows of
 norm 1 (Heckel & Soltanolkotabi 2020). `half of the sum in`: the lowest frequencies that hold half of the sum of all
-eigenvalues, as a part of all frequencies. `drawn, apart`: norm of the difference between the kernel of a drawn
+eigenvalues, as a part of all frequencies. `error, drawn`: norm of the difference between the kernel of a drawn
 generator with {WIDTH} channels and the formula, by the norm of the latter; the largest of {len(SEEDS)} draws."""
 
 

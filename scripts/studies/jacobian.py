@@ -34,7 +34,7 @@ TITLES = {
     "starts": "starts",
     "ratio": "picture / noise",
     "interval": "95 % interval",
-    "centred": "less means",
+    "centred": "centred",
     "centred_interval": "its interval",
     "lag": "lag",
     "impedance": "impedance",
@@ -42,7 +42,7 @@ TITLES = {
 ABOVE = """\
 Norm of the gradient of <f(z), v> in the weights of convolutions before the first iteration. `picture / noise`: for v
 the picture by that for uniform noise of the same norm, geometric mean over the starts with Student's interval of the
-logarithm (Heckel & Soltanolkotabi 2020, Fig. 12). `less means`: the same with picture and noise less their means.
+logarithm (Heckel & Soltanolkotabi 2020, Fig. 12). `centred`: the same with picture and noise less their means.
 `lag`: iterations to half of the natural image's highest frequency band by those to half of its lowest. `impedance`:
 iterations for the shuffled image by those for the image; `>` where the shuffled one was not reached. The last two
 are of three seeds, of the fits of the experiment bands."""
@@ -80,9 +80,9 @@ def networks_of(gradients: Selection, bands: Selection) -> dict[str, Network]:
     norms: dict[str, dict[str, dict[int, float]]] = {}
     for job in gradients.jobs:
         of_change = norms.setdefault(job.config["experiment"]["change"], {})
-        measured = job.run.summary["observed"]["gradient_norms"] if job.run else {}
-        for name, values in measured.items():
-            of_change.setdefault(name, {}).update(zip(job.run.provenance["seeds"], values, strict=True))
+        if job.run:
+            for name, values in job.run.summary["observed"]["gradient_norms"].items():
+                of_change.setdefault(name, {}).update(zip(job.run.provenance["seeds"], values, strict=True))
     fits: dict[str, dict[str, Run]] = {}
     for job in bands.jobs:
         if job.run:
