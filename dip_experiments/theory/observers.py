@@ -30,7 +30,7 @@ LARGEST = 4096
 """Values of an image whose tangent kernel is computed: 64 MB of it in float32 (ours)."""
 
 
-def whole_measurement(observer: str, fit: FitContext) -> Iterator[str]:
+def no_hidden_values(observer: str, fit: FitContext) -> Iterator[str]:
     """Yield why an observer that compares A f with all of the measurement cannot, where a rule hides a part of it."""
     if fit.hides_values:
         yield (
@@ -53,7 +53,7 @@ class Bands(Observer):
     )
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from whole_measurement(self.name, fit)
+        yield from no_hidden_values(self.name, fit)
 
     def start(self, fit: FitStart) -> dict[str, Tensor]:
         y = fit.fit_input.measurement
@@ -75,7 +75,7 @@ class DegreesOfFreedom(Observer):
     columns: ClassVar[tuple[str, ...]] = ("freedom",)
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from whole_measurement(self.name, fit)
+        yield from no_hidden_values(self.name, fit)
         needed = {"init", "latent", "perturbation"}
         if fit.replicas < FEWEST or not needed <= fit.shared or {"target", "task"} <= fit.shared:
             yield (

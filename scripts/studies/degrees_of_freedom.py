@@ -30,7 +30,7 @@ DEFAULT = "default"
 COLOURS = (BLUE, ORANGE, RED)
 DEFINITION, SPLIT = "freedom", "split_freedom"
 MARGIN = 0.02
-"""Degrees of freedom per value by which the split may be off (ours; at the best there are 0.1 and more)."""
+"""Degrees of freedom per value by which the split may be off (ours; a fifth of what it has at its best)."""
 LEVEL = 0.05
 LOSS = 0.1
 """dB that a stop may lose against the oracle before it is no rule (ours)."""
