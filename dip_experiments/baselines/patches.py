@@ -69,9 +69,10 @@ def match_patches(plane: Array, matching: Matching) -> list[Strip]:
 
     In images too small for `side` or `count`, patches or groups are smaller.
     """
-    side, reach = min(matching.side, *plane.shape), matching.window // 2
+    side = min(matching.side, *plane.shape)
+    reach = [min(matching.window // 2, length - side) for length in plane.shape]
     tops, lefts = (_references(length - side, matching.stride) for length in plane.shape)
-    candidates = _fewest(tops, reach) * _fewest(lefts, reach)
+    candidates = _fewest(tops, reach[0]) * _fewest(lefts, reach[1])
     count, rows = min(matching.count, candidates), max(1, REFERENCES // len(lefts))
     seen = plane.astype(np.float32)
     return [
@@ -111,15 +112,19 @@ def _fewest(corners: Corners, reach: int) -> int:
     return int((np.minimum(corners + reach, last) - np.maximum(corners - reach, 0)).min()) + 1
 
 
-def _nearest(plane: NDArray[np.float32], side: int, reach: int, count: int, tops: Corners, lefts: Corners) -> Strip:
+def _nearest(
+    plane: NDArray[np.float32], side: int, reach: Sequence[int], count: int, tops: Corners, lefts: Corners
+) -> Strip:
     """Return the groups of the references at `tops` x `lefts`, from the distances of all shifts in the window."""
     last = np.array(plane.shape) - side
-    padded = np.pad(plane, reach, mode="edge")
+    padded = np.pad(plane, [(most, most) for most in reach], mode="edge")
     own = slice(tops[0], tops[-1] + side)
-    shifts = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    axes = [np.arange(-most, most + 1) for most in reach]
+    shifts = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
     distances = np.empty((len(shifts), len(lefts), len(tops)), np.float32)
     for (down, right), found in zip(shifts, distances, strict=True):
-        moved = padded[own.start + reach + down : own.stop + reach + down, reach + right :][:, : plane.shape[1]]
+        top, left = reach[0] + down, reach[1] + right
+        moved = padded[own.start + top : own.stop + top, left : left + plane.shape[1]]
         lines = _sums(np.square(plane[own] - moved), tops - tops[0], side)
         found[:] = _sums(np.ascontiguousarray(lines.T), lefts, side)
         found[_outside(lefts + right, last[1])] = np.inf
