@@ -17,7 +17,7 @@ from dip_experiments.published import find_one
 from dip_experiments.tasks.super_resolution import low_resolution
 
 SIZE = (64, 80)
-GAINS = {"nlm": (3, 5.5), "tv": (2.5, 4), "wavelet": (3, 4), "dct": (4, 5), "nl_ridge": (5.5, 7), "bm3d": (5.5, 7)}
+GAINS = {"nlm": (3, 5.5), "tv": (2.5, 4), "wavelet": (3, 4), "dct": (4, 5), "bm3d": (5.5, 7)}
 """Least gain in dB at sigma 10 and 25."""
 SET5 = ("baby", "bird", "butterfly", "head", "woman")
 denoisers = pytest.mark.parametrize("name", GAINS)

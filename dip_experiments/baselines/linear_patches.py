@@ -17,6 +17,9 @@ from dip_experiments.baselines.patches import (
     from_opponent,
     inverse_squares,
     match_patches,
+    plus_diagonal,
+    products,
+    ridge_inverse,
     to_opponent,
 )
 from dip_experiments.data.layers import OPPONENT
@@ -87,14 +90,14 @@ def unbiased_risk(noisy: Array, variance: Array) -> tuple[list[Array], Array]:
     """
     noise = noise_energy(variance)
     theta = shrinkage(noisy, ALPHA * noise, (1 + ALPHA) * noise)
-    return [theta.transpose(0, 2, 1) @ noisy], inverse_squares(theta)
+    return [products(theta.transpose(0, 2, 1), noisy)], inverse_squares(theta)
 
 
 def guided_risk(noisy: Array, pilot: Array, variance: Array) -> tuple[list[Array], Array]:
     """Return the second step's estimates, of least error if the pilot X were the truth: Q = X X^T + D."""
     noise = noise_energy(variance)
     theta = shrinkage(pilot, noise, noise)
-    return [theta.transpose(0, 2, 1) @ noisy], inverse_squares(theta)
+    return [products(theta.transpose(0, 2, 1), noisy)], inverse_squares(theta)
 
 
 def noise_energy(variance: Array) -> Array:
@@ -104,9 +107,7 @@ def noise_energy(variance: Array) -> Array:
 
 def shrinkage(groups: Array, ridge: Array, noise: Array) -> Array:
     """Return Theta = I - Q^-1 diag(noise), "g k k", with Q = G G^T + diag(ridge)."""
-    identity = np.eye(groups.shape[1])
-    inverse = np.linalg.inv(groups @ groups.transpose(0, 2, 1) + identity * ridge[:, None])
-    return identity - inverse * noise[:, None]
+    return plus_diagonal(ridge_inverse(groups, ridge) * -noise[:, None], 1.0)
 
 
 def lichi(noisy: Array, sigma: float) -> Array:
@@ -142,7 +143,7 @@ def first_estimate(noisy: Array, sigma: float) -> tuple[list[Array], Array]:
     energy = noisy.shape[2] * sigma**2
     added = PILOT_NOISE**2 * energy
     theta = affine_weights(noisy, np.full(len(noisy), added), np.full(len(noisy), energy + added))
-    return [theta.transpose(0, 2, 1) @ noisy], inverse_squares(theta)
+    return [products(theta.transpose(0, 2, 1), noisy)], inverse_squares(theta)
 
 
 def next_estimates(z: Array, pilot: Array, noisy: Array, sigma: float, tau: float) -> tuple[list[Array], Array]:
@@ -154,7 +155,7 @@ def next_estimates(z: Array, pilot: Array, noisy: Array, sigma: float, tau: floa
     t = np.maximum(1 - np.std(noisy - z, axis=(1, 2)) / sigma, max(tau, LEAST_T))
     energy = z.shape[2] * (sigma * t) ** 2
     xi = affine_weights(pilot, energy, energy)
-    estimate = xi.transpose(0, 2, 1) @ z
+    estimate = products(xi.transpose(0, 2, 1), z)
     left = (tau / t)[:, None, None]
     return [estimate, (1 - left) * estimate + left * z], inverse_squares(xi)
 
@@ -164,11 +165,11 @@ def affine_weights(groups: Array, ridge: Array, noise: Array) -> Array:
 
     Theta = I - (Q^-1 - Q^-1 1 1^T Q^-1 / (1^T Q^-1 1)) noise, with Q = G G^T + ridge I.
     """
-    identity = np.eye(groups.shape[1])
-    inverse = np.linalg.inv(groups @ groups.transpose(0, 2, 1) + ridge[:, None, None] * identity)
+    inverse = ridge_inverse(groups, np.broadcast_to(ridge[:, None], groups.shape[:2]))
     sums = inverse.sum(axis=2)
-    correction = sums[:, :, None] * (sums / sums.sum(axis=1, keepdims=True))[:, None]
-    return identity - (inverse - correction) * noise[:, None, None]
+    inverse -= sums[:, :, None] * (sums / sums.sum(axis=1, keepdims=True))[:, None]
+    inverse *= -noise[:, None, None]
+    return plus_diagonal(inverse, 1.0)
 
 
 def _row(rows: Mapping[float, Row], sigma: float) -> Row:
