@@ -24,6 +24,7 @@ from dip_experiments.baselines.patches import (
     from_opponent,
     inverse_squares,
     match_patches,
+    ridge_inverse,
     to_opponent,
 )
 from dip_experiments.metrics import psnr
@@ -104,6 +105,15 @@ def test_affine_weights_sum_to_one_and_the_next_z_holds_the_share_of_noise() -> 
     share = 0.25 / (1 - np.std(noisy - z, axis=(1, 2)) / (50 / 255))
     assert share == pytest.approx(0.5, abs=0.05)
     np.testing.assert_allclose(following, estimate + share[:, None, None] * (z - estimate))
+    (_, following), _ = next_estimates(truth, truth, noisy, 60 / 255, 0.25)  # t = tau, as less noise is left than tau
+    np.testing.assert_allclose(following, truth)
+
+
+@pytest.mark.parametrize("pixels", [4, 90])
+def test_inverses_are_those_of_the_formula(pixels: int) -> None:
+    seen, ridge = groups(2, 70, pixels), np.random.default_rng(0).uniform(0.1, 1, (2, 70))
+    q = seen @ seen.transpose(0, 2, 1) + np.eye(70) * ridge[:, None]
+    np.testing.assert_allclose(ridge_inverse(seen, ridge) @ q, np.broadcast_to(np.eye(70), q.shape), atol=1e-10)
 
 
 @methods

@@ -123,9 +123,9 @@ def ridge_inverse(groups: Array, ridge: Array) -> Array:
     _, count, pixels = groups.shape
     transposed = groups.transpose(0, 2, 1)
     if count <= pixels:
-        return np.linalg.inv(plus_diagonal(products(groups, transposed), ridge))
+        return _inverse(plus_diagonal(products(groups, transposed), ridge))
     scaled = groups / ridge[..., None]
-    inner = np.linalg.inv(plus_diagonal(products(transposed, scaled), 1.0))
+    inner = _inverse(plus_diagonal(products(transposed, scaled), 1.0))
     outer = products(products(scaled, inner), scaled.transpose(0, 2, 1))
     return plus_diagonal(np.negative(outer, out=outer), 1 / ridge)
 
@@ -135,6 +135,10 @@ def plus_diagonal(matrices: Array, values: Array | float) -> Array:
     diagonal = np.arange(matrices.shape[1])
     matrices[:, diagonal, diagonal] += values
     return matrices
+
+
+def _inverse(matrices: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
 
 
 def _references(last: int, stride: int) -> Corners:
