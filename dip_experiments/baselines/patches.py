@@ -24,6 +24,8 @@ REFERENCES, BATCH = 1024, 16
 """Groups in a strip, which bound the memory; groups in a stack of matrices, which should stay in the cache."""
 LARGEST_PRODUCT = 2**18
 """Multiplications of the largest product of two matrices that OpenBLAS computes in one thread."""
+LARGEST_RATIO = 1.25
+"""Patches per pixel above which the inverse of pixels' size is faster; with 120 patches BLAS takes several threads."""
 LEAST_SQUARE = 1e-12
 """Floor of a patch's sum of squared coefficients, whose inverse is its weight."""
 
@@ -118,11 +120,11 @@ def products(left: Array, right: Array) -> Array:
 def ridge_inverse(groups: Array, ridge: Array) -> Array:
     """Return the inverses "g k k" of Q = G G^T + R, R = diag(ridge).
 
-    With more patches than pixels, Q^-1 = R^-1 - R^-1 G (I + G^T R^-1 G)^-1 G^T R^-1, whose inverse is the smaller one.
+    With many more patches than pixels, Q^-1 = R^-1 - R^-1 G (I + G^T R^-1 G)^-1 G^T R^-1, whose inverse is smaller.
     """
     _, count, pixels = groups.shape
     transposed = groups.transpose(0, 2, 1)
-    if count <= pixels:
+    if count <= LARGEST_RATIO * pixels:
         return _inverse(plus_diagonal(products(groups, transposed), ridge))
     scaled = groups / ridge[..., None]
     inner = _inverse(plus_diagonal(products(transposed, scaled), 1.0))
