@@ -142,7 +142,7 @@ def test_without_its_package_bm3d_is_not_in_the_table(monkeypatch: pytest.Monkey
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert set(module.DENOISERS) == {"nlm", "tv", "wavelet", "dct"}
+    assert set(module.DENOISERS) == {"nlm", "tv", "wavelet", "dct", "nl_ridge", "lichi"}
 
 
 def test_nearest_repeats_pixels() -> None:

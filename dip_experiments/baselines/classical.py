@@ -15,6 +15,8 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import distance_transform_edt
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet, inpaint_biharmonic
 
+from dip_experiments.baselines.arguments import check_shape, checked_sigma
+from dip_experiments.baselines.linear_patches import lichi, nl_ridge
 from dip_experiments.data.cropping import resized
 from dip_experiments.data.layers import OPPONENT
 
@@ -32,6 +34,8 @@ CHOICES: dict[str, dict[str, Any]] = {
     "tv": {"weight": 0.6},
     "wavelet": {"wavelet": "sym4", "wavelet_levels": 3},
     "dct": {"block": 8, "threshold": 2.7},
+    "nl_ridge": {},
+    "lichi": {},
     "bm3d": {},
 }
 """Constants of the denoisers that are our choice; `h`, `weight` and `threshold` in units of sigma."""
@@ -40,6 +44,8 @@ LIBRARIES = {
     "tv": ("scikit-image",),
     "wavelet": ("scikit-image", "PyWavelets"),
     "dct": ("scipy",),
+    "nl_ridge": ("numpy",),
+    "lichi": ("numpy",),
     "bm3d": ("bm3d",),
     "zs_n2n": ("torch",),
     "nearest": ("numpy",),
@@ -49,7 +55,7 @@ LIBRARIES = {
     "biharmonic": ("scikit-image",),
 }
 """Libraries that do the work of each method, for the stored numbers to say with which version."""
-EPOCHS = {"dct": 1, "zs_n2n": 1, "nearest": 1, "nearest_known": 1}
+EPOCHS = {"dct": 1, "nl_ridge": 1, "lichi": 1, "zs_n2n": 1, "nearest": 1, "nearest_known": 1}
 """Of the methods that are written here, raised by hand when one begins to give other pictures: stored numbers of older
 ones are computed anew then. `wiener` and what is mixed in change runs: their epoch is that of `Split`."""
 
@@ -60,7 +66,7 @@ def non_local_means(noisy: Array, sigma: float) -> Array:
     Patches of 5 x 5 pixels at most 6 pixels away, as in scikit-image's own example. h = 0.8 sigma is our choice: at
     sigma 25 it gains 0.1 to 0.8 dB on the 0.6 sigma that scikit-image proposes for this mode.
     """
-    scale, choices = _checked_sigma(noisy, sigma), CHOICES["nlm"]
+    scale, choices = checked_sigma(noisy, sigma), CHOICES["nlm"]
     settings = {**choices, "h": choices["h"] * scale, "sigma": scale, "fast_mode": False}
     return _of_grey_or_colour(denoise_nl_means, noisy, settings)
 
@@ -71,7 +77,7 @@ def total_variation(noisy: Array, sigma: float) -> Array:
     Solved by Chambolle 2004. weight = 0.6 sigma is our choice: the best of 0.5, 0.6 ... 0.8 on astronaut at 128 pixels
     with sigma 25.
     """
-    weight = CHOICES["tv"]["weight"] * _checked_sigma(noisy, sigma)
+    weight = CHOICES["tv"]["weight"] * checked_sigma(noisy, sigma)
     return _clipped(denoise_tv_chambolle(noisy, weight=weight, channel_axis=0))
 
 
@@ -80,7 +86,7 @@ def wavelet(noisy: Array, sigma: float) -> Array:
 
     Symlets of 4 vanishing moments at 3 levels, or as many as the picture's size allows, are our choice.
     """
-    scale = _checked_sigma(noisy, sigma)
+    scale = checked_sigma(noisy, sigma)
     choices = CHOICES["wavelet"]
     levels = min(choices["wavelet_levels"], pywt.dwt_max_level(min(noisy.shape[1:]), choices["wavelet"]))
     settings = {**choices, "sigma": scale, "wavelet_levels": levels, "rescale_sigma": True}
@@ -93,7 +99,7 @@ def sliding_cosines(noisy: Array, sigma: float) -> Array:
     RGB in its opponent colours, which are the cosine transform over channels. The threshold of 2.7 sigma is our choice,
     the paper's is 3; the blocks' means stay.
     """
-    least = CHOICES["dct"]["threshold"] * _checked_sigma(noisy, sigma)
+    least = CHOICES["dct"]["threshold"] * checked_sigma(noisy, sigma)
 
     def thresholded(waves: Array) -> Array:
         large = np.abs(waves) >= least
@@ -108,7 +114,7 @@ def wiener(noisy: Array, guide: Array, sigma: float) -> Array:
 
     The second step of BM3D (Dabov et al. 2007) without its groups of similar blocks.
     """
-    noise = _checked_sigma(noisy, sigma) ** 2
+    noise = checked_sigma(noisy, sigma) ** 2
     return _of_blocks(lambda waves, better: waves * better**2 / (better**2 + noise), noisy, guide)
 
 
@@ -135,7 +141,7 @@ def block_matching(noisy: Array, sigma: float) -> Array:
     Their package `bm3d` is for non-commercial use only and not installed by default: `make setup EXTRAS=bm3d`
     or `pip install 'dip_experiments[bm3d]'`. Without it, DENOISERS has no `bm3d`.
     """
-    scale, profile = _checked_sigma(noisy, sigma), bm3d.BM3DProfile()
+    scale, profile = checked_sigma(noisy, sigma), bm3d.BM3DProfile()
     profile.num_threads = 1  # several add in no fixed order: the same picture would differ by 1e-7 from time to time
     if len(noisy) == 3 and np.ptp(np.tensordot(OPPONENT, noisy, 1), axis=(1, 2)).min() > FLAT:
         return _clipped(np.moveaxis(bm3d.bm3d_rgb(np.moveaxis(noisy, 0, 2), scale, profile), 2, 0))
@@ -185,6 +191,8 @@ DENOISERS: dict[str, Callable[[Array, float], Array]] = {
     "tv": total_variation,
     "wavelet": wavelet,
     "dct": sliding_cosines,
+    "nl_ridge": nl_ridge,
+    "lichi": lichi,
 }
 if bm3d is not None:
     DENOISERS["bm3d"] = block_matching
@@ -207,27 +215,15 @@ def _clipped(image: Array) -> Array:
     return np.clip(image, 0, 1)
 
 
-def _checked_sigma(noisy: Array, sigma: float) -> float:
-    _check_shape(noisy)
-    if not 0 < sigma <= 255:
-        raise ValueError(f"sigma={sigma:g}: standard deviation in grey levels of 255; give one above 0, up to 255")
-    return sigma / 255
-
-
 def _check_factor(small: Array, factor: int) -> None:
-    _check_shape(small)
+    check_shape(small)
     if factor < 2:
         raise ValueError(f"factor={factor}: how many times more pixels a side; give 2 or more")
 
 
 def _check_known(holes: Array, known: Known) -> None:
-    _check_shape(holes)
+    check_shape(holes)
     if known.shape != holes.shape:
         raise ValueError(f"a mask of shape {known.shape}, an image of {holes.shape}: the mask must be as large")
     if not known.any(axis=(1, 2)).all():
         raise ValueError(f"known pixels per channel {known.sum(axis=(1, 2)).tolist()}: at least one in each is needed")
-
-
-def _check_shape(image: Array) -> None:
-    if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise ValueError(f"an image of shape {image.shape}: (1, h, w), grey, or (3, h, w), RGB, is wanted")

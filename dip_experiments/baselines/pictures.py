@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.baselines import classical
+from dip_experiments.baselines import classical, linear_patches
 from dip_experiments.baselines.zs_n2n import zs_n2n
 from dip_experiments.data.arrays import known_values, to_channels_first
 
@@ -41,12 +41,23 @@ non_local_means = on_pictures(classical.non_local_means)
 total_variation = on_pictures(classical.total_variation)
 wavelet = on_pictures(classical.wavelet)
 sliding_cosines = on_pictures(classical.sliding_cosines)
+lichi = on_pictures(linear_patches.lichi)
 nearest = on_pictures(classical.nearest)
 bicubic = on_pictures(classical.bicubic)
 lanczos = on_pictures(classical.lanczos)
 zero_shot_n2n = on_pictures(zs_n2n)
 nearest_known = with_mask(classical.nearest_known)
 biharmonic = with_mask(classical.biharmonic)
+
+
+@wraps(linear_patches.nl_ridge)
+def nl_ridge(noisy: Picture, sigma: float | None = None, variance: Any = None) -> NDArray[np.float64]:
+    """Apply NL-Ridge to a picture; a variance has its layout, or one value (h, w) for all channels."""
+    image, layout = to_channels_first(noisy)
+    if variance is not None:
+        variance = to_channels_first(variance, in_unit_range=False)[0]
+        variance = variance[0] if len(variance) == 1 else variance
+    return layout(linear_patches.nl_ridge(image, sigma, variance))
 
 
 @on_pictures

@@ -1,0 +1,221 @@
+"""Groups of similar patches: block matching, and averages of overlapping patches, for `nl_ridge` and `lichi`.
+
+Images are "c h w". Groups are "g k n": g references, the k patches most similar to each, n pixels of a patch. Colour
+images are handled in opponent colours, where white noise has the same standard deviation in each plane.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy.sparse import csc_array
+
+from dip_experiments.data.layers import OPPONENT
+
+Array = NDArray[np.float64]
+Corners = NDArray[np.intp]
+Estimate = Callable[..., tuple[Sequence[Array], Array]]
+"""Groups "g k n" of several images -> one or more estimates of the first "g k n", and the patches' weights "g k"."""
+REFERENCES, BATCH = 1024, 16
+"""Groups in a strip, which bound the memory; groups in a stack of matrices, which should stay in the cache."""
+LARGEST_PRODUCT = 2**18
+"""Multiplications of the largest product of two matrices that OpenBLAS computes in one thread."""
+LARGEST_RATIO = 1.25
+"""Patches per pixel above which the inverse of pixels' size is faster; with 120 patches BLAS takes several threads."""
+LEAST_SQUARE = 1e-12
+"""Floor of a patch's sum of squared coefficients, whose inverse is its weight."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Block matching: patches of `side` x `side` pixels, `count` in a group with their reference.
+
+    Candidates have their corners in a window of `window` x `window` pixels around that of the reference; references
+    are `stride` pixels apart.
+    """
+
+    side: int
+    count: int
+    window: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Groups of the references of some rows; their patches, of `side` x `side` pixels, lie in the image's `rows`.
+
+    `members`: "g k", which of the patches in these rows, counted line by line, form each group.
+    """
+
+    rows: slice
+    side: int
+    members: Corners
+
+    def patches(self, plane: Array) -> Array:
+        """Return all patches in these rows of a plane "h w", one a line."""
+        return sliding_window_view(plane[self.rows], (self.side, self.side)).reshape(-1, self.side**2)
+
+
+def to_opponent(image: Array) -> Array:
+    """Return an RGB image in opponent colours; grey as it is."""
+    return np.tensordot(OPPONENT, image, 1) if len(image) == 3 else image
+
+
+def from_opponent(planes: Array) -> Array:
+    """Return the RGB image of opponent colours; grey as it is."""
+    return np.tensordot(OPPONENT.T, planes, 1) if len(planes) == 3 else planes
+
+
+def match_patches(plane: Array, matching: Matching) -> list[Strip]:
+    """Return the groups of a plane "h w": each reference with the patches nearest to it in squared error.
+
+    In images too small for `side` or `count`, patches or groups are smaller.
+    """
+    side = min(matching.side, *plane.shape)
+    reach = [min(matching.window // 2, length - side) for length in plane.shape]
+    tops, lefts = (_references(length - side, matching.stride) for length in plane.shape)
+    candidates = _fewest(tops, reach[0]) * _fewest(lefts, reach[1])
+    count, rows = min(matching.count, candidates), max(1, REFERENCES // len(lefts))
+    seen = plane.astype(np.float32)
+    return [
+        _nearest(seen, side, reach, count, tops[start : start + rows], lefts) for start in range(0, len(tops), rows)
+    ]
+
+
+def filter_groups(estimate: Estimate, images: Sequence[Array], strips: Sequence[Strip], outputs: int = 1) -> Array:
+    """Return the weighted means "outputs c h w" of the overlapping estimates of all groups, channel by channel."""
+    sums, weights = np.zeros((outputs, *images[0].shape)), np.zeros(images[0].shape)
+    for strip in strips:
+        for channel in range(len(images[0])):
+            seen = [strip.patches(image[channel]) for image in images]
+            found, weight = _estimates(estimate, seen, strip.members, outputs)
+            spread = csc_array(
+                (weight.ravel(), strip.members.ravel(), np.arange(weight.size + 1)), (len(seen[0]), weight.size)
+            )
+            for total, values in zip(sums, found, strict=True):
+                _add(total[channel, strip.rows], spread @ values.reshape(weight.size, -1), strip.side)
+            _add(weights[channel, strip.rows], spread.sum(axis=1)[:, None], strip.side)
+    return sums / weights
+
+
+def inverse_squares(theta: Array) -> Array:
+    """Return the weight "g k" of each patch: one by the sum of its squared coefficients, a column of `theta`."""
+    return 1 / np.maximum(np.square(theta).sum(axis=1), LEAST_SQUARE)
+
+
+def products(left: Array, right: Array) -> Array:
+    """Return the products "g i k" of matrices "g i j" and "g j k", none in several threads of BLAS.
+
+    The threads of OpenBLAS wait for each other longer than they work on such small matrices: four times as slow.
+    """
+    rows = max(1, LARGEST_PRODUCT // (right.shape[1] * right.shape[2]))
+    parts = [left[:, start : start + rows] @ right for start in range(0, left.shape[1], rows)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def ridge_inverse(groups: Array, ridge: Array) -> Array:
+    """Return the inverses "g k k" of Q = G G^T + R, R = diag(ridge).
+
+    With many more patches than pixels, Q^-1 = R^-1 - R^-1 G (I + G^T R^-1 G)^-1 G^T R^-1, whose inverse is smaller.
+    """
+    _, count, pixels = groups.shape
+    transposed = groups.transpose(0, 2, 1)
+    if count <= LARGEST_RATIO * pixels:
+        return _inverse(plus_diagonal(products(groups, transposed), ridge))
+    scaled = groups / ridge[..., None]
+    inner = _inverse(plus_diagonal(products(transposed, scaled), 1.0))
+    outer = products(products(scaled, inner), scaled.transpose(0, 2, 1))
+    return plus_diagonal(np.negative(outer, out=outer), 1 / ridge)
+
+
+def plus_diagonal(matrices: Array, values: Array | float) -> Array:
+    """Add values to the diagonals of matrices "g k k", in their place."""
+    diagonal = np.arange(matrices.shape[1])
+    matrices[:, diagonal, diagonal] += values
+    return matrices
+
+
+def _inverse(matrices: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
+
+
+def _references(last: int, stride: int) -> Corners:
+    """Return corners that are `stride` apart, and the last one, so that every pixel lies in a reference."""
+    return np.unique([*range(0, last + 1, stride), last])
+
+
+def _fewest(corners: Corners, reach: int) -> int:
+    """Return how many candidates the reference with the fewest has along one axis."""
+    last = corners[-1]
+    return int((np.minimum(corners + reach, last) - np.maximum(corners - reach, 0)).min()) + 1
+
+
+def _nearest(
+    plane: NDArray[np.float32], side: int, reach: Sequence[int], count: int, tops: Corners, lefts: Corners
+) -> Strip:
+    """Return the groups of the references at `tops` x `lefts`, from the distances of all shifts in the window."""
+    last = np.array(plane.shape) - side
+    padded = np.pad(plane, [(most, most) for most in reach], mode="edge")
+    own = slice(tops[0], tops[-1] + side)
+    axes = [np.arange(-most, most + 1) for most in reach]
+    shifts = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    distances = np.empty((len(shifts), len(lefts), len(tops)), np.float32)
+    for (down, right), found in zip(shifts, distances, strict=True):
+        top, left = reach[0] + down, reach[1] + right
+        moved = padded[own.start + top : own.stop + top, left : left + plane.shape[1]]
+        lines = _sums(np.square(plane[own] - moved), tops - tops[0], side)
+        found[:] = _sums(np.ascontiguousarray(lines.T), lefts, side)
+        found[_outside(lefts + right, last[1])] = np.inf
+        found[:, _outside(tops + down, last[0])] = np.inf
+    distances[len(shifts) // 2] = -1  # the reference belongs to its group, even if many patches are equal to it
+    order = np.argpartition(np.ascontiguousarray(distances.reshape(len(shifts), -1).T), count - 1, axis=1)
+    corners = np.stack(np.meshgrid(tops, lefts), -1).reshape(-1, 1, 2) + shifts[order[:, :count]]
+    first, final = corners[..., 0].min(), corners[..., 0].max()
+    return Strip(slice(first, final + side), side, (corners[..., 0] - first) * (last[1] + 1) + corners[..., 1])
+
+
+def _sums(lines: NDArray[np.float32], starts: Corners, side: int) -> NDArray[np.float32]:
+    """Return the sum of `side` lines from each of the starts on."""
+    total = lines[starts]
+    for offset in range(1, side):
+        total += lines[starts + offset]
+    return total
+
+
+def _outside(corners: Corners, last: int) -> NDArray[np.bool_]:
+    return (corners < 0) | (corners > last)
+
+
+def _estimates(estimate: Estimate, patches: Sequence[Array], members: Corners, outputs: int) -> tuple[Array, Array]:
+    """Return the estimates "outputs g k n" of a strip's groups, and the weights "g k"."""
+    found = np.empty((outputs, *members.shape, patches[0].shape[1]))
+    weights = np.empty(members.shape)
+
+    def fill(start: int) -> None:
+        batch = slice(start, start + BATCH)
+        values, weights[batch] = estimate(*(seen[members[batch]] for seen in patches))
+        for output, value in zip(found, values, strict=True):
+            output[batch] = value
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        list(pool.map(fill, range(0, len(members), BATCH)))
+    return found, weights
+
+
+def _threads() -> int:
+    """Return the number of threads: as many as cores, or what OMP_NUM_THREADS says."""
+    chosen = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(chosen) if chosen.isdecimal() and int(chosen) else os.cpu_count() or 1
+
+
+def _add(rows: Array, patches: Array, side: int) -> None:
+    """Add patches, one a line (or one number for all their pixels), to the rows of a plane that they lie in."""
+    down, across = rows.shape[0] - side + 1, rows.shape[1] - side + 1
+    grid = patches.reshape(down, across, -1)
+    for index in range(side**2):
+        top, left = divmod(index, side)
+        rows[top : top + down, left : left + across] += grid[..., index % grid.shape[2]]
