@@ -163,7 +163,12 @@ def cells(one: Network) -> Sequence[str]:
         for ratio in (one.ratio, one.centred_ratio)
         for text in (f"{ratio.value:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}")
     ]
-    return f"{len(one.picture)}", *ratios, f"{one.lag.value:.1f}", reached if impedance.fits_natural else NONE
+    return (
+        f"{len(one.picture)}",
+        *ratios,
+        f"{one.lag.value:.1f}" if np.isfinite(one.lag.value) else NONE,
+        reached if impedance.fits_natural else NONE,
+    )
 
 
 def draw_table(gradients: Selection, bands: Selection) -> Artifact:
