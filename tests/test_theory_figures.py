@@ -235,11 +235,11 @@ def test_the_dual_kernel_is_drawn_without_a_run(tmp_path: Path) -> None:
 
 
 def test_an_interval_on_both_sides_of_a_bound_decides_nothing() -> None:
-    assert above(Interval(1, 0.5, 1.5)) is True
-    assert above(Interval(-1, -1.5, -0.5)) is False
+    assert above(Interval(1.0, 0.5, 1.5)) is True
+    assert above(Interval(-1.0, -1.5, -0.5)) is False
     assert above(Interval(0.1, -0.5, 0.7)) is None
-    assert above(Interval(5, np.nan, np.nan)) is None
-    assert above(Interval(1, 0.5, 1.5), 2.0) is False
+    assert above(Interval(5.0, np.nan, np.nan)) is None
+    assert above(Interval(1.0, 0.5, 1.5), 2.0) is False
     assert Claim("a", "b", "c", None).verdict == "open"
     assert with_interval(Interval(0.5, np.nan, np.nan)) == "+0.50"
     assert with_interval(Interval(np.nan, np.nan, np.nan)) == "not known"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -107,6 +107,7 @@ def measure_impedance(fits: Mapping[str, Run]) -> Impedance:
     return Impedance(medians, fits["natural"].summary["iterations"], ratio)
 
 
+@runtime_checkable
 class HasImpedance(Protocol):
     """A measured network."""
 

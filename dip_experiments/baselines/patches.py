@@ -169,8 +169,8 @@ def _nearest(
         moved = padded[own.start + top : own.stop + top, left : left + plane.shape[1]]
         lines = _sums(np.square(plane[own] - moved), tops - tops[0], side)
         found[:] = _sums(np.ascontiguousarray(lines.T), lefts, side)
-        found[_outside(lefts + right, last[1])] = np.inf
-        found[:, _outside(tops + down, last[0])] = np.inf
+        found[_outside(lefts + right, int(last[1]))] = np.inf
+        found[:, _outside(tops + down, int(last[0]))] = np.inf
     distances[len(shifts) // 2] = -1  # the reference belongs to its group, even if many patches are equal to it
     order = np.argpartition(np.ascontiguousarray(distances.reshape(len(shifts), -1).T), count - 1, axis=1)
     corners = np.stack(np.meshgrid(tops, lefts), -1).reshape(-1, 1, 2) + shifts[order[:, :count]]

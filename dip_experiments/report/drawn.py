@@ -123,6 +123,12 @@ def all_pages(results: Path, experiments: Path) -> list[list[Drawn]]:
     return sorted(pages.values(), key=lambda page: (list(SHELVES).index(page[0].shelf), _natural(page[0].name)))
 
 
+def _of_formula(name: str) -> dict[str, str]:
+    """Return the labels of a drawing without an experiment."""
+    caption = f"{name.replace('_', ' ').capitalize()}: a formula, of which nothing is fitted."
+    return {"": caption, "Command": f"make reproduce-{name.replace('_', '-')}"}
+
+
 def _order(one: Drawn) -> tuple[Any, ...]:
     return one.own, (*SCALES, one.scale).index(one.scale), one.kind, _natural(one.name)
 
@@ -138,7 +144,7 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         kind=kind,
         name=path.stem,
         experiment=file.stem if file else name,
-        labels=header(file),
+        labels=header(file) if file or source["runs"] else _of_formula(name),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,

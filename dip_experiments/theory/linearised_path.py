@@ -9,7 +9,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from skimage.feature import structure_tensor, structure_tensor_eigenvalues
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from dip_experiments.theory.tangent_kernel import Spectrum
@@ -111,7 +111,9 @@ def distinct_pixels(image: Float[Tensor, "h w"]) -> list[tuple[int, int]]:
 
     By the eigenvalues l1 >= l2 of the structure tensor: the least l1, the largest l1 - l2, the largest l2.
     """
-    found = structure_tensor_eigenvalues(structure_tensor(image.cpu().double().numpy(), sigma=1.5))
-    across, along = found[:, BORDER:-BORDER, BORDER:-BORDER]
+    down, right = np.gradient(image.cpu().double().numpy())
+    a, b, c = (gaussian_filter(product, 1.5) for product in (down * down, down * right, right * right))
+    middle, half = (a + c) / 2, np.hypot((a - c) / 2, b)
+    across, along = (values[BORDER:-BORDER, BORDER:-BORDER] for values in (middle + half, middle - half))
     chosen = [np.unravel_index(at, across.shape) for at in (across.argmin(), (across - along).argmax(), along.argmax())]
     return [(int(row) + BORDER, int(column) + BORDER) for row, column in chosen]

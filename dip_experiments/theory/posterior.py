@@ -63,7 +63,7 @@ def coverage(
     mean: Float[Tensor, "..."],
     spread: Float[Tensor, "..."],
     reference: Float[Tensor, "..."],
-    widths: Sequence[float] = (1, 2, 3),
+    widths: Sequence[int | float] = (1, 2, 3),
 ) -> dict[float, float]:
     """Return by k in `widths` the share of values with |mean - reference| <= k spread; it looks at the reference.
 

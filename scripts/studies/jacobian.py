@@ -100,9 +100,9 @@ def networks_of(gradients: Selection, bands: Selection) -> dict[str, Network]:
 
 
 PREDICTORS: Mapping[str, tuple[str, Callable[[Network], float]]] = {
-    "ratio": ("norm towards the picture by that towards noise", lambda one: one.ratio.value),
+    "ratio": ("norm towards picture by noise", lambda one: one.ratio.value),
     "centred": ("the same less means", lambda one: one.centred_ratio.value),
-    "lag": ("half of highest band by half of lowest (iterations)", lambda one: one.lag.value),
+    "lag": ("lag of the highest band", lambda one: one.lag.value),
 }
 """Numbers that may predict the impedance, each with its axis label."""
 
@@ -194,6 +194,7 @@ def draw_figure(gradients: Selection, bands: Selection) -> Artifact:
         axis.remove()
     for axis, (name, one) in zip(axes, networks.items(), strict=False):
         draw_histograms(axis, name, one)
+    upper.supxlabel("log10 of the norm", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     upper.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     draw_scatters(figure, [*lower.subplots(1, len(PREDICTORS), sharey=True)], networks)
@@ -230,7 +231,7 @@ def draw_scatters(figure: Figure, axes: Sequence[Axes], networks: Mapping[str, N
             points[name.replace("_", " ")] = place
         axis.set(yscale="log", xlabel=label)
         axis.set_title(f"rank correlation {with_interval(correlation(networks, predictor))}", fontsize=8)
-        axis.margins(0.15)
+        axis.margins(0.25, 0.15)
         label_points(figure, axis, points)
     axes[0].set(ylabel="impedance (arrow: more)")
 
