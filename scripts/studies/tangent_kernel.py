@@ -104,7 +104,9 @@ def leading(runs: Sequence[Run]) -> Array:
 
 
 def claims(runs: Mapping[Key, Sequence[Run]]) -> list[Claim]:
-    """Return the claims and their verdicts."""
+    """Return the claims and their verdicts; none without a run."""
+    if not runs:
+        return []
     unknown = Interval(np.nan, np.nan, np.nan)
     descent = {
         key.width: at_progress(some, "linearised_distance") for key, some in runs.items() if key.method == "descent"
