@@ -194,7 +194,6 @@ def draw_figure(gradients: Selection, bands: Selection) -> Artifact:
         axis.remove()
     for axis, (name, one) in zip(axes, networks.items(), strict=False):
         draw_histograms(axis, name, one)
-    upper.supxlabel("log10 of the norm", fontsize=8)
     handles, labels = axes[0].get_legend_handles_labels()
     upper.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     draw_scatters(figure, [*lower.subplots(1, len(PREDICTORS), sharey=True)], networks)
@@ -212,7 +211,10 @@ def draw_histograms(axis: Axes, name: str, one: Network) -> None:
     """Draw how the norms of one network are distributed over its starts."""
     both = np.log10(np.concatenate([one.picture, one.noise]))
     edges = np.linspace(both.min() - 0.02, both.max() + 0.02, 24).tolist()
-    for values, colour, label in ((one.picture, BLUE, "towards the picture"), (one.noise, ORANGE, "towards noise")):
+    for values, colour, label in (
+        (one.picture, BLUE, "towards the picture (log10 of the norm)"),
+        (one.noise, ORANGE, "towards noise"),
+    ):
         axis.hist(np.log10(values), edges, color=colour, alpha=0.6, label=label)
     axis.set_title(f"{name.replace('_', ' ')}: {one.ratio.value:.2f}", fontsize=8)
     axis.set(yticks=[])
