@@ -35,6 +35,17 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, index: int, error: type[BaseEx
     monkeypatch.setattr(DIPModule, "iterate", iterate)
 
 
+def fitted_in_two_sessions(run: Run, monkeypatch: pytest.MonkeyPatch, dip: Dip, *words: str) -> Run:
+    """The run of these words, fitted anew: cut off after 27 iterations and resumed."""
+    for path in run.folder.rglob("*.*"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 27)
+        assert dip(*SMALL, *words) == 130
+    assert dip(*SMALL, *words) == 0
+    return Run(run.folder)
+
+
 def test_the_same_seed_gives_the_same_curves_bit_for_bit_and_another_seed_others(dip: Dip, tmp_path: Path) -> None:
     first = (fresh(tmp_path, dip).folder / "curves.csv").read_bytes()
     assert (fresh(tmp_path, dip).folder / "curves.csv").read_bytes() == first

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
-from test_fitting import interrupt_at
+from test_fitting import fitted_in_two_sessions
 
 import dip_experiments as dip_api
-from dip_experiments.store import Run, Store
+from dip_experiments.store import Store
 from dip_experiments.theory.bands import band_masks
 from dip_experiments.theory.observers import Bands
 
@@ -54,13 +54,8 @@ def test_a_fit_with_an_observer_resumes_to_the_very_curves_of_an_uninterrupted_o
     words = [*NOISY, *SHARED, f"observe=[{observer}]", "fit.iterations=40"]
     run = fresh(tmp_path, dip, *words)
     curves = (run.folder / "curves.csv").read_bytes()
-    for path in run.folder.rglob("*.*"):
-        path.unlink()
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 27)
-        assert dip(*SMALL, *words) == 130
-    assert dip(*SMALL, *words) == 0
-    assert (Run(run.folder).folder / "curves.csv").read_bytes() == curves
+    resumed = fitted_in_two_sessions(run, monkeypatch, dip, *words)
+    assert (resumed.folder / "curves.csv").read_bytes() == curves
 
 
 @pytest.mark.parametrize(

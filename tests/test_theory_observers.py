@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
-from test_fitting import interrupt_at
+from test_fitting import fitted_in_two_sessions
 from test_speed import ADAM, TO_THE_HOST, Operations
 
 import dip_experiments as dip_api
@@ -15,7 +15,7 @@ from dip_experiments.architectures import Pixels, build_replicas
 from dip_experiments.data.reading import read_image
 from dip_experiments.operators import Identity
 from dip_experiments.stopping import FitInput, FitStart, Observation, Observer, RuleMonitor
-from dip_experiments.store import Run, Store, output_at
+from dip_experiments.store import Store, output_at
 from dip_experiments.theory.jacobian import gradient_norms, less_mean, noise_like
 from dip_experiments.theory.observers import Bands, DegreesOfFreedom, GradientNorms, Posterior, TangentKernel
 
@@ -79,13 +79,8 @@ def test_a_posterior_resumes_to_the_very_samples_of_an_uninterrupted_fit(
     words = [*NOISY, *POSTERIOR, "optimizer=sgld", "fit.iterations=40", "replicas=2"]
     run = fresh(tmp_path, dip, *words)
     arrays = run.observed()
-    for path in run.folder.rglob("*.*"):
-        path.unlink()
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 27)
-        assert dip(*SMALL, *words) == 130
-    assert dip(*SMALL, *words) == 0
-    for name, values in Run(run.folder).observed().items():
+    resumed = fitted_in_two_sessions(run, monkeypatch, dip, *words)
+    for name, values in resumed.observed().items():
         np.testing.assert_array_equal(values, arrays[name])
 
 
@@ -216,13 +211,7 @@ def test_what_is_measured_before_the_first_iteration_is_the_same_in_a_resumed_fi
 ) -> None:
     run = fresh(tmp_path, dip, *words)
     curves, arrays, numbers = (run.folder / "curves.csv").read_bytes(), run.observed(), run.summary["observed"]
-    for path in run.folder.rglob("*.*"):
-        path.unlink()
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 27)
-        assert dip(*SMALL, *words) == 130
-    assert dip(*SMALL, *words) == 0
-    resumed = Run(run.folder)
+    resumed = fitted_in_two_sessions(run, monkeypatch, dip, *words)
     assert (resumed.folder / "curves.csv").read_bytes() == curves
     assert resumed.summary["observed"] == numbers
     for name, values in resumed.observed().items():
