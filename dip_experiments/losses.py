@@ -1,18 +1,23 @@
 """Data terms E(A f; y) that compare what the operator makes of the output with the measurement."""
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from dip_experiments.schema import Part
+from dip_experiments.noise import known_covariance
+from dip_experiments.noise.covariance import opponent_basis
+from dip_experiments.schema import Correlation, Part, Width
 from dip_experiments.tensors import mean_squared_error
 
 Measured = Float[Tensor, "r c hy wy"]
 PerReplica = Float[Tensor, " r"]
+DataTerm = Callable[[Measured, Measured], PerReplica]
 
 
 class Loss(Part):
@@ -31,6 +36,18 @@ class Loss(Part):
             fitted: A f, the operator applied to the output.
             measurement: y.
         """
+
+    def for_measurement(self, measurement: Measured, complete: bool) -> DataTerm:
+        """Return the loss as a function of the same arguments, for the fit of one measurement: itself, by default.
+
+        Args:
+            measurement: y, before a stopping rule changed it.
+            complete: False where a mask or a stopping rule hides values.
+
+        Raises:
+            ValueError: Where the loss does not suit it.
+        """
+        return self
 
 
 class MeanSquaredError(Loss):
@@ -66,3 +83,47 @@ class Huber(Loss):
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
         values: Tensor = F.huber_loss(fitted, measurement, reduction="none", delta=self.delta)
         return values.flatten(1).mean(1)
+
+
+class Whitened(Loss):
+    """mean w |F U (A f - y)|^2: the residual in the opponent planes U and in frequencies F, by the power that the noise has in them.
+
+    Where the noise is Gaussian with covariance U^T F^* S F U that is its likelihood, with w = 1 / (S + floor max S),
+    scaled to mean 1: see `noise.CorrelatedNoise`. For white noise it is the mean squared error.
+
+    Attributes:
+        width: Standard deviation in pixels of the Gaussian by which neighbours share the noise.
+        correlation: Of the noise in any two channels.
+        floor: So that frequencies with hardly any noise do not count without limit.
+
+    What is None is estimated from the measurement.
+    """
+
+    name: Literal["whitened"]
+    width: Width | None
+    correlation: Correlation | None
+    floor: Annotated[float, Field(gt=0, le=1)]
+
+    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
+        return self.for_measurement(measurement, complete=True)(fitted, measurement)
+
+    def for_measurement(self, measurement: Measured, complete: bool) -> DataTerm:
+        if not complete:
+            raise ValueError(
+                "loss=whitened: it needs a measurement without holes, and here a mask or a stopping rule hides pixels; "
+                "use loss=mse"
+            )
+        given = None if None in (self.width, self.correlation) else 1.0  # how strong it is does not matter
+        noise = known_covariance(measurement, given, self.width, self.correlation)
+        rows, columns = measurement.shape[2:]
+        weights = noise.weights(rows, columns, self.floor)[..., : columns // 2 + 1]
+        weights[..., 1 : (columns + 1) // 2] *= 2  # the frequencies that a real image has twice
+        weights, basis = weights.to(measurement), opponent_basis(len(weights)).to(measurement)
+
+        def data_term(fitted: Measured, measurement: Measured) -> PerReplica:
+            planes = torch.einsum("pc,rchw->rphw", basis, fitted - measurement)
+            spectrum = torch.fft.rfft2(planes, norm="ortho")
+            power = spectrum.real.square() + spectrum.imag.square()
+            return (weights * power).flatten(1).sum(1) / planes[0].numel()
+
+        return data_term

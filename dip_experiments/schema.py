@@ -267,6 +267,10 @@ def in_order_of(choices: Sequence[T]) -> Callable[[list[T]], list[T]]:
 
 Sigma = Annotated[float, Field(ge=0, le=255)]
 """Standard deviation in grey levels of 255."""
+Width = Annotated[float, Field(ge=0, le=2)]
+"""Standard deviation in pixels of the Gaussian by which neighbours share noise."""
+Correlation = Annotated[float, Field(ge=-0.5, le=1)]
+"""Of the noise in any two channels; for three of them it is -1/2 at least."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A part of the pixels, neither none nor all."""
 

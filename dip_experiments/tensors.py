@@ -42,6 +42,16 @@ def gamma_values(shape: float, like: Tensor, draws: torch.Generator) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).gamma(shape, size=tuple(like.shape))).to(like)
 
 
+def gaussian_response(rows: int, columns: int, width: float) -> Float[Tensor, "h w"]:
+    """Return the transfer function of a Gaussian of `width` pixels standard deviation on the torus, mean square 1.
+
+    White noise that is filtered by it keeps its variance. In float64.
+    """
+    down, across = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (rows, columns))
+    response = torch.exp(-2 * (torch.pi * width) ** 2 * (down[:, None] ** 2 + across**2))
+    return response / response.square().mean().sqrt()
+
+
 def mean_squared_error(x: Float[Tensor, "r c h w"], y: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
     """Return mean((x - y)^2) over channels and pixels, one value per replica."""
     return (x - y).square().flatten(1).mean(1)

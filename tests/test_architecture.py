@@ -24,6 +24,7 @@ FLOORS = {
     "data": 1,
     "latents": 1,
     "losses": 1,
+    "noise": 1,
     "operators": 1,
     "optimizers": 1,
     "regularizers": 1,
@@ -45,6 +46,8 @@ FLOORS = {
 NEIGHBOURS = {
     ("fitting", "jobs"),  # how a duration is written
     ("architectures", "operators"),
+    ("losses", "noise"),  # what whitens a residual
+    ("noise", "data"),  # the opponent planes
     ("theory", "stopping"),  # observers are rules that never stop
     ("deepinv_model", "api"),
     ("report", "analysis"),  # how it names a network

@@ -13,10 +13,10 @@ from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, sm
 
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.layers import OPPONENT
+from dip_experiments.noise.estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
 from dip_experiments.operators import Identity
 from dip_experiments.runner import validate
 from dip_experiments.stopping import FitInput
-from dip_experiments.stopping.noise_estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
 from dip_experiments.stopping.noise_models import NoiseModel
 from dip_experiments.stopping.split import Split
 from dip_experiments.tasks import Task, noise
@@ -169,10 +169,10 @@ def test_a_strip_without_noise_does_not_lower_the_estimate_and_is_reported(
         "poisson": draw.poisson(clean * 30) / 30,
         "gamma": clean * draw.gamma(10, 0.1, clean.shape),
     }[law]
-    level, _ = UNKNOWN[law].level(torch.from_numpy(y)[None])
+    level = UNKNOWN[law].known(torch.from_numpy(y)[None]).level
     y[:, :16] = y[:, -16:] = colour  # as a film has them
     given = torch.from_numpy(y)[None]
-    found, _ = UNKNOWN[law].level(given)
+    found = UNKNOWN[law].known(given).level
     assert found == pytest.approx(level, rel=0.1)
     assert spoilt_parts(y) == pytest.approx((0.25, 0), abs=0.01)
     assert "is constant, without noise" in warned(given, caplog)
@@ -216,7 +216,7 @@ def test_clipping_widens_the_doubt_and_is_reported(sigma: float, caplog: pytest.
     found, _ = used_sigma(None, clipped)
     assert found < 0.93 * sigma
     assert "noise is cut off" in warned(clipped, caplog)
-    doubt = UNKNOWN["gaussian"].doubt(clipped, found / 255)
+    doubt = UNKNOWN["gaussian"].known(clipped).doubt
     assert doubt == pytest.approx(2 * share, rel=0.15)
     assert abs(found**2 / sigma**2 - 1) < 2 * doubt
 

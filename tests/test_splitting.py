@@ -13,10 +13,10 @@ from skimage.restoration import estimate_sigma
 from torch import Tensor
 
 from dip_experiments.metrics import estimated_psnr
+from dip_experiments.noise.estimation import correlation, estimated_sigma, used_sigma
 from dip_experiments.operators import Identity, Mask
 from dip_experiments.stopping import FitInput, Observation, hold_out
 from dip_experiments.stopping.discrepancy import Discrepancy
-from dip_experiments.stopping.noise_estimation import correlation, estimated_sigma, used_sigma
 from dip_experiments.stopping.noise_models import GammaNoiseModel, GaussianNoiseModel, NoiseModel, PoissonNoiseModel
 from dip_experiments.stopping.split import Split, smallest_square
 
@@ -68,9 +68,8 @@ def split(law: str, **words: Any) -> Split:
 def test_both_parts_of_a_split_have_the_clean_image_as_mean_and_are_uncorrelated(law: str) -> None:
     clean = np.full((1, 1, 500, 500), 0.4)
     y, a = noisy(law, clean, 1), 0.5
-    words = LAWS[law]
-    level, _ = words.level(y)
-    extra = words.extra(y[0], level, a, torch.Generator().manual_seed(2))
+    words = LAWS[law].known(y)
+    extra = words.extra(y[0], a, torch.Generator().manual_seed(2))
     fitted, hidden = (y[0] + extra - 0.4).flatten(), (y[0] - extra / a**2 - 0.4).flatten()
     count = fitted.numel() ** 0.5
     for part in (fitted, hidden):
@@ -78,7 +77,7 @@ def test_both_parts_of_a_split_have_the_clean_image_as_mean_and_are_uncorrelated
     assert abs((fitted * hidden).mean()) < 3 * (fitted * hidden).std() / count
     assert abs((fitted.square() * hidden).mean()) < 3 * (fitted.square() * hidden).std() / count  # not by chance alone
     assert fitted.var() == pytest.approx(float((y - 0.4).var()) * (1 + a**2), rel=0.02)
-    assert words.variance(y, level).mean() == pytest.approx(float((y - 0.4).var()), rel=0.02)
+    assert words.variance(y).mean() == pytest.approx(float((y - 0.4).var()), rel=0.02)
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -211,9 +210,10 @@ def test_correlated_noise_is_distinguished_from_white_noise() -> None:
 @pytest.mark.parametrize("law", LAWS)
 def test_the_level_of_noise_is_estimated_unless_it_is_given(law: str) -> None:
     y = noisy(law, smooth(192), 0)
-    (level, facts), (given, said) = UNKNOWN[law].level(y), LAWS[law].level(y)
-    assert level == pytest.approx(given, rel=0.1)
-    assert ("estimated" in facts.values(), "given" in said.values()) == (True, True)
+    found, given = UNKNOWN[law].known(y), LAWS[law].known(y)
+    assert found.level == pytest.approx(given.level, rel=0.1)
+    assert ("estimated" in found.facts.values(), "given" in given.facts.values()) == (True, True)
+    assert found.doubt > given.doubt == 0
 
 
 def test_rules_that_compare_with_the_noise_itself_take_an_estimated_one_for_a_tenth_stronger() -> None:
@@ -227,9 +227,9 @@ def test_a_picture_without_noise_cannot_be_split() -> None:
     with pytest.raises(ValueError, match="no noise is found"):
         used_sigma(None, torch.full((1, 1, 64, 64), 0.5))
     with pytest.raises(ValueError, match="no noise is found"):
-        UNKNOWN["poisson"].level(torch.full((1, 1, 64, 64), 0.5))
+        UNKNOWN["poisson"].known(torch.full((1, 1, 64, 64), 0.5))
     with pytest.raises(ValueError, match="below 0"):
-        LAWS["gamma"].level(torch.full((1, 1, 64, 64), -0.5))
+        LAWS["gamma"].known(torch.full((1, 1, 64, 64), -0.5))
 
 
 def test_an_estimated_psnr_is_never_reported_without_its_error() -> None:

@@ -84,6 +84,7 @@ def make_module(
     fitted = Task(fit_input.measurement, fit_input.operator, task.reference)
     latent = make_latent(options.latent, network, fitted, options.streams["latent"], input_image)
     probe = make_probe(options, network, fitted)
+    complete = bool(fit_input.known().all())
     problem = Problem(
         network=network,
         latent=options.latent.jittered(latent, options.seeds).to(device, dtype),
@@ -95,7 +96,7 @@ def make_module(
         weight_noise=options.weight_noise,
         optimise=options.latent.optimise,
         optimizer=options.optimizer,
-        loss=options.loss,
+        loss=options.loss.for_measurement(task.to(device, dtype).measurement, complete),
         regularizer=options.regularizer,
         precision=options.precision,
         probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.architectures import Network
-from dip_experiments.losses import MSE, Loss, MeanSquaredError
+from dip_experiments.losses import MSE, DataTerm, MeanSquaredError
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import NO_REGULARIZER, Regularizer
 from dip_experiments.tasks.task import Task
@@ -42,7 +42,7 @@ class Problem:
     optimise: str
     optimizer: Optimizer
     precision: str
-    loss: Loss = MSE
+    loss: DataTerm = MSE
     regularizer: Regularizer = NO_REGULARIZER
     probe: tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None = None
     weight_noise: float = 0.0

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from dip_experiments.devices import available_memory, check_precision, find_devi
 from dip_experiments.fitting.fit import Builder, make_latent
 from dip_experiments.fitting.wandb_options import check_key, wandb_mode
 from dip_experiments.losses import Loss
+from dip_experiments.noise.estimation import SPOILT, correlation, spoilt_parts
 from dip_experiments.operators import check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
 from dip_experiments.stopping import FitInput, hold_out
-from dip_experiments.stopping.noise_estimation import SPOILT, correlation, spoilt_parts
 from dip_experiments.tasks import Task
 from dip_experiments.tensors import generator
 
@@ -87,8 +87,10 @@ def check_fit(
             log.info("%s", message)
         check_memory(settings, values, original)
     task, inputs = fitted_task(settings, original)
-    check_per_replica(settings.loss, *_two_random(task.measurement.shape[1:], 2))
-    check_per_replica(settings.regularizer, *_two_random(task.shape[1:], 1))
+    complete = bool(FitInput(task.measurement, task.operator).known().all())
+    data_term = settings.loss.for_measurement(original.measurement, complete)
+    check_per_replica(settings.loss, data_term, *_two_random(task.measurement.shape[1:], 2))
+    check_per_replica(settings.regularizer, settings.regularizer, *_two_random(task.shape[1:], 1))
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
         network = build(1)
     check_optimizer(settings.optimizer, network)
@@ -107,11 +109,14 @@ def check_optimizer(optimizer: Optimizer, network: Network) -> None:
         )
 
 
-def check_per_replica(part: Loss | Regularizer, *images: Float[Tensor, "2 ..."]) -> None:
-    """Raise ValueError unless a loss or a regularizer gives each of two replicas the number that it has alone."""
+def check_per_replica(part: Loss | Regularizer, function: Callable[..., Any], *images: Float[Tensor, "2 ..."]) -> None:
+    """Raise ValueError unless a loss or a regularizer gives each of two replicas the number that it has alone.
+
+    `function`: what computes it.
+    """
     name = f"{part.kind}={part.target or part.name}"
     try:
-        found: Any = part(*images)
+        found: Any = function(*images)
     except Exception as error:  # the part may be the user's: it may raise anything
         found = f"{type(error).__name__}: {error}"
     shape = tuple(found.shape) if isinstance(found, Tensor) else found
@@ -120,7 +125,7 @@ def check_per_replica(part: Loss | Regularizer, *images: Float[Tensor, "2 ..."])
             f"{name}: for images (2, c, h, w) of two replicas a tensor of shape (2,) is wanted, one number for each, "
             f"such as x.flatten(1).mean(1); it gives {shape}"
         )
-    alone = torch.cat([part(*(image[replica : replica + 1] for image in images)) for replica in range(2)])
+    alone = torch.cat([function(*(image[replica : replica + 1] for image in images)) for replica in range(2)])
     if not torch.allclose(found, alone, rtol=1e-4):
         raise ValueError(f"{name}: the number of a replica depends on the other one; treat each by itself")
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat
 
-from dip_experiments.stopping.noise_estimation import Sigma
+from dip_experiments.noise.estimation import Sigma
 from dip_experiments.stopping.rule import (
     FitContext,
     FitInput,

@@ -22,8 +22,11 @@ class HeldOutPixels(MinimumRule):
     hides_values: ClassVar[bool] = True
     name: Literal["held_out_pixels"]
     columns: ClassVar[tuple[str, ...]] = ("held_out_mse",)
-    assumes_white_noise: ClassVar[bool] = True
     fraction: Share
+
+    @property
+    def assumes_white_noise(self) -> bool:
+        return True
 
     def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
         y, known = given.measurement, given.known()

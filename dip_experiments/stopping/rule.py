@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
+from dip_experiments.noise.estimation import ENDS, INFLATED, Sigma, used_sigma
 from dip_experiments.operators import Operator
 from dip_experiments.schema import Part
-from dip_experiments.stopping.noise_estimation import ENDS, INFLATED, Sigma, used_sigma
 
 State = dict[str, Tensor]
 """Tensors that a rule updates in place, replica first, of fixed shapes, so that an iteration can be recorded."""
@@ -126,14 +126,17 @@ class StoppingRule(Stopping):
     """The curves that it writes."""
     large_state: ClassVar[tuple[str, ...]] = ()
     """Names in its state that are too large to be copied for every block."""
-    assumes_white_noise: ClassVar[bool] = False
-    """True if it goes wrong where pixels or channels share their noise."""
     hides_values: ClassVar[bool] = False
     """True if the fit does not see all of the measurement's values."""
     needs_divergence: ClassVar[bool] = False
     """True if it needs the divergence of the output by the measurement."""
     scored: ClassVar[tuple[str, ...]] = ()
     """Names of an observer's images whose PSNR to the reference, if one is known, is the curve `psnr_<name>`."""
+
+    @property
+    def assumes_white_noise(self) -> bool:
+        """True if it goes wrong where pixels or channels share their noise."""
+        return False
 
     @property
     def ends(self) -> Sequence[int]:

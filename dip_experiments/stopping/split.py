@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
+from dip_experiments.noise.estimation import Array, different, without_noise
 from dip_experiments.schema import DefaultForHash, Exchangeable, in_order_of
-from dip_experiments.stopping.noise_estimation import Array, different, without_noise
 from dip_experiments.stopping.noise_models import NoiseModel
 from dip_experiments.stopping.rule import (
     FitContext,
@@ -55,10 +55,13 @@ class Split(MinimumRule):
         "split_cross",
         "split_freedom",
     )
-    assumes_white_noise: ClassVar[bool] = True
     a: Annotated[float, Field(gt=0, le=2)]
     law: Annotated[NoiseModel, Exchangeable(NoiseModel)]
     mix: Annotated[list[Denoiser], AfterValidator(in_order_of(get_args(Denoiser))), DefaultForHash([])]
+
+    @property
+    def assumes_white_noise(self) -> bool:
+        return self.law.is_white
 
     @property
     def ends(self) -> Sequence[int]:
@@ -79,19 +82,19 @@ class Split(MinimumRule):
                 "stopping=split: the replicas' masks differ, so the error of the mean of their images cannot be "
                 "estimated; give all the same with shared=[task], or fit replicas=1"
             )
-        level, facts = self.law.level(y)
-        known = known & noisy(y)
+        law, known = self.law.known(y), known & noisy(y)
         draws = [generator(seed, "stopping") for seed in seeds]
-        drawn = [self.law.extra(image, level, self.a, draw) for image, draw in zip(y, draws, strict=True)]
-        extra, noise = torch.stack(drawn) * known, self.law.variance(y, level) * known
+        drawn = [law.extra(image, self.a, draw) for image, draw in zip(y, draws, strict=True)]
+        extra, noise = torch.stack(drawn) * known, law.variance(y) * known
         held_out = {"extra": extra, "noise": noise, "y": y, "measured": known[0].flatten().nonzero().squeeze(1)}
         mean_noise = measured(noise, held_out).mean()
         held_out |= {
             "strength": measured(extra.square(), held_out).mean(1),
             "level": mean_noise,
-            "doubt": (mean_noise * self.law.doubt(y, level)).reshape(1),
+            "doubt": (mean_noise * law.doubt).reshape(1),
+            "inflation": y.new_tensor([law.inflation(y)]),
         }
-        return FitInput(y + extra, given.operator, held_out, facts, given.growth * (1 + self.a**2))
+        return FitInput(y + extra, given.operator, held_out, law.facts, given.growth * (1 + self.a**2))
 
     def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
         average, output = (seen.operator(image) for image in (seen.average, seen.output))
@@ -100,10 +103,10 @@ class Split(MinimumRule):
         mean_error, mean_uncertainty = of_mean(measured(average, held_out), errors)
         found = (
             error,
-            torch.hypot(uncertainty, held_out["doubt"]),
+            with_doubt(uncertainty, held_out),
             self.errors(output, held_out).mean(1),
             mean_error.expand_as(error),
-            torch.hypot(mean_uncertainty, held_out["doubt"]).expand_as(error),
+            with_doubt(mean_uncertainty, held_out).expand_as(error),
             cross(average, held_out),
             cross(output, held_out) / held_out["strength"],
         )
@@ -119,7 +122,7 @@ class Split(MinimumRule):
 
     def estimate(self, fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> dict[str, float]:
         mse, uncertainty = of_mean(measured(fitted, held_out), self.errors(fitted, held_out))
-        return {"mse": float(mse), "mse_se": float(torch.hypot(uncertainty, held_out["doubt"]))}
+        return {"mse": float(mse), "mse_se": float(with_doubt(uncertainty, held_out))}
 
     def weights(
         self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], held_out: HeldOut
@@ -166,6 +169,11 @@ def measured(values: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> Float[Ten
 def mean_of(errors: Float[Tensor, "*r n"]) -> tuple[Float[Tensor, "*r"], Float[Tensor, "*r"]]:
     """Return the mean over values, and its standard error."""
     return errors.mean(-1), errors.std(-1) / errors.shape[-1] ** 0.5
+
+
+def with_doubt(alone: Float[Tensor, "*r"], held_out: HeldOut) -> Float[Tensor, "*r"]:
+    """Return a standard error, of values taken for independent, with what they share and the doubt about the noise."""
+    return torch.hypot(alone * held_out["inflation"].sqrt(), held_out["doubt"])
 
 
 def of_mean(fitted: Float[Tensor, "r n"], errors: Float[Tensor, "r n"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:

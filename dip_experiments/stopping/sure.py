@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from dip_experiments.stopping.noise_estimation import Sigma
+from dip_experiments.noise.estimation import Sigma
 from dip_experiments.stopping.rule import (
     FitContext,
     FitInput,
@@ -27,9 +27,12 @@ class Sure(MinimumRule):
 
     name: Literal["sure"]
     columns: ClassVar[tuple[str, ...]] = ("sure", "sure_divergence")
-    assumes_white_noise: ClassVar[bool] = True
     needs_divergence: ClassVar[bool] = True
     sigma: Sigma
+
+    @property
+    def assumes_white_noise(self) -> bool:
+        return True
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
         yield from super().config_errors(fit)

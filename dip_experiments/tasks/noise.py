@@ -14,7 +14,7 @@ from dip_experiments.data.pictures import ExtraInput
 from dip_experiments.schema import Part, Share, Sigma, use_slash
 from dip_experiments.tasks.extra_inputs import ExtraInputs, published
 from dip_experiments.tasks.sampling import Image, normal, repeat_per_seed, sample_per_seed, uniform
-from dip_experiments.tensors import gamma_values
+from dip_experiments.tensors import gamma_values, gaussian_response
 
 Images = Float[Tensor, "r c h w"]
 MOST_PHOTONS = 1e9
@@ -85,9 +85,8 @@ class BlurredGaussian(AddedNoise):
     radius: PositiveFloat
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
-        rows, columns = (torch.fft.fftfreq(side, dtype=torch.float64) for side in image.shape[1:])
-        response = torch.exp(-2 * (torch.pi * self.radius) ** 2 * (rows[:, None] ** 2 + columns**2))
-        response = response / response.square().mean().sqrt()
+        _, rows, columns = image.shape
+        response = gaussian_response(rows, columns, self.radius)
         smooth = torch.fft.ifft2(torch.fft.fft2(normal(image.double(), draws)) * response).real
         return image + smooth.to(image) * (self.sigma / 255)
 

@@ -1,0 +1,197 @@
+"""Estimate stationary Gaussian noise, shared by channels and neighbours or not, from the noisy picture alone.
+
+Noise is the same everywhere and independent between wavelet bands and planes; texture is neither. So the variance of
+each band is that of the windows which look flattest in all *other* bands and planes: chosen so, windows of mere noise
+have no smaller variance in that band than others. To the bands' variances noise of some width, and an image whose power
+falls with the square of the frequency, are fitted.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pywt
+import torch
+from jaxtyping import Float
+from scipy.optimize import nnls
+from torch import Tensor
+
+from dip_experiments.noise.covariance import CorrelatedNoise, opponent_basis
+from dip_experiments.noise.estimation import different, without_noise
+from dip_experiments.tensors import gaussian_response
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+WAVELET, LEVELS, WINDOW = "db2", 3, 8
+"""Bands, and pixels a side of the windows: a value of the coarsest band in each (ours)."""
+WIDTHS = tuple(np.arange(0, 2.05, 0.05).round(2).tolist())
+"""Widths that are tried, in pixels (ours)."""
+VALUES = np.repeat([float((WINDOW >> level) ** 2) for level in range(1, LEVELS + 1)], 3)
+"""How many values of each band a window has."""
+FLATTEST, FEWEST = 0.1, 8
+"""Least part of the windows, and least number of them, from which a variance is taken (ours)."""
+FLAT = 1.0
+"""Standard deviations above that of noise up to which a window counts as flat (ours)."""
+REPEATS, FITTED = 2, 4
+"""How often flat windows are chosen by the noise found so far; iterations of a weighted least-squares fit (ours)."""
+OUTLIER = 50.0
+"""Largest variance by the expected one that counts in the choice of windows (ours)."""
+HARDLY = 1e-3
+"""Expected variance of a band by the largest one below which it tells nothing of flat windows (ours)."""
+FIELD = 64
+"""Pixels a side of the fields in which spectra of wavelets are computed."""
+TINY = 1e-12
+
+
+def estimated_noise(
+    image: Float[Array, "c h w"], width: float | None = None, correlation: float | None = None
+) -> CorrelatedNoise:
+    """Estimate the noise of a picture.
+
+    On the middle 128 x 128 of 13 photographs sigma came out 1 % off in the mean and 3 % at worst for white noise with
+    sigma 25; 1 to 3 % in the mean, 9 to 12 % at worst for noise that neighbours share (width 0.7 and 1).
+
+    Args:
+        image: Noisy, of range 1.
+        width: Of the Gaussian by which neighbours share the noise, in pixels; None: estimated.
+        correlation: Of any two channels; None: estimated.
+
+    Raises:
+        ValueError: For a picture that is too small, and one without noise.
+    """
+    energies = window_energies(image)
+    widths = WIDTHS if width is None else (width,)
+    quartile = np.quantile(energies, 0.25, axis=2, keepdims=True)
+    noise = fitted_noise(variances(energies, np.log(energies / (quartile + TINY) + TINY), VALUES**0.5), widths)
+    for _ in range(REPEATS):
+        noise = fitted_noise(variances(energies, *excess(energies, noise), flat=FLAT), widths)
+    if not noise.sigma > TINY:
+        raise ValueError("no noise is found in the picture, so no rule that needs its sigma can stop; use another one")
+    if correlation is None:
+        return noise
+    return CorrelatedNoise.of_channels(len(image), noise.sigma, noise.width, correlation)
+
+
+def known_covariance(
+    measurement: Float[Tensor, "r c h w"], sigma: float | None, width: float | None, correlation: float | None
+) -> CorrelatedNoise:
+    """Return the noise of a measurement by what is given of it; the rest is estimated, in the mean over replicas.
+
+    Args:
+        measurement: Of range 1.
+        sigma: Standard deviation in grey levels of 255.
+        width, correlation: See `estimated_noise`.
+
+    Raises:
+        ValueError: As `estimated_noise`.
+    """
+    if sigma is not None and width is not None and correlation is not None:
+        return CorrelatedNoise.of_channels(measurement.shape[1], sigma / 255, width, correlation)
+    found = [estimated_noise(image, width, correlation) for image in different(measurement)]
+    variances = np.square([each.sigmas for each in found]).mean(0)
+    scale = 1.0 if sigma is None else (sigma / 255) / float(variances.mean()) ** 0.5
+    return CorrelatedNoise(tuple((scale * variances**0.5).tolist()), float(np.mean([each.width for each in found])))
+
+
+def window_energies(image: Float[Array, "c h w"]) -> Float[Array, "c b n"]:
+    """Return the mean square of each wavelet band in each window, for each plane; not of windows without noise.
+
+    Raises ValueError for a picture that is too small.
+    """
+    down, across = (side // WINDOW for side in image.shape[1:])
+    cut = image[:, : down * WINDOW, : across * WINDOW]
+    constant = without_noise(cut).reshape(down, WINDOW, across, WINDOW).any(axis=(1, 3)).ravel()
+    if (~constant).sum() < FEWEST:
+        raise ValueError(
+            f"{image.shape[1]} x {image.shape[2]} pixels with noise are too few to find what neighbours and channels "
+            "share of it; give sigma, width and correlation"
+        )
+    found = []
+    for plane in np.tensordot(opponent_basis(len(cut)).numpy(), cut, 1):
+        levels = pywt.wavedec2(plane, WAVELET, mode="periodization", level=LEVELS)
+        bands = [band.reshape(down, band.shape[0] // down, across, -1) for level in levels[:0:-1] for band in level]
+        found.append([np.square(band).mean(axis=(1, 3)).ravel() for band in bands])
+    return np.array(found)[..., ~constant]
+
+
+def excess(energies: Float[Array, "c b n"], noise: CorrelatedNoise) -> tuple[Array, Array]:
+    """Return by how much of it the energy of each window is above that of the noise, and how many values each band has.
+
+    Bands that hold hardly any noise count nothing.
+    """
+    expected = np.square(noise.sigmas)[:, None] * band_variances(noise.width)
+    counts = np.where(expected > HARDLY * expected.max(), VALUES, 0.0)
+    return np.minimum(energies / np.maximum(expected, TINY)[..., None], OUTLIER) - 1, counts
+
+
+def variances(
+    energies: Float[Array, "c b n"],
+    scores: Float[Array, "c b n"],
+    weights: Float[Array, "#c b"],
+    flat: float = -np.inf,
+) -> Float[Array, "c b"]:
+    """Return the variance of each band in the windows that are flat by all others.
+
+    Flat are those whose weighted sum of scores, without those of the band itself, is below `flat`, in units of its
+    standard deviation where a score has the variance 2 / weight; or the lowest ones where these are too few.
+    """
+    weights = np.broadcast_to(weights, energies.shape[:2])
+    weighted = weights[..., None] * scores
+    others = (weighted.sum((0, 1)) - weighted) / np.sqrt(2 * (weights.sum() - weights))[..., None]
+    least = max(FEWEST, int(FLATTEST * energies.shape[2]))
+    counts = np.maximum((others < flat).sum(2), least)
+    order = np.argsort(others, axis=2, kind="stable")
+    sums = np.cumsum(np.take_along_axis(energies, order, 2), axis=2)
+    return np.asarray(np.take_along_axis(sums, counts[..., None] - 1, 2)[..., 0] / counts)
+
+
+def fitted_noise(found: Float[Array, "c b"], widths: Sequence[float]) -> CorrelatedNoise:
+    """Return the noise of one of the widths that, with an image of its own strength in each plane, fits the variances.
+
+    The best by the likelihood of variances that were found from as many values as the bands have.
+    """
+    fits = [[_one_fit(plane, band_variances(width)) for plane in found] for width in widths]
+    best = int(np.argmin([sum(cost for cost, _ in planes) for planes in fits]))
+    return CorrelatedNoise(tuple(variance**0.5 for _, variance in fits[best]), widths[best])
+
+
+def _one_fit(found: Float[Array, " b"], noise: Float[Array, " b"]) -> tuple[float, float]:
+    """Return minus the log-likelihood of a plane, and the noise's variance in it."""
+    parts, expected, variance = np.stack([noise, image_variances()], axis=1), np.maximum(found, TINY), 0.0
+    for _ in range(FITTED):  # each value has a standard deviation in proportion to what is expected
+        scale = np.sqrt(VALUES) / expected
+        (variance, strength), _ = nnls(parts * scale[:, None], found * scale)
+        expected = np.maximum(parts @ [variance, strength], TINY)
+    ratio = np.maximum(found, TINY) / expected
+    return float((VALUES * (ratio - np.log(ratio))).sum()), float(variance)
+
+
+@cache
+def band_variances(width: float) -> Float[Array, " b"]:
+    """Return the variance of each band for noise of variance 1 and some width."""
+    return wavelet_spectra() @ gaussian_response(FIELD, FIELD, width).square().numpy().ravel() / FIELD**2
+
+
+@cache
+def image_variances() -> Float[Array, " b"]:
+    """Return the variance of each band for an image whose power falls with the square of the frequency.
+
+    In units of that of the first one.
+    """
+    down, across = (torch.fft.fftfreq(FIELD, dtype=torch.float64) for _ in range(2))
+    square = (down[:, None] ** 2 + across**2).numpy().ravel()
+    found = wavelet_spectra()[:, 1:] @ (1 / square[1:])
+    return np.asarray(found / found[0])
+
+
+@cache
+def wavelet_spectra() -> Float[Array, "b f"]:
+    """Return the power spectrum of one wavelet of each band in a square field."""
+    found = []
+    for level in range(1, LEVELS + 1):
+        for band in range(3):
+            levels = pywt.wavedec2(np.zeros((FIELD, FIELD)), WAVELET, mode="periodization", level=LEVELS)
+            levels[-level][band][0, 0] = 1.0
+            wavelet = pywt.waverec2(levels, WAVELET, mode="periodization")
+            found.append(np.square(np.abs(np.fft.fft2(wavelet))).ravel())
+    return np.array(found)
