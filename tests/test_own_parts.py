@@ -164,6 +164,7 @@ def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
         ["task=deblurring", "task/noise=gaussian"],
         ["loss=l1"],
         ["loss=huber", "task=inpainting", "task/mask=bernoulli"],
+        ["task=denoising", "loss=whitened", "loss.width=0.7", "loss.correlation=0.5"],
     ],
 )
 def test_a_picture_is_fitted_with_parts_chosen_by_settings(words: list[str], dip: Dip, tmp_path: Path) -> None:

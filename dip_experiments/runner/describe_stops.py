@@ -30,8 +30,13 @@ def outline_stop(run: Run) -> str:
 def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return the lines on one rule; an estimate of the measurement's error is never in a line with the image's."""
     facts, scores = rule["facts"], summary["scores"]
+    shared = ""
+    if "correlation" in facts:
+        shared = f"; shared by neighbours (width {facts['width']:.2g}) and channels ({facts['correlation']:.2f})"
     levels = [
-        f"{level} {facts[level]:.4g}, {facts[level + FACT_ORIGIN]}" for level in LEVELS if level + FACT_ORIGIN in facts
+        f"{level} {facts[level]:.4g}, {facts[level + FACT_ORIGIN]}{shared}"
+        for level in LEVELS
+        if level + FACT_ORIGIN in facts
     ]
     ended = f", made sure at {summary['iterations']}" if name == summary["ended_by"] else ""
     lines = [*(f"noise: {level}" for level in levels), f"stop: {_stop(name, rule)}{ended}"]

@@ -175,7 +175,10 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
     constant, clipped = spoilt_parts(image, ends)
     names = ", ".join(trusting)
     if found:
-        log.warning("%s: %s; the stop will be late, and an estimated PSNR too high", names, found)
+        log.warning(
+            "%s: %s; the stop will be late, and an estimated PSNR too high: use stopping=split stopping/law=correlated "
+            "loss=whitened", names, found,
+        )  # fmt: skip
     if constant > SPOILT:
         rest = "crop it away, sure counts on noise in it" if "sure" in trusting else "estimates are of the rest"
         log.warning("%s: %.0f%% of the picture is constant, without noise; %s", names, 100 * constant, rest)
