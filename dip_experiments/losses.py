@@ -86,7 +86,7 @@ class Huber(Loss):
 
 
 class Whitened(Loss):
-    """mean w |F U (A f - y)|^2: the residual in the opponent planes U and in frequencies F, by the power that the noise has in them.
+    """mean w |F U (A f - y)|^2: the residual in opponent planes U and frequencies F, by the power of the noise in them.
 
     Where the noise is Gaussian with covariance U^T F^* S F U that is its likelihood, with w = 1 / (S + floor max S),
     scaled to mean 1: see `noise.CorrelatedNoise`. For white noise it is the mean squared error.

@@ -44,9 +44,9 @@ CHANCE = 9.0
 """Standard error by chance of the variance estimated in bright windows, as a part of it, times sqrt(values): 8 to 11 on
 64 and 128 pixels of 54 pictures, grey and in colour, with peaks of 10 and 30 and with 10 looks (ours)."""
 SHARED_CHANCE, SHARED_TEXTURE = 8.0, 8.0
-"""The same as in `noise.estimation` for noise that neighbours or channels may share. With these 68 % of 312 estimates of
-sigma^2 (39 pictures, crops of 64 to 256 pixels, sigma 10, 25, 50, widths 0 to 1, correlations 0 to 0.9) were within 1
-standard error, 87 % within 2 (ours)."""
+"""The same as in `noise.estimation` for noise that neighbours or channels may share. With these 68 % of 312 estimates
+of sigma^2 (39 pictures, crops of 64 to 256 pixels, sigma 10, 25, 50, widths 0 to 1, correlations 0 to 0.9) were within
+1 standard error, 87 % within 2 (ours)."""
 SKEW = {"gain": 0.2, "looks": 0.35}
 """Noise that is not symmetric has a smaller median: a gain is too small by 0.2 gain, as a part of it, and 1 / looks by
 0.35 / looks (2 % at a peak of 10, 3 and 9 % at 10 and 4 looks, same pictures; ours)."""
