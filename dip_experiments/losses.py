@@ -28,6 +28,11 @@ class Loss(Part):
 
     kind: ClassVar[str] = "loss"
 
+    @property
+    def estimates_noise(self) -> bool:
+        """True if something of the noise is estimated from the measurement."""
+        return False
+
     @abstractmethod
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
         """Return the loss of each replica.
@@ -104,6 +109,10 @@ class Whitened(Loss):
     correlation: Correlation | None
     floor: Annotated[float, Field(gt=0, le=1)]
 
+    @property
+    def estimates_noise(self) -> bool:
+        return self.width is None or self.correlation is None
+
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
         return self.for_measurement(measurement, complete=True)(fitted, measurement)
 
@@ -113,7 +122,7 @@ class Whitened(Loss):
                 "loss=whitened: it needs a measurement without holes, and here a mask or a stopping rule hides pixels; "
                 "use loss=mse"
             )
-        given = None if None in (self.width, self.correlation) else 1.0  # how strong it is does not matter
+        given = None if self.estimates_noise else 1.0  # how strong it is does not matter
         noise = known_covariance(measurement, given, self.width, self.correlation)
         rows, columns = measurement.shape[2:]
         weights = noise.weights(rows, columns, self.floor)[..., : columns // 2 + 1]

@@ -186,6 +186,13 @@ def test_a_measurement_with_holes_cannot_be_whitened() -> None:
         dipx.reconstruct(y, known, loss=whitened("neighbours"), scale="smoke", progress=False)
 
 
+def test_noise_that_cannot_be_estimated_has_to_be_given() -> None:
+    loss = Whitened(name="whitened", width=None, correlation=0.0, floor=0.05)
+    y = picture(drawn("neighbours", smooth(32)[0], 0))
+    with pytest.raises(ValueError, match=r"cannot be estimated; give loss\.width"):
+        dipx.reconstruct(y, lambda images: images, loss=loss, scale="smoke", progress=False)
+
+
 @pytest.mark.slow
 def test_a_fit_with_whitened_loss_is_better_where_neighbours_share_the_noise(shared: Path) -> None:
     clean, best = load_image("file", str(shared / "data" / "cset9" / "f16.png"), 64, "crop"), {}

@@ -173,7 +173,7 @@ def mean_of(errors: Float[Tensor, "*r n"]) -> tuple[Float[Tensor, "*r"], Float[T
 
 def with_doubt(alone: Float[Tensor, "*r"], held_out: HeldOut) -> Float[Tensor, "*r"]:
     """Return a standard error, of values taken for independent, with what they share and the doubt about the noise."""
-    return torch.hypot(alone * held_out["inflation"].sqrt(), held_out["doubt"])
+    return torch.hypot(alone * held_out["inflation"].sqrt(), held_out["doubt"]).view_as(alone)
 
 
 def of_mean(fitted: Float[Tensor, "r n"], errors: Float[Tensor, "r n"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
