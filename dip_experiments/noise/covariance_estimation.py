@@ -62,7 +62,7 @@ def estimated_noise(
     energies = window_energies(image)
     widths = WIDTHS if width is None else (width,)
     quartile = np.quantile(energies, 0.25, axis=2, keepdims=True)
-    noise = fitted_noise(variances(energies, np.log(energies / (quartile + TINY) + TINY), VALUES**0.5), widths)
+    noise = fitted_noise(variances(energies, np.log(energies / (quartile + TINY) + TINY), VALUES[None] ** 0.5), widths)
     for _ in range(REPEATS):
         noise = fitted_noise(variances(energies, *excess(energies, noise), flat=FLAT), widths)
     if not noise.sigma > TINY:
