@@ -1,7 +1,7 @@
 """Data terms E(A f; y) that compare what the operator makes of the output with the measurement."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -28,10 +28,9 @@ class Loss(Part):
 
     kind: ClassVar[str] = "loss"
 
-    @property
-    def estimates_noise(self) -> bool:
-        """True if something of the noise is estimated from the measurement."""
-        return False
+    def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
+        """Yield a message for each reason why it does not suit the task of that name."""
+        yield from ()
 
     @abstractmethod
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
@@ -109,9 +108,12 @@ class Whitened(Loss):
     correlation: Correlation | None
     floor: Annotated[float, Field(gt=0, le=1)]
 
-    @property
-    def estimates_noise(self) -> bool:
-        return self.width is None or self.correlation is None
+    def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
+        if not noise_can_be_estimated and (self.width is None or self.correlation is None):
+            yield (
+                f"loss=whitened with task={task}: its noise cannot be estimated; give loss.width in pixels and "
+                "loss.correlation of two channels"
+            )
 
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
         return self.for_measurement(measurement, complete=True)(fitted, measurement)
@@ -122,8 +124,8 @@ class Whitened(Loss):
                 "loss=whitened: it needs a measurement without holes, and here a mask or a stopping rule hides pixels; "
                 "use loss=mse"
             )
-        given = None if self.estimates_noise else 1.0  # how strong it is does not matter
-        noise = known_covariance(measurement, given, self.width, self.correlation)
+        any_sigma = 1.0  # the weights do not depend on it
+        noise = known_covariance(measurement, any_sigma, self.width, self.correlation)
         rows, columns = measurement.shape[2:]
         weights = noise.weights(rows, columns, self.floor)[..., : columns // 2 + 1]
         weights[..., 1 : (columns + 1) // 2] *= 2  # the frequencies that a real image has twice

@@ -91,11 +91,7 @@ class Settings(PlainSettings):
             )
         if self.latent.name == "measurement" and not self.task.measures_every_pixel:
             yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
-        if self.loss.estimates_noise and not self.task.noise_can_be_estimated:
-            yield (
-                f"loss={self.loss.name} with task={self.task.name}: its noise cannot be estimated; give loss.width in "
-                "pixels and loss.correlation of two channels"
-            )
+        yield from self.loss.config_errors(self.task.name, self.task.noise_can_be_estimated)
         yield from self._stopping_faults()
         if self.blend and (self.output is None or not self.task.measures_every_pixel):
             yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.fft import dct
 from torch import Tensor
 
 from dip_experiments.tensors import gaussian_response
@@ -17,9 +19,7 @@ def opponent_basis(channels: int) -> Float[Tensor, "c c"]:
     Of RGB these are (R + G + B) / sqrt 3, (R - B) / sqrt 2 and (R - 2 G + B) / sqrt 6. Noise that any two
     channels share alike is independent in these planes.
     """
-    order, place = torch.arange(channels, dtype=torch.float64)[:, None], torch.arange(channels, dtype=torch.float64)
-    basis = torch.cos(torch.pi * order * (place + 0.5) / channels)
-    return basis / basis.norm(dim=1, keepdim=True)
+    return torch.from_numpy(dct(np.eye(channels), axis=0, norm="ortho"))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ falls with the square of the frequency, are fitted.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pywt
@@ -18,10 +17,9 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from dip_experiments.noise.covariance import CorrelatedNoise, opponent_basis
-from dip_experiments.noise.estimation import different, without_noise
+from dip_experiments.noise.estimation import NO_NOISE, Array, different, without_noise
 from dip_experiments.tensors import gaussian_response
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
 WAVELET, LEVELS, WINDOW = "db2", 3, 8
 """Bands, and pixels a side of the windows: a value of the coarsest band in each (ours)."""
 WIDTHS = tuple(np.arange(0, 2.05, 0.05).round(2).tolist())
@@ -66,7 +64,7 @@ def estimated_noise(
     for _ in range(REPEATS):
         noise = fitted_noise(variances(energies, *excess(energies, noise), flat=FLAT), widths)
     if not noise.sigma > TINY:
-        raise ValueError("no noise is found in the picture, so no rule that needs its sigma can stop; use another one")
+        raise ValueError(NO_NOISE)
     if correlation is None:
         return noise
     return CorrelatedNoise.of_channels(len(image), noise.sigma, noise.width, correlation)
@@ -88,9 +86,9 @@ def known_covariance(
     if sigma is not None and width is not None and correlation is not None:
         return CorrelatedNoise.of_channels(measurement.shape[1], sigma / 255, width, correlation)
     found = [estimated_noise(image, width, correlation) for image in different(measurement)]
-    variances = np.square([each.sigmas for each in found]).mean(0)
-    scale = 1.0 if sigma is None else (sigma / 255) / float(variances.mean()) ** 0.5
-    return CorrelatedNoise(tuple((scale * variances**0.5).tolist()), float(np.mean([each.width for each in found])))
+    powers = np.square([each.sigmas for each in found]).mean(0)
+    scale = 1.0 if sigma is None else (sigma / 255) / float(powers.mean()) ** 0.5
+    return CorrelatedNoise(tuple((scale * powers**0.5).tolist()), float(np.mean([each.width for each in found])))
 
 
 def window_energies(image: Float[Array, "c h w"]) -> Float[Array, "c b n"]:
@@ -157,12 +155,13 @@ def fitted_noise(found: Float[Array, "c b"], widths: Sequence[float]) -> Correla
 
 def _one_fit(found: Float[Array, " b"], noise: Float[Array, " b"]) -> tuple[float, float]:
     """Return minus the log-likelihood of a plane, and the noise's variance in it."""
-    parts, expected, variance = np.stack([noise, image_variances()], axis=1), np.maximum(found, TINY), 0.0
+    found, parts, variance = np.maximum(found, TINY), np.stack([noise, image_variances()], axis=1), 0.0
+    expected = found
     for _ in range(FITTED):  # each value has a standard deviation in proportion to what is expected
         scale = np.sqrt(VALUES) / expected
         (variance, strength), _ = nnls(parts * scale[:, None], found * scale)
         expected = np.maximum(parts @ [variance, strength], TINY)
-    ratio = np.maximum(found, TINY) / expected
+    ratio = found / expected
     return float((VALUES * (ratio - np.log(ratio))).sum()), float(variance)
 
 

@@ -40,6 +40,7 @@ lowers. With these 72 and 69 % of 2562 estimates of sigma^2 (54 pictures, grey a
 sigma 10, 25, 50) were within 1 standard error, 93 and 91 % within 2; by chance alone 17 and 44 % at sigma 10 (ours)."""
 CONSTANT = 1e-9
 """Finest detail, of a range of 1, below which a place has no noise."""
+NO_NOISE = "no noise is found in the picture, so no rule that needs its sigma can stop; use another one"
 SPOILT = 0.02
 """Part of a picture without noise, or with noise cut off, from which on a message says so (ours)."""
 NEAR_END = 2 / 255
@@ -57,7 +58,7 @@ def used_sigma(given: Sigma, measurement: Float[Tensor, "r c h w"]) -> tuple[flo
         return given, {"sigma": given, "sigma_from": "given"}
     estimated = 255 * float(np.mean([estimated_sigma(image) for image in different(measurement)]))
     if estimated < LEAST:
-        raise ValueError("no noise is found in the picture, so no rule that needs its sigma can stop; use another one")
+        raise ValueError(NO_NOISE)
     return estimated, {"sigma": estimated, "sigma_from": "estimated"}
 
 
@@ -99,10 +100,25 @@ def doubt_about(sigma: float, measurement: Float[Tensor, "r c h w"]) -> float:
     """
     images = different(measurement)
     alone = in_one(images[0])
-    values = images[0][0].size * (1 if alone else len(OPPONENT[1:])) * len(images)
-    constant, clipped = np.mean([spoilt_parts(image) for image in images], axis=0)
+    planes = 1 if alone else len(OPPONENT[1:])
     texture = (TEXTURE["brightness" if alone else "colours"] / sigma) ** 2
-    return math.hypot(2 * CHANCE / (values * (1 - constant)) ** 0.5, texture, 2 * clipped)
+    return combined_doubt(images, images[0][0].size * planes, 2 * CHANCE, texture)
+
+
+def combined_doubt(
+    images: Sequence[Array], values: int | float, chance: float, *others: float, ends: Sequence[int] = ENDS
+) -> float:
+    """Return the standard error of an estimated variance, as a part of it: chance, clipping and other causes.
+
+    Args:
+        images: Those that it is estimated from.
+        values: Independent ones in each, were no part of it constant.
+        chance: That of a single value.
+        others: What other causes add.
+        ends: See `spoilt_parts`.
+    """
+    constant, clipped = np.mean([spoilt_parts(image, ends) for image in images], axis=0)
+    return math.hypot(chance / (values * len(images) * (1 - constant)) ** 0.5, *others, 2 * clipped)
 
 
 def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float]:

@@ -87,8 +87,7 @@ def check_fit(
             log.info("%s", message)
         check_memory(settings, values, original)
     task, inputs = fitted_task(settings, original)
-    complete = bool(FitInput(task.measurement, task.operator).known().all())
-    data_term = settings.loss.for_measurement(original.measurement, complete)
+    data_term = settings.loss.for_measurement(original.measurement, FitInput(task.measurement, task.operator).complete)
     check_per_replica(settings.loss, data_term, *_two_random(task.measurement.shape[1:], 2))
     check_per_replica(settings.regularizer, settings.regularizer, *_two_random(task.shape[1:], 1))
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
@@ -166,7 +165,7 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
         if part.facts.get("sigma_from") == "given" and 0 < float(part.facts["sigma"]) < 1:
             log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(part.facts["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
-    complete = bool(FitInput(original.measurement, original.operator).known().all())  # holes look correlated
+    complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
     if not (trusting and complete):
         return
     image = original.measurement[0].double().numpy()

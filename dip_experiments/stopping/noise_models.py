@@ -5,7 +5,6 @@ y1 = y + e is fitted, y2 = y - e / a^2 is never seen; both have the clean image 
 loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +22,10 @@ from dip_experiments.noise.estimation import (
     TEXTURE,
     Array,
     Sigma,
+    combined_doubt,
     different,
     doubt_about,
     local_noise,
-    spoilt_parts,
     used_sigma,
 )
 from dip_experiments.schema import Correlation, Part, Width
@@ -126,16 +125,13 @@ class GaussianNoiseModel(NoiseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedNoise(KnownNoise):
+class SharedNoise(GaussianNoise):
     """`level`: sigma, for an image of range 1; `covariance` has the rest."""
 
     covariance: CorrelatedNoise
 
     def extra(self, y: Image, a: float, draws: torch.Generator) -> Image:
         return a * self.covariance.draw(y, draws)
-
-    def variance(self, y: Measured) -> Measured:
-        return torch.full_like(y, self.level**2)
 
     def inflation(self, y: Measured) -> float:
         return self.covariance.inflation(*y.shape[2:])
@@ -267,10 +263,8 @@ def ratio(measurement: Float[Tensor, "r c h w"], of_mean: Callable[[Array], Arra
 def doubt_in_windows(measurement: Float[Tensor, "r c h w"], noise: Float[Tensor, "r c h w"], skew: float) -> float:
     """Return the standard error of a variance estimated by `ratio`, as a part of it: chance, texture, a skewed law."""
     images = different(measurement)
-    constant, clipped = np.mean([spoilt_parts(image, WHITE_END) for image in images], axis=0)
     texture = (TEXTURE["brightness"] / 255) ** 2 / float(noise.mean())
-    values = images[0].size * len(images) * (1 - constant)
-    return math.hypot(CHANCE / values**0.5, texture, skew, 2 * clipped)
+    return combined_doubt(images, images[0].size, CHANCE, texture, skew, ends=WHITE_END)
 
 
 def doubt_about_shared(noise: CorrelatedNoise, measurement: Measured) -> float:
@@ -279,7 +273,5 @@ def doubt_about_shared(noise: CorrelatedNoise, measurement: Measured) -> float:
     As `doubt_about`, but for the values that are independent.
     """
     images = different(measurement)
-    constant, clipped = np.mean([spoilt_parts(image) for image in images], axis=0)
-    values = images[0].size * len(images) * (1 - constant) / noise.inflation(*measurement.shape[2:])
-    texture = (SHARED_TEXTURE / (255 * noise.sigma)) ** 2
-    return math.hypot(SHARED_CHANCE / values**0.5, texture, 2 * clipped)
+    independent = images[0].size / noise.inflation(*measurement.shape[2:])
+    return combined_doubt(images, independent, SHARED_CHANCE, (SHARED_TEXTURE / (255 * noise.sigma)) ** 2)

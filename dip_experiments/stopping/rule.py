@@ -80,6 +80,11 @@ class FitInput:
         """Return True for each value that is measured: all of them, but for masks."""
         return self.operator.measured(self.measurement)
 
+    @property
+    def complete(self) -> bool:
+        """True if every value is measured."""
+        return bool(self.known().all())
+
     def share(self) -> Float[Tensor, " r"]:
         """Return the part of the values that is measured, for each replica."""
         return self.known().flatten(1).double().mean(1).to(self.measurement.dtype)
