@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
+from interruptions import interrupt_at
 
 from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.config.compose import compose_jobs
@@ -21,29 +22,6 @@ from dip_experiments.runner.validate import validate
 from dip_experiments.store import Run, read_curves
 
 COLUMNS = ("loss", "psnr_measurement", "psnr_reference", "psnr_average")
-
-
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, index: int, error: type[BaseException] = KeyboardInterrupt) -> None:
-    plain = DIPModule.iterate
-
-    def iterate(self: DIPModule) -> None:
-        at = int(self.row)
-        if at == index:
-            raise error("cut off")
-        plain(self)
-
-    monkeypatch.setattr(DIPModule, "iterate", iterate)
-
-
-def fitted_in_two_sessions(run: Run, monkeypatch: pytest.MonkeyPatch, dip: Dip, *words: str) -> Run:
-    """The run of these words, fitted anew: cut off after 27 iterations and resumed."""
-    for path in run.folder.rglob("*.*"):
-        path.unlink()
-    with monkeypatch.context() as patched:
-        interrupt_at(patched, 27)
-        assert dip(*SMALL, *words) == 130
-    assert dip(*SMALL, *words) == 0
-    return Run(run.folder)
 
 
 def test_the_same_seed_gives_the_same_curves_bit_for_bit_and_another_seed_others(dip: Dip, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
-from test_fitting import fitted_in_two_sessions
+from interruptions import fitted_in_two_sessions
 
 import dip_experiments as dip_api
 from dip_experiments.store import Store

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from conftest import SMALL, Dip, load_image, only_run
-from test_fitting import interrupt_at
+from interruptions import interrupt_at
 
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings

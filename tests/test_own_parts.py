@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import EXAMPLES, Dip, only_run
+from interruptions import interrupt_at
 from test_api import CLEAN, NOISY, WORDS, as_file, assert_same_numbers, fit
-from test_fitting import interrupt_at
 from torch import nn
 
 import dip_experiments as dipx

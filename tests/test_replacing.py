@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import SMALL, Dip, fresh
 from fake_runs import make_run
-from test_fitting import interrupt_at
+from interruptions import interrupt_at
 from test_identity import settings_of
 
 from dip_experiments.fitting.module import DIPModule

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
-from test_fitting import interrupt_at
+from interruptions import interrupt_at
 from test_guard import poison
 
 from dip_experiments.jobs.job_status import REUSE_RECORDS

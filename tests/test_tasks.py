@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, load_image, only_run
+from interruptions import interrupt_at
 from PIL import Image
-from test_fitting import interrupt_at
 
 from dip_experiments.architectures import Skip
 from dip_experiments.config.compose import compose_jobs

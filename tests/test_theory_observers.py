@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run
-from test_fitting import fitted_in_two_sessions
+from interruptions import fitted_in_two_sessions
 from test_speed import ADAM, TO_THE_HOST, Operations
 
 import dip_experiments as dip_api

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Dip, fresh, load_image, only_run
-from test_fitting import interrupt_at
+from interruptions import interrupt_at
 from test_guard import once, poison
 
 from dip_experiments.data.reading import read_image

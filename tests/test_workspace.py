@@ -17,7 +17,7 @@ import pytest
 import wandb
 from conftest import SMALL, Dip, only_run
 from fake_runs import part_of
-from test_fitting import interrupt_at
+from interruptions import interrupt_at
 from wandb_offline import history, sent
 
 from dip_experiments.fitting.schedule import image_iterations, logged_iterations
