@@ -271,6 +271,8 @@ Width = Annotated[float, Field(ge=0, le=2)]
 """Standard deviation in pixels of the Gaussian by which neighbours share noise."""
 Correlation = Annotated[float, Field(ge=-0.5, le=1)]
 """Of the noise in any two channels; for three of them it is -1/2 at least."""
+Growth = Annotated[float, Field(ge=-2, le=2)]
+"""Variance of noise at white less that at black, by that at mid-grey: 0 everywhere the same, 2 for photons alone."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 """A part of the pixels, neither none nor all."""
 

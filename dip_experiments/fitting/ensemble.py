@@ -76,4 +76,5 @@ def means_at_stop(monitor: RuleMonitor, ensemble: DenoiserEnsemble | None) -> di
     """Return what stands for all replicas at the ensemble's stop, if any: their `mean`, and their blend `mixed`."""
     if monitor.stops()[1].iteration is None:
         return {}
-    return {"mean": monitor.mean, **({} if ensemble is None else {"mixed": ensemble.mean})}
+    means = {"mean": monitor.mean, **({} if ensemble is None else {"mixed": ensemble.mean})}
+    return {name: monitor.rule.unbiased(image, monitor.held_out) for name, image in means.items()}

@@ -1,4 +1,4 @@
-"""Stationary Gaussian noise that channels and neighbouring pixels share."""
+"""Gaussian noise that channels and neighbouring pixels share, and that may grow with brightness."""
 
 from dataclasses import dataclass
 
@@ -24,36 +24,41 @@ def opponent_basis(channels: int) -> Float[Tensor, "c c"]:
 
 @dataclass(frozen=True)
 class CorrelatedNoise:
-    """Gaussian noise with a channel covariance and a stationary spectrum, on the torus.
+    """Gaussian noise with a channel covariance and a stationary spectrum, on the torus, times what brightness says.
 
     Plane i of `opponent_basis` is white noise of standard deviation sigmas[i], smoothed by a Gaussian and brought back
-    to that deviation.
+    to that deviation. A value of brightness x has `relative(x)` times the variance of one at mid-grey.
 
     Attributes:
-        sigmas: Standard deviation in each plane, for an image of range 1.
+        sigmas: Standard deviation in each plane where the image, of range 1, is at mid-grey.
         width: Standard deviation of that Gaussian in pixels, 0 for noise that neighbours do not share.
+        growth: Variance at white less that at black, by that at mid-grey: 0 for noise that is the same everywhere, 2
+            for photons alone, from -2 on.
     """
 
     sigmas: tuple[float, ...]
     width: float
+    growth: float = 0.0
 
     @classmethod
-    def of_channels(cls, channels: int, sigma: float, width: float, correlation: float) -> "CorrelatedNoise":
+    def of_channels(
+        cls, channels: int, sigma: float, width: float, correlation: float, growth: float = 0.0
+    ) -> "CorrelatedNoise":
         """Return noise of one standard deviation in all channels, and one correlation between any two of them.
 
         Args:
             channels: How many.
-            sigma: For an image of range 1.
-            width: See the class.
+            sigma: At mid-grey, for an image of range 1.
+            width, growth: See the class.
             correlation: From -1 / (channels - 1), or 0 for one channel, to 1.
         """
         brightness, colour = 1 + (channels - 1) * correlation, 1 - correlation
         variances = [brightness, *[colour] * (channels - 1)]
-        return cls(tuple(sigma * max(variance, 0.0) ** 0.5 for variance in variances), width)
+        return cls(tuple(sigma * max(variance, 0.0) ** 0.5 for variance in variances), width, growth)
 
     @property
     def sigma(self) -> float:
-        """Standard deviation of a value, the root of the channels' mean variance."""
+        """Standard deviation of a value at mid-grey, the root of the channels' mean variance."""
         return (sum(sigma**2 for sigma in self.sigmas) / len(self.sigmas)) ** 0.5
 
     @property
@@ -63,16 +68,37 @@ class CorrelatedNoise:
             return 0.0
         return ((self.sigmas[0] / self.sigma) ** 2 - 1) / (len(self.sigmas) - 1)
 
+    @property
+    def gain(self) -> float:
+        """Variance at white less that at black: the brightness of one photon, for noise of photons and electronics."""
+        return self.growth * self.sigma**2
+
+    @property
+    def sigma_at_black(self) -> float:
+        """Standard deviation of a value where the image is black: that of the electronics."""
+        return self.sigma * max(1 - self.growth / 2, 0.0) ** 0.5
+
+    def relative(self, brightness: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Return the variance of values of some brightness by that at mid-grey: a line, but never below 0.
+
+        Where it is above, that of noisy values is right in the mean.
+        """
+        return (1 + self.growth * (brightness - 0.5)).clamp_min(0)
+
     def deviations(self, rows: int, columns: int) -> Float[Tensor, "c h w"]:
         """Return the square root of the power spectrum in each plane; the mean square of a plane is its variance."""
         planes = torch.tensor(self.sigmas, dtype=torch.float64)
         return planes[:, None, None] * gaussian_response(rows, columns, self.width)
 
-    def draw(self, like: Image, draws: torch.Generator) -> Image:
-        """Draw such noise of the shape and precision of an image."""
+    def draw_at_mid_grey(self, like: Image, draws: torch.Generator) -> Image:
+        """Draw such noise of the shape and precision of an image, as if that were all mid-grey."""
         white = torch.randn(like.shape, generator=draws, dtype=torch.float64)
         planes = torch.fft.ifft2(torch.fft.fft2(white) * self.deviations(*like.shape[1:])).real
         return torch.tensordot(opponent_basis(len(planes)).T, planes, 1).to(like)
+
+    def draw(self, image: Image, draws: torch.Generator) -> Image:
+        """Draw the noise of a clean image."""
+        return self.draw_at_mid_grey(image, draws) * self.relative(image).sqrt()
 
     def inflation(self, rows: int, columns: int) -> float:
         """Return by how much the variance of a mean of squares of such noise is larger than for white noise.

@@ -1,12 +1,14 @@
-"""Estimate stationary Gaussian noise, shared by channels and neighbours or not, from the noisy picture alone.
+"""Estimate Gaussian noise, shared by channels and neighbours or not, from the noisy picture alone.
 
-Noise is the same everywhere and independent between wavelet bands and planes; texture is neither. So the variance of
-each band is that of the windows which look flattest in all *other* bands and planes: chosen so, windows of mere noise
-have no smaller variance in that band than others. To the bands' variances noise of some width, and an image whose power
-falls with the square of the frequency, are fitted.
+Noise of places of one brightness is the same everywhere and independent between wavelet bands and planes; texture is
+neither. So the variance of each band is that of the windows which look flattest in all *other* bands and planes: chosen
+so, windows of mere noise have no smaller variance in that band than others. To the bands' variances noise of some
+width, and an image whose power falls with the square of the frequency, are fitted. How the noise grows with brightness
+is a line through the noise found in the windows of each brightness.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -16,8 +18,9 @@ from jaxtyping import Float
 from scipy.optimize import nnls
 from torch import Tensor
 
+from dip_experiments.noise.clipping import ClippedNoise
 from dip_experiments.noise.covariance import CorrelatedNoise, opponent_basis
-from dip_experiments.noise.estimation import NO_NOISE, Array, different, without_noise
+from dip_experiments.noise.estimation import NO_NOISE, Array, different, is_clipped, without_noise
 from dip_experiments.tensors import gaussian_response
 
 WAVELET, LEVELS, WINDOW = "db2", 3, 8
@@ -36,13 +39,26 @@ OUTLIER = 50.0
 """Largest variance by the expected one that counts in the choice of windows (ours)."""
 HARDLY = 1e-3
 """Expected variance of a band by the largest one below which it tells nothing of flat windows (ours)."""
+UNCLIPPED = 4
+"""How often the noise is sought again by what clipping leaves of the noise found so far (ours)."""
+FINEST = 3
+"""Bands of the finest details."""
 FIELD = 64
 """Pixels a side of the fields in which spectra of wavelets are computed."""
+BIN, MOST_BINS = 40, 8
+"""Windows of like brightness from which its noise is found, and how many brightnesses at most (ours)."""
+SAME_BRIGHTNESS = 0.1
+"""Range of brightness below which it cannot be seen how noise grows with it (ours)."""
+LEAST_RELATIVE = 0.01
+"""Least variance of a window, by that at mid-grey, that noise of photons has in the dark (ours)."""
 TINY = 1e-12
 
 
 def estimated_noise(
-    image: Float[Array, "c h w"], width: float | None = None, correlation: float | None = None
+    image: Float[Array, "c h w"],
+    width: float | None = None,
+    correlation: float | None = None,
+    growth: float | None = 0.0,
 ) -> CorrelatedNoise:
     """Estimate the noise of a picture.
 
@@ -53,48 +69,91 @@ def estimated_noise(
         image: Noisy, of range 1.
         width: Of the Gaussian by which neighbours share the noise, in pixels; None: estimated.
         correlation: Of any two channels; None: estimated.
+        growth: With brightness, as in `CorrelatedNoise`; None: estimated.
 
     Raises:
         ValueError: For a picture that is too small, and one without noise.
     """
-    energies = window_energies(image)
+    energies, brightness = windows_with_noise(image)
     widths = WIDTHS if width is None else (width,)
-    quartile = np.quantile(energies, 0.25, axis=2, keepdims=True)
-    noise = fitted_noise(variances(energies, np.log(energies / (quartile + TINY) + TINY), VALUES[None] ** 0.5), widths)
-    for _ in range(REPEATS):
-        noise = fitted_noise(variances(energies, *excess(energies, noise), flat=FLAT), widths)
+    growth = found_growth(energies, brightness.mean(0)) if growth is None else growth
+    noise = replace(_noise_in(energies / _relative(growth, brightness), widths), growth=growth)
+    if is_clipped(image):
+        for _ in range(UNCLIPPED):
+            seen = ClippedNoise.of(noise).variance_at(brightness).mean(0) / max(noise.sigma, TINY) ** 2
+            noise = replace(_noise_in(energies / np.maximum(seen, LEAST_RELATIVE), widths), growth=growth)
     if not noise.sigma > TINY:
         raise ValueError(NO_NOISE)
     if correlation is None:
         return noise
-    return CorrelatedNoise.of_channels(len(image), noise.sigma, noise.width, correlation)
+    return CorrelatedNoise.of_channels(len(image), noise.sigma, noise.width, correlation, growth)
 
 
 def known_covariance(
-    measurement: Float[Tensor, "r c h w"], sigma: float | None, width: float | None, correlation: float | None
+    measurement: Float[Tensor, "r c h w"],
+    sigma: float | None,
+    width: float | None,
+    correlation: float | None,
+    growth: float | None = 0.0,
 ) -> CorrelatedNoise:
     """Return the noise of a measurement by what is given of it; the rest is estimated, in the mean over replicas.
 
     Args:
         measurement: Of range 1.
-        sigma: Standard deviation in grey levels of 255.
-        width, correlation: See `estimated_noise`.
+        sigma: Standard deviation at mid-grey in grey levels of 255.
+        width, correlation, growth: See `estimated_noise`.
 
     Raises:
         ValueError: As `estimated_noise`.
     """
-    if sigma is not None and width is not None and correlation is not None:
-        return CorrelatedNoise.of_channels(measurement.shape[1], sigma / 255, width, correlation)
-    found = [estimated_noise(image, width, correlation) for image in different(measurement)]
+    if sigma is not None and width is not None and correlation is not None and growth is not None:
+        return CorrelatedNoise.of_channels(measurement.shape[1], sigma / 255, width, correlation, growth)
+    found = [estimated_noise(image, width, correlation, growth) for image in different(measurement)]
     powers = np.square([each.sigmas for each in found]).mean(0)
     scale = 1.0 if sigma is None else (sigma / 255) / float(powers.mean()) ** 0.5
-    return CorrelatedNoise(tuple((scale * powers**0.5).tolist()), float(np.mean([each.width for each in found])))
+    width, growth = (float(np.mean([getattr(each, name) for each in found])) for name in ("width", "growth"))
+    return CorrelatedNoise(tuple((scale * powers**0.5).tolist()), width, growth)
 
 
-def window_energies(image: Float[Array, "c h w"]) -> Float[Array, "c b n"]:
-    """Return the mean square of each wavelet band in each window, for each plane; not of windows without noise.
+def _noise_in(energies: Float[Array, "c b n"], widths: Sequence[float]) -> CorrelatedNoise:
+    """Return the noise of one of the widths in windows that have the same."""
+    quartile = np.quantile(energies, 0.25, axis=2, keepdims=True)
+    noise = fitted_noise(variances(energies, np.log(energies / (quartile + TINY) + TINY), VALUES[None] ** 0.5), widths)
+    for _ in range(REPEATS):
+        noise = fitted_noise(variances(energies, *excess(energies, noise), flat=FLAT), widths)
+    return noise
 
-    Raises ValueError for a picture that is too small.
+
+def found_growth(energies: Float[Array, "c b n"], brightness: Float[Array, " n"]) -> float:
+    """Return how the noise's variance grows with brightness: by a line through that of windows of like brightness.
+
+    That is the median over these windows, of each plane's finest details: texture is in less than half of them. Bands
+    in which windows differ less count more: they hold more noise than texture. The line is nowhere below 0 from black
+    to white.
+    """
+    bins = np.array_split(np.argsort(brightness, kind="stable"), np.clip(len(brightness) // BIN, 1, MOST_BINS))
+    at = np.array([brightness[one].mean() for one in bins])
+    if np.ptp(at) < SAME_BRIGHTNESS:
+        return 0.0
+    finest = energies[:, :FINEST].reshape(-1, len(brightness)) + TINY
+    medians = np.stack([np.median(finest[:, one], axis=1) for one in bins], axis=1)
+    lower, upper = np.quantile(finest, (0.25, 0.75), axis=1)
+    found = np.average(medians / medians.mean(1, keepdims=True), axis=0, weights=np.log(upper / lower) ** -4)
+    ends, expected = np.stack([1 - at, at], axis=1), np.ones_like(at)
+    for _ in range(FITTED):  # each variance has a standard error in proportion
+        (black, white), _ = nnls(ends / expected[:, None], found / expected)
+        expected = np.maximum(ends @ [black, white], TINY)
+    return float(2 * (white - black) / (white + black))
+
+
+def _relative(growth: float, brightness: Float[Array, "c n"]) -> Float[Array, " n"]:
+    return np.maximum(1 + growth * (brightness.mean(0) - 0.5), LEAST_RELATIVE)
+
+
+def windows_with_noise(image: Float[Array, "c h w"]) -> tuple[Float[Array, "c b n"], Float[Array, "c n"]]:
+    """Return the mean square of each wavelet band in each window, for each plane, and the mean of each channel there.
+
+    Windows without noise are left out. Raises ValueError for a picture that is too small.
     """
     down, across = (side // WINDOW for side in image.shape[1:])
     cut = image[:, : down * WINDOW, : across * WINDOW]
@@ -109,7 +168,8 @@ def window_energies(image: Float[Array, "c h w"]) -> Float[Array, "c b n"]:
         levels = pywt.wavedec2(plane, WAVELET, mode="periodization", level=LEVELS)
         bands = [band.reshape(down, band.shape[0] // down, across, -1) for level in levels[:0:-1] for band in level]
         found.append([np.square(band).mean(axis=(1, 3)).ravel() for band in bands])
-    return np.array(found)[..., ~constant]
+    brightness = cut.reshape(len(cut), down, WINDOW, across, WINDOW).mean(axis=(2, 4)).reshape(len(cut), -1)
+    return np.array(found)[..., ~constant], brightness[:, ~constant]
 
 
 def excess(energies: Float[Array, "c b n"], noise: CorrelatedNoise) -> tuple[Array, Array]:

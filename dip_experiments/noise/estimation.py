@@ -43,6 +43,8 @@ CONSTANT = 1e-9
 NO_NOISE = "no noise is found in the picture, so no rule that needs its sigma can stop; use another one"
 SPOILT = 0.02
 """Part of a picture without noise, or with noise cut off, from which on a message says so (ours)."""
+CLIPPED = 0.002
+"""Part of a picture's values at 0 or 1 from which on its noise is taken to be clipped there (ours)."""
 NEAR_END = 2 / 255
 """Of a picture's range: what is as near to black or white all over a window is a bar or a sky, compressed (ours)."""
 ENDS = (0, 1)
@@ -130,6 +132,11 @@ def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float
     constant = constant_windows(windows)
     at_ends = np.isin(windows, ends) & ~constant[None, :, None, None] & (image.min() >= 0) & (image.max() <= 1)
     return (float(constant.mean()), float(at_ends.mean())) if constant.size else (0.0, 0.0)
+
+
+def is_clipped(image: Array) -> bool:
+    """Return True if a part of the noise that matters was cut off at 0 or 1."""
+    return spoilt_parts(image)[1] > CLIPPED
 
 
 def different(measurement: Float[Tensor, "r c h w"]) -> list[Array]:

@@ -177,6 +177,10 @@ class StoppingRule(Stopping):
         """
         return None
 
+    def unbiased(self, image: Float[Tensor, "c h w"], held_out: HeldOut) -> Float[Tensor, "c h w"]:
+        """Return the image of which a fitted image is the mean measurement: itself, but for noise that was clipped."""
+        return image
+
     @abstractmethod
     def decide(self, value: Values, best: BestSoFar) -> tuple[Flags, Flags]:
         """Return True where this iteration is the best one so far, and True where the stop is final."""

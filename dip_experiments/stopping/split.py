@@ -10,9 +10,11 @@ from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
+from dip_experiments.noise import ClippedNoise
 from dip_experiments.noise.estimation import Array, different, without_noise
 from dip_experiments.schema import DefaultForHash, Exchangeable, in_order_of
 from dip_experiments.stopping.noise_models import NoiseModel
+from dip_experiments.stopping.noise_models.gaussian import local_mean
 from dip_experiments.stopping.rule import (
     FitContext,
     FitInput,
@@ -94,6 +96,8 @@ class Split(MinimumRule):
             "doubt": (mean_noise * law.doubt).reshape(1),
             "inflation": y.new_tensor([law.inflation(y)]),
         }
+        if law.clipped and given.operator.is_identity:
+            held_out |= undoing(law.clipped, y)
         return FitInput(y + extra, given.operator, held_out, law.facts, given.growth * (1 + self.a**2))
 
     def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
@@ -121,8 +125,16 @@ class Split(MinimumRule):
         return measured(values, held_out)
 
     def estimate(self, fitted: Float[Tensor, "r c hy wy"], held_out: HeldOut) -> dict[str, float]:
-        mse, uncertainty = of_mean(measured(fitted, held_out), self.errors(fitted, held_out))
+        """Estimate the error of the mean of the replicas' A f; where the noise was clipped, that of `unbiased`."""
+        stretch = measured(held_out["stretch"], held_out) if "stretch" in held_out else 1.0
+        mse, uncertainty = of_mean(measured(fitted, held_out) * stretch, self.errors(fitted, held_out) * stretch**2)
         return {"mse": float(mse), "mse_se": float(with_doubt(uncertainty, held_out))}
+
+    def unbiased(self, image: Float[Tensor, "c h w"], held_out: HeldOut) -> Float[Tensor, "c h w"]:
+        if "clipped_mean" not in held_out:
+            return image
+        mean, brightness = (held_out[name].cpu().numpy() for name in ("clipped_mean", "brightness"))
+        return torch.from_numpy(np.interp(image.cpu().numpy(), mean, brightness)).to(image)
 
     def weights(
         self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], held_out: HeldOut
@@ -138,6 +150,13 @@ class Split(MinimumRule):
         return smallest_square(
             (means @ means.T / means.shape[1]).cpu().numpy(), torch.stack(slopes).double().cpu().numpy()
         )
+
+
+def undoing(clipped: ClippedNoise, y: Float[Tensor, "r c h w"]) -> dict[str, Tensor]:
+    """Return what undoes the bias of clipped noise: its mean for each brightness, and how errors grow by that."""
+    stretch = clipped.stretch(local_mean(y).cpu().double().numpy())
+    tables = {"clipped_mean": clipped.mean, "brightness": clipped.brightness, "stretch": stretch}
+    return {name: torch.from_numpy(values).to(y) for name, values in tables.items()}
 
 
 def smallest_square(square: Array, slopes: Array) -> list[float]:

@@ -1,5 +1,6 @@
 """Tasks: the measurement, the operator and the data term. A file for each: settings and formula."""
 
+from dip_experiments.tasks.camera import Camera
 from dip_experiments.tasks.deblurring import Deblurring
 from dip_experiments.tasks.denoising import Denoising
 from dip_experiments.tasks.flash_no_flash import FlashNoFlash
@@ -13,6 +14,7 @@ from dip_experiments.tasks.targets import Target
 from dip_experiments.tasks.task import Task
 
 __all__ = [
+    "Camera",
     "Deblurring",
     "Denoising",
     "FlashNoFlash",

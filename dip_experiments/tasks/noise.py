@@ -121,6 +121,21 @@ class Poisson(AddedNoise):
         return (torch.poisson(image.double() * self.peak, generator=draws) / self.peak).to(image)
 
 
+class PoissonGaussian(AddedNoise):
+    """Poisson(peak x) / peak + N(0, (sigma / 255)^2), not clipped: variance x / peak + sigma^2 (Foi et al. 2008).
+
+    `peak`: photons expected at white; `sigma`: of the electronics.
+    """
+
+    name: Literal["poisson_gaussian"]
+    peak: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
+    sigma: Sigma
+
+    def apply(self, image: Image, draws: torch.Generator) -> Image:
+        counted = torch.poisson(image.double() * self.peak, generator=draws) / self.peak
+        return counted.to(image) + normal(image, draws) * (self.sigma / 255)
+
+
 class SaltAndPepper(AddedNoise):
     """`fraction` of the pixels white or black with equal chance, in all channels at once."""
 
