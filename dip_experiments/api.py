@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dip_experiments.config.defaults import default_settings, option_settings
 from dip_experiments.config.errors import format_error
 from dip_experiments.config.groups import option_file
+from dip_experiments.config.restoring import EXPERIMENTS
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import is_grey, repeated
 from dip_experiments.latents import Latent
@@ -26,8 +27,6 @@ from dip_experiments.tasks import Task
 from dip_experiments.tasks.given import GivenOperator, Picture, given_task, read_measurement
 from dip_experiments.tensors import mean_squared_error
 
-NOISES = {"gaussian": "restore_noisy", "poisson": "restore_poisson", "speckle": "restore_speckle"}
-"""Noise -> the experiment whose settings restore a picture with it."""
 OF_COMMAND = (
     "image", "target", "task", "logger", "experiment", "paths", "force", "output", "blend", "fit.keep",
     "fit.checkpoint_every", "scale.name", "scale.size", "scale.crop", "scale.replicas",
@@ -101,7 +100,7 @@ def reconstruct(
 def restore(
     noisy: Picture,
     *,
-    noise: str = "gaussian",
+    noise: str = "auto",
     replicas: int = 4,
     seed: int = 0,
     scale: str = "laptop",
@@ -110,27 +109,28 @@ def restore(
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Reconstruction:
-    """Restore a noisy picture from itself; the noise level, the stop and the error are estimated.
+    """Restore a noisy picture from itself; the noise, the stop and the error are estimated.
 
-    The numbers are those of `dip experiment=restore_noisy image.path=...`, or restore_poisson, restore_speckle.
+    The numbers are those of the command `dip restore`.
 
     Args:
         noisy: An array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w). Three equal
             channels are fitted as one.
-        noise: gaussian, poisson (counted photons) or speckle.
+        noise: auto, which finds out how it grows with brightness, what neighbours and channels share of it, and
+            whether it was clipped; gaussian, white and the same everywhere; poisson, counted photons; or speckle.
         replicas, seed, scale, device, reference, settings, progress: See `reconstruct`.
 
     Raises:
         ValueError: For a picture without noise, and as `reconstruct`.
     """
-    if noise not in NOISES:
-        raise ValueError(f"noise={noise}: unknown; choose from {', '.join(NOISES)}")
+    if noise not in EXPERIMENTS:
+        raise ValueError(f"noise={noise}: unknown; choose from {', '.join(EXPERIMENTS)}")
     y, layout = read_measurement(noisy, None)
     if is_grey(y):  # their noise is one, too
         y, layout = y[:1], repeated(layout)
     task = given_task(y, None, None, reference, replicas)
     others = _joined({"replicas": replicas, "seed": seed, "device": device}, settings)
-    return fit_task(_settings(task, "skip", {}, (), others, scale, NOISES[noise]), task, "skip", layout, progress)
+    return fit_task(_settings(task, "skip", {}, (), others, scale, EXPERIMENTS[noise]), task, "skip", layout, progress)
 
 
 def _joined(

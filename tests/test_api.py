@@ -84,11 +84,14 @@ def test_a_low_resolution_picture_has_the_numbers_of_the_command(dip: Dip, tmp_p
     assert result.image.shape == (40, 48)
 
 
-def test_restore_has_the_numbers_of_its_experiment(dip: Dip, tmp_path: Path) -> None:
-    words = ["experiment=restore_noisy", "replicas=2", "fit.iterations=10", "stopping.patience=5"]
-    assert dip(*WORDS, as_file(tmp_path, NOISY), *words) == 0
+@pytest.mark.parametrize("noise", [[], ["noise=gaussian"]])
+def test_restore_has_the_numbers_of_the_command(noise: list[str], dip: Dip, tmp_path: Path) -> None:
+    words = ["replicas=2", "fit.iterations=10", "stopping.patience=5", *noise]
+    file = as_file(tmp_path, NOISY).removeprefix("image.path=")
+    assert dip("restore", file, *WORDS, *words) == 0
     settings = {**SMALL, "fit.iterations": 10, "stopping.patience": 5}
-    result = dipx.restore(NOISY, scale="smoke", replicas=2, settings=settings, progress=False)
+    given: dict[str, Any] = {"noise": noise[0].removeprefix("noise=")} if noise else {}
+    result = dipx.restore(NOISY, scale="smoke", replicas=2, settings=settings, progress=False, **given)
     assert_same_numbers(result, tmp_path)
     stop = only_run(tmp_path).summary["stopping"]["split"]
     assert result.stopped_at == stop["joint"]

@@ -17,6 +17,7 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import conf_folder, did_you_mean, options
 from dip_experiments.config.hints import command_hint
 from dip_experiments.config.overrides import SWEEP_FLAGS, config_dir_flags, to_hydra_overrides
+from dip_experiments.config.restoring import restoring
 
 RECORDS = "--records"
 """Flag of what is computed for records in place of one's own runs."""
@@ -61,6 +62,19 @@ def select_experiment(command: str, argv: Sequence[str], origin: str = "either")
 
 def _without(keys: Sequence[str], overrides: Sequence[str]) -> list[str]:
     return [one for one in overrides if one.split("=")[0] not in keys]
+
+
+def restore(argv: Sequence[str]) -> int:
+    """Restore a noisy photograph from itself alone.
+
+    What noise it has is found in it: how strong, how it grows with brightness, what neighbours and channels share of
+    it, whether it was clipped. Or say what it is: gaussian, poisson (counted photons), speckle.
+
+    Usage: dip restore PICTURE [noise=auto] [output=PICTURE_restored.png] [key=value ...]
+
+    Example: dip restore photo.jpg
+    """
+    return int(lazy_import("dip_experiments.cli.main").answer(restoring(argv)))
 
 
 def keep(argv: Sequence[str]) -> int:
@@ -212,6 +226,7 @@ def compose_first(experiment: str | None, scale: str) -> dict[str, Any]:
 
 
 SUBCOMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "restore": restore,
     "status": status,
     "show": show,
     "plot": plot,

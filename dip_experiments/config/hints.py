@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dip_experiments.config.groups import did_you_mean, options
 
-RESTORE = "dip experiment=restore_noisy image.path={} output=restored.png"
+RESTORE = "dip restore {}"
 """Command that restores a noisy picture."""
 KEYS: Mapping[str, Sequence[str]] = {
     "optimizer.lr": ("lr", "learning_rate", "step_size", "rate"),
@@ -45,7 +45,6 @@ NO_COMMANDS: Mapping[str, str] = {
     "run": "a fit needs no command: dip scale=smoke",
     "fit": "a fit needs no command: dip scale=smoke",
     "train": "a fit needs no command: dip scale=smoke",
-    "restore": f"a noisy picture is restored by {RESTORE.format('photo.png')}",
     "denoise": f"a noisy picture is restored by {RESTORE.format('photo.png')}",
     "list": "dip status lists your runs",
     "ls": "dip status lists your runs",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.baselines.classical import DENOISERS, wiener
+from dip_experiments.baselines.linear_patches import nl_ridge
 from dip_experiments.stopping import HeldOut, RuleMonitor, Split
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
 GUIDED = "wiener"
 """The denoiser that needs a better image than the noisy one: it comes last, guided by the blend of the others."""
 
@@ -42,7 +45,8 @@ def denoiser_ensembles(monitors: Mapping[str, RuleMonitor]) -> dict[str, Denoise
 def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
     """Return the blend at the stop of a rule's ensemble, None if nothing is blended.
 
-    The other denoisers see what the replica saw, and its standard deviation, the mean one where it varies.
+    The other denoisers see what the replica saw, and its standard deviation, the mean one where it varies; NL-Ridge
+    its variance everywhere.
     """
     rule, held_out = monitor.rule, monitor.held_out
     if not (isinstance(rule, Split) and rule.mix) or monitor.stops()[1].iteration is None:
@@ -50,7 +54,8 @@ def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
     seen = (held_out["y"] + held_out["extra"]).cpu().double().numpy()
     sigma = 255 * float(held_out["level"] * (1 + rule.a**2)) ** 0.5
     alone = [name for name in rule.mix if name != GUIDED]
-    others = [np.stack([DENOISERS[name](image, sigma) for image in seen]) for name in alone]
+    variance = held_out["noise"].cpu().double().numpy() * (1 + rule.a**2)
+    others = [np.stack([_denoised(name, *of, sigma) for of in zip(seen, variance, strict=True)]) for name in alone]
     images, weights = blend(rule, monitor.ensemble_average, others, held_out)
     if GUIDED in rule.mix:
         guided = zip(seen, images.cpu().double().numpy(), strict=True)
@@ -59,6 +64,10 @@ def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
         weights = [*((1 - weight) * others for others in weights), weight]
     named = dict(zip([*alone, GUIDED], weights, strict=False))
     return DenoiserEnsemble(images, named, rule.estimate(images, held_out))
+
+
+def _denoised(name: str, image: Array, variance: Array, sigma: float) -> Array:
+    return nl_ridge(image, variance=variance) if name == "nl_ridge" else DENOISERS[name](image, sigma)
 
 
 def blend(

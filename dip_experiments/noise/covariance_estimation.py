@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dip_experiments.noise.clipping import ClippedNoise
 from dip_experiments.noise.covariance import CorrelatedNoise, opponent_basis
-from dip_experiments.noise.estimation import NO_NOISE, Array, different, is_clipped, without_noise
+from dip_experiments.noise.estimation import NO_NOISE, Array, Flags, different, is_clipped, used_sigma, without_noise
 from dip_experiments.tensors import gaussian_response
 
 WAVELET, LEVELS, WINDOW = "db2", 3, 8
@@ -101,18 +101,35 @@ def known_covariance(
     Args:
         measurement: Of range 1.
         sigma: Standard deviation at mid-grey in grey levels of 255.
-        width, correlation, growth: See `estimated_noise`.
+        width, correlation, growth: See `estimated_noise`. Of a picture that is too small for it the noise is taken for
+            white if neither of the first two is given.
 
     Raises:
         ValueError: As `estimated_noise`.
     """
     if sigma is not None and width is not None and correlation is not None and growth is not None:
         return CorrelatedNoise.of_channels(measurement.shape[1], sigma / 255, width, correlation, growth)
-    found = [estimated_noise(image, width, correlation, growth) for image in different(measurement)]
+    images = different(measurement)
+    if width is None and correlation is None and not enough_windows(images[0]):  # too little to tell it from white
+        level, _ = used_sigma(sigma, measurement)
+        return CorrelatedNoise.of_channels(measurement.shape[1], level / 255, 0.0, 0.0, growth or 0.0)
+    found = [estimated_noise(image, width, correlation, growth) for image in images]
     powers = np.square([each.sigmas for each in found]).mean(0)
     scale = 1.0 if sigma is None else (sigma / 255) / float(powers.mean()) ** 0.5
     width, growth = (float(np.mean([getattr(each, name) for each in found])) for name in ("width", "growth"))
     return CorrelatedNoise(tuple((scale * powers**0.5).tolist()), width, growth)
+
+
+def enough_windows(image: Float[Array, "c h w"]) -> bool:
+    """Return True if a picture has enough places with noise to tell what neighbours and channels share of it."""
+    return int((~_without_noise(image)).sum()) >= FEWEST
+
+
+def _without_noise(image: Float[Array, "c h w"]) -> Flags:
+    """Return True for each window that has a part without noise."""
+    down, across = (side // WINDOW for side in image.shape[1:])
+    cut = image[:, : down * WINDOW, : across * WINDOW]
+    return np.asarray(without_noise(cut).reshape(down, WINDOW, across, WINDOW).any(axis=(1, 3)).ravel())
 
 
 def _noise_in(energies: Float[Array, "c b n"], widths: Sequence[float]) -> CorrelatedNoise:
@@ -157,8 +174,8 @@ def windows_with_noise(image: Float[Array, "c h w"]) -> tuple[Float[Array, "c b 
     """
     down, across = (side // WINDOW for side in image.shape[1:])
     cut = image[:, : down * WINDOW, : across * WINDOW]
-    constant = without_noise(cut).reshape(down, WINDOW, across, WINDOW).any(axis=(1, 3)).ravel()
-    if (~constant).sum() < FEWEST:
+    constant = _without_noise(image)
+    if not enough_windows(image):
         raise ValueError(
             f"{image.shape[1]} x {image.shape[2]} pixels with noise are too few to find what neighbours and channels "
             "share of it; give sigma, width and correlation"

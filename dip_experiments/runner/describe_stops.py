@@ -30,9 +30,7 @@ def outline_stop(run: Run) -> str:
 def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return the lines on one rule; an estimate of the measurement's error is never in a line with the image's."""
     facts, scores = rule["facts"], summary["scores"]
-    shared = ""
-    if "correlation" in facts:
-        shared = f"; shared by neighbours (width {facts['width']:.2g}) and channels ({facts['correlation']:.2f})"
+    shared = _shared(facts)
     levels = [
         f"{level} {facts[level]:.4g}, {facts[level + FACT_ORIGIN]}{shared}"
         for level in LEVELS
@@ -44,6 +42,19 @@ def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> li
     true = [f"PSNR {scores[image]['psnr'][0]:.2f} dB to the reference"] if image in scores else []
     found = [*_estimates(rule, image=True), *true, *_mixed(rule)]
     return [*lines, *([f"result: {', '.join(found)}"] if found else []), *_estimates(rule, image=False)]
+
+
+def _shared(facts: Mapping[str, Any]) -> str:
+    """Return what neighbours and channels share of the noise, and what brightness makes of it; empty if not sought."""
+    if "correlation" not in facts:
+        return ""
+    found = [f"shared by neighbours (width {facts['width']:.2g}) and channels ({facts['correlation']:.2f})"]
+    if growth := facts.get("growth"):
+        black, white = (facts["sigma"] * max(1 + growth * away, 0) ** 0.5 for away in (-0.5, 0.5))
+        found.append(f"{black:.3g} at black, {white:.3g} at white")
+    if facts.get("clipped"):
+        found.append("clipped at 0 and 1")
+    return "".join(f"; {one}" for one in found)
 
 
 def _stop(name: str, rule: Mapping[str, Any]) -> str:

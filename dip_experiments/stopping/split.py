@@ -27,7 +27,7 @@ from dip_experiments.stopping.rule import (
 )
 from dip_experiments.tensors import generator
 
-Denoiser = Literal["nlm", "dct", "tv", "wavelet", "wiener"]
+Denoiser = Literal["nlm", "dct", "tv", "wavelet", "nl_ridge", "lichi", "wiener"]
 
 
 class Split(MinimumRule):

@@ -160,6 +160,7 @@ def _from(given: float | None) -> str:
 def shared_noise(noise: CorrelatedNoise, facts: Facts, measurement: Measured, is_given: bool) -> SharedNoise:
     """Return such a noise of a measurement, clipped if that is."""
     clipped = ClippedNoise.of(noise) if any(map(is_clipped, different(measurement))) else None
+    facts = {**facts, "clipped": float(clipped is not None)}
     doubt = 0.0 if is_given else doubt_about_shared(noise, measurement)
     return SharedNoise(noise.sigma, facts, doubt, covariance=noise, clipped=clipped)
 

@@ -1,0 +1,35 @@
+"""`dip restore photo.jpg`: short for the experiments that restore a noisy photograph."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+EXPERIMENTS = {
+    "auto": "restore",
+    "gaussian": "restore_noisy",
+    "poisson": "restore_poisson",
+    "speckle": "restore_speckle",
+}
+"""Noise -> the experiment whose settings restore a picture with it."""
+USAGE = "dip restore photo.jpg [noise=auto] [output=photo_restored.png] [key=value ...]"
+
+
+def restoring(argv: Sequence[str]) -> list[str]:
+    """Return the settings for which `dip restore` with these arguments stands.
+
+    Raises:
+        ValueError: Unless the first argument alone is a picture; for an unknown noise.
+    """
+    picture, *rest = argv or [""]
+    if not picture or (not Path(picture).exists() and "=" in picture):
+        raise ValueError(f"dip restore: a picture comes first: {USAGE}")
+    if several := [one for one in rest if "=" not in one and not one.startswith(("-", "~"))]:
+        raise ValueError(
+            f"dip restore {picture} {several[0]}: one picture at a time; many: "
+            "dip -m experiment=restore image.path=a.png,b.png output='{image}_restored.png'"
+        )
+    noises = [one.partition("=")[2] for one in rest if one.startswith("noise=")] or ["auto"]
+    if (noise := noises[-1]) not in EXPERIMENTS:
+        raise ValueError(f"noise={noise}: unknown; choose from {', '.join(EXPERIMENTS)}")
+    given = [one for one in rest if not one.startswith("noise=")]
+    output = [] if any(one.startswith("output=") for one in given) else [f"output={Path(picture).stem}_restored.png"]
+    return [f"experiment={EXPERIMENTS[noise]}", f"image.path={picture}", *output, *given]
