@@ -1,5 +1,6 @@
 """What `dip restore` stands for, and what it says of the noise that it found."""
 
+import json
 from pathlib import Path
 
 import pytest
