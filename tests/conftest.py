@@ -2,9 +2,10 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,12 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs `dip` in this process with a results folder of its own; returns the exit code."""
     monkeypatch.chdir(tmp_path)
     return lambda *words: main([*words, f"paths.results={tmp_path / 'results'}"])
+
+
+def slow_after(count: int, values: Iterable[Any]) -> list[Any]:
+    """The values of a parameter, of which only the first ones are tried in every run of the tests."""
+    marked = (pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.slow) for one in values)
+    return [own if n < count else late for n, (own, late) in enumerate(zip(values, marked, strict=True))]
 
 
 @cache

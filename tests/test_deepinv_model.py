@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Dip, only_run
+from conftest import Dip, only_run, slow_after
 from PIL import Image
 from test_api import CLEAN, NOISY, SMALL, WORDS, as_file, fit
 from torch import Tensor, nn
@@ -124,7 +124,7 @@ def test_a_complex_buffer_keeps_its_imaginary_part_in_every_precision() -> None:
 
 
 @pytest.mark.parametrize("stopping", ["split", "held_out_pixels"])
-@pytest.mark.parametrize("name", PHYSICS)
+@pytest.mark.parametrize("name", slow_after(1, PHYSICS))
 def test_rules_stop_fits_of_measurements_of_other_channels_and_sizes(name: str, stopping: str) -> None:
     rules = {"stopping.patience": 5, **({"stopping.law.sigma": 20.0} if stopping == "split" else {})}
     y = PHYSICS[name].A(images(1))[0].detach()

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from conftest import slow_after
 from omegaconf import OmegaConf
 
 from dip_experiments.config.compose import DRAWS, MOST_REPLICAS, compose_jobs, seed_of
@@ -21,7 +22,7 @@ SCALES = ("smoke", "laptop", "paper")
 def jobs(experiment: str, scale: str, *words: str) -> list[Settings]:
     """The jobs of an experiment's grid."""
     asked = [f"experiment={experiment}", f"scale={scale}", *words]
-    if experiment.startswith("restore_"):  # of a picture of the user's, whole at every scale
+    if experiment == "restore" or experiment.startswith("restore_"):  # of a picture of the user's, whole at every scale
         asked.append("image.path=photo.png")
     return [read_settings(job) for job in compose_jobs(asked, multirun=True)]
 
@@ -58,11 +59,18 @@ FEW = {
     "denoisers_decoder": "image=cset9/f16",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""
+GROWING = ("fig2", "table_denoising", "study_stopping", "ablation_size", "restore")
+"""Experiments that are composed at every scale in every run of the tests; the first job of all: test_identity.py."""
 DEMOS = ("fig2", "precision", "precision_fig2", "acceleration")
 """Experiments that have all that they need from the scale itself."""
 
 
-@pytest.mark.parametrize("experiment", options("experiment"))
+def grows(experiment: str) -> bool:
+    """False, and so first, for those of `GROWING`."""
+    return experiment not in GROWING
+
+
+@pytest.mark.parametrize("experiment", slow_after(len(GROWING), sorted(options("experiment"), key=grows)))
 def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_that_grow(experiment: str) -> None:
     few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
     grids = [jobs(experiment, scale, *few) for scale in SCALES]
@@ -84,6 +92,14 @@ def test_an_experiment_has_a_demo_or_names_the_scales_that_it_has(experiment: st
         return
     with pytest.raises(ValueError, match=f"experiment={experiment} has no scale=demo; it has smoke, laptop, paper"):
         jobs(experiment, "demo")
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_composes_at_the_papers_scale_with_its_own_name(experiment: str) -> None:
+    few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
+    grid = jobs(experiment, "paper", *few)
+    assert {(job.experiment.name, job.scale.name) for job in grid} == {(experiment, "paper")}
+    assert len({str(job.to_dict()) for job in grid}) == len(grid)
 
 
 STUDIES = {

@@ -96,6 +96,7 @@ def part_kept(target: str) -> int:
     return int(job.experiment.part)
 
 
+@pytest.mark.slow
 def test_a_record_gives_the_same_files_as_the_whole_run(fig2: Selection, tmp_path: Path) -> None:
     for run in fig2.runs:
         target = run.settings["target"]["name"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run
+from conftest import SMALL, Dip, fresh, only_run, slow_after
 from interruptions import interrupt_at
 
 from dip_experiments.architectures import Skip, build_replicas
@@ -100,7 +100,7 @@ def test_weights_move_by_a_part_of_their_own_spread() -> None:
         assert abs(by.mean()) < 4 * by.std() / by.numel() ** 0.5
 
 
-@pytest.mark.parametrize("architecture", ["skip", "unet", "resnet", "deep_decoder", "pixels"])
+@pytest.mark.parametrize("architecture", slow_after(2, ["skip", "deep_decoder", "unet", "resnet", "pixels"]))
 def test_a_replica_fits_exactly_as_the_single_network_with_its_seed(
     architecture: str, dip: Dip, tmp_path: Path
 ) -> None:

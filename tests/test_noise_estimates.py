@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import load_image
+from conftest import load_image, slow_after
 from skimage.restoration import estimate_sigma
 from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, smooth
 
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.layers import OPPONENT
-from dip_experiments.noise.estimation import doubt_about, estimated_sigma, spoilt_parts, used_sigma
+from dip_experiments.noise.estimation import doubt_about, estimated_sigma, impulses, spoilt_parts, used_sigma
 from dip_experiments.operators import Identity
 from dip_experiments.runner import validate
 from dip_experiments.stopping import FitInput
@@ -101,7 +101,7 @@ def test_so_it_is_on_parts_of_pictures_that_its_constants_were_not_fitted_to(sha
         check_coverage([found[which] for found in z])
 
 
-@pytest.mark.parametrize("law", ["poisson", "gamma"])
+@pytest.mark.parametrize("law", slow_after(1, ["poisson", "gamma"]))
 def test_so_it_is_with_an_estimated_gain_and_with_looks(law: str, shared: Path) -> None:
     z = []
     for sizes in ((64,), (128, 96), (96, 160)):
@@ -229,6 +229,19 @@ def test_zeros_of_counted_photons_are_not_taken_for_clipping(caplog: pytest.LogC
     assert "cut off" in warned(dark, caplog), "Gaussian noise has zeros by clipping alone"
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_salt_and_pepper_are_said_and_clipped_noise_is_not(channels: int, caplog: pytest.LogCaptureFixture) -> None:
+    clean, draws = torch.from_numpy(smooth(96)[0][:channels]), torch.Generator().manual_seed(0)
+    noisy = (clean + 50 / 255 * torch.randn(clean.shape, generator=draws, dtype=torch.float64)).clamp(0, 1)
+    assert impulses(noisy.numpy()) < 0.001
+    hit = noise.SaltAndPepper(name="salt_and_pepper", fraction=0.05).apply(clean, draws)
+    assert impulses(hit.numpy()) == pytest.approx(0.05, abs=0.012)
+    faint = (clean + 10 / 255 * torch.randn(clean.shape, generator=draws, dtype=torch.float64)).clamp(0, 1)
+    hit = noise.SaltAndPepper(name="salt_and_pepper", fraction=0.05).apply(faint, draws)
+    assert "black or white by themselves" in warned(hit[None], caplog)
+    assert "black or white by themselves" not in warned(noisy[None], caplog)
+
+
 GREY = 0.4
 DRAWN: dict[str, tuple[noise.AddedNoise, float]] = {
     "gaussian": (noise.Gaussian(name="gaussian", sigma=25, clip=False), 25 / 255),
@@ -237,6 +250,10 @@ DRAWN: dict[str, tuple[noise.AddedNoise, float]] = {
     "gamma": (noise.Gamma(name="gamma", looks=10), GREY / 10**0.5),
     "speckle": (noise.Speckle(name="speckle", sigma=25), GREY * 25 / 255),
     "poisson": (noise.Poisson(name="poisson", peak=30), (GREY / 30) ** 0.5),
+    "poisson_gaussian": (
+        noise.PoissonGaussian(name="poisson_gaussian", peak=30, sigma=10),
+        (GREY / 30 + (10 / 255) ** 2) ** 0.5,
+    ),
     "salt_and_pepper": (
         noise.SaltAndPepper(name="salt_and_pepper", fraction=0.2),
         (0.1 * GREY**2 + 0.1 * (1 - GREY) ** 2 - (0.1 * (1 - 2 * GREY)) ** 2) ** 0.5,

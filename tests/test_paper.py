@@ -102,6 +102,7 @@ def test_rows_that_another_kind_of_device_has_done_say_nothing_of_the_hours_left
     assert progress({A: on_a_gpu, B: None, C: Done(3600.0)}) == "paper: 2 rows done, 1 left, about 1.0 hours left"
 
 
+@pytest.mark.slow
 def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,7 @@ def sampled(folder: Path) -> list[Run]:
     return runs
 
 
+@pytest.mark.slow
 def test_samples_have_the_spectra_of_all_networks_also_from_records_of_two(tmp_path: Path) -> None:
     runs = sampled(tmp_path)
     whole = draw("figures/samples", selection(tmp_path, "samples", *runs))

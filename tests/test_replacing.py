@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL, Dip, fresh
+from conftest import SMALL, Dip, fresh, slow_after
 from fake_runs import make_run
 from interruptions import interrupt_at
 from test_identity import settings_of
@@ -65,7 +65,7 @@ def test_a_rule_has_one_result_of_a_run_which_other_words_of_it_replace_only_whe
         assert finished_before(dip, capfd, *words)
 
 
-@pytest.mark.parametrize("words", [MOVING, ["fit.keep=[15]"], ["force=true"]])
+@pytest.mark.parametrize("words", slow_after(1, [MOVING, ["fit.keep=[15]"], ["force=true"]]))
 def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
     words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -180,6 +180,7 @@ def test_long_requests_and_files_have_names_of_their_own() -> None:
     assert Path(one).suffix == ""
 
 
+@pytest.mark.slow
 def test_figure_2_of_the_users_own_picture_is_as_large_as_that_of_the_astronaut() -> None:
     words = ["experiment=fig2", "scale=laptop", "image=file", "image.path=photo.png"]
     job, *_ = compose_jobs(words, multirun=True)

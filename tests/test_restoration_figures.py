@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL, Dip, assert_same_files, load_image, only_run
+from conftest import SMALL, Dip, assert_same_files, load_image, only_run, slow_after
 from fake_runs import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.curves import log_points
@@ -66,7 +66,7 @@ def without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(classical.DENOISERS, "bm3d", raising=False)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", slow_after(1, FIGURES))
 def test_records_alone_give_the_same_files(
     name: str, figures: dict[str, list[Selection]], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -179,7 +179,9 @@ def test_pictures_of_the_first_replica_that_did_not_fail_are_shown(tmp_path: Pat
     assert draw("figures/fig4", selection(tmp_path, "fig4", run)).runs == [run]
 
 
-@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4", "fig5", "fig6", "fig7_text", "fig7_missing", "fig10"])
+@pytest.mark.parametrize(
+    "name", slow_after(2, ["fig4", "fig7_text", "fig2", "fig3", "fig5", "fig6", "fig7_missing", "fig10"])
+)
 def test_every_figure_says_which_pictures_its_records_need(name: str) -> None:
     for scale in ("smoke", "laptop", "paper"):
         for config in compose_jobs([f"experiment={name}", f"scale={scale}"], multirun=True):

@@ -150,7 +150,7 @@ def test_a_picture_that_is_degraded_already_is_measured_as_it_is_at_its_own_size
         (["task=inpainting", "task.mask.missing=0.9"], []),
         (["task=inpainting", "task.mask=mask.png"], []),
         (["target=natural"], []),
-        (["experiment=restore_noisy"], []),
+        (["experiment=restore"], []),
     ],
     ids=" ".join,
 )
@@ -180,4 +180,4 @@ def test_what_is_degraded_on_purpose_is_said(
         assert ("mine.png: degraded first, to see how well" in caplog.text) == degraded, given
         if degraded and words:
             assert ("task.quality=null" in caplog.text) == ("task=jpeg" in words)
-            assert ("experiment=restore_noisy" in caplog.text) == ("task=denoising" in words)
+            assert ("dip restore" in caplog.text) == ("task=denoising" in words)

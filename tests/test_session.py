@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run
+from conftest import SMALL, Dip, fresh, only_run, slow_after
 from interruptions import interrupt_at
 from test_guard import poison
 
@@ -125,11 +125,14 @@ def test_more_images_requested_of_a_finished_run_are_made_and_none_is_lost(
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [
-        ([], ["observe=[fixed]", "observe.fixed.iteration=5"]),
-        (["observe=[windowed_variance]", "observe.windowed_variance.window=3"], []),
-        (["observe=[fixed]", "observe.fixed.iteration=3"], ["observe=[fixed]", "observe.fixed.iteration=5"]),
-    ],
+    slow_after(
+        1,
+        [
+            (["observe=[fixed]", "observe.fixed.iteration=3"], ["observe=[fixed]", "observe.fixed.iteration=5"]),
+            ([], ["observe=[fixed]", "observe.fixed.iteration=5"]),
+            (["observe=[windowed_variance]", "observe.windowed_variance.window=3"], []),
+        ],
+    ),
 )
 def test_an_interrupted_run_requested_again_with_other_rules_begins_anew_and_says_so(
     before: list[str],

@@ -139,6 +139,7 @@ def watched_convolutions(maps: set[torch.dtype]) -> Iterator[None]:
 
 
 @pytest.mark.skipif(not multiplies_bfloat16(torch.device("cpu")), reason="no bfloat16 products in hardware")
+@pytest.mark.slow
 def test_bf16_fits_as_float32_does() -> None:
     curves = {}
     for precision in ("float32", "bf16"):

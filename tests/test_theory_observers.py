@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run
+from conftest import SMALL, Dip, fresh, only_run, slow_after
 from interruptions import fitted_in_two_sessions
 from test_speed import ADAM, TO_THE_HOST, Operations
 
@@ -204,7 +204,9 @@ def test_a_fit_that_ends_before_the_first_sample_has_no_posterior() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["observe=[gradient_norms]", "replicas=2"], [*KERNEL, "target=noisy", "optimizer=sgd", "optimizer.lr=1e-4"]],
+    slow_after(
+        1, [[*KERNEL, "target=noisy", "optimizer=sgd", "optimizer.lr=1e-4"], ["observe=[gradient_norms]", "replicas=2"]]
+    ),
 )
 def test_what_is_measured_before_the_first_iteration_is_the_same_in_a_resumed_fit(
     words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -168,7 +168,7 @@ def _relative(growth: float, brightness: Float[Array, "c n"]) -> Float[Array, " 
 
 
 def windows_with_noise(image: Float[Array, "c h w"]) -> tuple[Float[Array, "c b n"], Float[Array, "c n"]]:
-    """Return the mean square of each wavelet band in each window, for each plane, and the mean of each channel there.
+    """Return the mean square of each wavelet band in each window, for each plane, and the mean of each channel.
 
     Windows without noise are left out. Raises ValueError for a picture that is too small.
     """

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pywt
 from jaxtyping import Float
-from scipy.ndimage import maximum_filter, minimum_filter
+from scipy.ndimage import maximum_filter, median_filter, minimum_filter
 from scipy.special import ndtri
 from torch import Tensor
 
@@ -44,7 +44,9 @@ NO_NOISE = "no noise is found in the picture, so no rule that needs its sigma ca
 SPOILT = 0.02
 """Part of a picture without noise, or with noise cut off, from which on a message says so (ours)."""
 CLIPPED = 0.002
-"""Part of a picture's values at 0 or 1 from which on its noise is taken to be clipped there (ours)."""
+"""Part of a picture's values at 0 or 1 from which on its noise is taken to be clipped (ours)."""
+LONELY, FAR = 0.2, 4.0
+"""How far an impulse is from the median around it, of a range of 1, and in standard deviations of the noise (ours)."""
 NEAR_END = 2 / 255
 """Of a picture's range: what is as near to black or white all over a window is a bar or a sky, compressed (ours)."""
 ENDS = (0, 1)
@@ -137,6 +139,17 @@ def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float
 def is_clipped(image: Array) -> bool:
     """Return True if a part of the noise that matters was cut off at 0 or 1."""
     return spoilt_parts(image)[1] > CLIPPED
+
+
+def impulses(image: Array) -> float:
+    """Return the part of the pixels that are black or white by themselves: salt and pepper.
+
+    That are those with all channels at one end of [0, 1], and farther from the median of the 3 x 3 pixels around than
+    noise and the rest of the image explain.
+    """
+    far = max(LONELY, FAR * estimated_sigma(image))
+    away = np.abs(image - median_filter(image, (1, 3, 3))).max(0) > far
+    return float((away & ((image == 0).all(0) | (image == 1).all(0))).mean())
 
 
 def different(measurement: Float[Tensor, "r c h w"]) -> list[Array]:

@@ -19,7 +19,7 @@ from dip_experiments.devices import available_memory, check_precision, find_devi
 from dip_experiments.fitting.fit import Builder, make_latent
 from dip_experiments.fitting.wandb_options import check_key, wandb_mode
 from dip_experiments.losses import Loss
-from dip_experiments.noise.estimation import SPOILT, correlation, spoilt_parts
+from dip_experiments.noise.estimation import SPOILT, Array, correlation, impulses, spoilt_parts
 from dip_experiments.operators import check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
@@ -34,12 +34,14 @@ SMALLER = (0.97, 0.9, 0.7, 0.5)
 """Of the side at which memory would do if it grew with the area: sizes that are tried."""
 YOUNG = 0.02
 """Part of the average that the first output may have (ours)."""
+IMPULSES = 0.003
+"""Part of the pixels that are black or white by themselves from which on a message says so (ours)."""
 LARGE = 2 * 10**9
 """Bytes from which on a fit is announced."""
 RESTORE_AS_IT_IS = {
     **{task: setting for task, (_, setting) in AS_IT_IS.items()},
-    "denoising": "experiment=restore_noisy",
-    "reconstruction": "experiment=restore_noisy, or task=denoising",
+    "denoising": "dip restore",
+    "reconstruction": "dip restore, or task=denoising",
     "inpainting": "task.mask=mask.png",
 }
 """Task -> what restores a picture of the user's that is damaged already."""
@@ -166,16 +168,18 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
             log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(part.facts["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
+    image = original.measurement[0].double().numpy()
+    if complete and (estimating := [name for name, part in inputs.items() if part.facts]):
+        _warn_of_impulses(", ".join(estimating), image)
     if not (trusting and complete):
         return
-    image = original.measurement[0].double().numpy()
     found = correlation(image)
     ends = min((settings.rules[name].ends for name in trusting), key=len)
     constant, clipped = spoilt_parts(image, ends)
     names = ", ".join(trusting)
     if found:
         log.warning(
-            "%s: %s; the stop will be late, and an estimated PSNR too high: use stopping=split stopping/law=correlated "
+            "%s: %s; the stop will be late, and an estimated PSNR too high: use stopping=split stopping/law=auto "
             "loss=whitened", names, found,
         )  # fmt: skip
     if constant > SPOILT:
@@ -186,6 +190,14 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
         log.warning(
             "%s: %.0f%% of the values are %s, where noise is cut off; an estimate of the noise is too low, one of the "
             "PSNR off", names, 100 * clipped, values,
+        )  # fmt: skip
+
+
+def _warn_of_impulses(names: str, image: Array) -> None:
+    if (share := impulses(image)) > IMPULSES:
+        log.warning(
+            "%s: %.1f%% of the pixels are black or white by themselves, as salt and pepper, for which no sigma stands; "
+            "loss=l1 fits past them, and stopping=windowed_variance needs no sigma", names, 100 * share,
         )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ class SharedNoise(KnownNoise):
 class CorrelatedNoiseModel(NoiseModel):
     """y = x + n, n Gaussian with covariance between channels and neighbours: e = a times an independent draw of it.
 
-    If a part of the picture lies at 0 or 1 and nothing beyond, the noise is taken to be clipped there.
+    If a part of the picture lies at 0 or 1 and nothing beyond, the noise is taken to be clipped.
 
     Attributes:
         sigma: Standard deviation at mid-grey, in grey levels of 255.
