@@ -88,8 +88,9 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 def slow_after(count: int, values: Iterable[Any]) -> list[Any]:
     """The values of a parameter, of which only the first ones are tried in every run of the tests."""
-    marked = (pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.slow) for one in values)
-    return [own if n < count else late for n, (own, late) in enumerate(zip(values, marked, strict=True))]
+    own = list(values)
+    late = [pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.slow) for one in own[count:]]
+    return [*own[:count], *late]
 
 
 @cache

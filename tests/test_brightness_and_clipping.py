@@ -161,12 +161,15 @@ def test_a_colour_that_a_camera_does_not_see_is_the_mean_of_its_neighbours() -> 
 
 
 def test_the_noise_of_a_camera_is_shared_by_neighbours_and_channels(shared: Path) -> None:
-    found = []
+    found, quiet = [], Camera(name="camera", electrons=1e9, read=0.0, gamma=2.2, quality=90)
     for n, clean in enumerate(photographs(shared, 128)):
-        y: Tensor = camera().apply(torch.from_numpy(clean), draws(n))
+        image = torch.from_numpy(clean)
+        y: Tensor = camera().apply(image, draws(n))
         noise = estimated_noise(y.double().numpy(), growth=None)
-        found.append((noise.width, noise.correlation, noise.growth))
-    width, correlation, growth = np.median(found, axis=0)
-    assert (0.6 < width < 1.6, 0.4 < correlation < 1, growth < 0) == (True, True, True)
+        ratio = noise.sigma / float((y - quiet.apply(image, draws(n))).std())
+        found.append((ratio, noise.width, noise.correlation, noise.growth))
+    ratio, width, correlation, growth = np.median(found, axis=0)
+    assert ratio == pytest.approx(1, abs=0.15)
+    assert (0.7 < width <= 1, 0.4 < correlation < 1, growth < 0) == (True, True, True)
     grey = camera(100).apply(torch.full((1, 64, 64), 0.5), draws(0))
     assert grey.shape == (1, 64, 64)

@@ -89,7 +89,7 @@ def images(count: int) -> Tensor:
     return torch.from_numpy(CLEAN).float().expand(count, 1, -1, -1)
 
 
-@pytest.mark.parametrize("name", PHYSICS)
+@pytest.mark.parametrize("name", slow_after(2, reversed(PHYSICS)))
 def test_a_model_fits_each_measurement_as_reconstruct_does_and_leaves_the_physics_alone(name: str) -> None:
     physics = PHYSICS[name]
     y = physics(images(2)) if name == "noisy" else physics.A(images(2))
@@ -124,7 +124,7 @@ def test_a_complex_buffer_keeps_its_imaginary_part_in_every_precision() -> None:
 
 
 @pytest.mark.parametrize("stopping", ["split", "held_out_pixels"])
-@pytest.mark.parametrize("name", slow_after(1, PHYSICS))
+@pytest.mark.parametrize("name", slow_after(1, reversed(PHYSICS)))
 def test_rules_stop_fits_of_measurements_of_other_channels_and_sizes(name: str, stopping: str) -> None:
     rules = {"stopping.patience": 5, **({"stopping.law.sigma": 20.0} if stopping == "split" else {})}
     y = PHYSICS[name].A(images(1))[0].detach()

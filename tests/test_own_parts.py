@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import EXAMPLES, Dip, only_run
+from conftest import EXAMPLES, Dip, only_run, slow_after
 from interruptions import interrupt_at
 from test_api import CLEAN, NOISY, WORDS, as_file, assert_same_numbers, fit
 from torch import nn
@@ -156,16 +156,19 @@ def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ["task=denoising", "task.noise._target_=my_parts.Stripes", "task.noise.sigma=40"],
-        ["task=inpainting", "task.mask._target_=my_parts.Checkerboard", "task.mask.side=2"],
-        ["optimizer._target_=torch.optim.RAdam", "optimizer.lr=0.01"],
-        ["task=deblurring", "task/kernel=box", "task.kernel.width=5", "task.source=original"],
-        ["task=deblurring", "task/noise=gaussian"],
-        ["loss=l1"],
-        ["loss=huber", "task=inpainting", "task/mask=bernoulli"],
-        ["task=denoising", "loss=whitened", "loss.width=0.7", "loss.correlation=0.5"],
-    ],
+    slow_after(
+        4,
+        [
+            ["task=denoising", "task.noise._target_=my_parts.Stripes", "task.noise.sigma=40"],
+            ["task=inpainting", "task.mask._target_=my_parts.Checkerboard", "task.mask.side=2"],
+            ["optimizer._target_=torch.optim.RAdam", "optimizer.lr=0.01"],
+            ["task=denoising", "loss=whitened", "loss.width=0.7", "loss.correlation=0.5"],
+            ["task=deblurring", "task/kernel=box", "task.kernel.width=5", "task.source=original"],
+            ["task=deblurring", "task/noise=gaussian"],
+            ["loss=l1"],
+            ["loss=huber", "task=inpainting", "task/mask=bernoulli"],
+        ],
+    ),
 )
 def test_a_picture_is_fitted_with_parts_chosen_by_settings(words: list[str], dip: Dip, tmp_path: Path) -> None:
     assert dip(*WORDS, as_file(tmp_path, (255 * CLEAN).astype(np.uint8)), *words, "fit.iterations=40") == 0
