@@ -169,8 +169,8 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
     image = original.measurement[0].double().numpy()
-    if complete and (estimating := [name for name, part in inputs.items() if part.facts]):
-        _warn_of_impulses(", ".join(estimating), image)
+    if complete and (counting := {*trusting, *(name for name, part in inputs.items() if part.facts)}):
+        _warn_of_impulses(", ".join(sorted(counting)), image)
     if not (trusting and complete):
         return
     found = correlation(image)
