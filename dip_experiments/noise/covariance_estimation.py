@@ -26,9 +26,9 @@ from dip_experiments.tensors import gaussian_response
 WAVELET, LEVELS, WINDOW = "db2", 3, 8
 """Bands, and pixels a side of the windows: a value of the coarsest band in each (ours)."""
 WIDTHS = tuple(np.arange(0, 1.05, 0.05).round(2).tolist())
-"""Widths that are tried, in pixels. What seems wider is texture more often than noise: of a simulated camera's pictures,
-64 pixels a side, sigma came out 1.6 times too large with widths up to 2 and 1.4 times with these, 1.1 and 1.0 times at
-128 (medians of nine; ours)."""
+"""Widths that are tried, in pixels. What seems wider is texture more often than noise: of a simulated camera's
+pictures, 64 pixels a side, sigma came out 1.6 times too large with widths up to 2 and 1.4 times with these, 1.1 and 1.0
+times at 128 (medians of nine; ours)."""
 VALUES = np.repeat([float((WINDOW >> level) ** 2) for level in range(1, LEVELS + 1)], 3)
 """How many values of each band a window has."""
 FLATTEST, FEWEST = 0.1, 8
