@@ -100,7 +100,7 @@ def reconstruct(
 def restore(
     noisy: Picture,
     *,
-    noise: str = "auto",
+    noise: str = "gaussian",
     replicas: int = 4,
     seed: int = 0,
     scale: str = "laptop",
@@ -109,15 +109,15 @@ def restore(
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Reconstruction:
-    """Restore a noisy picture from itself; the noise, the stop and the error are estimated.
+    """Restore a noisy picture from itself; the noise level, the stop and the error are estimated.
 
     The numbers are those of the command `dip restore`.
 
     Args:
         noisy: An array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w). Three equal
             channels are fitted as one.
-        noise: auto, which finds out how it grows with brightness, what neighbours and channels share of it, and
-            whether it was clipped; gaussian, white and the same everywhere; poisson, counted photons; or speckle.
+        noise: gaussian, white and the same everywhere; auto, which finds out how it grows with brightness, what
+            neighbours and channels share of it, and whether it was clipped; poisson, counted photons; or speckle.
         replicas, seed, scale, device, reference, settings, progress: See `reconstruct`.
 
     Raises:

@@ -14,7 +14,7 @@ from dip_experiments.store import Run
 
 def test_it_is_the_experiment_for_that_noise_with_a_name_for_the_output() -> None:
     assert restoring(["my photo.v2.jpg", "replicas=2"]) == [
-        "experiment=restore", "image.path=my photo.v2.jpg", "output=my photo.v2_restored.png", "replicas=2",
+        "experiment=restore_noisy", "image.path=my photo.v2.jpg", "output=my photo.v2_restored.png", "replicas=2",
     ]  # fmt: skip
     chosen = restoring(["in/photo.png", "noise=speckle", "output=mine.png"])
     assert chosen == ["experiment=restore_speckle", "image.path=in/photo.png", "output=mine.png"]
@@ -38,8 +38,8 @@ def test_all_noises_but_auto_have_a_law_of_their_own() -> None:
     [
         ([], "a picture comes first: dip restore photo.jpg"),
         (["replicas=2"], "a picture comes first"),
-        (["a.png", "b.png"], "one picture at a time; many: dip -m experiment=restore image.path=a.png,b.png"),
-        (["a.png", "noise=salt"], "noise=salt: unknown; choose from auto, gaussian, poisson, speckle"),
+        (["a.png", "b.png"], "one picture at a time; many: dip -m experiment=restore_noisy image.path=a.png,b.png"),
+        (["a.png", "noise=salt"], "noise=salt: unknown; choose from gaussian, auto, poisson, speckle"),
         (["a.png"], "a.png"),
         (["a.png", "loss=mae"], "did you mean loss=l1"),
     ],

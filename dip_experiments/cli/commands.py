@@ -67,10 +67,10 @@ def _without(keys: Sequence[str], overrides: Sequence[str]) -> list[str]:
 def restore(argv: Sequence[str]) -> int:
     """Restore a noisy photograph from itself alone.
 
-    What noise it has is found in it: how strong, how it grows with brightness, what neighbours and channels share of
-    it, whether it was clipped. Or say what it is: gaussian, poisson (counted photons), speckle.
+    Its noise is taken for white, and how strong it is is found in it. With noise=auto it is found as well how it grows
+    with brightness, what neighbours and channels share of it, and whether it was clipped; poisson are counted photons.
 
-    Usage: dip restore PICTURE [noise=auto] [output=PICTURE_restored.png] [key=value ...]
+    Usage: dip restore PICTURE [noise=gaussian, auto, poisson or speckle] [output=PICTURE_restored.png] [key=value ...]
 
     Example: dip restore photo.jpg
     """

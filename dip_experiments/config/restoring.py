@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 EXPERIMENTS = {
-    "auto": "restore",
     "gaussian": "restore_noisy",
+    "auto": "restore",
     "poisson": "restore_poisson",
     "speckle": "restore_speckle",
 }
 """Noise -> the experiment whose settings restore a picture with it."""
-USAGE = "dip restore photo.jpg [noise=auto] [output=photo_restored.png] [key=value ...]"
+USAGE = "dip restore photo.jpg [noise=gaussian] [output=photo_restored.png] [key=value ...]"
 
 
 def restoring(argv: Sequence[str]) -> list[str]:
@@ -25,9 +25,9 @@ def restoring(argv: Sequence[str]) -> list[str]:
     if several := [one for one in rest if "=" not in one and not one.startswith(("-", "~"))]:
         raise ValueError(
             f"dip restore {picture} {several[0]}: one picture at a time; many: "
-            "dip -m experiment=restore image.path=a.png,b.png output='{image}_restored.png'"
+            "dip -m experiment=restore_noisy image.path=a.png,b.png output='{image}_restored.png'"
         )
-    noises = [one.partition("=")[2] for one in rest if one.startswith("noise=")] or ["auto"]
+    noises = [one.partition("=")[2] for one in rest if one.startswith("noise=")] or ["gaussian"]
     if (noise := noises[-1]) not in EXPERIMENTS:
         raise ValueError(f"noise={noise}: unknown; choose from {', '.join(EXPERIMENTS)}")
     given = [one for one in rest if not one.startswith("noise=")]
