@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from dip_experiments.config.defaults import default_settings, option_settings
 from dip_experiments.config.errors import format_error
 from dip_experiments.config.groups import option_file
-from dip_experiments.config.restoring import EXPERIMENTS
+from dip_experiments.config.restoring import experiment_for
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import is_grey, repeated
 from dip_experiments.latents import Latent
@@ -123,14 +123,13 @@ def restore(
     Raises:
         ValueError: For a picture without noise, and as `reconstruct`.
     """
-    if noise not in EXPERIMENTS:
-        raise ValueError(f"noise={noise}: unknown; choose from {', '.join(EXPERIMENTS)}")
+    experiment = experiment_for(noise)
     y, layout = read_measurement(noisy, None)
     if is_grey(y):  # their noise is one, too
         y, layout = y[:1], repeated(layout)
     task = given_task(y, None, None, reference, replicas)
     others = _joined({"replicas": replicas, "seed": seed, "device": device}, settings)
-    return fit_task(_settings(task, "skip", {}, (), others, scale, EXPERIMENTS[noise]), task, "skip", layout, progress)
+    return fit_task(_settings(task, "skip", {}, (), others, scale, experiment), task, "skip", layout, progress)
 
 
 def _joined(

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from dip_experiments.config.compose import DRAWS, MOST_REPLICAS, compose_jobs, seed_of
 from dip_experiments.config.groups import conf_folder, options
+from dip_experiments.config.restoring import EXPERIMENTS
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.runner.build import network_builder
@@ -22,7 +23,7 @@ SCALES = ("smoke", "laptop", "paper")
 def jobs(experiment: str, scale: str, *words: str) -> list[Settings]:
     """The jobs of an experiment's grid."""
     asked = [f"experiment={experiment}", f"scale={scale}", *words]
-    if experiment == "restore" or experiment.startswith("restore_"):  # of a picture of the user's, whole at every scale
+    if experiment in EXPERIMENTS.values():  # of a picture of the user's, whole at every scale
         asked.append("image.path=photo.png")
     return [read_settings(job) for job in compose_jobs(asked, multirun=True)]
 
@@ -65,15 +66,17 @@ DEMOS = ("fig2", "precision", "precision_fig2", "acceleration")
 """Experiments that have all that they need from the scale itself."""
 
 
-def grows(experiment: str) -> bool:
-    """False, and so first, for those of `GROWING`."""
-    return experiment not in GROWING
+def few_of(experiment: str) -> list[str]:
+    """The words by which a few jobs of an experiment are chosen."""
+    return [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
 
 
-@pytest.mark.parametrize("experiment", slow_after(len(GROWING), sorted(options("experiment"), key=grows)))
+OTHERS = [experiment for experiment in options("experiment") if experiment not in GROWING]
+
+
+@pytest.mark.parametrize("experiment", slow_after(len(GROWING), [*GROWING, *OTHERS]))
 def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_that_grow(experiment: str) -> None:
-    few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
-    grids = [jobs(experiment, scale, *few) for scale in SCALES]
+    grids = [jobs(experiment, scale, *few_of(experiment)) for scale in SCALES]
     assert len({len(grid) for grid in grids}) == 1
     for scale, grid in zip(SCALES, grids, strict=True):
         assert {(job.experiment.name, job.scale.name) for job in grid} == {(experiment, scale)}
@@ -87,8 +90,7 @@ def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_th
 @pytest.mark.parametrize("experiment", [*DEMOS, "fig3", "table_denoising", "study_stopping", "samples"])
 def test_an_experiment_has_a_demo_or_names_the_scales_that_it_has(experiment: str) -> None:
     if experiment in DEMOS:
-        few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
-        assert {job.fit.iterations for job in jobs(experiment, "demo", *few)}
+        assert {job.fit.iterations for job in jobs(experiment, "demo", *few_of(experiment))}
         return
     with pytest.raises(ValueError, match=f"experiment={experiment} has no scale=demo; it has smoke, laptop, paper"):
         jobs(experiment, "demo")
@@ -96,8 +98,7 @@ def test_an_experiment_has_a_demo_or_names_the_scales_that_it_has(experiment: st
 
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_composes_at_the_papers_scale_with_its_own_name(experiment: str) -> None:
-    few = [word for end, words in FEW.items() if experiment.endswith(end) for word in words.split()]
-    grid = jobs(experiment, "paper", *few)
+    grid = jobs(experiment, "paper", *few_of(experiment))
     assert {(job.experiment.name, job.scale.name) for job in grid} == {(experiment, "paper")}
     assert len({str(job.to_dict()) for job in grid}) == len(grid)
 

@@ -13,6 +13,13 @@ EXPERIMENTS = {
 USAGE = "dip restore photo.jpg [noise=gaussian] [output=photo_restored.png] [key=value ...]"
 
 
+def experiment_for(noise: str) -> str:
+    """Return the experiment that restores a picture with such noise. Raises ValueError for an unknown one."""
+    if noise not in EXPERIMENTS:
+        raise ValueError(f"noise={noise}: unknown; choose from {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[noise]
+
+
 def restoring(argv: Sequence[str]) -> list[str]:
     """Return the settings for which `dip restore` with these arguments stands.
 
@@ -28,8 +35,7 @@ def restoring(argv: Sequence[str]) -> list[str]:
             "dip -m experiment=restore_noisy image.path=a.png,b.png output='{image}_restored.png'"
         )
     noises = [one.partition("=")[2] for one in rest if one.startswith("noise=")] or ["gaussian"]
-    if (noise := noises[-1]) not in EXPERIMENTS:
-        raise ValueError(f"noise={noise}: unknown; choose from {', '.join(EXPERIMENTS)}")
+    experiment = experiment_for(noises[-1])
     given = [one for one in rest if not one.startswith("noise=")]
     output = [] if any(one.startswith("output=") for one in given) else [f"output={Path(picture).stem}_restored.png"]
-    return [f"experiment={EXPERIMENTS[noise]}", f"image.path={picture}", *output, *given]
+    return [f"experiment={experiment}", f"image.path={picture}", *output, *given]

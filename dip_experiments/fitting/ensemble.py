@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ from torch import Tensor
 
 from dip_experiments.baselines.classical import DENOISERS, wiener
 from dip_experiments.baselines.linear_patches import nl_ridge
+from dip_experiments.noise.estimation import Array
 from dip_experiments.stopping import HeldOut, RuleMonitor, Split
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
 GUIDED = "wiener"
 """The denoiser that needs a better image than the noisy one: it comes last, guided by the blend of the others."""
 

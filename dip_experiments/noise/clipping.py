@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from scipy.special import ndtr
 
@@ -35,21 +36,24 @@ class ClippedNoise:
     """Mean and variance of a noise clipped to [0, 1], for the brightness of an image in that range.
 
     Attributes:
-        brightness: From black to white.
-        mean: Of clipped values with that brightness, increasing.
+        mean: Of clipped values with the brightnesses of `brightness`, increasing.
         variance: Of them.
     """
 
-    brightness: Float[Array, " n"]
     mean: Float[Array, " n"]
     variance: Float[Array, " n"]
+
+    @property
+    def brightness(self) -> Float[Array, " n"]:
+        """From black to white, in equal steps."""
+        return np.linspace(0, 1, len(self.mean))
 
     @classmethod
     def of(cls, noise: CorrelatedNoise) -> "ClippedNoise":
         """Return the table of a noise before it was clipped."""
         brightness = np.linspace(0, 1, STEPS)
-        sigma = noise.sigma * np.sqrt(np.maximum(1 + noise.growth * (brightness - 0.5), 0))
-        return cls(brightness, *clipped_moments(brightness, sigma))
+        sigma = noise.sigma * noise.relative(torch.from_numpy(brightness)).sqrt().numpy()
+        return cls(*clipped_moments(brightness, sigma))
 
     def variance_at(self, mean: Array) -> Array:
         """Return the variance of clipped values with some mean."""

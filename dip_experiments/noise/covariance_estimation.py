@@ -177,7 +177,7 @@ def windows_with_noise(image: Float[Array, "c h w"]) -> tuple[Float[Array, "c b 
     down, across = (side // WINDOW for side in image.shape[1:])
     cut = image[:, : down * WINDOW, : across * WINDOW]
     constant = _without_noise(image)
-    if not enough_windows(image):
+    if (~constant).sum() < FEWEST:
         raise ValueError(
             f"{image.shape[1]} x {image.shape[2]} pixels with noise are too few to find what neighbours and channels "
             "share of it; give sigma, width and correlation"

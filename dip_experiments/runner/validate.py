@@ -168,10 +168,12 @@ def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, Fi
             log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(part.facts["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
+    counting = {*trusting, *(name for name, part in inputs.items() if part.facts)}
+    if not (counting and complete):
+        return
     image = original.measurement[0].double().numpy()
-    if complete and (counting := {*trusting, *(name for name, part in inputs.items() if part.facts)}):
-        _warn_of_impulses(", ".join(sorted(counting)), image)
-    if not (trusting and complete):
+    _warn_of_impulses(", ".join(sorted(counting)), image)
+    if not trusting:
         return
     found = correlation(image)
     ends = min((settings.rules[name].ends for name in trusting), key=len)

@@ -133,8 +133,10 @@ class Split(MinimumRule):
     def unbiased(self, image: Float[Tensor, "c h w"], held_out: HeldOut) -> Float[Tensor, "c h w"]:
         if "clipped_mean" not in held_out:
             return image
-        mean, brightness = (held_out[name].cpu().numpy() for name in ("clipped_mean", "brightness"))
-        return torch.from_numpy(np.interp(image.cpu().numpy(), mean, brightness)).to(image)
+        clipped = ClippedNoise(
+            *(held_out[name].cpu().double().numpy() for name in ("clipped_mean", "clipped_variance"))
+        )
+        return torch.from_numpy(clipped.undone(image.cpu().double().numpy())).to(image)
 
     def weights(
         self, fitted: Float[Tensor, "r c hy wy"], others: Float[Tensor, "k r c hy wy"], held_out: HeldOut
@@ -153,9 +155,9 @@ class Split(MinimumRule):
 
 
 def undoing(clipped: ClippedNoise, y: Float[Tensor, "r c h w"]) -> dict[str, Tensor]:
-    """Return what undoes the bias of clipped noise: its mean for each brightness, and how errors grow by that."""
+    """Return what undoes the bias of clipped noise: its table, and how errors grow by that."""
     stretch = clipped.stretch(local_mean(y).cpu().double().numpy())
-    tables = {"clipped_mean": clipped.mean, "brightness": clipped.brightness, "stretch": stretch}
+    tables = {"clipped_mean": clipped.mean, "clipped_variance": clipped.variance, "stretch": stretch}
     return {name: torch.from_numpy(values).to(y) for name, values in tables.items()}
 
 

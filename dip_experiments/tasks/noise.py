@@ -118,7 +118,7 @@ class Poisson(AddedNoise):
     peak: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
-        return (torch.poisson(image.double() * self.peak, generator=draws) / self.peak).to(image)
+        return counted(image, self.peak, draws)
 
 
 class PoissonGaussian(AddedNoise):
@@ -132,8 +132,12 @@ class PoissonGaussian(AddedNoise):
     sigma: Sigma
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
-        counted = torch.poisson(image.double() * self.peak, generator=draws) / self.peak
-        return counted.to(image) + normal(image, draws) * (self.sigma / 255)
+        return counted(image, self.peak, draws) + normal(image, draws) * (self.sigma / 255)
+
+
+def counted(image: Image, peak: float, draws: torch.Generator) -> Image:
+    """Return the image as counted photons show it, `peak` of which are expected at white."""
+    return (torch.poisson(image.double() * peak, generator=draws) / peak).to(image)
 
 
 class SaltAndPepper(AddedNoise):

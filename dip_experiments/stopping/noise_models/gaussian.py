@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveFloat
+from pydantic import PositiveFloat
 
 from dip_experiments.noise import ClippedNoise, CorrelatedNoise, known_covariance
 from dip_experiments.noise.estimation import (
@@ -131,7 +131,7 @@ class PoissonGaussianNoiseModel(NoiseModel):
     name: Literal["poisson_gaussian"]
     is_white: ClassVar[bool] = False
     gain: PositiveFloat | None
-    sigma: Annotated[float, Field(ge=0, le=255)] | None
+    sigma: Sigma
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
         yield from unknown_sigma("split", "law.sigma", self.sigma, fit)
