@@ -45,7 +45,7 @@ def test_rules_that_monitor_take_settings_of_their_own() -> None:
         ({"optimizer": "sgd"}, "optimizer is an argument of its own; give optimizer='sgd'"),
         ({"architecture": "unet"}, "give network='unet'"),
         ({"observe": ["split"]}, r"give observe=\['split'\]"),
-        ({"stopping/law": "poison"}, "choose from correlated, gamma, gaussian, poisson"),
+        ({"stopping/law": "poison"}, "choose from auto, correlated, gamma, gaussian, poisson"),
         ({"stopping/noise": "poisson"}, "stopping=split has no noise; leave it out"),
         ({"stopping.law": {"name": "poisson"}}, "stopping.law.gain"),
     ],
