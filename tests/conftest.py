@@ -86,11 +86,11 @@ def dip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return lambda *words: main([*words, f"paths.results={tmp_path / 'results'}"])
 
 
-def slow_after(count: int, values: Iterable[Any]) -> list[Any]:
+def thorough_after(count: int, values: Iterable[Any]) -> list[Any]:
     """The values of a parameter, of which only the first ones are tried in every run of the tests."""
     own = list(values)
-    late = [pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=pytest.mark.slow) for one in own[count:]]
-    return [*own[:count], *late]
+    late = [one if isinstance(one, tuple) else (one,) for one in own[count:]]
+    return [*own[:count], *(pytest.param(*one, marks=pytest.mark.thorough) for one in late)]
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Dip, only_run
+from conftest import Dip, only_run, thorough_after
 from numpy.typing import NDArray
 
 import dip_experiments as dipx
@@ -65,7 +65,7 @@ def assert_same_numbers(result: dipx.Reconstruction, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.round(np.clip(result.average[0], 0, 1) * 255), np.round(output[0] * 255))
 
 
-@pytest.mark.parametrize("stopping", ["none", "split", "held_out_pixels"])
+@pytest.mark.parametrize("stopping", thorough_after(2, ["split", "none", "held_out_pixels"]))
 def test_a_noisy_picture_has_the_numbers_of_the_command(stopping: str, dip: Dip, tmp_path: Path) -> None:
     rule = {} if stopping == "none" else {"stopping.patience": 5}
     words = [f"{key}={value}" for key, value in rule.items()]
@@ -191,6 +191,7 @@ def test_what_does_not_fit_is_refused_with_what_to_do(given: dict[str, Any], wan
         fit(**given)
 
 
+@pytest.mark.thorough
 def test_missing_values_are_filled_in_and_a_mask_is_an_array_for_all_replicas() -> None:
     known = np.random.default_rng(0).uniform(size=NOISY.shape) > 0.3
     holes = CLEAN * known
@@ -207,6 +208,7 @@ def test_missing_values_are_filled_in_and_a_mask_is_an_array_for_all_replicas() 
         fit(holes, known[:4])
 
 
+@pytest.mark.thorough
 def test_a_stop_that_more_iterations_might_move_is_not_final(caplog: pytest.LogCaptureFixture) -> None:
     rule = {"stopping": "windowed_variance", "settings": {"stopping.window": 2, "stopping.patience": 50}}
     early = fit(**rule)
@@ -224,7 +226,7 @@ def test_what_looks_like_another_unit_is_said(caplog: pytest.LogCaptureFixture) 
     assert "split: sigma is in grey levels of 255, not of [0, 1]: 0.1" in caplog.text
 
 
-@pytest.mark.parametrize("rule", ["split", "held_out_pixels", "moving_variance"])
+@pytest.mark.parametrize("rule", thorough_after(1, ["split", "held_out_pixels", "moving_variance"]))
 def test_a_rule_in_ones_own_loop_finds_what_it_finds_in_a_fit(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, outputs = DIPModule.iterate, list[torch.Tensor]()
 

@@ -114,6 +114,7 @@ def failing_from(iteration: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DIPModule, "image", image)
 
 
+@pytest.mark.thorough
 def test_a_replica_that_failed_tells_wandb_nothing_more(dip: Dip, monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board()
     monkeypatch.setattr(wandb, "init", lambda **_: board)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Dip, only_run, slow_after
+from conftest import Dip, only_run, thorough_after
 from PIL import Image
 from test_api import CLEAN, NOISY, SMALL, WORDS, as_file, fit
 from torch import Tensor, nn
@@ -89,7 +89,7 @@ def images(count: int) -> Tensor:
     return torch.from_numpy(CLEAN).float().expand(count, 1, -1, -1)
 
 
-@pytest.mark.parametrize("name", slow_after(2, reversed(PHYSICS)))
+@pytest.mark.parametrize("name", thorough_after(1, reversed(PHYSICS)))
 def test_a_model_fits_each_measurement_as_reconstruct_does_and_leaves_the_physics_alone(name: str) -> None:
     physics = PHYSICS[name]
     y = physics(images(2)) if name == "noisy" else physics.A(images(2))
@@ -124,7 +124,7 @@ def test_a_complex_buffer_keeps_its_imaginary_part_in_every_precision() -> None:
 
 
 @pytest.mark.parametrize("stopping", ["split", "held_out_pixels"])
-@pytest.mark.parametrize("name", slow_after(1, reversed(PHYSICS)))
+@pytest.mark.parametrize("name", thorough_after(1, reversed(PHYSICS)))
 def test_rules_stop_fits_of_measurements_of_other_channels_and_sizes(name: str, stopping: str) -> None:
     rules = {"stopping.patience": 5, **({"stopping.law.sigma": 20.0} if stopping == "split" else {})}
     y = PHYSICS[name].A(images(1))[0].detach()
@@ -148,13 +148,14 @@ def test_a_split_adds_noise_to_what_is_measured_alone() -> None:
     assert float(given.share()) == pytest.approx(float(sampled.double().mean()))
 
 
+@pytest.mark.thorough
 def test_six_channels_have_a_noise_level() -> None:
     noisy = torch.rand(6, 32, 32, generator=torch.Generator().manual_seed(4)).mul(0.1).add(0.4)
     result = fit(noisy, stopping="split", iterations=2)
     assert 5 < result.summary["stopping"]["split"]["facts"]["sigma"] < 10  # that of a uniform law is 7.4
 
 
-@pytest.mark.parametrize(("coils", "rows", "grid"), [(1, 9, (1, 2)), (3, 7, (2, 3))])
+@pytest.mark.parametrize(("coils", "rows", "grid"), thorough_after(1, [(1, 9, (1, 2)), (3, 7, (2, 3))]))
 def test_a_measurement_of_other_channels_is_stored_as_it_is_and_shown_as_a_grid(
     coils: int, rows: int, grid: tuple[int, int], dip: Dip, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from conftest import slow_after
+from conftest import thorough_after
 from omegaconf import OmegaConf
 
 from dip_experiments.config.compose import DRAWS, MOST_REPLICAS, compose_jobs, seed_of
@@ -60,7 +60,7 @@ FEW = {
     "denoisers_decoder": "image=cset9/f16",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""
-GROWING = ("fig2", "table_denoising", "study_stopping", "ablation_size", "restore")
+GROWING = ("fig2", "ablation_size", "restore")
 """Experiments that are composed at every scale in every run of the tests; the first job of all: test_identity.py."""
 DEMOS = ("fig2", "precision", "precision_fig2", "acceleration")
 """Experiments that have all that they need from the scale itself."""
@@ -74,7 +74,7 @@ def few_of(experiment: str) -> list[str]:
 OTHERS = [experiment for experiment in options("experiment") if experiment not in GROWING]
 
 
-@pytest.mark.parametrize("experiment", slow_after(len(GROWING), [*GROWING, *OTHERS]))
+@pytest.mark.parametrize("experiment", thorough_after(len(GROWING), [*GROWING, *OTHERS]))
 def test_every_experiment_composes_at_every_scale_with_its_own_name_and_sizes_that_grow(experiment: str) -> None:
     grids = [jobs(experiment, scale, *few_of(experiment)) for scale in SCALES]
     assert len({len(grid) for grid in grids}) == 1
@@ -96,7 +96,7 @@ def test_an_experiment_has_a_demo_or_names_the_scales_that_it_has(experiment: st
         jobs(experiment, "demo")
 
 
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("experiment", thorough_after(len(GROWING), [*GROWING, *OTHERS]))
 def test_every_experiment_composes_at_the_papers_scale_with_its_own_name(experiment: str) -> None:
     grid = jobs(experiment, "paper", *few_of(experiment))
     assert {(job.experiment.name, job.scale.name) for job in grid} == {(experiment, "paper")}
@@ -111,6 +111,7 @@ STUDIES = {
 }
 
 
+@pytest.mark.thorough
 def test_pictures_and_draws_of_a_study_share_no_seed_and_all_fits_of_a_draw_have_the_same() -> None:
     draws: dict[tuple[str, int], set[tuple[int, ...]]] = {}
     for study, words in STUDIES.items():

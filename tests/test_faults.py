@@ -68,6 +68,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything_is_fitted(
     assert "choose another folder with paths.results=" in capfd.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_damaged_record_is_named_and_its_run_made_again(
     dip: Dip, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ def test_a_finished_run_whose_words_were_changed_is_no_result(what: str, dip: Di
     assert (run.folder.with_name(f"{run.name}.damaged-1") / what).exists()
 
 
+@pytest.mark.thorough
 def test_a_clock_that_jumps_back_changes_no_result_and_no_time_that_was_spent(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

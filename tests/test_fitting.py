@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run, slow_after
+from conftest import SMALL, Dip, fresh, only_run, thorough_after
 from interruptions import interrupt_at
 
 from dip_experiments.architectures import Skip, build_replicas
@@ -61,6 +61,7 @@ def test_an_interrupted_fit_resumes_to_the_very_curves_of_an_uninterrupted_one(
     assert not whole.checkpoint.exists()
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_is_written_on_the_way(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = (fresh(tmp_path, dip).folder / "curves.csv").read_bytes()
     run = only_run(tmp_path)
@@ -100,7 +101,7 @@ def test_weights_move_by_a_part_of_their_own_spread() -> None:
         assert abs(by.mean()) < 4 * by.std() / by.numel() ** 0.5
 
 
-@pytest.mark.parametrize("architecture", slow_after(2, ["skip", "deep_decoder", "unet", "resnet", "pixels"]))
+@pytest.mark.parametrize("architecture", thorough_after(2, ["skip", "deep_decoder", "unet", "resnet", "pixels"]))
 def test_a_replica_fits_exactly_as_the_single_network_with_its_seed(
     architecture: str, dip: Dip, tmp_path: Path
 ) -> None:
@@ -146,12 +147,14 @@ def test_a_run_keeps_settings_provenance_curves_images_and_summary(dip: Dip, tmp
     assert not list((tmp_path / "results" / "runs").glob("*.yaml"))
 
 
+@pytest.mark.thorough
 def test_a_target_without_a_clean_image_has_no_column_for_it(dip: Dip, tmp_path: Path) -> None:
     run = fresh(tmp_path, dip, "target=noise")
     assert list(run.curves[0]) == ["replica", "seed", "iteration", "loss", "psnr_measurement"]
     assert not run.image("reference", 0).exists()
 
 
+@pytest.mark.thorough
 def test_one_failing_job_does_not_stop_the_others(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

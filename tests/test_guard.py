@@ -136,6 +136,7 @@ def test_a_replica_that_stays_nan_is_named_and_has_no_numbers_and_the_others_fin
     assert run.image("average", 2).exists()
 
 
+@pytest.mark.thorough
 def test_a_fit_that_is_nan_from_its_first_or_in_its_last_block_never_counts_as_finished(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_right_name_is_given_in_a_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.thorough
 def test_values_are_checked_before_pytorch_is_loaded(tmp_path: Path) -> None:
     program = (
         "import sys; from dip_experiments.cli.main import main\n"

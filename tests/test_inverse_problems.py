@@ -58,6 +58,7 @@ def test_a_kernel_is_read_from_a_file_of_any_size_and_counts_by_its_content(dip:
     assert len([path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]) == 2
 
 
+@pytest.mark.thorough
 def test_a_blurred_picture_has_its_measurement_and_is_sharper_after_the_fit(dip: Dip, tmp_path: Path) -> None:
     task = make_part(
         TaskSettings,

@@ -153,6 +153,7 @@ def test_matching_is_that_of_a_plain_search() -> None:
         assert set(found) == {near[one] for one in np.argsort(distances)[:8]}
 
 
+@pytest.mark.thorough
 def test_strips_together_are_the_groups_of_the_plane(monkeypatch: pytest.MonkeyPatch) -> None:
     image = crop(32) + noise((3, 32, 32), 25.0)
     in_one = nl_ridge(image, 25.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import load_image, slow_after
+from conftest import load_image, thorough_after
 from skimage.restoration import estimate_sigma
 from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, smooth
 
@@ -90,6 +90,7 @@ def test_an_error_estimated_with_an_estimated_sigma_is_as_often_right_as_it_says
         assert share > 0.86, f"sigma {sigma:g}: {share:.2f} within two standard errors"
 
 
+@pytest.mark.thorough
 def test_so_it_is_on_parts_of_pictures_that_its_constants_were_not_fitted_to(shared: Path) -> None:
     z = [
         away("gaussian", clean, noisy(clean, sigma, n, int(sigma)), n)
@@ -101,7 +102,7 @@ def test_so_it_is_on_parts_of_pictures_that_its_constants_were_not_fitted_to(sha
         check_coverage([found[which] for found in z])
 
 
-@pytest.mark.parametrize("law", slow_after(1, ["poisson", "gamma"]))
+@pytest.mark.parametrize("law", thorough_after(1, ["poisson", "gamma"]))
 def test_so_it_is_with_an_estimated_gain_and_with_looks(law: str, shared: Path) -> None:
     z = []
     for sizes in ((64,), (128, 96), (96, 160)):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run, slow_after
+from conftest import SMALL, Dip, fresh, only_run, thorough_after
 from interruptions import fitted_in_two_sessions
 
 import dip_experiments as dip_api
@@ -47,7 +47,7 @@ def test_an_observer_is_no_rule_that_could_have_stopped(dip: Dip, tmp_path: Path
     assert not list((run.folder / "images").glob("stop-*"))
 
 
-@pytest.mark.parametrize("observer", slow_after(1, ["bands", "degrees_of_freedom"]))
+@pytest.mark.parametrize("observer", thorough_after(1, ["bands", "degrees_of_freedom"]))
 def test_a_fit_with_an_observer_resumes_to_the_very_curves_of_an_uninterrupted_one(
     observer: str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

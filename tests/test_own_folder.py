@@ -195,6 +195,7 @@ def test_a_copy_is_fitted_and_drawn_under_its_own_name(
     assert {name.partition(".")[0] for name in pages} == {"mine"}
 
 
+@pytest.mark.thorough
 def test_a_copy_composes_to_what_it_is_of_but_for_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("fig5", "ablation_size", "restore_noisy"):

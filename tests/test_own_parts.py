@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import EXAMPLES, Dip, only_run, slow_after
+from conftest import EXAMPLES, Dip, only_run, thorough_after
 from interruptions import interrupt_at
 from test_api import CLEAN, NOISY, WORDS, as_file, assert_same_numbers, fit
 from torch import nn
@@ -156,8 +156,8 @@ def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
 
 @pytest.mark.parametrize(
     "words",
-    slow_after(
-        4,
+    thorough_after(
+        2,
         [
             ["task=denoising", "task.noise._target_=my_parts.Stripes", "task.noise.sigma=40"],
             ["task=inpainting", "task.mask._target_=my_parts.Checkerboard", "task.mask.side=2"],

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import thorough_after
 from torch import Tensor
 
 from dip_experiments.architectures import convolution, polyphase
@@ -150,7 +151,7 @@ def test_a_second_backward_through_the_same_graph_gives_the_same_gradients() -> 
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-@pytest.mark.parametrize("options", [{}, {"replicas": 3, "padding": "zero"}], ids=str)
+@pytest.mark.parametrize("options", thorough_after(1, [{"replicas": 3, "padding": "zero"}, {}]), ids=str)
 def test_a_fit_takes_the_same_course(options: dict[str, Any]) -> None:
     """50 iterations of Adam: errors within 1e-6 of each other; rounding grows along the way."""
     curves = [fit_curve(fast, options) for fast in (False, True)]

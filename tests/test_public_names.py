@@ -65,6 +65,7 @@ def test_a_run_from_python_is_that_of_the_command(dip: Dip, tmp_path: Path, monk
         dipx.run("experiment=fig2", "scale=smoke")
 
 
+@pytest.mark.thorough
 def test_runs_without_an_experiment_are_loaded_by_the_name_single(dip: Dip, tmp_path: Path) -> None:
     words = [*WORDS, "image.size=32", "fit.iterations=5"]
     for seed in (1, 0):

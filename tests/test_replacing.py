@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL, Dip, fresh, slow_after
+from conftest import SMALL, Dip, fresh, thorough_after
 from fake_runs import make_run
 from interruptions import interrupt_at
 from test_identity import settings_of
@@ -32,6 +32,7 @@ def folders(run: Run) -> set[str]:
     return {path.name for path in run.folder.parent.iterdir()}
 
 
+@pytest.mark.thorough
 def test_two_requests_that_want_other_observers_are_both_answered_once_both_were_requested(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +66,7 @@ def test_a_rule_has_one_result_of_a_run_which_other_words_of_it_replace_only_whe
         assert finished_before(dip, capfd, *words)
 
 
-@pytest.mark.parametrize("words", slow_after(1, [MOVING, ["fit.keep=[15]"], ["force=true"]]))
+@pytest.mark.parametrize("words", thorough_after(1, [MOVING, ["fit.keep=[15]"], ["force=true"]]))
 def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
     words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +114,7 @@ def test_what_a_killed_process_left_between_two_renames_is_put_in_place(
     assert f"{run.name}.new" not in folders(run)
 
 
+@pytest.mark.thorough
 def test_what_an_older_rule_found_is_no_answer_and_it_watches_again(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

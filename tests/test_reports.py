@@ -77,6 +77,7 @@ def test_the_exit_code_is_that_of_the_worst(statuses: list[str], code: int) -> N
     assert report([result(status, f"seed={n}") for n, status in enumerate(statuses)], len(statuses), 1.0) == code
 
 
+@pytest.mark.thorough
 def test_two_results_folders_are_reported_both(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     words = [*SMALL, "fit.iterations=2", "-m", f"paths.results={tmp_path}/A [1],{tmp_path}/B"]
     assert main(words) == 0
@@ -114,6 +115,7 @@ def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
     assert images == ["thumbnail.png"] * 2  # what the figure shows is of the network, not of the pixels
 
 
+@pytest.mark.thorough
 def test_keep_refuses_runs_of_code_that_nobody_can_look_up_and_says_what_to_do(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -206,6 +206,7 @@ def test_every_drawing_and_comparison_of_the_makefile_gets_the_overrides_of_the_
 # Scales
 
 
+@pytest.mark.thorough
 def test_an_experiment_without_a_demo_names_the_scales_that_it_has(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="experiment=fig3 has no scale=demo; it has smoke, laptop, paper"):
         select("fig3", "demo", tmp_path)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from conftest import SMALL, thorough_after
 from hydra import compose, initialize_config_dir
 from test_images import damaged_files
 
@@ -180,23 +180,20 @@ def test_a_sweep_is_what_hydra_makes_of_it() -> None:
     assert [(job.target.name, job.seed) for job in jobs] == [("noise", 3), ("natural", 3), ("noise", 4), ("natural", 4)]
 
 
-@pytest.mark.parametrize(
-    "sweep",
-    [
-        {"seed": "3,4", "target": "noise,natural", "experiment.noise": "poisson,clipped25", "fit.keep": "[1],[2,3]"},
-        {
-            "task.noise": "{name:gaussian,sigma:9,clip:true},{name:gaussian,sigma:9,clip:false}",
-            "task.noise.sigma": "1,2",
-        },
-        {"task.quality": "30,null", "task": "jpeg", "+fit.x": "1,2", "output": "'a.png',${image.name}"},
-        {"image": "cset9/f16,set5/baby", "image.size": "64,null", "output": "${image.name}.png,null"},
-        {"image": "cset9/f16,set5/baby,camera", "image.multiple": "2,8"},
-        {"image": "camera,coffee", "image.size": "64,null"},
-        {"image": "camera,file", "image.path": "a.png"},
-        {"image": "camera,coffee", "experiment.draw": "0,1", "experiment.kind": "plain,split"},
-        {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
-    ],
-)
+GRIDS = [
+    {"task.noise": "{name:gaussian,sigma:9,clip:true},{name:gaussian,sigma:9,clip:false}", "task.noise.sigma": "1,2"},
+    {"image": "cset9/f16,set5/baby", "image.size": "64,null", "output": "${image.name}.png,null"},
+    {"image": "camera,file", "image.path": "a.png"},
+    {"~fit.keep": "", "fit.iterations": "${experiment.fixed.laptop},7"},
+    {"seed": "3,4", "target": "noise,natural", "experiment.noise": "poisson,clipped25", "fit.keep": "[1],[2,3]"},
+    {"task.quality": "30,null", "task": "jpeg", "+fit.x": "1,2", "output": "'a.png',${image.name}"},
+    {"image": "cset9/f16,set5/baby,camera", "image.multiple": "2,8"},
+    {"image": "camera,coffee", "image.size": "64,null"},
+    {"image": "camera,coffee", "experiment.draw": "0,1", "experiment.kind": "plain,split"},
+]
+
+
+@pytest.mark.parametrize("sweep", thorough_after(4, GRIDS))
 def test_each_job_of_a_grid_is_the_one_that_its_overrides_make_alone(sweep: dict[str, str]) -> None:
     grid = ["image=astronaut", "experiment.noise=gaussian25", "experiment.draw=0", "experiment.kind=plain"]
     others = ["experiment=study_stopping", *grid, "hydra/launcher=basic"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL, Dip, assert_same_files, load_image, only_run, slow_after
+from conftest import SMALL, Dip, assert_same_files, load_image, only_run, thorough_after
 from fake_runs import CLEAN, ITERATIONS, SIDE, draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.curves import log_points
@@ -66,7 +66,7 @@ def without_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(classical.DENOISERS, "bm3d", raising=False)
 
 
-@pytest.mark.parametrize("name", slow_after(1, FIGURES))
+@pytest.mark.parametrize("name", thorough_after(1, FIGURES))
 def test_records_alone_give_the_same_files(
     name: str, figures: dict[str, list[Selection]], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -172,6 +172,7 @@ def test_runs_that_do_not_make_up_the_figure_are_distinguished(
         draw(f"figures/{name}", selection(tmp_path, name, *runs))
 
 
+@pytest.mark.thorough
 def test_pictures_of_the_first_replica_that_did_not_fail_are_shown(tmp_path: Path) -> None:
     run = make_run(tmp_path, "failed", measurement=NOISY, failed=[0])
     for path in (run.folder / "images").glob("*-replica0.png"):
@@ -180,7 +181,7 @@ def test_pictures_of_the_first_replica_that_did_not_fail_are_shown(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "name", slow_after(2, ["fig4", "fig7_text", "fig2", "fig3", "fig5", "fig6", "fig7_missing", "fig10"])
+    "name", thorough_after(2, ["fig4", "fig7_text", "fig2", "fig3", "fig5", "fig6", "fig7_missing", "fig10"])
 )
 def test_every_figure_says_which_pictures_its_records_need(name: str) -> None:
     for scale in ("smoke", "laptop", "paper"):
@@ -191,6 +192,7 @@ def test_every_figure_says_which_pictures_its_records_need(name: str) -> None:
             assert all(isinstance(pattern, str) and "$" not in pattern for pattern in pictures)
 
 
+@pytest.mark.thorough
 def test_a_run_with_a_flash_picture_stores_it(dip: Dip, tmp_path: Path) -> None:
     flash = load_image("chelsea", None, 32, "resize")
     write_image(tmp_path / "flash.png", flash)

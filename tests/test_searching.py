@@ -40,6 +40,7 @@ def test_the_sweeper_learns_from_the_estimate(dip: Dip, capfd: pytest.CaptureFix
     assert again.splitlines()[-1] == first.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_trials_that_are_refused_or_have_no_estimate_do_not_end_a_search(
     dip: Dip, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run, slow_after
+from conftest import SMALL, Dip, fresh, only_run, thorough_after
 from interruptions import interrupt_at
 from test_guard import poison
 
@@ -24,12 +24,12 @@ def runs_of(tmp_path: Path) -> dict[str, Run]:
     return {path.name: Run(path) for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()}
 
 
-SLOW = pytest.mark.slow
+THOROUGH = pytest.mark.thorough
 
 
 @pytest.mark.parametrize(
     "what",
-    ["curves.csv", *(pytest.param(name, marks=SLOW) for name in ("summary.json", "images/average-replica0.png"))],
+    ["curves.csv", *(pytest.param(name, marks=THOROUGH) for name in ("summary.json", "images/average-replica0.png"))],
 )
 def test_a_damaged_finished_run_is_named_set_aside_and_made_again_to_the_same_numbers(
     what: str, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
@@ -49,7 +49,9 @@ def test_a_damaged_finished_run_is_named_set_aside_and_made_again_to_the_same_nu
     assert (run.folder / "curves.csv").read_bytes() == curves
 
 
-@pytest.mark.parametrize("content", ["cut", *(pytest.param(bad, marks=SLOW) for bad in (b"", b"random bytes" * 100))])
+@pytest.mark.parametrize(
+    "content", ["cut", *(pytest.param(bad, marks=THOROUGH) for bad in (b"", b"random bytes" * 100))]
+)
 def test_a_damaged_checkpoint_is_named_set_aside_and_the_fit_begins_anew(
     content: bytes | str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_run_goes_on_with_the_number_of_threads_it_began_with_and_says_so_and_
     assert [sitting["threads"] for sitting in sittings] == [before, before]
 
 
+@pytest.mark.thorough
 def test_a_run_that_another_process_fits_is_no_error_and_is_reported(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,7 +128,7 @@ def test_more_images_requested_of_a_finished_run_are_made_and_none_is_lost(
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    slow_after(
+    thorough_after(
         1,
         [
             (["observe=[fixed]", "observe.fixed.iteration=3"], ["observe=[fixed]", "observe.fixed.iteration=5"]),
@@ -154,6 +157,7 @@ def test_an_interrupted_run_requested_again_with_other_rules_begins_anew_and_say
     assert [row["after_iteration"] for row in run.provenance["sittings"]] == [0]
 
 
+@pytest.mark.thorough
 def test_a_record_stands_for_its_run_where_it_completes_records_and_nowhere_else(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +237,7 @@ def test_a_large_fit_says_what_it_will_take(
     assert "32 x 32 pixels, replicas=1: about 0.0 GB of memory" in caplog.text
 
 
+@pytest.mark.thorough
 def test_a_failed_first_replica_leaves_the_picture_to_the_next(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

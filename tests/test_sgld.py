@@ -134,6 +134,7 @@ def test_a_replica_fits_as_the_single_network_with_its_seed_and_knows_nothing_of
     assert [torch.equal(ours, theirs) for ours, theirs in zip(three, changed, strict=True)] == [True, False, True]
 
 
+@pytest.mark.thorough
 def test_a_rejected_block_runs_again_with_fresh_noise_and_leaves_the_other_replica_alone(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

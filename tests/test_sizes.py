@@ -78,6 +78,7 @@ def test_a_replica_of_a_padded_fit_is_exactly_the_single_fit_with_its_seed(
     assert np.abs(folded.curves[0]["loss"] - folded.curves[1]["loss"]).max() > 1e-4
 
 
+@pytest.mark.thorough
 def test_an_interrupted_padded_fit_resumes_to_the_very_pictures(
     odd: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,7 @@ def test_what_is_known_of_the_noise_grows_with_what_a_split_adds() -> None:
     assert torch.equal(fitted.measurement, y + kept["split"].held_out["extra"])
 
 
+@pytest.mark.thorough
 def test_the_weight_of_another_image_is_the_best_one_within_what_chance_allows() -> None:
     clean, rule, lost, gained = smooth(96), split("gaussian", a=0.2), [], []
     for seed in range(20):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, load_image, only_run
+from conftest import SMALL, Dip, fresh, load_image, only_run, thorough_after
 from interruptions import interrupt_at
 from PIL import Image
 
@@ -125,7 +125,7 @@ def test_a_drawn_mask_holds_for_every_channel_and_replica() -> None:
     assert torch.equal(made.measurement[..., 8:, :], made.reference[..., 8:, :])
 
 
-@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("name", thorough_after(2, CHOICES))
 def test_a_task_is_chosen_on_the_command_line_and_degrades_the_image_itself(
     name: str, dip: Dip, tmp_path: Path
 ) -> None:
@@ -149,8 +149,12 @@ def test_another_noise_is_another_word() -> None:
 
 @pytest.mark.parametrize(
     ("words", "target"),
-    [([], "natural"), (["experiment=acceleration"], "natural"), (["target=noise"], "noise")],
-    ids=["alone", "in an experiment", "the command line wins"],
+    [
+        ([], "natural"),
+        (["target=noise"], "noise"),
+        pytest.param(["experiment=acceleration"], "natural", marks=pytest.mark.thorough),
+    ],
+    ids=["alone", "the command line wins", "in an experiment"],
 )
 def test_a_restoration_task_brings_the_natural_target(words: list[str], target: str) -> None:
     for name in CHOICES:

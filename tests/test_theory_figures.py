@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import slow_after
+from conftest import thorough_after
 from fake_runs import CLEAN, draw, files, make_run, rows, selection
 
 from dip_experiments.analysis.claims import Claim, above, with_interval
@@ -96,7 +96,7 @@ def gradients(results: Path, change: str, ratio: float) -> Run:
     return with_arrays(run, {"gradient_norms": {name: values.tolist() for name, values in norms.items()}}, {})
 
 
-@pytest.mark.parametrize(("order", "verdict"), slow_after(1, [(1, "+1.00"), (-1, "-1.00")]))
+@pytest.mark.parametrize(("order", "verdict"), thorough_after(1, [(1, "+1.00"), (-1, "-1.00")]))
 def test_gradients_are_correlated_with_the_impedance_by_rank(order: int, verdict: str, tmp_path: Path) -> None:
     ratios = [1.5, 2.5, 4.0, 6.0][::order]
     networks = ("a", "b", "c", "d")
@@ -179,7 +179,7 @@ def kernel(results: Path, method: str, seed: int, distance: float) -> Run:
 
 @pytest.mark.parametrize(
     ("descent", "adam", "expected"),
-    slow_after(1, [(0.5, 0.05, ["holds", "falsified", "falsified"]), (0.05, 0.5, ["holds", "holds", "holds"])]),
+    thorough_after(1, [(0.5, 0.05, ["holds", "falsified", "falsified"]), (0.05, 0.5, ["holds", "holds", "holds"])]),
 )
 def test_verdicts_on_the_linearised_fit_follow_the_distances(
     descent: float, adam: float, expected: list[str], tmp_path: Path

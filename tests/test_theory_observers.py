@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, Dip, fresh, only_run, slow_after
+from conftest import SMALL, Dip, fresh, only_run, thorough_after
 from interruptions import fitted_in_two_sessions
 from test_speed import ADAM, TO_THE_HOST, Operations
 
@@ -62,6 +62,7 @@ def test_the_curve_of_the_posterior_mean_begins_with_the_first_sample_and_ends_w
     assert "psnr_posterior_mean" not in run.summary["oracle_peak"]
 
 
+@pytest.mark.thorough
 def test_the_coverage_of_the_summary_is_that_of_the_reference(dip: Dip, tmp_path: Path) -> None:
     run = fresh(tmp_path, dip, *NOISY, *POSTERIOR, "fit.iterations=20")
     arrays, clean = run.observed(), read_image(run.image("reference", 0))
@@ -73,6 +74,7 @@ def test_the_coverage_of_the_summary_is_that_of_the_reference(dip: Dip, tmp_path
     assert (error <= factor * arrays["posterior.pooled_spread"] + 1e-6).mean() == pytest.approx(0.6827, abs=2e-3)
 
 
+@pytest.mark.thorough
 def test_a_posterior_resumes_to_the_very_samples_of_an_uninterrupted_fit(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +206,7 @@ def test_a_fit_that_ends_before_the_first_sample_has_no_posterior() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    slow_after(
+    thorough_after(
         1, [[*KERNEL, "target=noisy", "optimizer=sgd", "optimizer.lr=1e-4"], ["observe=[gradient_norms]", "replicas=2"]]
     ),
 )

@@ -150,6 +150,7 @@ def test_wandb_writes_where_its_variable_says(
     assert f"W&B: 1 offline run in {tmp_path / 'elsewhere' / 'wandb'};" in capfd.readouterr().out
 
 
+@pytest.mark.thorough
 def test_two_runs_of_one_process_are_written_where_each_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

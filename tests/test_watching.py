@@ -70,12 +70,14 @@ def test_observers_change_no_number_and_no_name(dip: Dip, tmp_path: Path) -> Non
         np.testing.assert_array_equal(watched.curves[0][column], values)
 
 
+@pytest.mark.thorough
 def test_a_run_that_a_rule_has_not_watched_is_fitted_again_for_it(dip: Dip, tmp_path: Path) -> None:
     fresh(tmp_path, dip, *NOISY)
     assert dip(*SMALL, *NOISY, "observe=[moving_variance]") == 0
     assert set(only_run(tmp_path).summary["stopping"]) == {"moving_variance"}
 
 
+@pytest.mark.thorough
 def test_each_rule_keeps_the_images_of_its_own_stop(dip: Dip, tmp_path: Path) -> None:
     run = fresh(tmp_path, dip, *NOISY, "observe=[fixed]", "observe.fixed.iteration=7", "fit.keep=[7]", "replicas=2")
     assert run.summary["stopping"]["fixed"]["iteration"] == [7, 7]
@@ -106,6 +108,7 @@ def test_a_fit_with_every_rule_resumes_to_the_very_curves_of_an_uninterrupted_on
     assert (resumed.summary["stopping"], resumed.summary["scores"]) == (stopping, scores)
 
 
+@pytest.mark.thorough
 def test_a_fit_that_was_cut_off_after_its_end_has_no_further_iteration(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +290,7 @@ def test_the_mixture_is_of_the_means_by_the_weights_that_are_reported(dip: Dip, 
     assert abs(away) < 3 * mix["estimate"]["mse_se"]
 
 
+@pytest.mark.thorough
 def test_a_part_of_the_given_picture_can_be_kept_for_its_grain(dip: Dip, tmp_path: Path) -> None:
     photo = noisy_photo(tmp_path)
     assert dip(*RESTORE, f"image.path={photo}", "output=restored.png") == 0
