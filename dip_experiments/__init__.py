@@ -18,6 +18,7 @@ if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
 
 _MODULES = {
     "DeepinvModel": "deepinv_model",
+    "Guidance": "guidance",
     "Latent": "latents",
     "Loss": "losses",
     "Mask": "tasks.masks:DrawnMask",

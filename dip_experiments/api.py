@@ -14,6 +14,7 @@ from dip_experiments.config.groups import option_file
 from dip_experiments.config.restoring import experiment_for
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import is_grey, repeated
+from dip_experiments.guidance import Guidance
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.metrics import psnr_of_estimate
@@ -45,6 +46,7 @@ def reconstruct(
     regularizer: str | Regularizer = "none",
     latent: str | Latent = "noise",
     optimizer: str | Optimizer = "adam",
+    guidance: str | Guidance = "none",
     stopping: str | Stopping = "none",
     observe: str | Sequence[str | StoppingRule] | Mapping[str, Mapping[str, Any]] = (),
     iterations: int | None = None,
@@ -68,7 +70,7 @@ def reconstruct(
             (h, w), True where y is known (hidden values may be NaN); None: the identity.
         network: Name of an architecture, a function that makes a module (it is given those of `input_channels`,
             `output_channels` and `size` that it names), or, for one replica, a module, of which a copy is fitted.
-        loss, regularizer, latent, optimizer: A name, as on the command line, or an instance.
+        loss, regularizer, latent, optimizer, guidance: A name, as on the command line, or an instance.
         stopping: The rule that may end the fit.
         observe: Rules that monitor the fit and never end it; with settings: {"split": {"law.sigma": 25.0}}.
         iterations: How many; None: as many as the scale has.
@@ -87,7 +89,8 @@ def reconstruct(
     y, layout = read_measurement(measurement, operator)
     task = given_task(y, operator, image_shape, reference, replicas)
     parts = {
-        "loss": loss, "regularizer": regularizer, "latent": latent, "optimizer": optimizer, "stopping": stopping,
+        "loss": loss, "regularizer": regularizer, "latent": latent, "optimizer": optimizer, "guidance": guidance,
+        "stopping": stopping,
     }  # fmt: skip
     arguments = {"replicas": replicas, "seed": seed, "device": device, "precision": precision}
     if iterations is not None:

@@ -84,27 +84,41 @@ class Meshgrid(Latent):
 
 
 class ShownImage(Latent):
-    """The flash image (Fig. 10) or the measurement (Jo et al. 2021), its border repeated where z is larger."""
+    """An image that the network is shown, its border repeated where z is larger.
 
-    name: Literal["flash", "measurement"]
+    The flash image (Fig. 10); the measurement y (Jo et al. 2021); or A^T y, which is as large as the image whatever A
+    is (Alkhouri et al. 2024).
+    """
+
+    name: Literal["flash", "measurement", "adjoint"]
 
     def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
-        return (self._framed(input_image, shape) * self.scale).expand(len(seeds), *shape).clone()
+        if input_image is None:
+            raise ValueError(f"latent={self.name} without a {self.name} image; use it with task=flash_no_flash")
+        check_shown(f"latent={self.name}: the {self.name} image", input_image, shape)
+        return (framed(input_image, shape) * self.scale).expand(len(seeds), *shape).clone()
 
-    def _framed(self, picture: Float[Tensor, "#r c h w"] | None, shape: Shape) -> Float[Tensor, "#r c hz wz"]:
-        name = self.name
-        if picture is None:
-            raise ValueError(f"latent={name} without a {name} image; use it with task=flash_no_flash")
-        down, across = (full - side for full, side in zip(shape[1:], picture.shape[2:], strict=True))
-        if down < 0 or across < 0:
-            raise ValueError(
-                f"latent={name}: the {name} image has {picture.shape[2]} x {picture.shape[3]} pixels, the latent of "
-                f"this architecture {shape[1]} x {shape[2]}; use one that takes a latent as large as the image, such "
-                "as skip"
-            )
-        if picture.shape[1] != shape[0]:
-            raise ValueError(
-                f"latent={name}: the {name} image has {picture.shape[1]} channels, this architecture takes {shape[0]}; "
-                f"set latent.channels={picture.shape[1]}"
-            )
-        return F.pad(picture, margins_around(down, across), mode="replicate")
+
+def check_shown(subject: str, image: Float[Tensor, "#r c h w"], shape: Shape) -> None:
+    """Raise ValueError, about the subject, where an image cannot be the latent of that shape."""
+    channels, rows, columns = image.shape[1:]
+    if shape[1] < rows or shape[2] < columns:
+        raise ValueError(
+            f"{subject} has {rows} x {columns} pixels, the latent of this architecture {shape[1]} x "
+            f"{shape[2]}; use one that takes a latent as large as the image, such as skip"
+        )
+    if channels != shape[0]:
+        raise ValueError(
+            f"{subject} has {channels} channels, this architecture takes {shape[0]}; set latent.channels={channels}"
+        )
+
+
+def framed(image: Float[Tensor, "#r c h w"], shape: Shape) -> Float[Tensor, "#r c hz wz"]:
+    """Return an image in the middle of a latent of that shape, its border repeated around it."""
+    return F.pad(image, margins_around(shape[1] - image.shape[2], shape[2] - image.shape[3]), mode="replicate")
+
+
+def within(latent: Latents, image: Float[Tensor, "r c h w"]) -> Float[Tensor, "r cz h w"]:
+    """Return the middle of a latent, of the size of an image: what `framed` puts around it is left out."""
+    left, _, top, _ = margins_around(latent.shape[2] - image.shape[2], latent.shape[3] - image.shape[3])
+    return latent[:, :, top : top + image.shape[2], left : left + image.shape[3]]

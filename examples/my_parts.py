@@ -1,4 +1,4 @@
-"""A loss, a regularizer, a latent, an optimizer, a noise, a mask, a stopping rule and an observer of one's own.
+"""Parts of one's own: loss, regularizer, latent, guidance, optimizer, noise, mask, stopping rule and observer.
 
 Each is a class with its settings as fields and its formula as a method.
 """
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import dip_experiments as dip
+from dip_experiments.latents import framed
 from dip_experiments.stopping.rule import MinimumRule, Observation, Statistic
 from dip_experiments.tensors import generator
 
@@ -46,6 +47,19 @@ class NormalLatent(dip.Latent):
         """Return the latents, one for each replica."""
         streams = [generator(seed, "latent") for seed in seeds]
         return self.scale * torch.stack([torch.randn(shape, generator=s, dtype=torch.float64) for s in streams])
+
+
+class SlowLatent(dip.Guidance):
+    """z <- (1 - share) z + share f(z) after every `every` iterations."""
+
+    looks_at_latent = True
+    every: int = 10
+    share: float = 0.1
+
+    def advance(self, fit) -> None:
+        """Change the latent in place."""
+        if fit.done % self.every == 0:
+            fit.latent.lerp_(framed(fit.output(), fit.latent.shape[1:]), self.share)
 
 
 class NesterovMomentum(dip.Optimizer):

@@ -36,6 +36,7 @@ GRID = 2**-8
 """What weights at the start are rounded to multiples of."""
 SKIP = "architecture.down=[4,4] architecture.skip=[2,2]"
 PLAIN = f"task=denoising task.noise.clip=false {SKIP}"
+SHOWN = "latent=adjoint latent.channels=3"
 SPLIT = "stopping=split stopping.patience=4 stopping.law.sigma=25"
 CASES = {
     "adam": f"{SKIP} target=noisy latent.optimise=both",
@@ -63,6 +64,10 @@ CASES = {
     "inpainting, split": f"{SKIP} task=inpainting shared=[task] {SPLIT}",
     "super-resolution, split": f"{SKIP} task=super_resolution image.size=32 {SPLIT}",
     "nearest upsampling": f"{SKIP} architecture.upsample=nearest",
+    "autoencoding": f"{PLAIN} {SHOWN} guidance=autoencoding",
+    "self-guided": f"{PLAIN} {SHOWN} guidance=self_guided latent.optimise=both",
+    "self-diffusion": f"{PLAIN} {SHOWN} guidance=self_diffusion guidance.levels=3",
+    "target moving": f"{PLAIN} guidance=target_moving guidance.every=3",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 

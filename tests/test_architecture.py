@@ -29,6 +29,7 @@ FLOORS = {
     "optimizers": 1,
     "regularizers": 1,
     "baselines": 2,
+    "guidance": 2,
     "stopping": 2,
     "tasks": 2,
     "theory": 2,

@@ -132,10 +132,12 @@ def test_an_operator_of_ones_own_has_its_adjoint_and_the_numbers_of_the_command(
 PARTS = {
     "loss": "my_parts.Charbonnier",
     "regularizer": "my_parts.Smoothness",
+    "guidance": "my_parts.SlowLatent",
     "latent": "my_parts.NormalLatent",
     "optimizer": "my_parts.NesterovMomentum",
     "stopping": "my_parts.SmallestStep",
 }
+ARGUMENTS = {"stopping": {"patience": 5}, "guidance": {"every": 3}}
 
 
 @pytest.mark.parametrize("group", PARTS)
@@ -143,15 +145,17 @@ def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
     group: str, dip: Dip, tmp_path: Path
 ) -> None:
     words = [f"{group}._target_={PARTS[group]}", "task=denoising", "task.noise=none"]
-    words += ["stopping.patience=5"] if group == "stopping" else []
+    words += [f"{group}.{key}={value}" for key, value in ARGUMENTS.get(group, {}).items()]
     words += ["latent.channels=8", "latent.perturbation=0.0"] if group == "latent" else []
+    shown = {"latent": "adjoint", "settings": {"latent.channels": 1}} if group == "guidance" else {}
+    words += ["latent=adjoint", "latent.channels=1"] if shown else []
     assert dip(*WORDS, as_file(tmp_path, NOISY), *words, "fit.iterations=10") == 0
     module, _, name = PARTS[group].partition(".")
-    part = getattr(__import__(module), name)(**({"patience": 5} if group == "stopping" else {}))
-    result = fit(**{group: part})
+    part = getattr(__import__(module), name)(**ARGUMENTS.get(group, {}))
+    result = fit(**{group: part}, **shown)
     assert_same_numbers(result, tmp_path)
     assert only_run(tmp_path).settings[group]["_target_"] == PARTS[group]
-    assert not np.array_equal(result.history["loss"], fit().history["loss"]) or group == "stopping"
+    assert not np.array_equal(result.history["loss"], fit(**shown).history["loss"]) or group == "stopping"
 
 
 @pytest.mark.parametrize(

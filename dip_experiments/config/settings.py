@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from dip_experiments.config.plain_settings import PlainSettings, Stream, to_plain_values
+from dip_experiments.guidance import NO_GUIDANCE, Guidance
 from dip_experiments.latents import Latent
 from dip_experiments.losses import MSE, Loss, MeanSquaredError
 from dip_experiments.optimizers import Optimizer
@@ -60,6 +61,7 @@ class Settings(PlainSettings):
     optimizer: Annotated[Optimizer, Exchangeable(Optimizer)]
     loss: Annotated[Loss, Exchangeable(Loss), DefaultForHash(MSE)] = MSE
     regularizer: Annotated[Regularizer, Exchangeable(Regularizer)]
+    guidance: Annotated[Guidance, Exchangeable(Guidance), DefaultForHash(NO_GUIDANCE)] = NO_GUIDANCE
     stopping: Annotated[Stopping, Exchangeable(Stopping), DefaultForHash(NONE)]
     observe: Annotated[Observed, BeforeValidator(chosen)] = Field(default_factory=dict)
 
@@ -92,9 +94,28 @@ class Settings(PlainSettings):
         if self.latent.name == "measurement" and not self.task.measures_every_pixel:
             yield f"latent=measurement with task={self.task.name}: that measures no whole image; use latent=noise"
         yield from self.loss.config_errors(self.task.name, self.task.noise_can_be_estimated)
+        yield from self._guidance_faults()
         yield from self._stopping_faults()
         if self.blend and (self.output is None or not self.task.measures_every_pixel):
             yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
+
+    def _guidance_faults(self) -> Iterator[str]:
+        guidance, optimise = self.guidance, self.guidance.optimises
+        if guidance == NO_GUIDANCE:
+            return
+        name = f"guidance={guidance.name}"
+        yield from guidance.config_errors(self.fit.iterations)
+        if optimise and self.latent.optimise != optimise:
+            yield f"{name} with latent.optimise={self.latent.optimise}: set latent.optimise={optimise}"
+        if self.architecture.name == "pixels":
+            yield f"{name} with architecture=pixels: there is no network whose output it could use; leave it out"
+        if not self.optimizer.separates_replicas:
+            yield f"{name} with optimizer={self.optimizer.name}: it counts on a loss that stays the same; use adam"
+        if guidance.latent_lr is not None and self.optimizer.name == "adam_one_cycle":
+            yield f"{name} with optimizer=adam_one_cycle: its latent has a constant rate of its own; use adam"
+        for rule in self.rules.values():
+            if rule.needs_divergence or (guidance.moves_measurement and rule.name == "discrepancy"):
+                yield f"{name} with the rule {rule.name}: it counts on a measurement and a latent that stay; use split"
 
     def _stopping_faults(self) -> Iterator[str]:
         if isinstance(self.stopping, StoppingRule) and self.stopping.name in self.observe:
@@ -127,7 +148,7 @@ class Settings(PlainSettings):
     @property
     def _is_plain(self) -> bool:
         """True if the weights alone are fitted, by squared error alone, without perturbations."""
-        squared = isinstance(self.loss, MeanSquaredError) and self.regularizer.is_zero
+        squared = isinstance(self.loss, MeanSquaredError) and self.regularizer.is_zero and self.guidance == NO_GUIDANCE
         return (
             squared and not self.latent.perturbation and not self.fit.weight_noise and self.latent.optimise == "theta"
         )

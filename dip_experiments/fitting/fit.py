@@ -1,5 +1,6 @@
 """Make and run one fit from plain objects: the core that the command line and the Python API share."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.problem import Problem
 from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.trainer import train
+from dip_experiments.guidance import Guidance
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
 from dip_experiments.optimizers import Optimizer
@@ -45,6 +47,7 @@ class FitOptions:
     optimizer: Optimizer
     loss: Loss
     regularizer: Regularizer
+    guidance: Guidance
     rules: Mapping[str, StoppingRule]
     ends: str
     precision: str
@@ -85,23 +88,27 @@ def make_module(
     latent = make_latent(options.latent, network, fitted, options.streams["latent"], input_image)
     probe = make_probe(options, network, fitted)
     original = task.to(device, dtype)
+    streams = options.streams["perturbation"]
+    first = options.guidance.first(options.latent.jittered(latent, options.seeds), streams)
     problem = Problem(
         network=network,
-        latent=options.latent.jittered(latent, options.seeds).to(device, dtype),
+        latent=first.to(device, dtype),
         task=fitted.to(device, dtype),
         original_task=original,
         seeds=options.seeds,
-        perturbation_seeds=options.streams["perturbation"],
+        perturbation_seeds=streams,
         perturbation=options.latent.perturbation,
         weight_noise=options.weight_noise,
         optimise=options.latent.optimise,
         optimizer=options.optimizer,
         loss=options.loss.for_measurement(original.measurement, fit_input.complete),
         regularizer=options.regularizer,
+        guidance=options.guidance,
         precision=options.precision,
         probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),
     )
-    guard = Guard(options.spike_db, options.rollbacks if problem.draws else 0, len(options.seeds))
+    spike_db = math.inf if options.guidance.jumps else options.spike_db
+    guard = Guard(spike_db, options.rollbacks if problem.draws else 0, len(options.seeds))
     return DIPModule(
         problem, options.iterations, options.average_decay, guard, wanted, make_monitors(problem, options, inputs)
     )
@@ -135,6 +142,8 @@ def make_latent(
     input_image: Float[Tensor, "#r c h w"] | None = None,
 ) -> Float[Tensor, "r cz hz wz"]:
     """Return the latents that the network takes. Raises ValueError where it takes none such."""
+    if latent.name == "adjoint":
+        return latent.make(network.latent_shape, seeds, task.operator.adjoint(task.measurement))
     measurement = task.measurement if latent.name == "measurement" else None
     return latent.make(network.latent_shape, seeds, measurement if input_image is None else input_image)
 

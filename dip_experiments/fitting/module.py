@@ -87,8 +87,14 @@ class DIPModule(pl.LightningModule):
         return any(monitor.over for monitor in self.monitors.values())
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        free = [parameter for parameter in (*self.network.parameters(), self.latent) if parameter.requires_grad]
-        return self.problem.optimizer.make(free)
+        free = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        own_rate = self.problem.guidance.latent_lr
+        if own_rate is None and self.latent.requires_grad:
+            free.append(self.latent)
+        optimizer = self.problem.optimizer.make(free)
+        if own_rate is not None:
+            optimizer.add_param_group({"params": [self.latent], "lr": own_rate})
+        return optimizer
 
     def on_fit_start(self) -> None:
         """Continue draws where they were; take the state before the first iteration as the first good one."""
@@ -127,6 +133,7 @@ class DIPModule(pl.LightningModule):
             self.step_fn()
             if done in self.wanted:
                 self.images[done] = (self.output.clone(), self.average.clone())
+            self.problem.guide(done, len(self.curves), self.latent, self.unperturbed)
             self.on_iteration_end(done)
         return torch.cat([self.curves[after:last, 0].T, self.coming_loss().unsqueeze(1)], dim=1)
 
@@ -135,16 +142,16 @@ class DIPModule(pl.LightningModule):
 
         Always the same operations with the same arguments, and nothing leaves the device: it can be recorded.
         """
-        self.set_rate()
-        z = self.perturbed()
+        self.problem.set_rate(self.optimizer, (self.row + 1) / (len(self.curves) + 1))
+        z = self.problem.perturbed(self.latent, self.noise)
         self.problem.before_step(self.noise)
-        shifted = self.shifted(z)
+        shifted = self.shifted(z[0])
         first: list[tuple[Tensor, ...]] = []
 
         def closure() -> Tensor:
             self.optimizer.zero_grad()
-            x_hat = self.image(z)
-            energy, loss = self.problem.losses(x_hat)
+            x_hat = self.mean_image(z)
+            energy, loss = self.problem.losses(x_hat, self.latent)
             loss.sum().backward()
             first.append((x_hat.detach(), energy, loss.detach()))
             return loss.sum()
@@ -155,27 +162,16 @@ class DIPModule(pl.LightningModule):
         self.move_average()
         self.record(energy, loss, self.observe(energy, shifted))
 
-    def set_rate(self) -> None:
-        """Set the learning rate of this iteration, if it is not constant."""
-        rate = self.problem.optimizer.rate((self.row + 1) / (len(self.curves) + 1))
-        if rate is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"].copy_(rate)
-
     def image(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"]:
         """Return x_hat = f_theta(z); with bf16 maps and products are bfloat16, weights and the image are not."""
         with torch.autocast(self.device.type, torch.bfloat16, self.problem.precision == "bf16", cache_enabled=False):
             x_hat: Tensor = self.network(z)
         return x_hat
 
-    def perturbed(self) -> Float[Tensor, "r cz hz wz"]:
-        """Return z_t = z + N(0, sigma_p^2), fresh in each iteration and replica, never accumulated (PAPER detail 1)."""
-        if not self.problem.perturbation:
-            return self.latent
-        draws = torch.empty_like(self.latent, requires_grad=False)
-        for replica, draw in zip(draws, self.noise, strict=True):
-            replica.normal_(0, self.problem.perturbation, generator=draw)
-        return self.latent + draws
+    def mean_image(self, latents: Sequence[Float[Tensor, "r cz hz wz"]]) -> Float[Tensor, "r c h w"]:
+        """Return the mean of the images of some latents."""
+        first, *others = (self.image(z) for z in latents)
+        return sum(others, first) / len(latents) if others else first
 
     @torch.no_grad()
     def shifted(self, z: Float[Tensor, "r cz hz wz"]) -> Float[Tensor, "r c h w"] | None:
@@ -234,9 +230,9 @@ class DIPModule(pl.LightningModule):
         """Return the loss of the present weights at the latents of the next iteration, without using up its draws."""
         noise = [draw.get_state() for draw in self.noise]
         with buffers_restored(self.network):
-            x_hat = self.image(self.perturbed())
+            x_hat = self.mean_image(self.problem.perturbed(self.latent, self.noise))
         self.set_noise(noise)
-        return self.problem.losses(x_hat)[1]
+        return self.problem.losses(x_hat, self.latent)[1]
 
     def set_noise(self, states: Sequence[Tensor]) -> None:
         """Set the states of the generators that perturb the replicas."""
@@ -260,6 +256,8 @@ class DIPModule(pl.LightningModule):
         self.network.load_state_dict(state["network"])
         self.latent.copy_(state["latent"])
         self.average.copy_(state["average"])
+        for name, value in self.problem.moving().items():
+            value.copy_(state[name])
         for name, small_state in state["monitors"].items():
             self.monitors[name].restore(small_state)
 
@@ -276,6 +274,7 @@ class DIPModule(pl.LightningModule):
             "noise": [draw.get_state() for draw in self.noise],
             "guard": self.guard.state(),
             "curves": self.curves[: self.done],
+            **self.problem.moving(),
         }
         return {name: copied(value) for name, value in live.items()}
 

@@ -1,6 +1,6 @@
 """The optimisation problem of R replicas."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dip_experiments.architectures import Network
+from dip_experiments.guidance import NO_GUIDANCE, Guidance, Progress
 from dip_experiments.losses import MSE, DataTerm, MeanSquaredError
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import NO_REGULARIZER, Regularizer
 from dip_experiments.tasks.task import Task
 from dip_experiments.tensors import mean_squared_error
+
+Latents = Float[Tensor, "r cz hz wz"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Problem:
             the noise of the weights, also the optimizer's.
         perturbation: sigma_p, in units of the latent.
         weight_noise: See `move_weights`.
+        guidance: What the fit makes of its own output.
         optimise: theta, z or both.
         precision: float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see `DIPModule.image`.
         probe: +-1 in the image and the same in the latent, where a rule needs the divergence by the measurement.
@@ -46,11 +50,25 @@ class Problem:
     regularizer: Regularizer = NO_REGULARIZER
     probe: tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None = None
     weight_noise: float = 0.0
+    guidance: Guidance = NO_GUIDANCE
 
     @property
     def draws(self) -> bool:
         """True if an iteration draws random numbers."""
-        return self.perturbation > 0 or self.weight_noise > 0 or self.optimizer.draws
+        several = self.guidance.passes > 1
+        return self.perturbation > 0 or self.weight_noise > 0 or self.optimizer.draws or several
+
+    def perturbed(self, latent: Latents, noise: Sequence[torch.Generator]) -> list[Latents]:
+        """Return z_t = z + N(0, sigma_p^2), fresh in each iteration and replica, never accumulated (PAPER detail 1).
+
+        With a guidance whose iterations average several images, the latent of each of them.
+        """
+        if not self.perturbation:
+            return self.guidance.around(latent, noise)
+        draws = torch.empty_like(latent, requires_grad=False)
+        for replica, draw in zip(draws, noise, strict=True):
+            replica.normal_(0, self.perturbation, generator=draw)
+        return self.guidance.around(latent + draws, noise)
 
     def before_step(self, noise: Sequence[torch.Generator]) -> None:
         """Move the weights before an iteration, where that is set. `noise`: a source of draws for each replica."""
@@ -62,13 +80,34 @@ class Problem:
         for replica, draw in enumerate(noise):
             self.optimizer.after_step(self.network.convolution_weights(replica), draw)
 
-    def losses(self, x_hat: Float[Tensor, "r c h w"]) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+    def set_rate(self, optimizer: torch.optim.Optimizer, done: Float[Tensor, "1"]) -> None:
+        """Set the learning rate after the part `done` of the iterations, if it is not constant."""
+        rate = self.optimizer.rate(done)
+        if rate is not None:
+            for group in optimizer.param_groups:
+                group["lr"].copy_(rate)
+
+    def moving(self) -> dict[str, Tensor]:
+        """Return what the guidance changes in place besides the latent, by name."""
+        return {"measurement": self.task.measurement} if self.guidance.moves_measurement else {}
+
+    @torch.no_grad()
+    def guide(self, done: int, iterations: int, latent: Latents, output: Callable[[], Tensor]) -> None:
+        """Let the guidance change latent or measurement in place after so many iterations; `output`: see `Progress`."""
+        y, seeds = self.task.measurement, self.perturbation_seeds
+        self.guidance.advance(Progress(done, iterations, latent, y, self.task.operator, output, seeds))
+
+    def losses(
+        self, x_hat: Float[Tensor, "r c h w"], latent: Latents
+    ) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
         """Return the mean squared error to the measurement, without gradient, and the loss, of each replica."""
         fitted, y = self.task.operator(x_hat), self.task.measurement
         data_term = self.loss(fitted, y)
         squared = isinstance(self.loss, MeanSquaredError)
         error = data_term.detach() if squared else mean_squared_error(fitted.detach(), y)
-        return error, data_term if self.regularizer.is_zero else data_term + self.regularizer(x_hat)
+        loss = data_term if self.regularizer.is_zero else data_term + self.regularizer(x_hat)
+        penalty = self.guidance.penalty(x_hat, latent)
+        return error, loss if penalty is None else loss + penalty
 
 
 @torch.no_grad()

@@ -110,6 +110,7 @@ def fit_options(settings: Settings) -> FitOptions:
         optimizer=settings.optimizer,
         loss=settings.loss,
         regularizer=settings.regularizer,
+        guidance=settings.guidance,
         rules=settings.rules,
         ends=settings.stopping.name,
         precision=settings.precision,

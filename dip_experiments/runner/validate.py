@@ -96,6 +96,7 @@ def check_fit(
         network = build(1)
     check_optimizer(settings.optimizer, network)
     make_latent(settings.latent, network, task, settings.seeds[: len(task.measurement)], input_image)
+    settings.guidance.check(network.latent_shape, task.measurement.new_zeros(task.shape))
     log_noise_estimates(settings, original, inputs)
     return build
 
@@ -227,9 +228,9 @@ def check_memory(settings: Settings, values: int, task: Task) -> None:
 
 
 def bytes_needed(settings: Settings, values: int, shape: tuple[int, int, int, int]) -> int:
-    """Return the memory of a fit: `values` of the network of each replica, and the images that the rules hold."""
+    """Return the memory of a fit: `values` of each pass through each network, and the images that the rules hold."""
     held = sum(rule.images_held for rule in settings.rules.values()) * math.prod(shape[1:])
-    return settings.replicas * VALUE_BYTES[settings.precision] * (values + held)
+    return settings.replicas * VALUE_BYTES[settings.precision] * (settings.guidance.passes * values + held)
 
 
 def suggest_fewer(settings: Settings, part: float) -> str:
