@@ -181,7 +181,8 @@ def test_a_resumed_fit_is_the_uninterrupted_one(method: str) -> None:
 def test_a_block_that_is_rejected_leaves_neither_latent_nor_measurement(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, again = fitted(built(*METHODS[method])), built(*METHODS[method])
+    words = [*METHODS[method], "latent.perturbation=0"]
+    plain, again = fitted(built(*words)), built(*words)
     judge, rejected = again.guard.bad, []
 
     def bad(losses: Tensor, block: tuple[int, int]) -> list[int]:
