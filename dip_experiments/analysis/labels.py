@@ -19,7 +19,7 @@ MACHINE_SETTINGS = ("paths", "logger", "output", "force", "device")
 """Settings that do not change a run's numbers."""
 SHARED = ("experiment", "scale")
 """Groups that all runs of a sweep have in common."""
-SIGNALS, GROUPS = ("target", "task"), ("change",)
+SIGNALS, GROUPS = ("target", "task"), ("change", "method")
 """Groups that a run's signal is of; groups whose options' names stand for themselves, although no setting is theirs."""
 TABLES = "experiment."
 MOST_SETTINGS = 4

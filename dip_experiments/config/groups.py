@@ -11,7 +11,7 @@ from dip_experiments.data.datasets import PICTURES
 
 SORTED = ("image",)
 """Groups whose options lie in folders, image=set5/baby; any other folder inside a group is a group of its own."""
-OPTIONAL = ("experiment", "change")
+OPTIONAL = ("experiment", "change", "method")
 """Groups that may be missing, so that Hydra passes over an option that does not exist."""
 _user_folders: ContextVar[tuple[Path, ...]] = ContextVar("user_folders", default=())
 
