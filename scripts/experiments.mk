@@ -2,11 +2,12 @@
 FIGURES := $(addprefix reproduce-,fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig10 kate98 prior-effect)
 TABLES := $(addprefix table-,precision trajectory acceleration denoising super-resolution inpainting denoisers)
 STUDIES := study-stopping study-stability ablation-denoising ablation-impedance
+BENCHMARK := benchmark
 OTHERS := samples restored stand-in
 THEORY := $(addprefix reproduce-,bands jacobian dual-kernel tangent-kernel degrees-of-freedom posterior)
 
-.PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(OTHERS) $(THEORY) table-impedance table-fidelity paper \
-	smoke smoke-restoration smoke-stopping smoke-ablations smoke-theory
+.PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(BENCHMARK) $(OTHERS) $(THEORY) table-impedance table-fidelity paper \
+	smoke smoke-restoration smoke-stopping smoke-ablations smoke-theory smoke-benchmark
 
 # At smoke size a second process takes longer to start than it saves.
 LAUNCHER := $(if $(filter smoke,$(SCALE)),hydra/launcher=basic)
@@ -57,6 +58,9 @@ $(filter-out reproduce-dual-kernel,$(THEORY)): reproduce-%: setup
 
 reproduce-dual-kernel: setup
 	$(call draw,studies/dual_kernel)
+
+$(BENCHMARK): setup
+	$(call reproduce,benchmark benchmark_others,studies/benchmark)
 
 $(OTHERS): setup
 	$(call reproduce,$@,figures/$@)
@@ -120,3 +124,7 @@ smoke-theory:
 	$(MAKE) SCALE=smoke ARGS="logger=none seed=0" reproduce-tangent-kernel
 	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.noise=sigma25" reproduce-degrees-of-freedom
 	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" reproduce-posterior
+
+# Of one picture, a few methods and one problem of each kind.
+smoke-benchmark:
+	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut experiment.problem=impulses method=plain,aseqdip,l1" benchmark

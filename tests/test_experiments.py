@@ -54,6 +54,8 @@ FEW = {
     "degrees_of_freedom_networks": "change=width_8 image=coffee experiment.noise=sigma25",
     "posterior": "experiment.method=sgld",
     "prior_effect": "regularizer=tv",
+    "benchmark": "experiment.problem=deblurring method=plain,self_guided image=coffee",
+    "benchmark_others": "experiment.problem=inpainting method=plain,l1 image=coffee",
     "fig8_others": "architecture=unet",
     "fig7_missing": "architecture=skip",
     "trajectory": "image=cset9/f16",

@@ -49,6 +49,8 @@ FIRST = {
         ("ablation_lbfgs", "astronaut", " seed=0"),
         ("ablation_pictures", "cset9/house", " change=default"),
         ("ablation_impedance", "astronaut", " change=default target=natural"),
+        ("benchmark", "astronaut", " experiment.problem=sigma25 method=plain"),
+        ("benchmark_others", "astronaut", " experiment.problem=impulses method=l1"),
         ("restore", "astronaut", ""),
         ("restore_noisy", "astronaut", ""),
         ("restore_poisson", "astronaut", ""),

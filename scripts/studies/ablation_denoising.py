@@ -7,31 +7,22 @@ Writes: figures/ablation_denoising, tables/ablation_denoising. Command: make abl
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.confidence import (
-    Interval,
-    holm,
-    picture_interval,
-    picture_means,
-    picture_p_value,
-)
+from dip_experiments.analysis.effects import Effect, effects_of, peaks, tested
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
-from dip_experiments.analysis.run_data import count_rising, peak_iterations, peak_values
+from dip_experiments.analysis.run_data import count_rising, peak_iterations
 from dip_experiments.analysis.style import BLUE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
 
 DEFAULT = "default"
-SIGNIFICANT = 0.05
-"""Chance that any change without an effect is marked (ours)."""
 NUMBERS = (
     "fits", "average_peak", "difference", "difference_low", "difference_high", "interval", "p_value", "p_value_holm",
     "difference_marked", "by_picture", "average_iteration", "rising", "at", "average_end", "output_peak",
@@ -55,25 +46,10 @@ still rise at the end, with their peak in the last 2 % of the iterations: the ch
 CSV has p, the single output, the last iteration and seconds too."""
 
 
-@dataclass(frozen=True)
-class Effect:
-    """Effect of a change on the average's peak: by image, mean with its interval, p before and after Holm."""
-
-    by_picture: Mapping[str, float]
-    interval: Interval
-    p_value: float
-    p_value_holm: float
-
-    @property
-    def significant(self) -> bool:
-        """Return if the mean differs from 0 by more than chance, corrected for the number of changes."""
-        return self.p_value_holm < SIGNIFICANT
-
-
 def draw_table(*selections: Selection) -> Artifact:
     """Draw tables/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
-    effects, further = effects_of(found), [f"difference {picture}" for picture in pictures]
+    effects, further = effects_of(found, DEFAULT), [f"difference {picture}" for picture in pictures]
     columns = ("change", *NUMBERS, *further)
     rows = (
         (change, *(cells(runs, effects.get(change), pictures) if runs else [NOT_RUN])) for change, runs in found.items()
@@ -106,33 +82,6 @@ def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -
     counts = [len({picture_name(run.settings) for run in runs}) for runs in found.values() if runs] or [0]
     done = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     return f"{done} of {len(pictures)} pictures"
-
-
-def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
-    """Return the peaks by picture and seed; of two runs of the same, those of the last."""
-    each = [pd.Series(peak_values(run, column), pd.Index(run.seeds, name="seed")) for run in runs]
-    found = pd.concat(each, keys=[picture_name(run.settings) for run in runs], names=["image"])
-    return found[~found.index.duplicated(keep="last")]
-
-
-def effects_of(found: Mapping[str, Sequence[Run]]) -> dict[str, Effect]:
-    """Return the effects of the changes that have a pair with the default: the same picture, the same seed."""
-    changed = {change: peaks(runs) for change, runs in found.items() if runs}
-    default = changed.pop(DEFAULT, None)
-    pairs = {} if default is None else {change: (some - default).dropna() for change, some in changed.items()}
-    apart = {change: dict(iter(some.groupby("image", sort=False))) for change, some in pairs.items() if some.size}
-    p_values = [picture_p_value(pairs) for pairs in apart.values()]
-    return {
-        change: Effect(
-            dict(zip(pairs, map(float, picture_means(pairs)), strict=True)), picture_interval(pairs), p, float(adjusted)
-        )
-        for (change, pairs), p, adjusted in zip(apart.items(), p_values, holm(p_values), strict=True)
-    }
-
-
-def tested(effects: Mapping[str, Effect]) -> int:
-    """Count the changes that have a p-value, for which Holm corrects."""
-    return sum(not np.isnan(effect.p_value) for effect in effects.values())
 
 
 def cells(runs: Sequence[Run], effect: Effect | None, pictures: Sequence[str]) -> Sequence[str]:
@@ -198,7 +147,7 @@ COLUMNS = ("change", "difference", "low", "high", "p_value_holm", "fits", "risin
 def draw_figure(*selections: Selection) -> Artifact:
     """Draw figures/ablation_denoising."""
     found, pictures = fits_of(selections), pictures_of(selections)
-    effects = effects_of(found)
+    effects = effects_of(found, DEFAULT)
     if not effects:
         raise ValueError(f"no change has a run beside the default's; {waiting(*selections)}")
     ranked = sorted(effects.items(), key=lambda item: item[1].interval.value)

@@ -1,0 +1,196 @@
+"""What was proposed since 2018, on the same pictures, seeds, noise and iterations as the plain fit.
+
+Experiments: benchmark, benchmark_others.
+Writes: figures/benchmark, tables/benchmark. Command: make benchmark
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import Curve, curve_of
+from dip_experiments.analysis.effects import Effect, effects_of, peaks, tested
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import picture_name
+from dip_experiments.analysis.run_data import Array, count_rising
+from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
+from dip_experiments.runner.select_runs import select
+from dip_experiments.store import Run, Selection, waiting
+
+REQUESTS = [["benchmark"], ["benchmark_others"]]
+PLAIN = "plain"
+STOP = "stop-split-average"
+"""The image at the split's stop of each replica."""
+PANELS = 2
+"""Of the figure, in a row."""
+NUMBERS = (
+    "peak", "difference_marked", "interval", "end", "after_peak", "at_stop", "time", "fits", "rising", "pictures",
+    "output_peak", "difference", "difference_low", "difference_high", "p_value", "p_value_holm",
+    "seconds_per_iteration",
+)  # fmt: skip
+TITLES = {
+    "problem": "problem",
+    "method": "method",
+    "peak": "peak",
+    "difference_marked": "difference",
+    "interval": "95 % interval",
+    "end": "end",
+    "at_stop": "at stop",
+    "time": "time",
+}
+ABOVE = """\
+PSNR in dB of the averaged image, means over each picture's draws, then over pictures. `peak`: at its best, which only
+the clean picture tells (the oracle's). `difference`: to the plain fit's peak of the same picture and draw, with
+Student's interval in which a picture is one observation; `*`: p < 0.05 after Holm's correction for the methods of one
+problem. `end`: after the last iteration, which is what a method that needs no stop gives. `at stop`: where the split
+stops each draw, which knows the law of the noise; it fits a measurement with a little more noise, and so do all rows of
+its problems. `time`: of an iteration, by the plain fit's."""
+
+Fits = dict[str, dict[str, list[Run]]]
+"""Problem -> method -> runs."""
+
+
+def draw_table(*selections: Selection) -> Artifact:
+    """Draw tables/benchmark."""
+    found = fits_of(selections)
+    rows = [row for problem, fits in found.items() for row in rows_of(problem, fits)]
+    runs = [run for fits in found.values() for some in fits.values() for run in some]
+    return make_table(table_of(rows, ("problem", "method", *NUMBERS)), TITLES, runs, ABOVE, waiting(*selections))
+
+
+def fits_of(selections: Sequence[Selection]) -> Fits:
+    """Return the runs of each method on each problem, in the order of the requests."""
+    found: Fits = {}
+    for job in (job for selection in selections for job in selection.jobs):
+        chosen = job.config["experiment"]
+        runs = found.setdefault(chosen["problem"], {}).setdefault(chosen["method"], [])
+        runs.extend([job.run] if job.run else [])
+    return found
+
+
+def rows_of(problem: str, fits: Mapping[str, Sequence[Run]]) -> list[tuple[str, ...]]:
+    """Return a row for each method of a problem."""
+    effects, second = effects_of(fits, PLAIN), seconds(fits.get(PLAIN, ()))
+    return [
+        (problem, method, *(cells(runs, effects.get(method), second) if runs else [NOT_RUN]))
+        for method, runs in fits.items()
+    ]
+
+
+def cells(runs: Sequence[Run], effect: Effect | None, plain_seconds: float) -> Sequence[str]:
+    """Return the numbers of one method on one problem."""
+    peak, end = peaks(runs), over_pictures(runs, last)
+    best, output = mean_peak(runs), mean_peak(runs, "psnr_reference")
+    known = (NONE,) * 7 if effect is None else effect_cells(effect)
+    second = seconds(runs)
+    return (
+        f"{best:.2f}", known[0], known[1], f"{end:.2f}", f"{best - end:.2f}", at_stop(runs),
+        f"{second / plain_seconds:.1f}" if np.isfinite(plain_seconds) else NONE, str(len(peak)),
+        str(sum(map(count_rising, runs))), str(peak.index.get_level_values("image").nunique()), f"{output:.2f}",
+        *known[2:], f"{second:.4f}",
+    )  # fmt: skip
+
+
+def effect_cells(effect: Effect) -> tuple[str, ...]:
+    """Return difference, interval, difference with its ends, and p-values."""
+    mean = effect.interval
+    value = f"{mean.value:+.2f}"
+    return (
+        f"{value}*" if effect.significant else value, mean.text, value, f"{mean.low:.3f}", f"{mean.high:.3f}",
+        f"{effect.p_value:.4g}", f"{effect.p_value_holm:.4g}",
+    )  # fmt: skip
+
+
+def mean_peak(runs: Sequence[Run], column: str = "psnr_average") -> float:
+    """Return the mean over pictures of their peaks' means over the draws."""
+    return float(peaks(runs, column).groupby("image").mean().mean())
+
+
+def last(run: Run) -> Array:
+    """Return the average's PSNR after the last iteration, one per draw."""
+    return np.array([run.summary["final"]["psnr_average"][replica] for replica in run.replicas])
+
+
+def over_pictures(runs: Sequence[Run], measure: Callable[[Run], Array]) -> float:
+    """Return the mean over pictures of a number's means over the draws."""
+    frame = pd.DataFrame([(picture_name(run.settings), float(np.mean(measure(run)))) for run in runs])
+    return float(frame.groupby(0)[1].mean().mean())
+
+
+def at_stop(runs: Sequence[Run]) -> str:
+    """Return the mean PSNR at the split's stop; `-` where it does not watch, or one fit has none."""
+    if not all(STOP in run.summary["scores"] for run in runs):
+        return NONE
+    if any(run.scores(STOP, "psnr").size < len(run.seeds) for run in runs):
+        return NONE
+    return f"{over_pictures(runs, lambda run: run.scores(STOP, 'psnr')):.2f}"
+
+
+def seconds(runs: Sequence[Run]) -> float:
+    """Return the median time of an iteration of one fit; NaN without runs."""
+    each = [run.summary["wall_seconds"] / run.summary["iterations"] / len(run.provenance["seeds"]) for run in runs]
+    return float(np.median(each)) if each else np.nan
+
+
+def draw_figure(*selections: Selection) -> Artifact:
+    """Draw figures/benchmark."""
+    found = {
+        problem: {method: runs for method, runs in fits.items() if runs}
+        for problem, fits in fits_of(selections).items()
+        if fits.get(PLAIN)
+    }
+    if not found:
+        raise ValueError(f"no problem has a run of the plain fit; {waiting(*selections)}")
+    methods = list(dict.fromkeys(method for fits in found.values() for method in fits if method != PLAIN))
+    colours = dict(zip(methods, matplotlib.colormaps["tab20"].colors, strict=False))  # type: ignore[attr-defined]
+    lines = -(-len(found) // PANELS)
+    figure, (part,) = sheet(2.4 * lines)
+    axes = part.subplots(lines, PANELS, squeeze=False).flatten()
+    rows: list[tuple[str, str, int, str]] = []
+    for axis, (problem, fits) in zip(axes, found.items(), strict=False):
+        for method, runs in fits.items():
+            curve = mean_curve(runs)
+            plot(axis, curve, method, colours)
+            points = zip(curve.iterations, curve.values[0], strict=True)
+            rows += [(problem, method, int(at), f"{value:.3f}") for at, value in points]
+        axis.set_title(problem.replace("_", " "), fontsize=9)
+        axis.set(xscale="log", xlabel="iteration", ylabel="PSNR (dB)")
+    for axis in axes[len(found) :]:
+        axis.axis("off")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    count = tested(effects_of(next(iter(found.values())), PLAIN))
+    figure.suptitle(f"PSNR of the averaged image, mean over pictures and draws: {count} methods, plain fit in black")
+    runs = [run for fits in found.values() for some in fits.values() for run in some]
+    table = pd.DataFrame(rows, columns=["problem", "method", "iteration", "psnr"])
+    return Artifact(figure, table, runs, waiting(*selections))
+
+
+def mean_curve(runs: Sequence[Run]) -> Curve:
+    """Return the average's PSNR, the mean over the pictures' own means, as one row."""
+    curves = [curve_of(run, "psnr_average") for run in runs]
+    return Curve(curves[0].iterations, np.mean([curve.values.mean(0) for curve in curves], axis=0, keepdims=True))
+
+
+def plot(axis: Axes, curve: Curve, method: str, colours: Mapping[str, object]) -> None:
+    """Draw the curve of a method; the plain fit's thick and black."""
+    plain = method == PLAIN
+    axis.plot(
+        curve.iterations, curve.values[0], color="black" if plain else colours[method],
+        linewidth=2.0 if plain else 1.0, label=method.replace("_", " "), zorder=3 if plain else 2,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(
+        max(
+            run_script("figures/benchmark", draw_figure, select, *REQUESTS),
+            run_script("tables/benchmark", draw_table, select, *REQUESTS),
+        )
+    )
