@@ -1,0 +1,99 @@
+"""The benchmark of methods: pairs of the same picture and draw, stops, ends, times; grids and settings of methods."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_runs import draw, make_bare_run, make_run, rows, selection
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+from scipy import stats
+
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.groups import conf_folder, options
+from dip_experiments.config.settings import read_settings
+from dip_experiments.store import Run
+
+
+def method(
+    folder: Path, problem: str, name: str, image: str, averages: list[float], seconds: float = 90.0, **summary: Any
+) -> Run:
+    """A run of two draws whose averages have these peaks, end 2 dB below them, and are stopped 0.5 dB below."""
+    below = {by: [value - by for value in averages] for by in (0.5, 2.0)}
+    numbers = {
+        "oracle_peak": {"psnr_average": averages, "psnr_reference": [value - 1 for value in averages]},
+        "oracle_iteration": {"psnr_average": [50] * 2, "psnr_reference": [40] * 2},
+        "final": {"psnr_average": below[2.0]},
+        "scores": {"stop-split-average": {"psnr": below[0.5]}},
+        "wall_seconds": seconds,
+    }
+    return make_bare_run(
+        folder, f"{problem} {name} {image}", (0, 1), summary=numbers | summary,
+        experiment={"name": "benchmark", "problem": problem, "method": name},
+        image={"name": image, "path": None, "size": 64, "fit": "crop"},
+    )  # fmt: skip
+
+
+def test_a_method_is_compared_with_the_plain_fit_of_the_same_problem_picture_and_draw(tmp_path: Path) -> None:
+    runs = [
+        method(tmp_path, "sigma25", "plain", "a", [30.0, 31.0]),
+        method(tmp_path, "sigma25", "plain", "b", [20.0, 21.0]),
+        method(tmp_path, "sigma25", "l1", "a", [30.5, 31.3], 180.0),
+        method(tmp_path, "sigma25", "l1", "b", [20.3, 21.1], 180.0, scores={}),
+        method(tmp_path, "impulses", "plain", "a", [10.0, 10.0]),
+        method(tmp_path, "impulses", "l1", "a", [19.0, 21.0]),
+    ]
+    waits = {"experiment": {"name": "benchmark", "problem": "impulses", "method": "sgld"}}
+    page = draw("studies/benchmark", selection(tmp_path, "benchmark", *runs, waits), name="draw_table")
+    found = {(row["problem"], row["method"]): row for row in rows(page)}
+    plain, l1 = found["sigma25", "plain"], found["sigma25", "l1"]
+    half = stats.t.ppf(0.975, 1) * np.std([0.4, 0.2], ddof=1) / 2**0.5
+    assert (plain["peak"], l1["peak"], l1["difference"]) == ("25.50", "25.80", "+0.30")
+    assert float(l1["difference_low"]) == pytest.approx(0.3 - half, abs=1e-3)
+    assert (plain["difference"], plain["end"], plain["after_peak"]) == ("-", "23.50", "2.00")
+    assert (plain["at_stop"], l1["at_stop"]) == ("25.00", "-")  # one of l1's fits has no stop
+    assert (plain["time"], l1["time"], l1["pictures"]) == ("1.0", "2.0", "2")
+    assert (found["impulses", "l1"]["difference"], found["impulses", "l1"]["interval"]) == ("+10.00", "-")
+    assert found["impulses", "sgld"]["peak"] == "not run"
+
+
+def test_curves_are_means_over_pictures_and_the_plain_fit_is_black(tmp_path: Path) -> None:
+    values = {"plain": (20.0, 30.0), "aseqdip": (22.0, 26.0)}
+    runs = [
+        make_run(
+            tmp_path, f"{name} {image}", curves={"psnr_average": np.full((2, 120), value)},
+            experiment={"name": "benchmark", "problem": "sigma25", "method": name},
+            image={"name": image, "path": None, "size": 64, "fit": "crop"},
+        )
+        for name, pair in values.items()
+        for image, value in zip("ab", pair, strict=True)
+    ]  # fmt: skip
+    drawn = draw("studies/benchmark", selection(tmp_path, "benchmark", *runs), name="draw_figure")
+    last = {row["method"]: float(row["psnr"]) for row in rows(drawn) if row["iteration"] == "120"}
+    assert last == {"plain": 25.0, "aseqdip": 24.0}
+    assert isinstance(drawn.shown, Figure)
+    (black,) = [line for line in drawn.shown.axes[0].lines if line.get_color() == "black"]
+    np.testing.assert_allclose(np.asarray(black.get_ydata()), 25.0)
+
+
+def test_every_method_is_in_the_benchmark_and_says_what_it_claims() -> None:
+    experiments = conf_folder() / "experiment"
+    grids = [
+        OmegaConf.load(experiments / f"{name}.yaml").hydra.sweeper.params["method"].split(",")
+        for name in ("benchmark", "benchmark_others")
+    ]
+    assert set(options("method")) == set(grids[0])
+    assert set(grids[0]) - set(grids[1]) == {"distributional"}  # it must know the noise
+    for name in options("method"):
+        first = (conf_folder() / "method" / f"{name}.yaml").read_text().split("# @package _global_\n# ")[1]
+        assert first.split("\n")[0]
+
+
+@pytest.mark.parametrize("name", options("method"))
+def test_a_method_suits_a_problem_of_its_grid(name: str) -> None:
+    words = ["experiment=benchmark", "experiment.problem=sigma50", "image=coffee", f"method={name}"]
+    (job,) = compose_jobs(words, multirun=True)
+    settings = read_settings(job)
+    assert (settings.experiment.model_extra or {})["method"] == name
+    assert (settings.task.name, [*settings.rules]) == ("denoising", ["split"])
