@@ -96,7 +96,7 @@ def make_module(
         weight_noise=options.weight_noise,
         optimise=options.latent.optimise,
         optimizer=options.optimizer,
-        loss=options.loss.for_measurement(original.measurement, fit_input.complete),
+        loss=options.loss.for_measurement(original.measurement, fit_input.complete, fit_input.growth),
         regularizer=options.regularizer,
         precision=options.precision,
         probe=None if probe is None else (probe[0].to(device, dtype), probe[1].to(device, dtype)),
