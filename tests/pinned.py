@@ -63,6 +63,11 @@ CASES = {
     "inpainting, split": f"{SKIP} task=inpainting shared=[task] {SPLIT}",
     "super-resolution, split": f"{SKIP} task=super_resolution image.size=32 {SPLIT}",
     "nearest upsampling": f"{SKIP} architecture.upsample=nearest",
+    "distributional loss": f"{PLAIN} loss=distributional loss.sigma=25",
+    "fourier loss and features, low-pass upsampling": f"{SKIP} target=noisy loss=fourier latent=fourier_features "
+    "architecture.upsample=lowpass60",
+    "siren": "architecture=siren architecture.widths=[8,8] target=natural",
+    "random projector": f"{SKIP} target=noisy latent.optimise=z_and_norms regularizer=tv",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 
