@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from dip_experiments.schema import DefaultForHash, Part
@@ -23,7 +23,8 @@ class Latent(Part):
 
     `scale`: factor of its values. `perturbation`: standard deviation added afresh in each iteration, in units of the
     latent. `jitter`: standard deviation of a relative change of z, made once and different for each replica even where
-    they share all else. `optimise`: theta (the weights), z, or both.
+    they share all else. `optimise`: theta (the weights), z, both, or z with the parameters of norms alone (deep random
+    projector, Li et al., CVPR 2023).
     """
 
     kind: ClassVar[str] = "latent"
@@ -31,7 +32,7 @@ class Latent(Part):
     scale: PositiveFloat
     perturbation: NonNegativeFloat
     jitter: Annotated[NonNegativeFloat, DefaultForHash(0.0)] = 0.0
-    optimise: Literal["theta", "z", "both"]
+    optimise: Literal["theta", "z", "both", "z_and_norms"]
 
     @abstractmethod
     def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
@@ -78,9 +79,33 @@ class Meshgrid(Latent):
     def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
         if shape[0] != 2:
             raise ValueError(f"latent=meshgrid has 2 channels, this architecture takes {shape[0]}; use latent=noise")
-        rows, columns = (torch.linspace(0, 1, side, dtype=torch.float64) for side in shape[1:])
-        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"))
-        return (grid * self.scale).expand(len(seeds), *shape).clone()
+        return (coordinates(*shape[1:]) * self.scale).expand(len(seeds), *shape).clone()
+
+
+class FourierFeatures(Latent):
+    """sin(2 pi B v), then cos(2 pi B v), of each pixel's v = (column, row) in [0, 1], B ~ N(0, bandwidth^2).
+
+    Tancik et al., Fourier Features Let Networks Learn High Frequency Functions, NeurIPS 2020. B is drawn once for each
+    replica and has a row for each two channels.
+
+    Attributes:
+        bandwidth: In cycles per side of the picture.
+    """
+
+    name: Literal["fourier_features"]
+    channels: Annotated[int, Field(gt=0, multiple_of=2)]
+    bandwidth: PositiveFloat
+
+    def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
+        if shape[0] % 2:
+            raise ValueError(
+                f"latent=fourier_features has two channels for each frequency, this architecture takes {shape[0]}; use "
+                "latent=noise"
+            )
+        grid, count = coordinates(*shape[1:]), shape[0] // 2
+        drawn = [torch.randn(count, 2, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
+        phases = torch.einsum("rfv,vhw->rfhw", 2 * torch.pi * self.bandwidth * torch.stack(drawn), grid)
+        return torch.cat([phases.sin(), phases.cos()], 1) * self.scale
 
 
 class ShownImage(Latent):
@@ -122,3 +147,9 @@ def within(latent: Latents, image: Float[Tensor, "r c h w"]) -> Float[Tensor, "r
     """Return the middle of a latent, of the size of an image: what `framed` puts around it is left out."""
     left, _, top, _ = margins_around(latent.shape[2] - image.shape[2], latent.shape[3] - image.shape[3])
     return latent[:, :, top : top + image.shape[2], left : left + image.shape[3]]
+
+
+def coordinates(rows: int, columns: int) -> Float[Tensor, "2 h w"]:
+    """Return column and row of each pixel, from 0 to 1, in float64."""
+    down, across = (torch.linspace(0, 1, side, dtype=torch.float64) for side in (rows, columns))
+    return torch.stack(torch.meshgrid(across, down, indexing="xy"))

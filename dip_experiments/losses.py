@@ -7,11 +7,12 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.noise import known_covariance
 from dip_experiments.noise.covariance import opponent_basis
+from dip_experiments.noise.estimation import LEAST, different, estimated_sigma
 from dip_experiments.schema import Correlation, Part, Width
 from dip_experiments.tensors import mean_squared_error
 
@@ -41,17 +42,26 @@ class Loss(Part):
             measurement: y.
         """
 
-    def for_measurement(self, measurement: Measured, complete: bool) -> DataTerm:
+    def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         """Return the loss as a function of the same arguments, for the fit of one measurement: itself, by default.
 
         Args:
             measurement: y, before a stopping rule changed it.
             complete: False where a mask or a stopping rule hides values.
+            growth: Variance of the noise in what is fitted over that in `measurement`: above 1 if a rule adds noise.
 
         Raises:
             ValueError: Where the loss does not suit it.
         """
         return self
+
+    def refuse_holes(self, complete: bool) -> None:
+        """Raise ValueError unless every value is measured."""
+        if not complete:
+            raise ValueError(
+                f"loss={self.name}: it needs a measurement without holes, and here a mask or a stopping rule hides "
+                "pixels; use loss=mse"
+            )
 
 
 class MeanSquaredError(Loss):
@@ -118,23 +128,117 @@ class Whitened(Loss):
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
         return self.for_measurement(measurement, complete=True)(fitted, measurement)
 
-    def for_measurement(self, measurement: Measured, complete: bool) -> DataTerm:
-        if not complete:
-            raise ValueError(
-                "loss=whitened: it needs a measurement without holes, and here a mask or a stopping rule hides pixels; "
-                "use loss=mse"
-            )
+    def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
+        self.refuse_holes(complete)
         any_sigma = 1.0  # the weights do not depend on it
         noise = known_covariance(measurement, any_sigma, self.width, self.correlation)
         rows, columns = measurement.shape[2:]
-        weights = noise.weights(rows, columns, self.floor)[..., : columns // 2 + 1]
-        weights[..., 1 : (columns + 1) // 2] *= 2  # the frequencies that a real image has twice
-        weights, basis = weights.to(measurement), opponent_basis(len(weights)).to(measurement)
+        weights = half_spectrum(noise.weights(rows, columns, self.floor)).to(measurement)
+        basis = opponent_basis(len(weights)).to(measurement)
 
         def data_term(fitted: Measured, measurement: Measured) -> PerReplica:
             planes = torch.einsum("pc,rchw->rphw", basis, fitted - measurement)
-            spectrum = torch.fft.rfft2(planes, norm="ortho")
-            power = spectrum.real.square() + spectrum.imag.square()
-            return (weights * power).flatten(1).sum(1) / planes[0].numel()
+            return mean_power(planes, weights)
 
         return data_term
+
+
+class Fourier(Loss):
+    """mean w(k) |F (A f - y)|^2 over frequencies k, w(k) = max(|k|, k_min)^-slope, scaled to mean 1.
+
+    Attributes:
+        slope: 0 is the loss of the deep spectral prior (Cheng et al., 2025, arXiv 2505.19873), which weights no
+            frequency: by Parseval's theorem the mean squared error. Other weights are ours. Above 0 coarse structure
+            is fitted before detail, in which noise is stronger than an image.
+
+    |k| in cycles per pixel; k_min, one cycle over the longer side, is for the mean, whose own |k| is 0.
+    """
+
+    name: Literal["fourier"]
+    slope: NonNegativeFloat
+
+    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
+        return self.for_measurement(measurement, complete=True)(fitted, measurement)
+
+    def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
+        weights = half_spectrum(self.weights(*measurement.shape[2:])).to(measurement)
+
+        def data_term(fitted: Measured, measurement: Measured) -> PerReplica:
+            return mean_power(fitted - measurement, weights)
+
+        return data_term
+
+    def weights(self, rows: int, columns: int) -> Float[Tensor, "h w"]:
+        """Return w(k), in float64."""
+        down, across = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (rows, columns))
+        frequency = torch.hypot(down[:, None], across).clamp_min(1 / max(rows, columns))
+        weights = frequency**-self.slope
+        return weights / weights.mean()
+
+
+class DistributionalConsistency(Loss):
+    """mean |t_(i) - u_i| with t = logit Phi((y - A f) / sigma), sorted, and u_i = logit((i - 1/2) / N).
+
+    0 if the residual has the values of Gaussian noise, whichever pixel has which: it may become neither too large nor
+    too small, as in an overfitted image (Webber & Reader, ICLR 2026, arXiv 2510.13972; Wasserstein-1 distance to the
+    logistic law of t under the noise). Over all channels and pixels of a replica. The logit is exact for any residual;
+    the paper takes an asymptote where Phi is within 1e-4 of 0 or 1, which is up to 0.06 nearer to 0.
+
+    Attributes:
+        sigma: Standard deviation of the noise in grey levels of 255; None: estimated from the measurement, the mean
+            over replicas. Noise that a stopping rule adds to the measurement is added to it.
+    """
+
+    name: Literal["distributional"]
+    sigma: Annotated[float, Field(gt=0, le=255)] | None
+
+    def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
+        if not noise_can_be_estimated and self.sigma is None:
+            yield (
+                f"loss=distributional with task={task}: its noise cannot be estimated; give loss.sigma in grey levels "
+                "of 255"
+            )
+
+    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
+        return self.for_measurement(measurement, complete=True)(fitted, measurement)
+
+    def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
+        self.refuse_holes(complete)
+        sigma = self._deviation(measurement) * growth**0.5
+        count = measurement[0].numel()
+        quantiles = torch.logit((torch.arange(count, dtype=torch.float64) + 0.5) / count).to(measurement)
+
+        def data_term(fitted: Measured, measurement: Measured) -> PerReplica:
+            z = (measurement - fitted) / sigma
+            logits = torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
+            return (logits.flatten(1).sort(1).values - quantiles).abs().mean(1)
+
+        return data_term
+
+    def _deviation(self, measurement: Measured) -> float:
+        """Return sigma in units of the image."""
+        if self.sigma is not None:
+            return self.sigma / 255
+        found = [estimated_sigma(image) for image in different(measurement)]
+        sigma = sum(found) / len(found)
+        if 255 * sigma < LEAST:
+            raise ValueError(
+                "loss=distributional: no noise is found in the measurement; give loss.sigma in grey levels of 255, or "
+                "use loss=mse"
+            )
+        return sigma
+
+
+def half_spectrum(weights: Float[Tensor, "*c h w"]) -> Float[Tensor, "*c h half"]:
+    """Return weights of all frequencies for those of `rfft2`: what a real image has at two of them counts twice."""
+    columns = weights.shape[-1]
+    half = weights[..., : columns // 2 + 1].clone()
+    half[..., 1 : (columns + 1) // 2] *= 2
+    return half
+
+
+def mean_power(image: Measured, weights: Float[Tensor, "*c h half"]) -> PerReplica:
+    """Return the weighted mean of |F image|^2 over channels and frequencies; `weights`: see `half_spectrum`."""
+    spectrum = torch.fft.rfft2(image, norm="ortho")
+    power = spectrum.real.square() + spectrum.imag.square()
+    return (weights * power).flatten(1).sum(1) / image[0].numel()

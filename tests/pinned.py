@@ -68,6 +68,11 @@ CASES = {
     "self-guided": f"{PLAIN} {SHOWN} guidance=self_guided latent.optimise=both",
     "self-diffusion": f"{PLAIN} {SHOWN} guidance=self_diffusion guidance.levels=3",
     "target moving": f"{PLAIN} guidance=target_moving guidance.every=3",
+    "distributional loss": f"{PLAIN} loss=distributional loss.sigma=25",
+    "fourier loss and features, low-pass upsampling": f"{SKIP} target=noisy loss=fourier latent=fourier_features "
+    "architecture.upsample=lowpass60",
+    "siren": "architecture=siren architecture.widths=[8,8] target=natural",
+    "random projector": f"{SKIP} target=noisy latent.optimise=z_and_norms regularizer=tv",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 

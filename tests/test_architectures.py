@@ -16,6 +16,7 @@ from dip_experiments.architectures import (
     Network,
     Pixels,
     ResNet,
+    Siren,
     Skip,
     UNet,
     build_replicas,
@@ -70,6 +71,8 @@ BUILDERS: dict[str, Callable[[int], Network]] = {
     "resnet": lambda r: ResNet(2, 1, (16, 16), [4, 4], padding="zero", replicas=r),
     "deep_decoder": lambda r: DeepDecoder(2, 3, (16, 16), [6, 6, 5], replicas=r),
     "pixels": lambda r: Pixels(2, 3, (16, 16), replicas=r),
+    "siren": lambda r: Siren(2, 3, (16, 16), [6, 5], replicas=r),
+    "lowpass": lambda r: Skip(2, 3, (16, 16), [4, 5], [5, 4], [3, 0], upsample=["lowpass60", "lowpass20"], replicas=r),
 }
 
 
@@ -203,6 +206,7 @@ def test_an_image_of_any_size_is_the_centre_of_what_the_padded_network_computes(
         {"activation": "relu"},
         {"upsample": ["bilinear", "learnt"]},
         {"upsample": "bilinear_aligned"},
+        {"upsample": ["lowpass100", "bilinear"]},
     ],
 )
 def test_what_the_paper_does_not_have_is_evaluated_as_it_is_defined(options: dict[str, Any]) -> None:
@@ -265,6 +269,8 @@ def test_the_norm_uses_the_image_at_hand_also_in_eval_mode() -> None:
         (lambda: UNet(2, 3, (24, 40), [4, 4, 4, 4, 4]), "24 x 40 pixels: 4 scales need at least 32"),
         (lambda: ResNet(2, 3, (16, 16), [4, 5]), "equal"),
         (lambda: Pixels(2, 3, (16, 16), replicas=0), "at least 1"),
+        (lambda: Siren(2, 3, (16, 16), [8, 0]), "one positive width"),
+        (lambda: Siren(2, 3, (16, 16), [8], omega_0=0.0), "a positive omega_0"),
     ],
 )
 def test_a_network_that_cannot_be_built_says_what_would_fit(build: Callable[[], nn.Module], wanted: str) -> None:

@@ -53,7 +53,7 @@ def random_hourglass(draw: random.Random) -> tuple[type[Network], dict[str, Any]
         "kernel_up": kernels[scales:],
         "upsample": [draw.choice(["bilinear", "nearest"]) for _ in range(scales)]
         if usual
-        else draw.choice(["learnt", "bilinear_aligned", "nearest"]),
+        else draw.choice(["learnt", "bilinear_aligned", "nearest", "lowpass20", "lowpass100"]),
         "downsample": [draw.choice(["stride", "average", "maximum", "lanczos2", "lanczos3"]) for _ in range(scales)],
         "up_1x1": draw.choice([True, False]),
         "padding": draw.choice(["reflection", "zero"]),

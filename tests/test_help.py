@@ -84,7 +84,7 @@ def test_every_setting_has_a_comment_and_every_group_and_option_too() -> None:
         ("optimizer.lr=3", r"optimizer\.lr: default 0\.01"),
         ("fit", r"fit\n  fit\.iterations .*\n(  .*\n)+"),
         ("architecture.padding", r"default reflection; one of reflection, zero\n"),
-        ("latent.optimise", r"default theta; one of theta, z, both\n"),
+        ("latent.optimise", r"default theta; one of theta, z, both, z_and_norms\n"),
         ("task.noise", r"task/noise\n.*\n\n  blurred_gaussian +x \+ correlated noise"),
         ("task", r"task: operator A and energy E.*\n  choose with task=OPTION(.*\n)+  jpeg +Remove JPEG"),
         (

@@ -106,7 +106,7 @@ def test_flags_may_stand_anywhere() -> None:
     ("words", "wanted"),
     [
         ("optimizer=lbfgs replicas=2", "use replicas=1"),
-        ("architecture=pixels latent.optimise=z", "pixels look at no latent"),
+        ("architecture=pixels latent.optimise=z", "that looks at no latent"),
         ("task=denoising target=noise", "use target=natural"),
         ("latent=meshgrid latent.channels=3", "latent=meshgrid has 2 channels"),
         ("fit.iterations=10 fit.keep=[5,11]", r"fit.keep=\[11\]: the fit ends at iteration 10"),

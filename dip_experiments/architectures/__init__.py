@@ -13,6 +13,7 @@ from dip_experiments.architectures.named import (
 from dip_experiments.architectures.network import Network, build_replicas
 from dip_experiments.architectures.pixels import Pixels
 from dip_experiments.architectures.resnet import ResNet
+from dip_experiments.architectures.siren import Siren
 from dip_experiments.architectures.skip import Skip
 from dip_experiments.architectures.unet import UNet
 
@@ -23,6 +24,7 @@ __all__ = [
     "Network",
     "Pixels",
     "ResNet",
+    "Siren",
     "Skip",
     "UNet",
     "adapted",

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dip_experiments.architectures.lowpass import LOWPASS, LowPass
 from dip_experiments.tensors import decimate, lanczos_kernel
 
 Padding = Literal["reflection", "zero"]
 Downsample = Literal["stride", "average", "maximum", "lanczos2", "lanczos3"]
-Upsample = Literal["bilinear", "bilinear_aligned", "nearest", "learnt"]
+Upsample = Literal["bilinear", "bilinear_aligned", "nearest", "learnt", "lowpass20", "lowpass60", "lowpass100"]
 Gamma = Literal["ones", "uniform"]
 Norm = Literal["batch", "none", "instance", "group"]
 Activation = Literal["leaky_relu", "relu", "gelu"]
@@ -136,6 +137,13 @@ class Output(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.conv(x).to(self.conv.weight.dtype))
+
+
+def upsampling_layer(mode: Upsample, channels: int, size: tuple[int, int], kind: Kind) -> nn.Module | None:
+    """Return the layer that doubles maps of `size` in the modes that have one; None for those of `upsampled`."""
+    if mode == "learnt":
+        return doubling(channels, kind.replicas)
+    return LowPass(*size, LOWPASS[mode], kind.padding) if mode in LOWPASS else None
 
 
 def doubling(channels: int, replicas: int) -> nn.ConvTranspose2d:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from dip_experiments.tensors import Margins, derive_seed, margins_around
 
 T = TypeVar("T")
+NORMS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.LayerNorm)
+"""Norms that may have parameters."""
 
 
 class TooSmall(ValueError):
@@ -56,6 +58,19 @@ class Network(nn.Module, ABC):
     def finest(values: list[T], count: int) -> list[T]:
         """Return so many entries of a `per_scale` list, without those of the deepest scales."""
         return values[:count]
+
+    def choose_trained(self, optimise: str) -> None:
+        """Let a fit change the parameters that `latent.optimise` names, and compute no gradients of the others."""
+        self.requires_grad_(optimise in ("theta", "both"))
+        if optimise == "z_and_norms":
+            for parameter in self.norm_parameters():
+                parameter.requires_grad_(True)
+
+    def norm_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the scales and shifts of all norms."""
+        for module in self.modules():
+            if isinstance(module, NORMS):
+                yield from module.parameters()
 
     def plain(self) -> "Network":
         """Return the same network by its definition, of the same weights, for what a faster evaluation cannot do."""

@@ -16,10 +16,10 @@ from dip_experiments.architectures.layers import (
     Padding,
     Upsample,
     concatenated,
-    doubling,
     norm,
     start_norms,
     upsampled,
+    upsampling_layer,
 )
 from dip_experiments.architectures.network import Network, padded
 
@@ -27,7 +27,10 @@ T = TypeVar("T")
 
 
 class Scale(nn.Module):
-    """One scale of the hourglass (PAPER detail 2): a skip branch, a way down, and the way up that joins both."""
+    """One scale of the hourglass (PAPER detail 2): a skip branch, a way down, and the way up that joins both.
+
+    `size`: rows and columns of the maps of the next scale, which has half as many.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Scale(nn.Module):
         deeper: int,
         up: int,
         skip: int,
+        size: tuple[int, int],
         *,
         kernel_down: int,
         kernel_up: int,
@@ -49,7 +53,7 @@ class Scale(nn.Module):
         self.skip = Block(inputs, skip, 1, kind) if skip else None
         self.down = Block(inputs, down, kernel_down, kind, downsample)
         self.down_refine = Block(down, down, kernel_down, kind)
-        self.doubling = doubling(deeper, kind.replicas) if upsample == "learnt" else None
+        self.doubling = upsampling_layer(upsample, deeper, size, kind)
         self.concat = nn.ModuleDict({"norm": norm(skip + deeper, kind.replicas, kind.norm)})
         self.up = Block(skip + deeper, up, kernel_up, kind)
         self.up_1x1 = Block(up, up, 1, kind) if up_1x1 else None
@@ -115,6 +119,7 @@ class Skip(Network):
                 deeper=up[i + 1] if i + 1 < scales else down[i],
                 up=up[i],
                 skip=skip[i],
+                size=(computed[0] >> (i + 1), computed[1] >> (i + 1)),
                 kernel_down=kernels_down[i],
                 kernel_up=kernels_up[i],
                 upsample=upsamples[i],

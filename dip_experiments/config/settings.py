@@ -72,17 +72,23 @@ class Settings(PlainSettings):
                 f"optimizer={self.optimizer.name} with replicas={self.replicas}: its step couples all parameters; "
                 "use replicas=1 and sweep the seed: -m seed=0,1,2"
             )
-        if self.architecture.name == "pixels" and self.latent.optimise == "z":
-            yield "latent.optimise=z with architecture=pixels: pixels look at no latent; use latent.optimise=theta"
-        if self.fit.weight_noise and (self.architecture.name == "pixels" or self.latent.optimise == "z"):
+        network, optimise = self.architecture.name, self.latent.optimise
+        weights_stay = optimise in ("z", "z_and_norms")
+        if network in ("pixels", "siren") and weights_stay:
+            yield (
+                f"latent.optimise={optimise} with architecture={network}: that looks at no latent; use "
+                "latent.optimise=theta"
+            )
+        if self.fit.weight_noise and (network == "pixels" or weights_stay):
             yield (
                 f"fit.weight_noise={self.fit.weight_noise:g}: with architecture=pixels there are no weights, with "
-                "latent.optimise=z they stay as they are; leave it out"
+                "latent.optimise=z and z_and_norms they stay as they are; leave it out"
             )
-        if self.optimizer.draws and (self.architecture.name == "pixels" or self.latent.optimise == "z"):
+        if self.optimizer.draws and (network == "pixels" or weights_stay):
             yield (
                 f"optimizer={self.optimizer.name}: it adds noise to the weights of convolutions; with "
-                "architecture=pixels there are none, with latent.optimise=z they stay as they are; use another one"
+                "architecture=pixels there are none, with latent.optimise=z and z_and_norms they stay as they are; use "
+                "another one"
             )
         if self.latent.name == "meshgrid" and self.latent.channels != 2:
             yield f"latent=meshgrid has 2 channels, not latent.channels={self.latent.channels}; leave that out"

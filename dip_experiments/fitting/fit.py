@@ -101,7 +101,7 @@ def make_module(
         weight_noise=options.weight_noise,
         optimise=options.latent.optimise,
         optimizer=options.optimizer,
-        loss=options.loss.for_measurement(original.measurement, fit_input.complete),
+        loss=options.loss.for_measurement(original.measurement, fit_input.complete, fit_input.growth),
         regularizer=options.regularizer,
         guidance=options.guidance,
         precision=options.precision,

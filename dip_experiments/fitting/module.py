@@ -48,7 +48,7 @@ class DIPModule(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.network = problem.network
-        self.network.requires_grad_(problem.optimise != "z")
+        self.network.choose_trained(problem.optimise)
         self.latent = nn.Parameter(problem.latent, requires_grad=problem.optimise != "theta")
         self.operator = problem.task.operator
         self.problem, self.guard, self.average_decay = problem, guard, average_decay

@@ -31,7 +31,7 @@ class Problem:
         perturbation: sigma_p, in units of the latent.
         weight_noise: See `move_weights`.
         guidance: What the fit makes of its own output.
-        optimise: theta, z or both.
+        optimise: theta, z, both or z_and_norms.
         precision: float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see `DIPModule.image`.
         probe: +-1 in the image and the same in the latent, where a rule needs the divergence by the measurement.
     """

@@ -95,6 +95,11 @@ def check_fit(
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used
         network = build(1)
     check_optimizer(settings.optimizer, network)
+    if settings.latent.optimise == "z_and_norms" and not any(True for _ in network.norm_parameters()):
+        raise ValueError(
+            f"latent.optimise=z_and_norms: the norms of architecture={settings.architecture.name} have no parameters; "
+            "use latent.optimise=z"
+        )
     make_latent(settings.latent, network, task, settings.seeds[: len(task.measurement)], input_image)
     settings.guidance.check(network.latent_shape, task.measurement.new_zeros(task.shape))
     log_noise_estimates(settings, original, inputs)
