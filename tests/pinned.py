@@ -36,6 +36,7 @@ GRID = 2**-8
 """What weights at the start are rounded to multiples of."""
 SKIP = "architecture.down=[4,4] architecture.skip=[2,2]"
 PLAIN = f"task=denoising task.noise.clip=false {SKIP}"
+CLASSIFIER = "task/classifier=custom task.classifier._target_=small_classifier.classifier"
 SPLIT = "stopping=split stopping.patience=4 stopping.law.sigma=25"
 CASES = {
     "adam": f"{SKIP} target=noisy latent.optimise=both",
@@ -63,6 +64,8 @@ CASES = {
     "inpainting, split": f"{SKIP} task=inpainting shared=[task] {SPLIT}",
     "super-resolution, split": f"{SKIP} task=super_resolution image.size=32 {SPLIT}",
     "nearest upsampling": f"{SKIP} architecture.upsample=nearest",
+    "feature inversion": f"{SKIP} task=feature_inversion task.layer=relu2 {CLASSIFIER}",
+    "activation maximisation": f"{SKIP} task=activation_maximisation task.layer=fc3 task.unit=3 {CLASSIFIER}",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 

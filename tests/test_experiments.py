@@ -55,6 +55,8 @@ FEW = {
     "posterior": "experiment.method=sgld",
     "prior_effect": "regularizer=tv",
     "fig8_others": "architecture=unet",
+    "fig9": "task.layer=conv1",
+    "fig9_pixels": "task.layer=conv1 regularizer=tv",
     "fig7_missing": "architecture=skip",
     "trajectory": "image=cset9/f16",
     "denoisers_decoder": "image=cset9/f16",

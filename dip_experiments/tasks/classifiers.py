@@ -79,8 +79,8 @@ class CustomClassifier(Classifier):
             raise ValueError(f"{setting}={self.target}: {error}") from None
         if not isinstance(made, nn.Sequential):
             raise ValueError(
-                f"{setting}={self.target}: returns {type(made).__name__}; give an nn.Sequential, whose children are the "
-                "layers"
+                f"{setting}={self.target}: returns {type(made).__name__}; give an nn.Sequential, whose children are "
+                "the layers"
             )
         layers = dict(made.named_children())
         check_layer(layer, list(layers), self.name)

@@ -30,8 +30,8 @@ class FeatureInversion(Restoration):
         scale = float(found.square().mean().sqrt())
         if not 0 < scale < float("inf"):
             raise ValueError(
-                f"task.layer={self.layer}: the root mean square of this picture's features is {scale:g}; choose another "
-                "layer or picture"
+                f"task.layer={self.layer}: the root mean square of this picture's features is {scale:g}; choose "
+                "another layer or picture"
             )
         operator = Features(plain.layers, plain.shape, scale)
         return Task(repeat_per_seed(found / scale, seeds), operator, repeat_per_seed(image, seeds))
