@@ -11,7 +11,7 @@
 #>   reproduce-fig6                     a large hole at three learning rates
 #>   reproduce-fig7                     letters and missing pixels filled in
 #>   reproduce-fig8                     large holes filled by networks of different depth and kind
-#>   reproduce-{fig9,fig10}             AlexNet's features inverted (its weights are needed); flash image
+#>   reproduce-{fig9,fig10}             AlexNet's features inverted (weights needed); flash image
 #>   reproduce-kate98                   supplement: a face of which 2 % of the pixels are known
 #>   reproduce-prior-effect, samples    supplement: pixels, TV and network; untrained networks
 #>   paper                              all at the paper's size, for days, resumable (DEVICE=cuda)

@@ -65,7 +65,8 @@ CASES = {
     "super-resolution, split": f"{SKIP} task=super_resolution image.size=32 {SPLIT}",
     "nearest upsampling": f"{SKIP} architecture.upsample=nearest",
     "feature inversion": f"{SKIP} task=feature_inversion task.layer=relu2 {CLASSIFIER}",
-    "activation maximisation": f"{SKIP} task=activation_maximisation task.layer=fc3 task.unit=3 {CLASSIFIER}",
+    "activation maximisation": f"{SKIP} task=activation_maximisation task.layer=fc3 task.unit=3 "
+    f"task.activation=0.1 {CLASSIFIER}",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 

@@ -14,6 +14,7 @@ from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.overrides import to_hydra_overrides
 from dip_experiments.config.run_id import CODE_EPOCHS
 from dip_experiments.config.settings import Settings, read_settings
+from dip_experiments.data.layers import Array
 from dip_experiments.runner.build import network_builder
 from dip_experiments.runner.select_runs import run_id
 from dip_experiments.schema import make_part
@@ -24,6 +25,9 @@ OWN = {"_target_": "small_classifier.classifier", "width": 6}
 IMAGE = torch.from_numpy(load_image("coffee", None, 32, "resize"))
 FIT = ["scale=smoke", "logger=none", "image=coffee", "image.size=32", "fit.block=50", "latent.perturbation=0.0"]
 FIT += ["task.classifier._target_=small_classifier.classifier", "task.classifier.width=6"]
+
+
+SKIP = ["architecture.down=[8,8,8]", "architecture.skip=[4,4,4]"]
 
 
 def made(kind: type[Restoration], **settings: Any) -> Any:
@@ -111,6 +115,10 @@ def test_what_a_classifier_draws_at_random_is_the_same_each_time_and_leaves_othe
     assert torch.equal(part.make(IMAGE, [0], {}).measurement, first.measurement)
 
 
+def picture_of(run: Run) -> Array:
+    return load_image("file", str(run.image("unperturbed", 0)), None, "crop")
+
+
 def settings_of(*request: str) -> Settings:
     return read_settings(compose_jobs(to_hydra_overrides(request, multirun=False), multirun=False)[0])
 
@@ -140,41 +148,41 @@ def fitted(dip: Dip, tmp_path: Path, *request: str) -> Run:
 
 
 def test_the_network_finds_the_features_with_less_high_frequency_than_the_pixels(dip: Dip, tmp_path: Path) -> None:
-    request = ["task=feature_inversion", "task.layer=pool1", "fit.iterations=400", "optimizer.lr=0.01"]
+    request = ["task=feature_inversion", "task.layer=pool1", "fit.iterations=200", "optimizer.lr=0.01"]
     high_share = part_of("figures/fig9", "high_share")
-    errors, shares = {}, {}
-    for name in ("skip", "pixels"):
-        run = fitted(dip, tmp_path, *request, f"architecture={name}")
+    shares = {}
+    for network in (SKIP, ["architecture=pixels"]):
+        run = fitted(dip, tmp_path, *request, *network)
         curve = np.asarray(run.curves[0]["loss"], dtype=float)
-        errors[name] = curve[-1]
         assert curve[-1] < 0.1 * curve[0]
         assert run.summary["final"]["psnr_measurement"][0] == pytest.approx(-10 * np.log10(curve[-1]), abs=1e-3)
-        picture = np.clip(load_image("file", str(run.image("unperturbed", 0)), None, "crop"), 0, 1)
-        shares[name] = high_share(picture)
-        with torch.no_grad():
-            found, wanted = (truth("pool1")(x) for x in (torch.from_numpy(picture)[None], IMAGE[None]))
-        assert float((found - wanted).square().sum() / wanted.square().sum()) < 0.1
-    assert shares["skip"] < 0.5 * shares["pixels"], (shares, errors)
+        name = run.settings["architecture"]["name"]
+        shares[name] = high_share(found := picture_of(run))
+        if name == "skip":  # pixels leave [0, 1], which a file does not show
+            with torch.no_grad():
+                features, wanted = (truth("pool1")(x) for x in (torch.from_numpy(found)[None], IMAGE[None]))
+            relative = (features - wanted).square().sum() / wanted.square().sum()
+            assert float(relative) == pytest.approx(curve[-1], rel=0.3)
+    assert shares["skip"] < 0.5 * shares["pixels"]
 
 
 def test_a_unit_is_activated_more_by_the_fit_than_by_its_start(dip: Dip, tmp_path: Path) -> None:
-    request = ["task=activation_maximisation", "task.layer=fc3", "task.unit=3", "task.activation=10"]
-    run = fitted(dip, tmp_path, *request, "fit.iterations=150")
+    request = ["task=activation_maximisation", "task.layer=fc3", "task.unit=3", "task.activation=0.1"]
+    run = fitted(dip, tmp_path, *request, *SKIP, "fit.iterations=100")
     curve = np.asarray(run.curves[0]["loss"], dtype=float)
     assert "psnr_reference" not in run.curves[0]
-    picture = torch.from_numpy(load_image("file", str(run.image("unperturbed", 0)), None, "crop"))[None]
     with torch.no_grad():
-        reached, photo = (float(truth("fc3")(x)[0, 3]) for x in (picture, IMAGE[None]))
-    assert 1 - reached / 10 == pytest.approx(curve[-1], abs=0.02)
-    assert reached > photo
-    assert curve[-1] < curve[0] - 0.02
+        found, photo = (float(truth("fc3")(x)[0, 3]) for x in (torch.from_numpy(picture_of(run))[None], IMAGE[None]))
+    assert 1 - found / 0.1 == pytest.approx(curve[-1], abs=0.05)
+    assert found > photo
+    assert curve[-1] < curve[0] - 0.2
 
 
 def test_no_picture_is_called_degraded_and_no_goal_too_large(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for task in (["task=feature_inversion"], ["task=activation_maximisation", "task.unit=1", "task.activation=1000"]):
-        fitted(dip, tmp_path, *task, "task.layer=fc3", "fit.iterations=10", "fit.block=10")
+        fitted(dip, tmp_path, *task, *SKIP, "task.layer=fc3", "fit.iterations=10", "fit.block=10")
     printed = capfd.readouterr().err
     assert "degraded" not in printed
     assert "is it scaled" not in printed
