@@ -7,11 +7,10 @@
 #>   reproduce-fig2                     high impedance to noise, with the impedance table
 #>   reproduce-fig3                     a JPEG restored, and its blocks coming back
 #>   reproduce-fig4, stand-in           denoising of F16 (EXTRAS=bm3d); paper's network without a GPU
-#>   reproduce-fig5                     super-resolution, x4 and x8
-#>   reproduce-fig6                     a large hole at three learning rates
+#>   reproduce-{fig5,fig6}              super-resolution, x4 and x8; a large hole at three rates
 #>   reproduce-fig7                     letters and missing pixels filled in
 #>   reproduce-fig8                     large holes filled by networks of different depth and kind
-#>   reproduce-fig10                    a dark image restored with the help of a flash image
+#>   reproduce-{fig9,fig10}             AlexNet's features inverted (weights needed); flash image
 #>   reproduce-kate98                   supplement: a face of which 2 % of the pixels are known
 #>   reproduce-prior-effect, samples    supplement: pixels, TV and network; untrained networks
 #>   paper                              all at the paper's size, for days, resumable (DEVICE=cuda)
@@ -25,6 +24,7 @@
 #>   table-acceleration                 a faster learning-rate schedule, and the norms' start of 2018
 #>   table-denoisers, restored          a noisy photograph restored, and other methods (EXTRAS=bm3d)
 #>   study-{stopping,stability}         rules and the oracle; how much results vary, settings (hours)
+#>   benchmark                          methods proposed since 2018, on the same work (nine hours)
 #>   ablation-{denoising,impedance}     one change at a time; impedance of eleven networks (hours)
 #> Why it works: claims of the literature, measured
 #>   reproduce-{bands,jacobian}         what is fitted first; does a gradient predict the impedance?
@@ -32,11 +32,11 @@
 #>   reproduce-{degrees-of-freedom,posterior}  when is a fit best; SGLD and its spread
 #> Quality
 #>   setup-dev                          as setup, with the tools that the targets of this group need
-#>   test, lint                         the tests (slow and gpu ones aside); style and types
+#>   test, lint                         the tests (slow, thorough, gpu aside); style and types
 #>   test-slow, test-end-to-end         all tests; sweeps, remote jobs, W&B, the report in a browser
 #>   docs, notebook                     build the documentation into site/; run its notebook
 #>   test-{ray,deepinv}                 Ray cluster, a node of which is killed; real deepinv (5 GB)
-#>   smoke, smoke-{restoration,stopping,ablations,theory}  all of the above small, without meaning
+#>   smoke, smoke-{restoration,stopping,ablations,theory,benchmark}  all of it small, no meaning
 #>   bench                              seconds per iteration: ours and the method as written (minutes)
 #> Housekeeping
 #>   status, dashboard, report          all runs: as a table, in W&B, as one HTML page
@@ -104,7 +104,7 @@ define install
 @$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 @echo "Installing into $(VENV): some minutes the first time, nothing the next"
 @grep -vE '^($(UNLIKE_RAY))=' constraints.txt > $(VENV)/constraints.txt
-@$(BIN)/python -m pip install --quiet $(INDEX) $$([ -e $(OURS) ] && echo -c $(CONSTRAINTS)) -e '.$(addsuffix ],$(addprefix [,$(1)))'
+@$(BIN)/python -m pip install --quiet --no-compile $(INDEX) $$([ -e $(OURS) ] && echo -c $(CONSTRAINTS)) -e '.$(addsuffix ],$(addprefix [,$(1)))'
 @touch $@
 endef
 

@@ -1,5 +1,5 @@
 # How each figure, table and study is made; included by the Makefile, whose settings it uses.
-FIGURES := $(addprefix reproduce-,fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig10 kate98 prior-effect)
+FIGURES := $(addprefix reproduce-,fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 kate98 prior-effect)
 TABLES := $(addprefix table-,precision trajectory acceleration denoising super-resolution inpainting denoisers)
 STUDIES := study-stopping study-stability ablation-denoising ablation-impedance
 BENCHMARK := benchmark
@@ -69,6 +69,7 @@ ABLATION := ablation_denoising,ablation_size,ablation_layers,ablation_input,abla
 reproduce-fig2: FITS = fig2
 reproduce-fig7: FITS = fig7_text fig7_missing
 reproduce-fig8: FITS = fig8 fig8_others
+reproduce-fig9: FITS = fig9 fig9_pixels
 stand-in: override SCALE = paper
 stand-in: FITS = fig4_stand_in
 stand-in: SCRIPTS = figures/fig4_stand_in
@@ -100,8 +101,9 @@ table-fidelity: setup
 smoke:
 	$(MAKE) reproduce-fig2 SCALE=smoke
 
+# Without Figure 9, which needs torchvision's weights.
 smoke-restoration:
-	$(MAKE) SCALE=smoke ARGS=logger=none $(filter-out reproduce-fig2,$(FIGURES)) samples
+	$(MAKE) SCALE=smoke ARGS=logger=none $(filter-out reproduce-fig2 reproduce-fig9,$(FIGURES)) samples
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/house" table-denoising
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16" table-trajectory
 	$(MAKE) SCALE=smoke ARGS="logger=none image=set5/head,set14/comic" table-super-resolution
@@ -125,6 +127,6 @@ smoke-theory:
 	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.noise=sigma25" reproduce-degrees-of-freedom
 	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" reproduce-posterior
 
-# Of one picture, a few methods and one problem of each kind.
+# Of one picture, two methods and two problems.
 smoke-benchmark:
-	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut experiment.problem=impulses method=plain,aseqdip,l1" benchmark
+	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut experiment.problem=sigma25,impulses method=plain,aseqdip" benchmark

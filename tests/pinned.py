@@ -37,6 +37,7 @@ GRID = 2**-8
 SKIP = "architecture.down=[4,4] architecture.skip=[2,2]"
 PLAIN = f"task=denoising task.noise.clip=false {SKIP}"
 SHOWN = "latent=adjoint latent.channels=3"
+CLASSIFIER = "task/classifier=custom task.classifier._target_=small_classifier.classifier"
 SPLIT = "stopping=split stopping.patience=4 stopping.law.sigma=25"
 CASES = {
     "adam": f"{SKIP} target=noisy latent.optimise=both",
@@ -73,6 +74,9 @@ CASES = {
     "architecture.upsample=lowpass60",
     "siren": "architecture=siren architecture.widths=[8,8] target=natural",
     "random projector": f"{SKIP} target=noisy latent.optimise=z_and_norms regularizer=tv",
+    "feature inversion": f"{SKIP} task=feature_inversion task.layer=relu2 {CLASSIFIER}",
+    "activation maximisation": f"{SKIP} task=activation_maximisation task.layer=fc3 task.unit=3 "
+    f"task.activation=0.1 {CLASSIFIER}",
 }
 """Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
 

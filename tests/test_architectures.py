@@ -262,6 +262,7 @@ def test_the_norm_uses_the_image_at_hand_also_in_eval_mode() -> None:
     ("build", "wanted"),
     [
         (lambda: Skip(2, 3, (32, 32), [4] * 5, [4] * 5, [4] * 5), "at least 64"),
+        (lambda: Skip(2, 3, (23, 64), [4] * 3, [4] * 3, [4] * 3, kernel_up=[7, 7, 5]), "3 scales need at least 24"),
         (lambda: Skip(2, 3, (64, 64), [4] * 5, [4] * 4, [4] * 5), "one width per scale"),
         (lambda: Skip(2, 3, (64, 64), [4, -4], [4, 4], [4, 4]), "positive"),
         (lambda: Skip(2, 3, (64, 64), [4, 4], [4, 4], [4, 4], kernel_down=4), "odd"),

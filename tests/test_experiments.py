@@ -57,6 +57,8 @@ FEW = {
     "benchmark": "experiment.problem=deblurring method=plain,self_guided image=coffee",
     "benchmark_others": "experiment.problem=inpainting method=plain,l1 image=coffee",
     "fig8_others": "architecture=unet",
+    "fig9": "task.layer=conv1",
+    "fig9_pixels": "task.layer=conv1 regularizer=tv",
     "fig7_missing": "architecture=skip",
     "trajectory": "image=cset9/f16",
     "denoisers_decoder": "image=cset9/f16",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dip_experiments.architectures import DeepDecoder, FastSkip, Network, ResNet, UNet, convolution, polyphase
 from dip_experiments.architectures.convolution import convolution as convolved
+from dip_experiments.architectures.skip import fewest_pixels
 
 NETWORKS = 50
 EXACT = 1e-8
@@ -41,7 +42,7 @@ def random_hourglass(draw: random.Random) -> tuple[type[Network], dict[str, Any]
 
     kernels = [draw.choice([1, 3, 3, 5, 7]) for _ in range(2 * scales)]
     usual = draw.random() < 0.8
-    smallest = max(max(kernels) // 2 + 1, 2) * 2**scales
+    smallest = max(fewest_pixels(kernels[:scales], kernels[scales:]), 2) * 2**scales
     return FastSkip, {
         "input_channels": draw.randint(1, 5),
         "output_channels": draw.choice([1, 3]),

@@ -207,7 +207,7 @@ def test_a_block_that_is_rejected_leaves_neither_latent_nor_measurement(
         ("guidance=autoencoding", "guidance=autoencoding: the image has 3 channels, .*; set latent.channels=3"),
         ("guidance=self_diffusion latent=adjoint fit.iterations=5", "each of guidance.levels=30 takes one iteration"),
         ("guidance=autoencoding latent=adjoint optimizer=lbfgs", "it counts on a loss that stays the same"),
-        ("guidance=target_moving architecture=pixels", "there is no network whose output it could use"),
+        ("guidance=autoencoding latent=adjoint architecture=siren", "architecture=siren: that looks at no latent"),
         ("guidance=target_moving observe=[discrepancy]", "rule discrepancy: it counts on a measurement"),
         ("guidance=autoencoding latent=measurement observe=[sure]", "rule sure: it counts on a measurement"),
         (

@@ -39,6 +39,8 @@ FIRST = {
         ("restored", "cset9/f16", ""),
         ("prior_effect", "set5/butterfly", " architecture=skip regularizer=none"),
         ("fig8", "paper/library", " experiment.network=depth_6"),
+        ("fig9", "chelsea", " task.layer=conv1"),
+        ("fig9_pixels", "chelsea", " task.layer=conv1 regularizer=none"),
         ("samples", "astronaut", " experiment.network=depth_1 experiment.skips=none architecture.upsample=nearest"),
         ("fig8_others", "paper/library", " architecture=unet"),
         ("ablation_denoising", "astronaut", ""),
@@ -114,6 +116,9 @@ REQUESTS = [
     "task=inpainting task/mask=box task.mask.top=1 task.mask.left=2 task.mask.height=3 task.mask.width=4",
     "image=paper/kate task=inpainting task/mask=authors",
     "image=paper/cave task=flash_no_flash",
+    "task=feature_inversion",
+    "task=feature_inversion task/classifier=vgg19 task.layer=relu4_1",
+    "task=activation_maximisation",
     *(f"experiment={name} {FIRST.get(name, '')}".rstrip() for name in options("experiment")),
 ]
 """Of an experiment, its first job; of a large grid, said in words, as composing all of it takes time."""

@@ -1,5 +1,6 @@
 """The paper's hourglass with skip connections, and without them the encoder-decoder."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
@@ -107,7 +108,7 @@ class Skip(Network):
         kernels_down = per_scale("kernel_down", kernel_down, scales)
         kernels_up = per_scale("kernel_up", kernel_up, scales)
         check_kernels(kernel_down=kernels_down, kernel_up=kernels_up)
-        computed, margins = padded(size, scales, smallest=max(kernels_down + kernels_up) // 2 + 1)
+        computed, margins = padded(size, scales, smallest=fewest_pixels(kernels_down, kernels_up))
         super().__init__((input_channels, *computed), replicas, margins)
         upsamples: list[Upsample] = per_scale("upsample", upsample, scales)
         downsamples: list[Downsample] = per_scale("downsample", downsample, scales)
@@ -165,6 +166,15 @@ def check_widths(down: list[int], up: list[int], skip: list[int]) -> None:
         raise ValueError(
             f"architecture widths must be positive (skip: 0 or more), got down={down}, up={up}, skip={skip}"
         )
+
+
+def fewest_pixels(kernels_down: list[int], kernels_up: list[int]) -> int:
+    """Return how many pixels a side the deepest scale needs, so that each scale has half of its kernels and one more.
+
+    A scale that lies n above the deepest one has 2^n times as many.
+    """
+    sides = zip(reversed(kernels_down), reversed(kernels_up), strict=True)
+    return max(math.ceil((max(pair) // 2 + 1) / 2**above) for above, pair in enumerate(sides))
 
 
 def check_kernels(**kernels: list[int]) -> None:

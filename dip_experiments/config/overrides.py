@@ -13,7 +13,7 @@ from dip_experiments.config.groups import conf_folder, group_names, hidden_files
 from dip_experiments.config.hints import is_url, no_option
 from dip_experiments.schema import TARGET, use_slash
 
-READ = ("image.path", "task.mask", "task.mask.path", "task.flash")
+READ = ("image.path", "task.mask", "task.mask.path", "task.flash", "task.classifier.weights")
 WRITTEN = ("output", "paths.results")
 """Settings that name a file or a folder: all after the first = is its name, whatever is in it."""
 OBSERVE = ("stopping.observe", "stopping/observe")

@@ -24,6 +24,7 @@ CODE_EPOCHS = {
     "joins_of_one_channel": 2,  # several replicas had a wrong gradient there
     "image.name=file": 3,  # equal channels are read as grey; the split leaves out what is constant
     "estimated_gain_or_looks": 2,  # nor do dark ones
+    "kernels_by_scale": 2,  # a large kernel of a fine scale leaves out no deeper one
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
 
@@ -50,9 +51,17 @@ def estimates_gain_or_looks(config: Mapping[str, Any]) -> bool:
     return any(law.get(level, "of another law") is None for law in laws for level in ("gain", "looks"))
 
 
+def has_kernels_by_scale(config: Mapping[str, Any]) -> bool:
+    """Return True if the scales of an hourglass have kernels of different sides."""
+    network = config["architecture"]
+    lists = [sides for name in ("kernel_down", "kernel_up") if isinstance(sides := network.get(name), list)]
+    return network.get("name") == "skip" and any(len(set(sides)) > 1 for sides in lists)
+
+
 CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "joins_of_one_channel": joins_one_channel,
     "estimated_gain_or_looks": estimates_gain_or_looks,
+    "kernels_by_scale": has_kernels_by_scale,
 }
 """Which runs a part of CODE_EPOCHS counts for, where no single setting decides it."""
 

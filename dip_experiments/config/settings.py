@@ -113,8 +113,8 @@ class Settings(PlainSettings):
         yield from guidance.config_errors(self.fit.iterations)
         if optimise and self.latent.optimise != optimise:
             yield f"{name} with latent.optimise={self.latent.optimise}: set latent.optimise={optimise}"
-        if self.architecture.name == "pixels":
-            yield f"{name} with architecture=pixels: there is no network whose output it could use; leave it out"
+        if guidance.looks_at_latent and self.architecture.name in ("pixels", "siren"):
+            yield f"{name} with architecture={self.architecture.name}: that looks at no latent; use another network"
         if not self.optimizer.separates_replicas:
             yield f"{name} with optimizer={self.optimizer.name}: it counts on a loss that stays the same; use adam"
         if guidance.latent_lr is not None and self.optimizer.name == "adam_one_cycle":

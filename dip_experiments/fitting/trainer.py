@@ -46,6 +46,8 @@ def train(fit: DIPModule, ends: list[int], device: torch.device, callbacks: Sequ
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 calls what PyTorch 2.13 deprecates
         warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        if all(module.training for module in fit.network.modules()):  # the operator may be a classifier
+            warnings.filterwarnings("ignore", message=".*in eval mode.*")
         at_ctrl_c = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit(fit, blocks)

@@ -57,7 +57,8 @@ def validate(settings: Settings) -> PreparedRun:
     pictures = load(settings)
     task = original_task(settings, pictures, 1)
     build = check_fit(settings, task, flash_image(pictures))
-    if settings.image.path and task.reference is not None and not torch.equal(task.measurement, task.reference):
+    degraded = task.reference is not None and not torch.equal(task.measurement, task.reference)
+    if settings.image.path and degraded and settings.task.restores:
         name, instead = Path(settings.image.path).name, RESTORE_AS_IT_IS.get(settings.task.name)
         hint = f"; to restore it as it is: {instead}" if instead else ""
         log.info("%s: degraded first, to see how well it is restored%s", name, hint)
@@ -82,7 +83,7 @@ def check_fit(
     Raises:
         ValueError: With what to do.
     """
-    check_operator(original.operator, original.measurement)
+    check_operator(original.operator, original.measurement, settings.task.restores)
     if build is None:  # before all else, as the noise of a large picture is estimated in seconds
         build, values, message = network_builder(settings, original.shape)
         if message:

@@ -1,8 +1,10 @@
 """Tasks: the measurement, the operator and the data term. A file for each: settings and formula."""
 
+from dip_experiments.tasks.activation_maximisation import ActivationMaximisation
 from dip_experiments.tasks.camera import Camera
 from dip_experiments.tasks.deblurring import Deblurring
 from dip_experiments.tasks.denoising import Denoising
+from dip_experiments.tasks.feature_inversion import FeatureInversion
 from dip_experiments.tasks.flash_no_flash import FlashNoFlash
 from dip_experiments.tasks.inpainting import Inpainting
 from dip_experiments.tasks.inverse import Inverse
@@ -14,9 +16,11 @@ from dip_experiments.tasks.targets import Target
 from dip_experiments.tasks.task import Task
 
 __all__ = [
+    "ActivationMaximisation",
     "Camera",
     "Deblurring",
     "Denoising",
+    "FeatureInversion",
     "FlashNoFlash",
     "Inpainting",
     "Inverse",

@@ -19,6 +19,8 @@ class TaskSettings(Part):
     """True if A = I, so that other denoisers can work on the measurement, and a network can be shown it."""
     noise_can_be_estimated: ClassVar[bool] = True
     """False if the measurement tells no level of noise."""
+    restores: ClassVar[bool] = True
+    """False if the measurement is no degraded picture: it describes one, or is a goal that may be out of reach."""
 
     def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         """Return the files that are read besides the picture of that name, by role.
