@@ -118,12 +118,14 @@ $(DEV): pyproject.toml constraints.txt
 $(WORKSPACE): pyproject.toml constraints.txt
 	$(call install,dashboard)
 
-# Where CI=true says so, shapes and types are checked at every call in what computes with tensors: a quarter of the time.
-TYPED := architectures baselines data fitting latents losses metrics noise operators optimizers regularizers stopping tasks tensors theory
+# Where CI=true says so, shapes and types are checked at every call in what computes with tensors: in `test-slow` always,
+# in `test` in the fits of tests/test_pinned.py, which have every task, network, optimizer, loss and rule.
+TYPED := architectures baselines data fitting guidance latents losses metrics noise operators optimizers regularizers stopping tasks tensors theory
 CHECKED := $(if $(CI),--jaxtyping-packages=$(subst $(SPACE),$(COMMA),$(TYPED:%=dip_experiments.%))$(COMMA)beartype.beartype)
 
 test: setup-dev
-	$(BIN)/python -m pytest $(CHECKED)
+	$(BIN)/python -m pytest $(if $(CI),--ignore=tests/test_pinned.py)
+	$(if $(CI),$(BIN)/python -m pytest $(CHECKED) tests/test_pinned.py)
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest $(CHECKED) -m 'not gpu'

@@ -190,6 +190,7 @@ def test_the_door_opens_without_loading_what_computes() -> None:
     assert told.stdout.strip() == "set()"
 
 
+@pytest.mark.thorough
 def test_a_fit_imports_nothing_that_draws() -> None:
     """torchmetrics, which comes with Lightning, imports pyplot by itself: without it, nothing of ours does."""
     asked = (

@@ -29,6 +29,7 @@ def test_baselines_are_those_that_the_task_has() -> None:
     assert {one.name for one in task_baselines({"task": {"name": "inpainting"}})} == {"nearest_known", "biharmonic"}
 
 
+@pytest.mark.thorough
 def test_baselines_of_a_record_are_those_of_its_run(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

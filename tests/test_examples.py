@@ -52,6 +52,7 @@ def test_an_experiment_of_ones_own_is_swept_and_its_curves_are_a_table(dip: Dip,
         assert summary[summary["run"] == run.name]["final.psnr_average"].item() == pytest.approx(last)
 
 
+@pytest.mark.thorough
 def test_a_figure_of_ones_own_is_drawn(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["fit.iterations=5", "image.size=32", *WORDS[1:]]
     flags = ["--config-dir", str(CONF)]

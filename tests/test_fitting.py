@@ -75,6 +75,7 @@ def test_a_checkpoint_is_written_on_the_way(dip: Dip, tmp_path: Path, monkeypatc
     assert (run.folder / "curves.csv").read_bytes() == whole
 
 
+@pytest.mark.thorough
 def test_asking_twice_runs_once_and_force_runs_again(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

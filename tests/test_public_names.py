@@ -48,6 +48,7 @@ def test_holes_are_filled_and_small_pictures_enlarged() -> None:
     assert dipx.baselines.bicubic(NOISY, factor=2).shape == (40, 48)
 
 
+@pytest.mark.thorough
 def test_a_run_from_python_is_that_of_the_command(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [*WORDS, "image.size=32", "fit.iterations=5", f"paths.results={tmp_path / 'results'}"]
     assert dip(*WORDS, "image.size=32", "fit.iterations=5") == 0

@@ -67,6 +67,7 @@ def test_a_rule_has_one_result_of_a_run_which_other_words_of_it_replace_only_whe
 
 
 @pytest.mark.parametrize("words", thorough_after(1, [MOVING, ["fit.keep=[15]"], ["force=true"]]))
+@pytest.mark.thorough
 def test_a_finished_run_stays_until_the_one_that_takes_its_place_is_finished(
     words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

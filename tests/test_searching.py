@@ -13,6 +13,7 @@ SEARCH = [*SMALL, "-m", "hydra/sweeper=search", "task=denoising", "stopping=spli
 RATES = "optimizer.lr=tag(log,interval(0.001,0.1))"
 
 
+@pytest.mark.thorough
 def test_a_search_keeps_every_trial_and_names_the_one_with_the_largest_estimate(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -142,6 +142,7 @@ def test_a_script_is_told_its_scale_and_results_by_options_alone(
     assert capsys.readouterr().err == f"{word}: a drawing takes it as {option}\n"
 
 
+@pytest.mark.thorough
 def test_a_script_draws_what_its_experiment_is(tmp_path: Path) -> None:
     (name,) = names("experiment=fig10", "scale=smoke")
     make_run(tmp_path, name)

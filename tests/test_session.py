@@ -52,6 +52,7 @@ def test_a_damaged_finished_run_is_named_set_aside_and_made_again_to_the_same_nu
 @pytest.mark.parametrize(
     "content", ["cut", *(pytest.param(bad, marks=THOROUGH) for bad in (b"", b"random bytes" * 100))]
 )
+@pytest.mark.thorough
 def test_a_damaged_checkpoint_is_named_set_aside_and_the_fit_begins_anew(
     content: bytes | str, dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

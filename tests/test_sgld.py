@@ -66,6 +66,7 @@ def test_at_a_small_rate_the_samples_are_those_of_the_posterior(temperature: flo
     assert_gaussian(sampled(optimizer, curvature, 0.7, 1500), 0.7, temperature / curvature)
 
 
+@pytest.mark.thorough
 def test_without_noise_it_is_adam_or_gradient_descent_bit_for_bit(dip: Dip, tmp_path: Path) -> None:
     off = ["optimizer=sgld", "optimizer.noise=0", "optimizer.weight_decay=0"]
     for plain, same in (

@@ -161,6 +161,7 @@ def test_precisions_without_hardware_are_refused(
         assert f"{words[0]}: " in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_fit_in_bf16_is_a_run_of_its_own(dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = read_curves(fresh(tmp_path, dip, "device=cpu").folder / "curves.csv")
     monkeypatch.setattr("dip_experiments.devices.multiplies_bfloat16", lambda device: True)

@@ -90,6 +90,7 @@ def test_a_clock_that_jumps_makes_no_age_negative(store: Path) -> None:
     assert begun == ["0 s ago", "0 s ago", "3 days ago"]
 
 
+@pytest.mark.thorough
 def test_one_run_is_shown_by_the_beginning_of_its_name_with_what_differs_and_its_curve(
     dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

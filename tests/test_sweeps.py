@@ -193,6 +193,7 @@ def test_jobs_in_this_process_leave_no_file_but_their_runs_and_no_variable(
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["runs"]
 
 
+@pytest.mark.thorough
 def test_a_sweep_in_this_process_stores_of_hydra_what_hydra_itself_would_have_given_to_its_jobs(
     dip: Dip, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def gradients(results: Path, change: str, ratio: float) -> Run:
 
 
 @pytest.mark.parametrize(("order", "verdict"), thorough_after(1, [(1, "+1.00"), (-1, "-1.00")]))
+@pytest.mark.thorough
 def test_gradients_are_correlated_with_the_impedance_by_rank(order: int, verdict: str, tmp_path: Path) -> None:
     ratios = [1.5, 2.5, 4.0, 6.0][::order]
     networks = ("a", "b", "c", "d")

@@ -210,6 +210,7 @@ def test_a_fit_that_ends_before_the_first_sample_has_no_posterior() -> None:
         1, [[*KERNEL, "target=noisy", "optimizer=sgd", "optimizer.lr=1e-4"], ["observe=[gradient_norms]", "replicas=2"]]
     ),
 )
+@pytest.mark.thorough
 def test_what_is_measured_before_the_first_iteration_is_the_same_in_a_resumed_fit(
     words: list[str], dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

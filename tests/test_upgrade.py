@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dip_experiments.config.settings import Settings
 from dip_experiments.runner.select_runs import run_id
 from dip_experiments.store import upgrade
@@ -19,6 +21,7 @@ def former() -> list[dict[str, Any]]:
     return [*json.loads(OLD.read_text()), *committed]
 
 
+@pytest.mark.thorough
 def test_old_settings_and_those_behind_committed_figures_are_understood() -> None:
     dropped = {"paths": {"results": "results"}, "logger": {"name": "none"}, "force": False, "output": None}
     for words in former():

@@ -52,6 +52,7 @@ def values_of(entries: list[dict[str, Any]], name: str) -> dict[int, Any]:
     return {entry["iteration"]: entry[name] for entry in entries if name in entry}
 
 
+@pytest.mark.thorough
 def test_runs_have_the_name_of_what_was_swept_and_the_group_and_tags_of_the_sweep(sweep: Sweep) -> None:
     records = [sent(folder)[0] for folder in sweep.offline]
     assert [record.display_name for record in records] == ["denoising lr=0.01", "denoising lr=0.003"]

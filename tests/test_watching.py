@@ -61,6 +61,7 @@ def test_a_fit_stops_by_itself_and_gives_the_mean_of_its_replicas_at_the_joint_s
     assert "skipped (finished before)" in capfd.readouterr().out
 
 
+@pytest.mark.thorough
 def test_observers_change_no_number_and_no_name(dip: Dip, tmp_path: Path) -> None:
     plain = fresh(tmp_path, dip, *NOISY)
     curves = plain.curves[0]
