@@ -189,8 +189,8 @@ class SelfDiffusion(Guidance):
     def sigma(self, level: int) -> float:
         """Return the standard deviation of the noise of a level, 0 to `levels` - 1, in units of the image."""
         step = (self.last_beta - self.first_beta) / max(self.levels - 1, 1)
-        kept = math.prod(1 - (self.first_beta + index * step) for index in range(self.levels - level))
-        return math.sqrt(1 - kept)
+        remaining = math.prod(1 - (self.first_beta + index * step) for index in range(self.levels - level))
+        return math.sqrt(1 - remaining)
 
     def first(self, latent: Latents, seeds: Sequence[int]) -> Latents:
         return latent + self.sigma(0) * _normal(latent, seeds, 0)

@@ -22,20 +22,16 @@ NAMES = Path(__file__).with_name("signatures.json")
 FIRST = {
     name: f"image={image}" + more
     for name, image, more in (
-        ("table_denoising", "cset9/f16", " task/noise=noisy25"),
-        ("pixels_denoising", "cset9/f16", " task/noise=noisy25"),
-        ("table_inpainting", "standard11/barbara", ""),
-        ("pixels_inpainting", "standard11/barbara", ""),
-        ("table_super_resolution", "set5/baby", " experiment.setting=x4"),
-        ("pixels_super_resolution", "set5/baby", " experiment.setting=x4"),
+        *((f"{kind}_denoising", "cset9/f16", " task/noise=noisy25") for kind in ("table", "pixels")),
+        *((f"{kind}_inpainting", "standard11/barbara", "") for kind in ("table", "pixels")),
+        *((f"{kind}_super_resolution", "set5/baby", " experiment.setting=x4") for kind in ("table", "pixels")),
         ("precision", "astronaut", " precision=float32"),
         ("acceleration", "astronaut", " optimizer=adam"),
         ("study_stopping", "astronaut", " experiment.noise=gaussian25 experiment.draw=0 experiment.kind=plain"),
         ("study_noises", "coffee", " experiment.noise=poisson experiment.kind=split"),
         ("study_stability", "coffee", " experiment.varies=rounding experiment.draw=0"),
         ("study_selection", "astronaut", " experiment.setting=default experiment.draw=1"),
-        ("denoisers", "cset9/f16", " experiment.noise=authors25"),
-        ("denoisers_decoder", "cset9/f16", " experiment.noise=authors25"),
+        *((f"denoisers{more}", "cset9/f16", " experiment.noise=authors25") for more in ("", "_decoder")),
         ("restored", "cset9/f16", ""),
         ("prior_effect", "set5/butterfly", " architecture=skip regularizer=none"),
         ("fig8", "paper/library", " experiment.network=depth_6"),
@@ -43,7 +39,6 @@ FIRST = {
         ("fig9_pixels", "chelsea", " task.layer=conv1 regularizer=none"),
         ("samples", "astronaut", " experiment.network=depth_1 experiment.skips=none architecture.upsample=nearest"),
         ("fig8_others", "paper/library", " architecture=unet"),
-        ("ablation_denoising", "astronaut", ""),
         ("ablation_size", "astronaut", " change=scales_2"),
         ("ablation_layers", "astronaut", " change=nearest"),
         ("ablation_input", "astronaut", " change=z_depth_1"),
@@ -53,12 +48,10 @@ FIRST = {
         ("ablation_impedance", "astronaut", " change=default target=natural"),
         ("benchmark", "astronaut", " experiment.problem=sigma25 method=plain"),
         ("benchmark_others", "astronaut", " experiment.problem=impulses method=l1"),
-        ("restore", "astronaut", ""),
-        ("restore_noisy", "astronaut", ""),
-        ("restore_poisson", "astronaut", ""),
-        ("restore_speckle", "astronaut", ""),
     )
-}
+} | dict.fromkeys(
+    ("ablation_denoising", "restore", "restore_noisy", "restore_poisson", "restore_speckle"), "image=astronaut"
+)
 REQUESTS = [
     "",
     "scale=paper",

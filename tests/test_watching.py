@@ -21,8 +21,8 @@ ALL = [
     "observe=[windowed_variance,moving_variance,held_out_pixels,discrepancy,sure,fixed]",
     "observe.windowed_variance.window=5", "observe.windowed_variance.patience=10",
     "observe.moving_variance.patience=10", "observe.moving_variance.warm_up=3", "observe.fixed.iteration=7",
-    "observe.held_out_pixels.patience=10", "observe.sure.patience=10", "observe.sure.sigma=25",
-    "observe.discrepancy.sigma=25",
+    "observe.held_out_pixels.patience=10", "observe.sure.patience=10",
+    *(f"observe.{rule}.sigma=25" for rule in ("sure", "discrepancy")),
 ]  # fmt: skip
 """Every rule there is, on one trajectory."""
 

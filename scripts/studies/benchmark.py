@@ -1,4 +1,4 @@
-"""What was proposed since 2018, on the same pictures, seeds, noise and iterations as the plain fit.
+"""Methods proposed since 2018, on the same pictures, seeds, noise and iterations as the plain fit.
 
 Experiments: benchmark, benchmark_others.
 Writes: figures/benchmark, tables/benchmark. Command: make benchmark
