@@ -37,11 +37,9 @@ GOLDEN: dict[str, dict[str, Any]] = {
     "skip_bilinear_d3": {
         "input_channels": 8,
         "output_channels": 3,
-        "down": [6, 8, 8],
-        "up": [6, 8, 8],
+        **{key: [6, 8, 8] for key in ("down", "up")},
         "skip": [2, 2, 2],
-        "kernel_down": 3,
-        "kernel_up": 3,
+        **dict.fromkeys(("kernel_down", "kernel_up"), 3),
         "upsample": "bilinear",
         "downsample": "stride",
         "up_1x1": True,
@@ -50,8 +48,7 @@ GOLDEN: dict[str, dict[str, Any]] = {
     "skip_nearest_noskip_k5_no1x1": {
         "input_channels": 1,
         "output_channels": 3,
-        "down": [4, 8, 8, 8],
-        "up": [4, 8, 8, 8],
+        **{key: [4, 8, 8, 8] for key in ("down", "up")},
         "skip": [0, 0, 0, 0],
         "kernel_down": 5,
         "kernel_up": 3,

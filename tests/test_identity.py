@@ -19,6 +19,7 @@ from dip_experiments.schema import TARGET, DefaultForHash, Group, HashContent, N
 from dip_experiments.store import value_digest, write_image
 
 NAMES = Path(__file__).with_name("signatures.json")
+CHANGES = {"size": "scales_2", "layers": "nearest", "input": "z_depth_1", "fit": "sgd"}
 FIRST = {
     name: f"image={image}" + more
     for name, image, more in (
@@ -39,10 +40,7 @@ FIRST = {
         ("fig9_pixels", "chelsea", " task.layer=conv1 regularizer=none"),
         ("samples", "astronaut", " experiment.network=depth_1 experiment.skips=none architecture.upsample=nearest"),
         ("fig8_others", "paper/library", " architecture=unet"),
-        ("ablation_size", "astronaut", " change=scales_2"),
-        ("ablation_layers", "astronaut", " change=nearest"),
-        ("ablation_input", "astronaut", " change=z_depth_1"),
-        ("ablation_fit", "astronaut", " change=sgd"),
+        *((f"ablation_{one}", "astronaut", f" change={change}") for one, change in CHANGES.items()),
         ("ablation_lbfgs", "astronaut", " seed=0"),
         ("ablation_pictures", "cset9/house", " change=default"),
         ("ablation_impedance", "astronaut", " change=default target=natural"),

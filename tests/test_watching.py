@@ -19,12 +19,10 @@ SPLIT = ["stopping=split", "stopping.law.sigma=25", "stopping.patience=10", "sto
 ALL = [
     *NOISY, *SPLIT, "latent=measurement", "latent.perturbation=0.01",
     "observe=[windowed_variance,moving_variance,held_out_pixels,discrepancy,sure,fixed]",
-    "observe.windowed_variance.window=5", "observe.windowed_variance.patience=10",
-    "observe.moving_variance.patience=10", "observe.moving_variance.warm_up=3", "observe.fixed.iteration=7",
-    "observe.held_out_pixels.patience=10", "observe.sure.patience=10",
+    "observe.windowed_variance.window=5", "observe.moving_variance.warm_up=3", "observe.fixed.iteration=7",
+    *(f"observe.{rule}.patience=10" for rule in ("windowed_variance", "moving_variance", "held_out_pixels", "sure")),
     *(f"observe.{rule}.sigma=25" for rule in ("sure", "discrepancy")),
 ]  # fmt: skip
-"""Every rule there is, on one trajectory."""
 
 
 def test_the_estimated_psnr_is_the_true_one_within_its_error_all_along_a_fit(dip: Dip, tmp_path: Path) -> None:
