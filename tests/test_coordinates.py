@@ -86,6 +86,8 @@ def test_it_starts_as_in_its_paper() -> None:
         assert isinstance(layer, nn.Conv2d)
         assert 0.98 * bound < float(layer.weight.detach().abs().max()) <= bound
         assert layer.bias is not None
+        most = OMEGA / layer.weight.shape[1] ** 0.5  # PyTorch's bound, times omega_0
+        assert 0.95 * most < float(layer.bias.detach().abs().max()) <= most
         before = layer(x).detach()
         if layer is not first:
             assert float((before - layer.bias.detach().view(-1, 1, 1)).std()) == pytest.approx(1, abs=0.15)

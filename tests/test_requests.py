@@ -68,7 +68,6 @@ WRONG = [
     (["optimizer=sgld", "latent.optimise=z"], "optimizer=sgld: it adds noise to the weights of convolutions; with"),
     (["optimizer=sgld", "latent.optimise=z_and_norms"], "optimizer=sgld: it adds noise to the weights of convolutions"),
     (["architecture.norm=none", "latent.optimise=z_and_norms"], "have no parameters; use latent.optimise=z"),
-    (["architecture=siren", "latent.optimise=z"], "architecture=siren: that looks at no latent"),
     (["loss=distributional", "task=jpeg"], "loss=distributional with task=jpeg: its noise cannot be estimated"),
     (["loss=distributional", "loss.sigma=0"], "loss.sigma: got 0; input should be greater than 0"),
     (["loss=distributional", "loss.sigma=25", "task=inpainting"], "it needs a measurement without holes"),
@@ -134,11 +133,13 @@ def test_a_results_folder_that_cannot_be_one_is_refused(
     assert "choose another folder" in capfd.readouterr().err
 
 
-def test_pixels_with_only_a_latent_to_optimise_are_refused(
-    dip: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("network", ["pixels", "siren"])
+@pytest.mark.parametrize("optimise", ["z", "z_and_norms"])
+def test_a_network_that_looks_at_no_latent_is_refused_with_only_that_to_optimise(
+    network: str, optimise: str, dip: Callable[..., int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert dip("architecture=pixels", "latent.optimise=z", "scale=smoke") == 2
-    assert "use latent.optimise=theta" in capfd.readouterr().err
+    assert dip(f"architecture={network}", f"latent.optimise={optimise}", "scale=smoke") == 2
+    assert "that looks at no latent; use latent.optimise=theta" in capfd.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
