@@ -93,8 +93,7 @@ def reconstruct(
         "stopping": stopping,
     }  # fmt: skip
     arguments = {"replicas": replicas, "seed": seed, "device": device, "precision": precision}
-    if iterations is not None:
-        arguments["fit.iterations"] = iterations
+    arguments |= {} if iterations is None else {"fit.iterations": iterations}
     further = _joined(arguments, settings, (*parts, "architecture", "observe"))
     chosen = _settings(task, network, parts, _rules(observe), further, scale)
     return fit_task(chosen, task, network, layout, progress)
