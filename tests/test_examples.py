@@ -18,6 +18,8 @@ FURTHER = {
     "stopping/smallest_step": ["stopping.patience=5"],
     "task/noise/stripes": ["task=denoising"],
     "task/mask/checkerboard": ["task=inpainting"],
+    "guidance/slow_latent": ["latent=adjoint", "latent.channels=1"],
+    "method/slow_latent": ["latent.channels=1"],
 }
 """What an option needs besides itself."""
 OPTIONS = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.yaml"))
@@ -65,6 +67,23 @@ def test_a_figure_of_ones_own_is_drawn(dip: Dip, tmp_path: Path, monkeypatch: py
     assert {path.suffix for path in drawn} == {".png", ".pdf", ".csv", ".json"}
     (table,) = (pd.read_csv(path) for path in drawn if path.suffix == ".csv")
     assert sorted(table["loss"].unique()) == ["Charbonnier", "mse"]
+
+
+@pytest.mark.slow
+def test_a_method_of_ones_own_gets_its_row_of_the_benchmark(
+    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--config-dir", str(CONF)]
+    words = ["experiment.problem=sigma25", "image=coffee", "method=plain,slow_latent", "fit.iterations=5", *WORDS[1:]]
+    assert dip(*flags, "-m", "experiment=benchmark", WORDS[0], *words) == 0
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *flags, "--scale", "smoke", *words])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES.parent / "scripts" / "studies" / "benchmark.py"), run_name="__main__")
+    assert ended.value.code == 0
+    (table,) = (tmp_path / "results" / "reproduced" / "smoke" / "tables").glob("benchmark*.csv")
+    found = pd.read_csv(table)
+    assert found["method"].tolist() == ["plain", "slow_latent"]
+    assert np.isfinite(found["peak"].astype(float)).all()
 
 
 @pytest.mark.slow
