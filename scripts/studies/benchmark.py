@@ -70,7 +70,7 @@ def fits_of(selections: Sequence[Selection]) -> Fits:
     for job in (job for selection in selections for job in selection.jobs):
         chosen = job.config["experiment"]
         runs = found.setdefault(chosen["problem"], {}).setdefault(chosen["method"], [])
-        runs.extend([job.run] if job.run else [])
+        runs.extend([job.run] if job.run and job.run not in runs else [])
     return found
 
 
