@@ -141,7 +141,7 @@ def test_between_levels_the_latent_is_the_output_with_the_levels_noise() -> None
 def test_the_measurement_becomes_its_mean_with_what_the_operator_makes_of_the_output() -> None:
     fit = built(*METHODS["target_moving"], "task=inpainting", "task/mask=bernoulli", "guidance.share=0.25")
     y, operator = fit.problem.task.measurement, fit.problem.task.operator
-    hidden = ~operator.measured(y)
+    hidden, original = ~operator.measured(y), y.clone()
     seen = []
 
     def remember(done: int) -> None:
@@ -153,6 +153,7 @@ def test_the_measurement_becomes_its_mean_with_what_the_operator_makes_of_the_ou
         before, image = seen[done - 1][0], seen[done][1]
         expected = 0.75 * before + 0.25 * image if (done + 1) % 7 == 0 else before
         assert same(seen[done][0], expected)
+    assert torch.equal(fit.problem.original_task.measurement, original)
     assert hidden.any()
     assert not y[hidden].any()
 

@@ -84,7 +84,9 @@ def make_module(
     fit_input, inputs = hold_out(
         options.rules, FitInput(task.measurement, task.operator), list(options.streams["stopping"])
     )
-    fitted = Task(fit_input.measurement, fit_input.operator, task.reference)
+    moves = options.guidance.moves_measurement
+    y = fit_input.measurement.clone() if moves else fit_input.measurement  # the original one stays what it is
+    fitted = Task(y, fit_input.operator, task.reference)
     latent = make_latent(options.latent, network, fitted, options.streams["latent"], input_image)
     probe = make_probe(options, network, fitted)
     original = task.to(device, dtype)
