@@ -97,3 +97,10 @@ def test_a_method_suits_a_problem_of_its_grid(name: str) -> None:
     settings = read_settings(job)
     assert (settings.experiment.model_extra or {})["method"] == name
     assert (settings.task.name, [*settings.rules]) == ("denoising", ["split"])
+
+
+def test_the_noise_is_given_in_the_benchmark_and_estimated_elsewhere() -> None:
+    request = ["experiment=benchmark", "experiment.problem=sigma50", "image=coffee", "method=distributional"]
+    for words, sigma in ((request, 50.0), (["task=denoising", "method=distributional"], None)):
+        (job,) = compose_jobs(words, multirun=True)
+        assert read_settings(job).loss.model_dump()["sigma"] == sigma
