@@ -134,7 +134,7 @@ def test_a_grey_image_counts_as_one_of_equal_channels() -> None:
 
 def test_features_hold_buffers_stay_in_evaluation_pass_gradients_and_have_no_adjoint() -> None:
     layers = classifier()
-    layers.get_submodule("norm2").running_mean.fill_(0.1)  # type: ignore[operator, union-attr]
+    layers.get_submodule("norm2").running_mean.fill_(0.1)  # type: ignore[operator]
     wanted = classifier().eval()
     wanted.load_state_dict(layers.state_dict())
     operator = Features(layers, SHAPE, scale=2.0).double()

@@ -127,7 +127,7 @@ OF_EXPERIMENTS = [request for request in REQUESTS if request.startswith("experim
 OTHERS = [request for request in REQUESTS if request not in OF_EXPERIMENTS]
 
 
-@pytest.mark.parametrize("some", thorough_after(2, [(OTHERS,), (OF_EXPERIMENTS[::6],), (OF_EXPERIMENTS,)]), ids=len)
+@pytest.mark.parametrize("some", thorough_after(2, [OTHERS, OF_EXPERIMENTS[::6], OF_EXPERIMENTS]), ids=len)
 def test_names_stay(some: list[str]) -> None:
     """If one has moved: give the new setting a default for the hash, or raise an epoch if numbers have changed."""
     wanted = json.loads(NAMES.read_text())
