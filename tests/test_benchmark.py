@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import thorough_after
 from fake_runs import draw, make_bare_run, make_run, rows, selection
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
@@ -90,7 +91,7 @@ def test_every_method_is_in_the_benchmark_and_says_what_it_claims() -> None:
         assert first.split("\n")[0]
 
 
-@pytest.mark.parametrize("name", options("method"))
+@pytest.mark.parametrize("name", thorough_after(2, options("method")))
 def test_a_method_suits_a_problem_of_its_grid(name: str) -> None:
     words = ["experiment=benchmark", "experiment.problem=sigma50", "image=coffee", f"method={name}"]
     (job,) = compose_jobs(words, multirun=True)
