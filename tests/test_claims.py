@@ -70,6 +70,7 @@ def test_a_network_fits_natural_before_shuffled_before_noise(dip: Callable[..., 
     assert at["natural"].mean() - at["noise"].mean() > 0.3
 
 
+@pytest.mark.thorough
 def test_pixels_without_a_network_fit_noise_as_fast_as_an_image(dip: Callable[..., int], tmp_path: Path) -> None:
     words = [word for word in WORDS if not word.startswith("architecture")]
     assert dip(*words, "architecture=pixels", "fit.iterations=120") == 0

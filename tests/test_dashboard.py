@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import wandb
-from conftest import SMALL, Dip, only_run
+from conftest import SMALL, Dip, only_run, thorough_after
 from torch import Tensor
 
 from dip_experiments.data.reading import read_image
@@ -75,7 +75,7 @@ def test_a_fit_tells_wandb_its_curves_images_peak_and_where_it_belongs(
     assert board.finished == 1
 
 
-@pytest.mark.parametrize("broken", ["init", "log", "finish"])
+@pytest.mark.parametrize("broken", thorough_after(1, ["log", "init", "finish"]))
 def test_an_error_of_wandb_is_reported_in_a_line_and_the_fit_goes_on(
     broken: str,
     dip: Dip,

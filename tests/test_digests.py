@@ -35,6 +35,7 @@ def test_a_file_whose_path_counts_by_content_is_digested_whoever_reads_it(tmp_pa
         run_id(plain.model_copy(update={"prior": str(tmp_path / "none")}), "cpu")
 
 
+@pytest.mark.thorough
 def test_of_every_file_that_leaves_by_content_a_digest_comes_in(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", load_image("coffee", None, 32, "resize"))
     path = tmp_path / "a.png"

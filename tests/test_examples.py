@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import EXAMPLES, Dip, only_run
+from conftest import EXAMPLES, Dip, only_run, thorough_after
 from test_api import CLEAN, WORDS, as_file
 
 import dip_experiments as dipx
@@ -28,7 +28,9 @@ OPTIONS = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in C
 pytestmark = pytest.mark.usefixtures("examples")
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS if not option.startswith("experiment/")])
+@pytest.mark.parametrize(
+    "option", thorough_after(5, [option for option in OPTIONS if not option.startswith("experiment/")])
+)
 def test_an_option_of_ones_own_is_fitted(option: str, dip: Dip, tmp_path: Path) -> None:
     group, _, name = option.rpartition("/")
     words = WORDS[:2] if group == "architecture" else WORDS

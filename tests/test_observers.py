@@ -17,6 +17,7 @@ NOISY = ["task=denoising", "task.noise.clip=false"]
 SHARED = ["replicas=3", "shared=[target,init,latent,perturbation]"]
 
 
+@pytest.mark.thorough
 def test_bands_change_no_number_and_no_name_and_add_their_columns(dip: Dip, tmp_path: Path) -> None:
     plain = fresh(tmp_path, dip, *NOISY)
     curves = plain.curves[0]
@@ -101,6 +102,7 @@ def test_the_columns_of_an_observer_are_in_the_record(dip: Dip, tmp_path: Path) 
     assert only_run(tmp_path).curves[0]["band_1"][-1] == record.curves[0]["band_1"][-1]
 
 
+@pytest.mark.thorough
 def test_an_observer_of_one_s_own_goes_by_its_name(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,7 +140,7 @@ PARTS = {
 ARGUMENTS = {"stopping": {"patience": 5}, "guidance": {"every": 3}}
 
 
-@pytest.mark.parametrize("group", PARTS)
+@pytest.mark.parametrize("group", thorough_after(4, PARTS))
 def test_a_part_of_ones_own_has_the_same_numbers_by_settings_and_from_python(
     group: str, dip: Dip, tmp_path: Path
 ) -> None:
