@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -75,6 +76,12 @@ LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """The tree of a source, which several tests look at."""
+    return ast.parse(source)
+
+
 def room(path: Path) -> str:
     inside = path.relative_to(ROOT)
     return "scripts" if inside.parts[0] == "scripts" else Path(inside.parts[1]).stem
@@ -82,7 +89,7 @@ def room(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Full names of modules, and of what is taken from them: `from dip_experiments import store` is seen too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -155,7 +162,7 @@ def test_torch_lightning_and_wandb_stay_in_their_rooms(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_are_short_and_have_no_hidden_imports_or_asserts(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path.read_text())
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
     functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
@@ -172,7 +179,7 @@ def test_functions_are_short_in_the_median() -> None:
     functions = [
         (node.end_lineno or 0) - node.lineno + 1
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path.read_text()))
         if isinstance(node, ast.FunctionDef)
     ]
     assert median(functions) <= MEDIAN_FUNCTION
