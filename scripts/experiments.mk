@@ -127,6 +127,6 @@ smoke-theory:
 	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.noise=sigma25" reproduce-degrees-of-freedom
 	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" reproduce-posterior
 
-# Of one picture, two methods and two problems.
+# Of one picture, two methods and one problem.
 smoke-benchmark:
-	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut experiment.problem=sigma25,impulses method=plain,aseqdip" benchmark
+	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut experiment.problem=sigma25 method=plain,aseqdip" benchmark
