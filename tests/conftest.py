@@ -2,7 +2,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,12 @@ def thorough_after(count: int, values: Iterable[Any]) -> list[Any]:
     own = list(values)
     late = [one if isinstance(one, tuple) else (one,) for one in own[count:]]
     return [*own[:count], *(pytest.param(*one, marks=pytest.mark.thorough) for one in late)]
+
+
+def every_third_first(values: Sequence[Any]) -> list[Any]:
+    """The values of a parameter, of which every third one is tried in every run of the tests."""
+    others = [value for index, value in enumerate(values) if index % 3]
+    return thorough_after(len(values) - len(others), [*values[::3], *others])
 
 
 @cache

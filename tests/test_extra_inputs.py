@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from conftest import SMALL, Dip, fresh, load_image
+from conftest import SMALL, Dip, every_third_first, fresh, load_image
 from numpy.typing import NDArray
 
 from dip_experiments.config.compose import compose_jobs
@@ -187,7 +187,11 @@ WRONG: list[tuple[list[str], tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "wanted"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    every_third_first(WRONG),
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_a_companion_that_is_not_there_or_does_not_fit_is_refused_before_anything_is_written(
     words: list[str], wanted: tuple[str, ...], data: None, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

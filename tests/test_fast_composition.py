@@ -4,7 +4,7 @@ import re
 
 import fast_composition
 import pytest
-from conftest import SMALL
+from conftest import SMALL, thorough_after
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -14,13 +14,16 @@ from dip_experiments.config.groups import conf_folder
 
 @pytest.mark.parametrize(
     "overrides",
-    [
-        [],
-        SMALL,
-        [*SMALL, "task=denoising", "task.noise={name:gaussian,sigma:9,clip:true}", "stopping=split"],
-        ["experiment=fig2", "seed=3", "paths.results='/tmp/a b'", "+fit.x=1", "~fit.keep", "hydra.job.name=x"],
-        ["task=inpainting", "task/mask=text", "latent.jitter=1e-6", "image=file", "output=${image.name}.png"],
-    ],
+    thorough_after(
+        2,
+        [
+            [],
+            SMALL,
+            [*SMALL, "task=denoising", "task.noise={name:gaussian,sigma:9,clip:true}", "stopping=split"],
+            ["experiment=fig2", "seed=3", "paths.results='/tmp/a b'", "+fit.x=1", "~fit.keep", "hydra.job.name=x"],
+            ["task=inpainting", "task/mask=text", "latent.jitter=1e-6", "image=file", "output=${image.name}.png"],
+        ],
+    ),
 )
 def test_options_composed_once_give_the_tests_what_hydra_composes(overrides: list[str]) -> None:
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_folder())):
