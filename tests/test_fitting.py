@@ -1,5 +1,6 @@
 """A fit is what it says: seeded, resumable, replicas independent, averages and guard as defined."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.settings import read_settings
 from dip_experiments.fitting.module import DIPModule
-from dip_experiments.fitting.problem import move_weights
+from dip_experiments.fitting.problem import Problem, move_weights
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
 from dip_experiments.latents import Meshgrid, UniformNoise
 from dip_experiments.optimizers import AdamOneCycle
@@ -197,13 +198,14 @@ def test_the_average_is_the_running_mean_of_all_outputs(
 def test_the_perturbation_is_fresh_every_iteration_and_never_accumulates(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, seen = DIPModule.perturbed, []
+    plain, seen = Problem.perturbed, []
 
-    def perturbed(self: DIPModule) -> torch.Tensor:
-        seen.append((plain(self) - self.latent).clone())
-        return self.latent + seen[-1]
+    def perturbed(self: Problem, latent: torch.Tensor, noise: Sequence[torch.Generator]) -> list[torch.Tensor]:
+        (moved,) = plain(self, latent, noise)
+        seen.append((moved - latent).clone())
+        return [moved]
 
-    monkeypatch.setattr(DIPModule, "perturbed", perturbed)
+    monkeypatch.setattr(Problem, "perturbed", perturbed)
     assert dip(*SMALL, "latent.perturbation=0.05") == 0
     assert torch.stack(seen).std().item() == pytest.approx(0.05, rel=0.01)
     assert seen[-1].std().item() == pytest.approx(0.05, rel=0.05)
