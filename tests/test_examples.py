@@ -71,7 +71,7 @@ def test_a_figure_of_ones_own_is_drawn(dip: Dip, tmp_path: Path, monkeypatch: py
     assert sorted(table["loss"].unique()) == ["Charbonnier", "mse"]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_method_of_ones_own_gets_its_row_of_the_benchmark(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
