@@ -11,13 +11,12 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from dip_experiments.latents import Shape, check_shown, framed, within
+from dip_experiments.latents import Latents, Shape, check_shown, framed, within
 from dip_experiments.operators import Operator
 from dip_experiments.schema import Part
 from dip_experiments.tensors import generator, mean_squared_error
 
 Images = Float[Tensor, "r c h w"]
-Latents = Float[Tensor, "r cz hz wz"]
 PerReplica = Float[Tensor, " r"]
 
 

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from dip_experiments.architectures import Network
 from dip_experiments.guidance import NO_GUIDANCE, Guidance, Progress
+from dip_experiments.latents import Latents
 from dip_experiments.losses import MSE, DataTerm, MeanSquaredError
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import NO_REGULARIZER, Regularizer
 from dip_experiments.tasks.task import Task
 from dip_experiments.tensors import mean_squared_error
-
-Latents = Float[Tensor, "r cz hz wz"]
 
 
 @dataclass(frozen=True)
