@@ -18,7 +18,7 @@ from dip_experiments.fitting.trainer import train
 from dip_experiments.guidance import SelfDiffusion, SelfGuided
 from dip_experiments.latents import framed, within
 from dip_experiments.runner.build import build_fit
-from dip_experiments.runner.validate import validate
+from dip_experiments.runner.validate import bytes_needed, validate
 
 SHOWN = ["latent=adjoint", "task=denoising", "fit.iterations=20"]
 METHODS = {
@@ -227,4 +227,9 @@ def test_what_does_not_go_together_is_refused_in_a_line(
 
 
 def test_memory_counts_every_image_of_an_iteration() -> None:
-    assert SelfGuided(name="self_guided", weight=1.0, draws=4, amplitude=0.5, lr=0.1).passes == 4
+    method = SelfGuided(name="self_guided", weight=1.0, draws=4, amplitude=0.5, lr=0.1)
+    assert method.passes == 4
+    (job,) = compose_jobs([*SMALL, "task=denoising"], multirun=False)
+    plain = read_settings(job)
+    guided = plain.model_copy(update={"guidance": method})
+    assert bytes_needed(guided, 1000, (1, 3, 8, 8)) == 4 * bytes_needed(plain, 1000, (1, 3, 8, 8)) > 0
