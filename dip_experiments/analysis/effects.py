@@ -29,12 +29,25 @@ class Effect:
         """Return if the mean differs from 0 by more than chance, corrected for the number of changes."""
         return self.p_value_holm < SIGNIFICANT
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return mean, ends of its interval, interval, both p-values, and the mean with `*` if it is significant."""
+        mean, value = self.interval, f"{self.interval.value:+.2f}"
+        ends = (f"{mean.low:.3f}", f"{mean.high:.3f}", mean.text)
+        p_values = (f"{self.p_value:.4g}", f"{self.p_value_holm:.4g}")
+        return (value, *ends, *p_values, f"{value}*" if self.significant else value)
+
 
 def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
     """Return the peaks by picture and seed; of two runs of the same, those of the last."""
     each = [pd.Series(peak_values(run, column), pd.Index(run.seeds, name="seed")) for run in runs]
     found = pd.concat(each, keys=[picture_name(run.settings) for run in runs], names=["image"])
     return found[~found.index.duplicated(keep="last")]
+
+
+def mean_peak(runs: Sequence[Run], column: str = "psnr_average") -> float:
+    """Return the mean over pictures of their peaks' means over the seeds."""
+    return float(peaks(runs, column).groupby("image").mean().mean())
 
 
 def effects_of(found: Mapping[str, Sequence[Run]], plain: str) -> dict[str, Effect]:

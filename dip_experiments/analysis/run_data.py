@@ -48,6 +48,16 @@ def peak_iterations(run: Run, column: str) -> Array:
     return np.array([run.summary["oracle_iteration"][column][replica] for replica in run.replicas], dtype=float)
 
 
+def final_values(run: Run, column: str) -> Array:
+    """Return a curve's value at the last iteration, one per seed."""
+    return np.array([run.summary["final"][column][replica] for replica in run.replicas])
+
+
+def seconds_per_iteration(run: Run) -> float:
+    """Return the wall time of an iteration of one replica in seconds."""
+    return float(run.summary["wall_seconds"] / run.summary["iterations"] / len(run.provenance["seeds"]))
+
+
 def count_rising(run: Run) -> int:
     """Count the seeds whose average still rises at the last iteration: its peak lies at the END."""
     return int(np.sum(peak_iterations(run, "psnr_average") > (1 - END) * run.summary["iterations"]))

@@ -14,7 +14,7 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import describe_fit
 from dip_experiments.analysis.panels import show
-from dip_experiments.analysis.run_data import load_image
+from dip_experiments.analysis.run_data import final_values, load_image
 from dip_experiments.analysis.style import WIDTH, sheet
 from dip_experiments.analysis.table import tabulate
 from dip_experiments.runner.select_runs import select
@@ -69,7 +69,7 @@ def layer_of(run: Run) -> str:
 
 def features_db(run: Run) -> Array:
     """Return -10 log10 of |Phi(x) - Phi(x0)|^2 / |Phi(x0)|^2 at the last iteration, one per seed."""
-    return np.array([run.summary["final"]["psnr_measurement"][replica] for replica in run.replicas])
+    return final_values(run, "psnr_measurement")
 
 
 def high_shares(run: Run) -> Array:

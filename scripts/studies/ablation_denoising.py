@@ -13,10 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.effects import Effect, effects_of, peaks, tested
+from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, tested
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
-from dip_experiments.analysis.run_data import count_rising, peak_iterations
+from dip_experiments.analysis.run_data import count_rising, final_values, peak_iterations, seconds_per_iteration
 from dip_experiments.analysis.style import BLUE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
@@ -86,10 +86,10 @@ def pictures_done(found: Mapping[str, Sequence[Run]], pictures: Sequence[str]) -
 
 def cells(runs: Sequence[Run], effect: Effect | None, pictures: Sequence[str]) -> Sequence[str]:
     """Return the numbers of one change."""
-    peak, output_peak = (mean_peak(runs, name) for name in ("psnr_average", "psnr_reference"))
+    peak, output_peak = (f"{mean_peak(runs, name):.2f}" for name in ("psnr_average", "psnr_reference"))
     at, output_at = (medians(runs, name) for name in ("psnr_average", "psnr_reference"))
-    end = np.concatenate([[run.summary["final"]["psnr_average"][r] for r in run.replicas] for run in runs])
-    seconds = [run.summary["wall_seconds"] / run.summary["iterations"] / len(run.provenance["seeds"]) for run in runs]
+    end = np.concatenate([final_values(run, "psnr_average") for run in runs])
+    seconds = [seconds_per_iteration(run) for run in runs]
     known, apart = effect_cells(effect, pictures)
     fits, up = end.size, sum(map(count_rising, runs))
     return (
@@ -102,23 +102,13 @@ def effect_cells(effect: Effect | None, pictures: Sequence[str]) -> tuple[Sequen
     """Return the numbers of an effect from `difference` to `by_picture`, and the difference of each picture."""
     if effect is None:
         return (NONE,) * 8, (NONE,) * len(pictures)
-    mean, each = effect.interval, [effect.by_picture.get(picture) for picture in pictures]
-    value = f"{mean.value:+.2f}"
-    known = (
-        value, f"{mean.low:.3f}", f"{mean.high:.3f}", mean.text, f"{effect.p_value:.4g}", f"{effect.p_value_holm:.4g}",
-        f"{value}*" if effect.significant else value, " ".join(map(short, each)),
-    )  # fmt: skip
-    return known, [NONE if one is None else f"{one:+.3f}" for one in each]
+    each = [effect.by_picture.get(picture) for picture in pictures]
+    return (*effect.numbers, " ".join(map(short, each))), [NONE if one is None else f"{one:+.3f}" for one in each]
 
 
 def short(difference: float | None) -> str:
     """Return a difference in five signs."""
     return NONE if difference is None else f"{difference:+.{2 if abs(difference) < 9.995 else 1}f}"
-
-
-def mean_peak(runs: Sequence[Run], column: str) -> str:
-    """Return the mean over pictures of their peaks' means over the seeds."""
-    return f"{peaks(runs, column).groupby('image').mean().mean():.2f}"
 
 
 def medians(runs: Sequence[Run], column: str) -> str:

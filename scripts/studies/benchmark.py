@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.curves import Curve, curve_of
-from dip_experiments.analysis.effects import Effect, effects_of, peaks
+from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, peaks
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
-from dip_experiments.analysis.run_data import Array, count_rising
+from dip_experiments.analysis.run_data import Array, count_rising, final_values, seconds_per_iteration
 from dip_experiments.analysis.style import sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
@@ -30,8 +30,8 @@ STOP = "stop-split-average"
 PANELS = 2
 """Of the figure, in a row."""
 NUMBERS = (
-    "peak", "difference_marked", "interval", "end", "after_peak", "at_stop", "time", "fits", "rising", "pictures",
-    "output_peak", "difference", "difference_low", "difference_high", "p_value", "p_value_holm",
+    "peak", "difference", "difference_low", "difference_high", "interval", "p_value", "p_value_holm",
+    "difference_marked", "end", "after_peak", "at_stop", "time", "fits", "rising", "pictures", "output_peak",
     "seconds_per_iteration",
 )  # fmt: skip
 TITLES = {
@@ -85,36 +85,16 @@ def rows_of(problem: str, fits: Mapping[str, Sequence[Run]]) -> list[tuple[str, 
 
 def cells(runs: Sequence[Run], effect: Effect | None, plain_seconds: float) -> Sequence[str]:
     """Return the numbers of one method on one problem."""
-    peak, end = peaks(runs), over_pictures(runs, last)
+    peak, end = peaks(runs), over_pictures(runs, lambda run: final_values(run, "psnr_average"))
     best, output = mean_peak(runs), mean_peak(runs, "psnr_reference")
-    known = (NONE,) * 7 if effect is None else effect_cells(effect)
+    known = (NONE,) * 7 if effect is None else effect.numbers
     second = seconds(runs)
     return (
-        f"{best:.2f}", known[0], known[1], f"{end:.2f}", f"{best - end:.2f}", at_stop(runs),
+        f"{best:.2f}", *known, f"{end:.2f}", f"{best - end:.2f}", at_stop(runs),
         f"{second / plain_seconds:.1f}" if np.isfinite(plain_seconds) else NONE, str(len(peak)),
         str(sum(map(count_rising, runs))), str(peak.index.get_level_values("image").nunique()), f"{output:.2f}",
-        *known[2:], f"{second:.4f}",
+        f"{second:.4f}",
     )  # fmt: skip
-
-
-def effect_cells(effect: Effect) -> tuple[str, ...]:
-    """Return difference, interval, difference with its ends, and p-values."""
-    mean = effect.interval
-    value = f"{mean.value:+.2f}"
-    return (
-        f"{value}*" if effect.significant else value, mean.text, value, f"{mean.low:.3f}", f"{mean.high:.3f}",
-        f"{effect.p_value:.4g}", f"{effect.p_value_holm:.4g}",
-    )  # fmt: skip
-
-
-def mean_peak(runs: Sequence[Run], column: str = "psnr_average") -> float:
-    """Return the mean over pictures of their peaks' means over the draws."""
-    return float(peaks(runs, column).groupby("image").mean().mean())
-
-
-def last(run: Run) -> Array:
-    """Return the average's PSNR after the last iteration, one per draw."""
-    return np.array([run.summary["final"]["psnr_average"][replica] for replica in run.replicas])
 
 
 def over_pictures(runs: Sequence[Run], measure: Callable[[Run], Array]) -> float:
@@ -134,8 +114,7 @@ def at_stop(runs: Sequence[Run]) -> str:
 
 def seconds(runs: Sequence[Run]) -> float:
     """Return the median time of an iteration of one fit; NaN without runs."""
-    each = [run.summary["wall_seconds"] / run.summary["iterations"] / len(run.provenance["seeds"]) for run in runs]
-    return float(np.median(each)) if each else np.nan
+    return float(np.median([seconds_per_iteration(run) for run in runs])) if runs else np.nan
 
 
 def draw_figure(*selections: Selection) -> Artifact:

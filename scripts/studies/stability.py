@@ -20,7 +20,7 @@ from dip_experiments.analysis.deviations import Spread, pooled_spread, pooled_va
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import picture_name
-from dip_experiments.analysis.run_data import Array, peak_iterations, peak_values
+from dip_experiments.analysis.run_data import Array, final_values, peak_iterations, peak_values
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, make_table, table_of, tabulate_curves
 from dip_experiments.runner.select_runs import select
@@ -187,7 +187,7 @@ def fixed(run: Run) -> NDArray[np.float64]:
     """Return the PSNR at the fixed iteration if a rule watched that, else at the last one."""
     if "fixed" in run.summary.get("stopping", {}):
         return run.scores(stop_image("fixed", "average"), "psnr")
-    return np.array([run.summary["final"]["psnr_average"][replica] for replica in run.replicas])
+    return final_values(run, "psnr_average")
 
 
 def plateau(curve: Curve) -> NDArray[np.float64]:
