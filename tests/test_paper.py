@@ -14,8 +14,8 @@ from dip_experiments.config.groups import conf_folder, options
 from dip_experiments.store import Store
 
 A, B, C = (Row("fig10", (f"seed={seed}",), 30.0) for seed in range(3))
-OURS = ("fig4_stand_in",)
-"""Not in the paper at this size."""
+OURS = ("fig4_stand_in", "fig9", "fig9_pixels")
+"""Not in the paper at this size, or in need of a file that few have: the classifier's weights."""
 
 
 def grid(experiment: str) -> set[frozenset[str]]:

@@ -24,7 +24,9 @@ from dip_experiments.store import Run
 
 ON_OWN_LINES = ("versions", "command", "swept")
 """Entries of a session that are not shown as they are."""
-NAMES_A_FILE = ("image.path", "task.mask", "task.mask.path", "task.flash", "output", "paths.results")
+NAMES_A_FILE = (
+    "image.path", "task.mask", "task.mask.path", "task.flash", "task.classifier.weights", "output", "paths.results",
+)  # fmt: skip
 """Settings whose value `dip` puts into quotes."""
 
 
