@@ -4,9 +4,8 @@ import argparse
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.labels import MACHINE_SETTINGS
@@ -42,7 +41,7 @@ def run_script(place: str, draw: Callable[..., Artifact], select: Select, *reque
     """Write the artifact `draw(*selections)` for the command line of a drawing script; return the exit code.
 
     Of the user's own runs it goes to results/reproduced/<scale>/<place>.*, with --records of the records alone to
-    results/<scale>/<place>.*. Overrides that change the experiment's own settings are part of its title and name. If
+    results/<scale>/<place>.*. Overrides that can change numbers are part of its title and name. If
     own runs cannot be drawn, an earlier artifact of the request is removed.
 
     Args:
@@ -65,9 +64,7 @@ def run_script(place: str, draw: Callable[..., Artifact], select: Select, *reque
         if optional and not runs:
             print(f"{place} at scale {scale}: no runs, nothing to draw")
             return 0
-        changing = [override for override in arguments.overrides if not _harmless(override)]
-        plain = [select(name, scale, results, own, origin) for name, *own in requests] if changing else found
-        request = "" if _relevant_settings(plain) == _relevant_settings(found) else " ".join(changing)
+        request = " ".join(override for override in arguments.overrides if not _harmless(override))
         path = folder / artifact_name(place, request)
         if origin == "runs":
             Artifact.remove(path)
@@ -117,16 +114,3 @@ def command_line(description: str | None) -> argparse.Namespace:
 def _harmless(override: str) -> bool:
     key = override.partition("=")[0].lstrip("+").replace("/", ".")
     return any(f"{key}.".startswith(f"{name}.") for name in HARMLESS)
-
-
-def _relevant_settings(selections: Sequence[Selection]) -> list[Mapping[str, Any]]:
-    """Return the settings of all jobs that can change their numbers."""
-    return [_relevant(job.config) for one in selections for job in one.jobs]
-
-
-def _relevant(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    return {
-        key: _relevant(value, f"{above}{key}.") if isinstance(value, dict) else value
-        for key, value in config.items()
-        if f"{above}{key}" not in HARMLESS
-    }
