@@ -132,7 +132,7 @@ test-slow: setup-dev
 
 # Of these files the slow tests alone: the others are among those of `test`.
 test-end-to-end: setup-dev
-	$(BIN)/python -m pytest -m slow tests/test_sweeps.py tests/test_faults.py tests/test_session.py tests/test_requests.py \
+	$(BIN)/python -m pytest -m 'slow and not thorough' tests/test_sweeps.py tests/test_faults.py tests/test_session.py tests/test_requests.py \
 		tests/test_cluster.py tests/test_searching.py tests/test_workspace.py tests/test_report_page.py tests/test_own_picture.py tests/test_examples.py
 
 # In an environment of its own, which sees the packages of the other one.

@@ -55,8 +55,9 @@ def process() -> Callable[..., multiprocessing.Process]:
 
 
 @pytest.mark.slow
-def test_a_sweep_killed_at_twenty_moments_ends_with_the_numbers_of_an_undisturbed_one(
-    tmp_path: Path, process: Callable[..., multiprocessing.Process]
+@pytest.mark.parametrize("moments", [5, pytest.param(20, marks=pytest.mark.thorough)])
+def test_a_sweep_killed_at_many_moments_ends_with_the_numbers_of_an_undisturbed_one(
+    tmp_path: Path, process: Callable[..., multiprocessing.Process], moments: int
 ) -> None:
     undisturbed = process(tmp_path / "undisturbed")
     began = time.monotonic()
@@ -64,7 +65,7 @@ def test_a_sweep_killed_at_twenty_moments_ends_with_the_numbers_of_an_undisturbe
     undisturbed.join()
     assert undisturbed.exitcode == 0
     whole, draw = time.monotonic() - began, np.random.default_rng(0)
-    for moment in draw.uniform(0.02, 0.35, 20) * whole:
+    for moment in draw.uniform(0.02, 0.35, moments) * whole:
         killed = process(tmp_path / "killed")
         killed.start()
         time.sleep(moment)
