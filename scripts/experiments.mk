@@ -113,9 +113,9 @@ smoke-stopping:
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.draw=0" study-stopping study-stability
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
 
-# Without the ablation of further images, which for this one would fit all changes again.
+# Of some changes: the tests compose each.
 smoke-ablations:
-	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" ABLATION=$(ABLATION:$(COMMA)ablation_pictures=) ablation-denoising
+	$(MAKE) SCALE=smoke ARGS="logger=none image=astronaut" ABLATION=ablation_denoising,ablation_layers,ablation_lbfgs ablation-denoising
 	$(MAKE) SCALE=smoke ARGS="logger=none change=default,nearest,pixels" ablation-impedance
 
 # Of few networks, pictures and seeds.

