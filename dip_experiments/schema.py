@@ -20,9 +20,12 @@ from pydantic_core import CoreSchema, core_schema
 T = TypeVar("T")
 P = TypeVar("P", bound="Part")
 TARGET = "_target_"
+"""Key under which settings hold the dotted path of a class or function of the user's."""
+READ = ("image.path", "task.mask", "task.mask.path", "task.flash", "task.classifier.weights")
+WRITTEN = ("output", "paths.results")
+"""Settings that name a file or a folder: all after the first = is its name, whatever is in it."""
 NO_EXPERIMENT = "single"
 """Name of the experiment of runs that belong to none."""
-"""Key under which settings hold the dotted path of a class or function of the user's."""
 
 
 @dataclass(frozen=True)

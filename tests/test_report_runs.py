@@ -15,10 +15,11 @@ from PIL import Image
 from synthetic_report import denoising, details, page, record_of, refinish, report, sweep
 
 from dip_experiments.config.compose import compose_jobs
-from dip_experiments.config.overrides import READ, WRITTEN, quoted, to_hydra_overrides
+from dip_experiments.config.overrides import quoted, to_hydra_overrides
 from dip_experiments.report.details import NAMES_A_FILE, format_command
 from dip_experiments.report.numbers import score, score_table
 from dip_experiments.report.row import COLUMNS
+from dip_experiments.schema import READ, WRITTEN
 from dip_experiments.store import THUMBNAIL, Run, Store, make_thumbnail, write_image
 
 

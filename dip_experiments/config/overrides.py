@@ -11,11 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from dip_experiments.config.groups import conf_folder, group_names, hidden_files, options, search_in, user_folders
 from dip_experiments.config.hints import is_url, no_option
-from dip_experiments.schema import TARGET, use_slash
+from dip_experiments.schema import READ, TARGET, WRITTEN, use_slash
 
-READ = ("image.path", "task.mask", "task.mask.path", "task.flash", "task.classifier.weights")
-WRITTEN = ("output", "paths.results")
-"""Settings that name a file or a folder: all after the first = is its name, whatever is in it."""
 OBSERVE = ("stopping.observe", "stopping/observe")
 """Other names of the group `observe`."""
 CONFIG_DIR = ("-cd", "--config-dir")

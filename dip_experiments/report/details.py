@@ -19,14 +19,12 @@ from dip_experiments.report.settings import (
     experiment_of,
     format_settings,
 )
-from dip_experiments.schema import NO_EXPERIMENT
+from dip_experiments.schema import NO_EXPERIMENT, READ, WRITTEN
 from dip_experiments.store import Run
 
 ON_OWN_LINES = ("versions", "command", "swept")
 """Entries of a session that are not shown as they are."""
-NAMES_A_FILE = (
-    "image.path", "task.mask", "task.mask.path", "task.flash", "task.classifier.weights", "output", "paths.results",
-)  # fmt: skip
+NAMES_A_FILE = (*READ, *WRITTEN)
 """Settings whose value `dip` puts into quotes."""
 
 
