@@ -28,4 +28,4 @@ def draw(selection: Selection) -> Artifact:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/my_sweep", draw, select, ["my_sweep"]))
+    sys.exit(run_script({"figures/my_sweep": draw}, select, ["my_sweep"]))

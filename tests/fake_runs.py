@@ -200,8 +200,11 @@ def drawings() -> Iterator[tuple[str, str, str]]:
     for path in sorted(SCRIPTS.glob("*/*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run_script":
-                place, function = (ast.unparse(part) for part in node.args[:2])
-                yield path.relative_to(SCRIPTS).with_suffix("").as_posix(), ast.literal_eval(place), function
+                script, pages = path.relative_to(SCRIPTS).with_suffix("").as_posix(), node.args[0]
+                assert isinstance(pages, ast.Dict)
+                for place, function in zip(pages.keys, pages.values, strict=True):
+                    assert place is not None
+                    yield script, ast.literal_eval(place), ast.unparse(function)
 
 
 def draw(script: str, *selections: Selection, name: str = "draw") -> Artifact:

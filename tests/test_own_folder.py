@@ -247,7 +247,7 @@ def test_the_name_of_every_experiment_is_changed_in_its_copy(experiment: str) ->
         drawn = renamed_script(script.read_text(), experiment, "mine")
         compile(drawn, "mine.py", "exec")
         assert '["mine"' in drawn
-        assert not re.search(r'run_script\(\s*"\w+/(?!mine)', drawn)
+        assert not re.search(r'"(figures|tables)/(?!mine)', drawn)
 
 
 @pytest.mark.parametrize(
@@ -260,13 +260,9 @@ def test_the_script_is_the_one_of_the_experiments_name_that_runs_alone(experimen
 
 
 def test_a_script_that_shows_settings_of_the_experiments_name_is_left_alone() -> None:
-    text = (
-        'run.settings["precision"]\nrun_script("tables/a", d, s, ["precision"])\nrun_script("tables/b", d, s, ["x"])\n'
-    )
-    assert renamed_script(text, "precision", "mine") == (
-        'run.settings["precision"]\nrun_script("tables/mine_a", d, s, ["mine"])\n'
-        'run_script("tables/mine_b", d, s, ["x"])\n'
-    )
+    text = 'run.settings["precision"]\nrun_script({"tables/a": d, "tables/b": e}, s, ["precision"], ["x"])\n'
+    copied = 'run.settings["precision"]\nrun_script({"tables/mine_a": d, "tables/mine_b": e}, s, ["mine"], ["x"])\n'
+    assert renamed_script(text, "precision", "mine") == copied
 
 
 def test_settings_of_a_copied_option_are_checked_as_ours(folder: Path) -> None:

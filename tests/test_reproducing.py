@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -84,7 +84,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, results: Path, *words: str, figure: b
         return Artifact(shown if figure else " ".join(run.name for run in runs), table, runs)
 
     monkeypatch.setattr(sys, "argv", ["figure.py", "--scale", "smoke", "--results", str(results), *words])
-    return run_script("figures/fig10", draw, select, ["fig10"])
+    return run_script({"figures/fig10": draw}, select, ["fig10"])
 
 
 def texts(results: Path) -> dict[str, str]:
@@ -129,6 +129,29 @@ def test_a_page_of_another_request_says_so_and_leaves_the_own_one(
     monkeypatch.setattr(plt.Figure, "savefig", lambda self, *_, **__: titles.append(self.get_suptitle()))
     assert drawn(monkeypatch, tmp_path, "seed=3", figure=True) == 0
     assert set(titles) == {"seed=3"}
+
+
+def test_pages_of_a_script_share_their_runs_and_one_that_fails_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    selected: list[str] = []
+
+    def counted(name: str, *rest: Any) -> Selection:
+        selected.append(name)
+        return select(name, *rest)
+
+    def fails(selection: Selection) -> Artifact:
+        raise ValueError(f"{len(selection.runs)} runs are too few")
+
+    def works(selection: Selection) -> Artifact:
+        return Artifact("text", pd.DataFrame({"run": ["one"]}), selection.runs)
+
+    make_run(tmp_path, name_of(*FIG10))
+    monkeypatch.setattr(sys, "argv", ["figure.py", "--scale", "smoke", "--results", str(tmp_path)])
+    assert run_script({"figures/a": fails, "tables/b": fails, "tables/c": works}, counted, ["fig10"]) == 2
+    assert selected == ["fig10"]
+    assert capfd.readouterr().err == "1 runs are too few\n"
+    assert [path.name for path in tmp_path.rglob("*.md")] == ["c.md"]
 
 
 def test_overrides_that_change_no_number_draw_the_same_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

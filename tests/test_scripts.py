@@ -55,7 +55,7 @@ def last_lists(text: str) -> str:
         ast.unparse(request)
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_script"
-        for request in node.args[3:]
+        for request in node.args[2:]
     )
 
 

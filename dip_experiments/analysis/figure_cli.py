@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dip_experiments.analysis.artifact import Artifact
@@ -37,48 +37,73 @@ Select = Callable[[str, str, Path, Sequence[str], Origin], Selection]
 """Experiment, scale, results folder, overrides and origin of the runs -> selected runs."""
 
 
-def run_script(place: str, draw: Callable[..., Artifact], select: Select, *requests: Sequence[str]) -> int:
-    """Write the artifact `draw(*selections)` for the command line of a drawing script; return the exit code.
+Draw = Callable[..., Artifact]
+"""One selection for each of the requests -> the page."""
 
-    Of the user's own runs it goes to results/reproduced/<scale>/<place>.*, with --records of the records alone to
-    results/<scale>/<place>.*. Overrides that can change numbers are part of its title and name. If
-    own runs cannot be drawn, an earlier artifact of the request is removed.
+
+def run_script(pages: Mapping[str, Draw], select: Select, *requests: Sequence[str]) -> int:
+    """Write the pages of a drawing script for its command line; return the exit code.
+
+    Of the user's own runs they go to results/reproduced/<scale>/<place>.*, with --records of the records alone to
+    results/<scale>/<place>.*. Overrides that can change numbers are part of a page's title and name. If own runs cannot
+    be drawn, an earlier page of the request is removed. A page that cannot be drawn does not stop the others.
 
     Args:
-        place: Folder and name of the artifact, `figures/fig2`.
-        draw: Makes the artifact of one selection for each of `requests`.
+        pages: By folder and name of each, `figures/fig2`, the function that draws it of the selections.
         select: Finds the runs of an experiment.
         requests: The experiment and its own overrides of each selection; those of the command line are added.
     """
-    arguments = command_line(sys.modules[draw.__module__].__doc__)
-    scale, results = arguments.scale, arguments.results
-    origin: Origin = "records" if arguments.records else "runs"
-    folder = drawings_folder(results, scale, origin)
-    config_dirs = [f"--config-dir={one}" for one in arguments.config_dir]
-    requests = tuple([*one, *config_dirs] for one in requests)
-    optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
+    arguments = command_line(sys.modules[next(iter(pages.values())).__module__].__doc__)
     style()
     try:
-        found = [select(name, scale, results, [*arguments.overrides, *own], origin) for name, *own in requests]
-        runs = [run for one in found for run in one.runs if run.settings["scale"]["name"] == scale]
-        if optional and not runs:
-            print(f"{place} at scale {scale}: no runs, nothing to draw")
-            return 0
-        request = " ".join(override for override in arguments.overrides if not _harmless(override))
-        path = folder / artifact_name(place, request)
-        if origin == "runs":
-            Artifact.remove(path)
-        artifact = draw(*found)
-        artifact.write(path, request)
+        selections = select_requests(arguments, select, requests)
     except ValueError as error:
-        if optional:  # too few of its runs are there yet
-            print(f"{place} at scale {scale}: nothing to draw; {error}")
-            return 0
         print(error, file=sys.stderr)
         return WRONG
+    found = [write_page(place, draw, arguments, selections) for place, draw in pages.items()]
+    reasons = dict.fromkeys(filter(None, found))  # once, if several pages have the same
+    for reason in reasons:
+        print(reason, file=sys.stderr)
+    return WRONG if reasons else 0
+
+
+def select_requests(
+    arguments: argparse.Namespace, select: Select, requests: Sequence[Sequence[str]]
+) -> Sequence[Selection]:
+    """Return the runs of each request. Raises ValueError for a wrong one."""
+    config_dirs = [f"--config-dir={one}" for one in arguments.config_dir]
+    return [
+        select(name, arguments.scale, arguments.results, [*arguments.overrides, *own, *config_dirs], _origin(arguments))
+        for name, *own in requests
+    ]
+
+
+def write_page(place: str, draw: Draw, arguments: argparse.Namespace, selections: Sequence[Selection]) -> str:
+    """Write one page, and print where; return why it cannot be drawn, empty if it is or need not be."""
+    scale, request = arguments.scale, " ".join(one for one in arguments.overrides if not _harmless(one))
+    folder = drawings_folder(arguments.results, scale, _origin(arguments))
+    path = folder / artifact_name(place, request)
+    optional = arguments.if_kept and not (folder / f"{place}.csv").exists()
+    if optional and not any(run.settings["scale"]["name"] == scale for one in selections for run in one.runs):
+        print(f"{place} at scale {scale}: no runs, nothing to draw")
+        return ""
+    if not arguments.records:
+        Artifact.remove(path)
+    try:
+        artifact = draw(*selections)
+        artifact.write(path, request)
+    except ValueError as error:
+        if not optional:
+            return str(error)
+        print(f"{place} at scale {scale}: nothing to draw; {error}")  # too few of its runs are finished
+        return ""
     for line in filter(None, (artifact.message, "" if arguments.records else f"See {artifact.main_file(path)}")):
         print(line)
-    return 0
+    return ""
+
+
+def _origin(arguments: argparse.Namespace) -> Origin:
+    return "records" if arguments.records else "runs"
 
 
 def artifact_name(place: str, request: str) -> str:

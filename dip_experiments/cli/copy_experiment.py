@@ -10,8 +10,8 @@ from dip_experiments.config.groups import conf_folder, did_you_mean, option_file
 from dip_experiments.config.overrides import config_dir_flags
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
-PLACE = re.compile(r'(run_script\(\s*)"(\w+)/(\w+)"')
-"""Folder and name of the page that a script writes."""
+PLACE = re.compile(r'"(figures|tables)/(\w+)"(?=:)')
+"""Folder and name of a page that a script writes."""
 
 
 def copy(argv: Sequence[str]) -> int:
@@ -69,11 +69,11 @@ def renamed_experiment(text: str, experiment: str, name: str) -> str:
 
 def renamed_script(text: str, experiment: str, name: str) -> str:
     """Return a script that draws another experiment into pages of that name, so that no page of ours is replaced."""
-    folders = [folder for _, folder, _ in PLACE.findall(text)]
+    folders = [folder for folder, _ in PLACE.findall(text)]
 
     def place(found: re.Match[str]) -> str:
-        start, folder, old = found.groups()
-        return f'{start}"{folder}/{name if folders.count(folder) == 1 else f"{name}_{old}"}"'
+        folder, old = found.groups()
+        return f'"{folder}/{name if folders.count(folder) == 1 else f"{name}_{old}"}"'
 
     text = PLACE.sub(place, text)
     return re.sub(rf'(?<![\w\])])\["{experiment}"(?=[\],])', f'["{name}"', text)  # a list, not an index

@@ -40,4 +40,4 @@ def draw(selection: Selection) -> Artifact:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig10", draw, select, ["fig10"]))
+    sys.exit(run_script({"figures/fig10": draw}, select, ["fig10"]))

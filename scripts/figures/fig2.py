@@ -157,9 +157,4 @@ def draw_table(selection: Selection) -> Artifact:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/fig2", draw_figure, select, ["fig2"]),
-            run_script("tables/impedance", draw_table, select, ["fig2"]),
-        )
-    )
+    sys.exit(run_script({"figures/fig2": draw_figure, "tables/impedance": draw_table}, select, ["fig2"]))

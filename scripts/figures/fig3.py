@@ -51,4 +51,4 @@ def middle(run: Run, values: np.ndarray) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig3", draw, select, ["fig3"]))
+    sys.exit(run_script({"figures/fig3": draw}, select, ["fig3"]))

@@ -82,4 +82,4 @@ def drawn_numbers(curves: dict[str, Curve], levels: dict[str, float]) -> pd.Data
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig4", draw, select, ["fig4"]))
+    sys.exit(run_script({"figures/fig4": draw}, select, ["fig4"]))

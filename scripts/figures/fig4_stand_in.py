@@ -11,4 +11,4 @@ from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.runner.select_runs import select
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig4_stand_in", draw, select, ["fig4_stand_in"]))
+    sys.exit(run_script({"figures/fig4_stand_in": draw}, select, ["fig4_stand_in"]))

@@ -59,4 +59,4 @@ def baseline(run: Run, name: str, stored_baselines: Baselines) -> Panel:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig5", draw, select, ["fig5"]))
+    sys.exit(run_script({"figures/fig5": draw}, select, ["fig5"]))

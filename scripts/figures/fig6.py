@@ -80,4 +80,4 @@ def show_seeds(part: SubFigure, title: str, pictures: list[Array], seeds: int) -
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig6", draw, select, ["fig6"]))
+    sys.exit(run_script({"figures/fig6": draw}, select, ["fig6"]))

@@ -55,4 +55,4 @@ def baseline(run: Run, name: str, stored_baselines: Baselines) -> Panel:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig7", draw, select, ["fig7_text"], ["fig7_missing"]))
+    sys.exit(run_script({"figures/fig7": draw}, select, ["fig7_text"], ["fig7_missing"]))

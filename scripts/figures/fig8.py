@@ -60,4 +60,4 @@ def panel(name: str, run: Run) -> Panel:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig8", draw, select, ["fig8"], ["fig8_others"]))
+    sys.exit(run_script({"figures/fig8": draw}, select, ["fig8"], ["fig8_others"]))

@@ -99,4 +99,4 @@ def numbers(by_place: Mapping[tuple[str, str], Run]) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/fig9", draw, select, ["fig9"], ["fig9_pixels"]))
+    sys.exit(run_script({"figures/fig9": draw}, select, ["fig9"], ["fig9_pixels"]))

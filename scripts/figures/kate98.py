@@ -38,4 +38,4 @@ def draw(selection: Selection) -> Artifact:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/kate98", draw, select, ["kate98"]))
+    sys.exit(run_script({"figures/kate98": draw}, select, ["kate98"]))

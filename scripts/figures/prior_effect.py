@@ -70,4 +70,4 @@ def theirs(run: Run, method: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/prior_effect", draw, select, ["prior_effect"]))
+    sys.exit(run_script({"figures/prior_effect": draw}, select, ["prior_effect"]))

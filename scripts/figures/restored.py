@@ -45,4 +45,4 @@ def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/restored", draw, select, ["restored"]))
+    sys.exit(run_script({"figures/restored": draw}, select, ["restored"]))

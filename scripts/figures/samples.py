@@ -125,4 +125,4 @@ def bands(run: Run, stored_baselines: Baselines) -> Bands:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("figures/samples", draw, select, ["samples"]))
+    sys.exit(run_script({"figures/samples": draw}, select, ["samples"]))

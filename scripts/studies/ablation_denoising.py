@@ -181,8 +181,7 @@ def draw_effect(axis: Axes, place: int, effect: Effect) -> None:
 
 if __name__ == "__main__":
     sys.exit(
-        max(
-            run_script("figures/ablation_denoising", draw_figure, select, *REQUESTS),
-            run_script("tables/ablation_denoising", draw_table, select, *REQUESTS),
+        run_script(
+            {"figures/ablation_denoising": draw_figure, "tables/ablation_denoising": draw_table}, select, *REQUESTS
         )
     )

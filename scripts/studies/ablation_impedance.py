@@ -161,8 +161,9 @@ def draw_figure(selection: Selection) -> Artifact:
 
 if __name__ == "__main__":
     sys.exit(
-        max(
-            run_script("figures/ablation_impedance", draw_figure, select, ["ablation_impedance"]),
-            run_script("tables/ablation_impedance", draw_table, select, ["ablation_impedance"]),
+        run_script(
+            {"figures/ablation_impedance": draw_figure, "tables/ablation_impedance": draw_table},
+            select,
+            ["ablation_impedance"],
         )
     )

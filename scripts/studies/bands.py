@@ -171,9 +171,4 @@ def curve_rows(name: str, run: Run) -> list[Sequence[object]]:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/bands", draw_figure, select, ["bands"]),
-            run_script("tables/bands", draw_table, select, ["bands"]),
-        )
-    )
+    sys.exit(run_script({"figures/bands": draw_figure, "tables/bands": draw_table}, select, ["bands"]))

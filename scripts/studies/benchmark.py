@@ -166,9 +166,4 @@ def plot(axis: Axes, curve: Curve, method: str, colours: Mapping[str, object]) -
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/benchmark", draw_figure, select, *REQUESTS),
-            run_script("tables/benchmark", draw_table, select, *REQUESTS),
-        )
-    )
+    sys.exit(run_script({"figures/benchmark": draw_figure, "tables/benchmark": draw_table}, select, *REQUESTS))

@@ -267,8 +267,7 @@ def draw_law(axis: Axes, fits: Sequence[Best]) -> None:
 
 if __name__ == "__main__":
     sys.exit(
-        max(
-            run_script("figures/degrees_of_freedom", draw_figure, select, *REQUESTS),
-            run_script("tables/degrees_of_freedom", draw_table, select, *REQUESTS),
+        run_script(
+            {"figures/degrees_of_freedom": draw_figure, "tables/degrees_of_freedom": draw_table}, select, *REQUESTS
         )
     )

@@ -155,9 +155,4 @@ def draw_figure() -> Artifact:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/dual_kernel", draw_figure, select),
-            run_script("tables/dual_kernel", draw_table, select),
-        )
-    )
+    sys.exit(run_script({"figures/dual_kernel": draw_figure, "tables/dual_kernel": draw_table}, select))

@@ -239,9 +239,4 @@ def draw_scatters(figure: Figure, axes: Sequence[Axes], networks: Mapping[str, N
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/jacobian", draw_figure, select, *REQUESTS),
-            run_script("tables/jacobian", draw_table, select, *REQUESTS),
-        )
-    )
+    sys.exit(run_script({"figures/jacobian": draw_figure, "tables/jacobian": draw_table}, select, *REQUESTS))

@@ -213,9 +213,4 @@ def draw_pictures(part: SubFigure, run: Run) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/posterior", draw_figure, select, ["posterior"]),
-            run_script("tables/posterior", draw_table, select, ["posterior"]),
-        )
-    )
+    sys.exit(run_script({"figures/posterior": draw_figure, "tables/posterior": draw_table}, select, ["posterior"]))

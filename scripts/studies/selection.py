@@ -92,4 +92,4 @@ def psnr(run: Run) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/selection", draw, select, ["study_selection"]))
+    sys.exit(run_script({"tables/selection": draw}, select, ["study_selection"]))

@@ -286,9 +286,4 @@ def averaging(axis: Axes, runs: list[Run]) -> dict[str, Curve]:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/stability", draw_figure, select, *REQUESTS),
-            run_script("tables/stability", draw_table, select, *REQUESTS),
-        )
-    )
+    sys.exit(run_script({"figures/stability": draw_figure, "tables/stability": draw_table}, select, *REQUESTS))

@@ -238,9 +238,4 @@ def relative(curve: Curve) -> Array:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        max(
-            run_script("figures/stopping", draw_figure, select, *REQUESTS),
-            run_script("tables/stopping", draw_table, select, *REQUESTS),
-        )
-    )
+    sys.exit(run_script({"figures/stopping": draw_figure, "tables/stopping": draw_table}, select, *REQUESTS))

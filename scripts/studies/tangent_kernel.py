@@ -265,8 +265,7 @@ def of_method(runs: Mapping[Key, Sequence[Run]], method: str) -> list[tuple[Key,
 
 if __name__ == "__main__":
     sys.exit(
-        max(
-            run_script("figures/tangent_kernel", draw_figure, select, ["tangent_kernel"]),
-            run_script("tables/tangent_kernel", draw_table, select, ["tangent_kernel"]),
+        run_script(
+            {"figures/tangent_kernel": draw_figure, "tables/tangent_kernel": draw_table}, select, ["tangent_kernel"]
         )
     )

@@ -114,4 +114,4 @@ def peak_at(run: Run) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/acceleration", draw, select, *REQUESTS))
+    sys.exit(run_script({"tables/acceleration": draw}, select, *REQUESTS))

@@ -149,4 +149,4 @@ def others(study: Selection, sigma: float) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/denoisers", draw, select, *REQUESTS))
+    sys.exit(run_script({"tables/denoisers": draw}, select, *REQUESTS))

@@ -125,4 +125,4 @@ TABLE = Table(
 REQUESTS = (["table_denoising"], ["pixels_denoising"], ["fig4_stand_in"])
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/denoising", draw, select, *REQUESTS))
+    sys.exit(run_script({"tables/denoising": draw}, select, *REQUESTS))

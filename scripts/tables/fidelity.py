@@ -130,4 +130,4 @@ def format_row(
 REQUESTS = (["table_denoising"], ["table_super_resolution"], ["table_inpainting"], ["fig4"])
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/fidelity", draw, select, *REQUESTS))
+    sys.exit(run_script({"tables/fidelity": draw}, select, *REQUESTS))

@@ -72,4 +72,4 @@ TABLE = Table(
 )
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/inpainting", draw, select, ["table_inpainting"], ["pixels_inpainting"]))
+    sys.exit(run_script({"tables/inpainting": draw}, select, ["table_inpainting"], ["pixels_inpainting"]))

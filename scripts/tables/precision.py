@@ -78,6 +78,6 @@ def quality(run: Run, plain: Run | None) -> tuple[str, ...]:
 
 if __name__ == "__main__":
     sys.exit(
-        run_script("tables/precision", draw_quality, select, ["precision"])
-        or run_script("tables/precision_fig2", draw_impedance, select, ["precision_fig2"])
+        run_script({"tables/precision": draw_quality}, select, ["precision"])
+        or run_script({"tables/precision_fig2": draw_impedance}, select, ["precision_fig2"])
     )

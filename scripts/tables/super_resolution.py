@@ -87,4 +87,4 @@ TABLE = Table(
 REQUESTS = (["table_super_resolution"], ["pixels_super_resolution"])
 
 if __name__ == "__main__":
-    sys.exit(run_script("tables/super_resolution", draw, select, *REQUESTS))
+    sys.exit(run_script({"tables/super_resolution": draw}, select, *REQUESTS))
