@@ -1,7 +1,7 @@
 """Data terms E(A f; y) that compare what the operator makes of the output with the measurement."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from dip_experiments.noise import known_covariance
 from dip_experiments.noise.covariance import opponent_basis
+from dip_experiments.noise.distributions import gamma_logits, gaussian_logits, poisson_logits
 from dip_experiments.noise.estimation import LEAST, different, estimated_sigma
-from dip_experiments.schema import Correlation, Part, Width
-from dip_experiments.tensors import mean_squared_error
+from dip_experiments.schema import Correlation, DefaultForHash, Part, Width
+from dip_experiments.tensors import generator, mean_squared_error
 
 Measured = Float[Tensor, "r c hy wy"]
 PerReplica = Float[Tensor, " r"]
@@ -54,6 +55,10 @@ class Loss(Part):
             ValueError: Where the loss does not suit it.
         """
         return self
+
+    def facts(self, measurement: Measured) -> Mapping[str, float | str]:
+        """Return what it assumes of the measurement's noise, for the log and the summary."""
+        return {}
 
     def refuse_holes(self, complete: bool) -> None:
         """Raise ValueError unless every value is measured."""
@@ -177,43 +182,80 @@ class Fourier(Loss):
 
 
 class DistributionalConsistency(Loss):
-    """mean |t_(i) - u_i| with t = logit Phi((y - A f) / sigma), sorted, and u_i = logit((i - 1/2) / N).
+    """mean |t_(i) - u_i| with t = logit s, s = P(noisy value < y given A f), sorted, and u_i = logit((i - 1/2) / N).
 
-    0 if the residual has the values of Gaussian noise, whichever pixel has which: it may become neither too large nor
-    too small, as in an overfitted image (Webber & Reader, ICLR 2026, arXiv 2510.13972; Wasserstein-1 distance to the
-    logistic law of t under the noise). Over all channels and pixels of a replica. The logit is exact for any residual;
-    the paper takes an asymptote where Phi is within 1e-4 of 0 or 1, which is up to 0.06 nearer to 0.
+    0 if the residual has the values of the noise, whichever pixel has which: it may become neither too large nor too
+    small, as in an overfitted image (Webber & Reader, ICLR 2026, arXiv 2510.13972; Wasserstein-1 distance to the
+    logistic law of t under the noise). Over all channels and pixels of a replica. For Gaussian noise s is
+    Phi((y - A f) / sigma) and the logit is exact; the paper takes an asymptote where s is within 1e-4 of 0 or 1, up to
+    0.06 nearer to 0, as is done here for the two others. Counts of photons have steps: s is at a place in its step that
+    is drawn once (Dunn & Smyth 1996).
 
     Attributes:
-        sigma: Standard deviation of the noise in grey levels of 255; None: estimated from the measurement, the mean
-            over replicas. Noise that a stopping rule adds to the measurement is added to it.
+        sigma: Standard deviation of Gaussian noise in grey levels of 255; None, as gain and looks: estimated from the
+            measurement, the mean over replicas. Noise that a stopping rule adds to the measurement is added to it.
+        gain: Of counted photons, y = gain k with k ~ Poisson(A f / gain), for an image in [0, 1]; None: not such noise.
+        looks: Of speckle, y = A f s, s ~ Gamma with mean 1 and variance 1 / looks; None: not such noise.
     """
 
     name: Literal["distributional"]
     sigma: Annotated[float, Field(gt=0, le=255)] | None
+    gain: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
+    looks: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
 
     def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
-        if not noise_can_be_estimated and self.sigma is None:
+        given = [f"loss.{name}={value:g}" for name, value in self._levels.items() if value is not None]
+        if len(given) > 1:
+            yield f"{' '.join(given)}: they are of different noise; give one of them"
+        if not noise_can_be_estimated and not given:
             yield (
                 f"loss=distributional with task={task}: its noise cannot be estimated; give loss.sigma in grey levels "
-                "of 255"
+                "of 255, loss.gain or loss.looks"
             )
+
+    @property
+    def _levels(self) -> dict[str, float | None]:
+        return {"sigma": self.sigma, "gain": self.gain, "looks": self.looks}
+
+    def facts(self, measurement: Measured) -> Mapping[str, float | str]:
+        for name in ("gain", "looks"):
+            if (value := self._levels[name]) is not None:
+                return {name: value, f"{name}_from": "given"}
+        return {"sigma": 255 * self._deviation(measurement), "sigma_from": "given" if self.sigma else "estimated"}
 
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
         return self.for_measurement(measurement, complete=True)(fitted, measurement)
 
     def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         self.refuse_holes(complete)
-        sigma = self._deviation(measurement) * growth**0.5
+        logits = self._logits(measurement, growth)
         count = measurement[0].numel()
         quantiles = torch.logit((torch.arange(count, dtype=torch.float64) + 0.5) / count).to(measurement)
 
         def data_term(fitted: Measured, measurement: Measured) -> PerReplica:
-            z = (measurement - fitted) / sigma
-            logits = torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
-            return (logits.flatten(1).sort(1).values - quantiles).abs().mean(1)
+            return (logits(fitted, measurement).flatten(1).sort(1).values - quantiles).abs().mean(1)
 
         return data_term
+
+    def _logits(self, measurement: Measured, growth: float) -> Callable[[Measured, Measured], Measured]:
+        """Return t as a function of A f and of what is fitted, whose noise has `growth` times the variance."""
+        if self.gain is not None:
+            self._check_positive("gain", measurement)
+            gain, place = self.gain * growth, torch.rand(1, *measurement.shape[1:], generator=generator(0, "steps"))
+            return lambda fitted, y: poisson_logits(fitted / gain, y / gain, place.to(y))
+        if self.looks is not None:
+            self._check_positive("looks", measurement)
+            looks = self.looks / growth
+            return lambda fitted, y: gamma_logits(fitted, y, looks)
+        sigma = self._deviation(measurement) * growth**0.5
+        return lambda fitted, y: gaussian_logits((y - fitted) / sigma)
+
+    def _check_positive(self, name: str, measurement: Measured) -> None:
+        if measurement.min() < 0:
+            raise ValueError(
+                f"loss=distributional loss.{name}: the measurement has values below 0, which such noise never makes; "
+                "give loss.sigma"
+            )
 
     def _deviation(self, measurement: Measured) -> float:
         """Return sigma in units of the image."""

@@ -72,6 +72,8 @@ REQUESTS = [
     "architecture=siren",
     "architecture.upsample=lowpass60 latent.optimise=z_and_norms",
     "task=denoising loss=distributional",
+    "task=denoising loss=distributional loss.gain=0.033 task/noise=poisson",
+    "task=denoising loss=distributional loss.looks=10 task/noise=gamma",
     "task=denoising",
     "task=denoising task/noise=poisson",
     "task=denoising task/noise=speckle",

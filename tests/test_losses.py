@@ -1,14 +1,20 @@
 """Losses that compare distributions and spectra, against their definitions."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import logit, ndtr, ndtri
+from scipy.stats import gamma, poisson
 from torch import Tensor
 
 import dip_experiments as dip
 from dip_experiments.losses import MSE, DistributionalConsistency, Fourier
+from dip_experiments.noise.distributions import gamma_logits, poisson_logits
 from dip_experiments.stopping import FitInput
+from dip_experiments.stopping.noise_models.model import KnownNoise
+from dip_experiments.stopping.noise_models.signal_dependent import GammaNoise, PoissonNoise
 from dip_experiments.tensors import generator
 
 SIGMA = 25.0
@@ -74,7 +80,91 @@ def test_far_residuals_have_the_asymptote_of_the_paper_and_the_gradient_of_the_s
     assert steps.max() < 1e-2
 
 
-@pytest.mark.parametrize("loss", [distributional(), fourier(1.0)], ids=lambda loss: loss.name)
+def counts(gain: float, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """A clean image, and counted photons of it."""
+    clean = torch.rand(shape, generator=generator(0, "clean"), dtype=torch.float64) * 0.8 + 0.1
+    return clean, gain * torch.poisson(clean / gain, generator=generator(0, "photons"))
+
+
+def speckle(looks: float, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    clean = torch.rand(shape, generator=generator(0, "clean"), dtype=torch.float64) * 0.8 + 0.1
+    drawn = np.random.default_rng(0).gamma(looks, 1 / looks, shape)
+    return clean, clean * torch.from_numpy(drawn)
+
+
+Draw = Callable[[float, tuple[int, ...]], tuple[Tensor, Tensor]]
+
+
+def with_law(**level: float) -> DistributionalConsistency:
+    return DistributionalConsistency.model_validate({"name": "distributional", "sigma": None, **level})
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "draw"), [("gain", 0.02, counts), ("gain", 0.2, counts), ("looks", 10, speckle)]
+)
+def test_noise_of_photons_and_speckle_costs_little_at_the_clean_image_and_more_elsewhere(
+    name: str, level: float, draw: Draw
+) -> None:
+    clean, y = draw(level, (1, 3, 40, 40))
+    loss = with_law(**{name: level})
+    of = loss.for_measurement(y, complete=True)
+    chance = 4 / (3 * 40 * 40) ** 0.5  # distance of that many logistic values to their law, some standard errors
+    assert float(of(clean, y)) < chance + 0.05
+    for other in (clean.mean().expand_as(clean), 1.1 * clean, 0.9 * clean, y.clamp(min=0.01), (clean + y) / 2):
+        assert float(of(other, y)) > 2 * float(of(clean, y))
+    assert loss.facts(y) == {name: level, f"{name}_from": "given"}
+    with pytest.raises(ValueError, match="values below 0"):
+        loss.for_measurement(y - 1, complete=True)
+
+
+def test_counts_and_speckle_lie_where_scipy_says() -> None:
+    clean, y = counts(0.2, (1, 1, 5, 5))
+    place = torch.rand(clean.shape, generator=generator(0, "place"), dtype=torch.float64)
+    k, rate = (y / 0.2).round().numpy(), (clean / 0.2).numpy()
+    below, at = poisson.cdf(k - 1, rate), poisson.pmf(k, rate)
+    np.testing.assert_allclose(
+        poisson_logits(clean / 0.2, y / 0.2, place), logit(below + place.numpy() * at), rtol=1e-8
+    )
+    clean, y = speckle(4.0, (1, 1, 5, 5))
+    np.testing.assert_allclose(gamma_logits(clean, y, 4.0), logit(gamma.cdf(y / clean, 4.0, scale=0.25)), rtol=1e-8)
+    far = gamma_logits(torch.ones(1), torch.tensor([9.0]), 4.0)
+    assert far.item() == pytest.approx(16**2 / 2 + np.log(16) + np.log(2 * np.pi) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "draw", "law"), [("gain", 0.05, counts, PoissonNoise), ("looks", 8.0, speckle, GammaNoise)]
+)
+def test_a_split_of_photons_and_speckle_has_the_law_of_a_larger_gain_and_of_fewer_looks(
+    name: str, level: float, draw: Draw, law: type[KnownNoise]
+) -> None:
+    clean, y = draw(level, (1, 3, 40, 40))
+    a = 0.7
+    noisier = y + law(level, {}).extra(y[0], a, generator(1, "extra"))
+    loss = with_law(**{name: level})
+    assert float(loss.for_measurement(y, True, 1 + a**2)(clean, noisier)) < 0.1
+    assert float(loss.for_measurement(y, True)(clean, noisier)) > 0.15
+
+
+def test_only_one_law_is_given_and_the_loss_says_which() -> None:
+    (error,) = with_law(sigma=25, looks=5).config_errors("denoising", noise_can_be_estimated=True)
+    assert error.startswith("loss.sigma=25 loss.looks=5: ")
+    assert not list(with_law(gain=0.1).config_errors("inverse", noise_can_be_estimated=False))
+    assert list(with_law().config_errors("inverse", noise_can_be_estimated=False))
+    y = 0.5 + SIGMA / 255 * drawn("noise", 1, (3, 64, 64))
+    assert distributional().facts(y) == {"sigma": pytest.approx(SIGMA), "sigma_from": "given"}
+    assert distributional(None).facts(y) == {"sigma": pytest.approx(SIGMA, rel=0.05), "sigma_from": "estimated"}
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        distributional(),
+        fourier(1.0),
+        with_law(gain=0.1),
+        with_law(looks=5.0),
+    ],
+    ids=["gaussian", "fourier", "gain", "looks"],
+)
 def test_gradients_are_those_of_finite_differences_and_of_each_replica_alone(
     loss: DistributionalConsistency | Fourier,
 ) -> None:

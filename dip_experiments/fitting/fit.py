@@ -104,6 +104,7 @@ def make_module(
         optimise=options.latent.optimise,
         optimizer=options.optimizer,
         loss=options.loss.for_measurement(original.measurement, fit_input.complete, fit_input.growth),
+        loss_facts=options.loss.facts(original.measurement),
         regularizer=options.regularizer,
         guidance=options.guidance,
         precision=options.precision,

@@ -1,7 +1,7 @@
 """The optimisation problem of R replicas."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -29,6 +29,7 @@ class Problem:
             the noise of the weights, also the optimizer's.
         perturbation: sigma_p, in units of the latent.
         weight_noise: See `move_weights`.
+        loss_facts: What the loss assumes of the noise, for the summary.
         guidance: What the fit makes of its own output.
         optimise: theta, z, both or z_and_norms.
         precision: float64, float32, tf32 (GPU) or bf16: that of the network's maps and products, see `DIPModule.image`.
@@ -46,6 +47,7 @@ class Problem:
     optimizer: Optimizer
     precision: str
     loss: DataTerm = MSE
+    loss_facts: Mapping[str, float | str] = field(default_factory=dict)
     regularizer: Regularizer = NO_REGULARIZER
     probe: tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None = None
     weight_noise: float = 0.0

@@ -73,6 +73,7 @@ def summary(
         "lost_iterations": guard.lost,
         "failed": [{"replica": r, "seed": seeds[r], "iteration": n} for r, n in guard.failed.items()],
         **stopping(fit, mixtures),
+        **({"loss": dict(fit.problem.loss_facts)} if fit.problem.loss_facts else {}),
         **({"observed": observed} if observed else {}),
     }
 

@@ -168,11 +168,13 @@ def warn_of_young_average(settings: Settings) -> None:
 
 def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, FitInput]) -> None:
     """Log the noise that the rules assume, and warn where they would be misled."""
-    for name, part in inputs.items():
-        if part.facts:
-            log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in part.facts.items()))
-        if part.facts.get("sigma_from") == "given" and 0 < float(part.facts["sigma"]) < 1:
-            log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(part.facts["sigma"]))
+    loss = f"loss={settings.loss.target or settings.loss.name}"
+    all_facts = {name: part.facts for name, part in inputs.items()} | {loss: settings.loss.facts(original.measurement)}
+    for name, facts in all_facts.items():
+        if facts:
+            log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.items()))
+        if facts.get("sigma_from") == "given" and 0 < float(facts["sigma"]) < 1:
+            log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(facts["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
     counting = {*trusting, *(name for name, part in inputs.items() if part.facts)}
