@@ -22,6 +22,15 @@ pytestmark = pytest.mark.filterwarnings("default")  # those of deepinv and of wh
 SIDE, ANGLES = 32, 20
 SETTINGS = {"architecture.down": [16, 16, 16], "architecture.skip": [4, 4, 4], "fit.block": 20}
 OPTIONS: dict[str, Any] = {"scale": "smoke", "iterations": 200, "settings": SETTINGS}
+KNOWN = [
+    "task/noise=gaussian",
+    "task.noise.clip=false",
+    "loss.width=0",
+    "loss.correlation=0",
+    "stopping.law.sigma=25",
+    "stopping.patience=50",
+]
+"""Noise, and what is known of it."""
 CLEAN = np.kron(np.random.default_rng(0).uniform(0.1, 0.9, (4, 4)), np.ones((8, 8)))
 
 
@@ -98,6 +107,18 @@ def test_rules_stop_a_fit(name: str, stopping: str) -> None:
     assert result.image.shape == tuple(clean(name).shape[1:])
 
 
+@pytest.mark.parametrize("loss", ["whitened", "distributional"])
+def test_losses_that_need_all_values_fit_a_noisy_measurement_of_rays(loss: str) -> None:
+    physics = with_noise("tomography")
+    noise = {"loss.width": 0.0, "loss.correlation": 0.0} if loss == "whitened" else {"loss.sigma": 12.75}
+    rules = {"stopping.patience": 40, "stopping.law.sigma": 12.75}
+    given = {**OPTIONS, "settings": SETTINGS | rules | noise, "stopping": "split", "replicas": 2}
+    y = physics(clean("tomography"))[0]
+    result = dipx.reconstruct(y, physics, loss=loss, reference=clean("tomography")[0], progress=False, **given)
+    assert result.stopped_at is not None
+    assert result.history["psnr_average"].iloc[-1] > result.history["psnr_average"].iloc[0] + 5
+
+
 @pytest.mark.parametrize("name", PHYSICS)
 def test_a_model_runs_in_the_tests_of_deepinv(name: str) -> None:
     physics = with_noise(name)
@@ -134,15 +155,20 @@ def test_stacked_measurements_are_refused_in_a_line() -> None:
         dipx.DeepinvModel(**OPTIONS)(physics(clean("blur")), physics)
 
 
-def test_the_command_line_takes_a_physics_by_its_name(dip: Dip, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "further", [["task.noise=none"], ["loss=whitened", "stopping=split", *KNOWN]], ids=["", "split"]
+)
+def test_the_command_line_takes_a_physics_by_its_name(dip: Dip, tmp_path: Path, further: list[str]) -> None:
     write_image(tmp_path / "clean.png", CLEAN[None])
     words = ["scale=smoke", "logger=none", f"image.path={tmp_path / 'clean.png'}", "fit.iterations=10", "task=inverse"]
     words += ["task.source=original"]
     words += ["task.operator._target_=deepinv.physics.Tomography", f"++task.operator.angles={ANGLES}"]
-    words += [f"++task.operator.img_width={SIDE}", "++task.operator.normalize=false", "task.noise=none"]
-    assert dip(*words) == 0
-    with np.load(only_run(tmp_path).folder / "measurement.npz") as stored:
+    words += [f"++task.operator.img_width={SIDE}", "++task.operator.normalize=false"]
+    assert dip(*words, *further) == 0
+    run = only_run(tmp_path)
+    with np.load(run.folder / "measurement.npz") as stored:
         assert stored["measurement"].shape == (1, *MEASURED["tomography"])
+    assert ("stopping" in run.summary) == ("stopping=split" in further)
 
 
 def test_the_example_compares_models() -> None:

@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import Dip, only_run
 from contracts import check_operator
 from scipy.ndimage import convolve
 from test_api import CLEAN, WORDS, as_file
+from torch import Tensor
 
 from dip_experiments.operators import Blur, Downsampler, FunctionOperator, Identity, Mask, as_operator
 from dip_experiments.schema import make_part
 from dip_experiments.stopping import FitInput
 from dip_experiments.store import write_image
 from dip_experiments.tasks import Deblurring, Task, TaskSettings
+from dip_experiments.tasks.inverse import measured_through
 from dip_experiments.tasks.kernels import BoxKernel, GaussianKernel, KernelFile
-from dip_experiments.tasks.noise import Noise
+from dip_experiments.tasks.noise import Gaussian, Noise
 
 KERNEL = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 IMAGE = torch.rand(3, 12, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -104,6 +107,37 @@ def test_all_values_are_measured_but_those_that_a_mask_hides() -> None:
     hidden = Mask(known) @ signs
     assert torch.equal(hidden.measured(torch.zeros(1, 1, 4, 4)), known)
     assert torch.equal((Identity() @ Mask(known)).measured(torch.zeros(1, 1, 4, 4)), known)
+
+
+def test_noise_cuts_off_no_measurement_that_is_no_image() -> None:
+    image = torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(0))
+    sums = FunctionOperator(lambda x: 6 * x)
+    clipped, free = (Gaussian(name="gaussian", sigma=5.0, clip=clip) for clip in (True, False))
+    with pytest.raises(ValueError, match=r"from 0\.\d+ to 5\.\d+, which .*; give task\.noise\.clip=false"):
+        measured_through(sums, clipped, "original", image, [0])
+    assert measured_through(sums, free, "original", image, [0]).measurement.max() > 2
+    assert measured_through(Identity(), clipped, "original", image, [0]).measurement.max() <= 1
+
+
+class Rays:
+    """Sums of rows on a detector that is larger than the object, as of a physics with a method A."""
+
+    def A(self, x: Tensor) -> Tensor:
+        return F.pad(x.sum(-1, keepdim=True), (0, 0, 2, 2))
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return y[..., 2:-2, :].expand(-1, -1, -1, 4)
+
+
+def test_rays_past_the_object_are_measured_unless_nothing_stands_where_they_are() -> None:
+    rays = as_operator(Rays())
+    empty = torch.zeros(1, 1, 8, 1)
+    assert rays.measured(empty)[0, 0, :, 0].tolist() == [False] * 2 + [True] * 4 + [False] * 2
+    noisy = empty + 0.1
+    assert FitInput(noisy, rays).complete
+    masked = Rays()
+    vars(masked)["mask"] = torch.ones(1)  # what a physics hides by a mask of its own is not measured, noise or none
+    assert torch.equal(as_operator(masked).measured(noisy), rays.measured(empty))
 
 
 def test_what_is_no_operator_is_refused() -> None:

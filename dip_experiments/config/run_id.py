@@ -24,6 +24,7 @@ CODE_EPOCHS = {
     "joins_of_one_channel": 2,  # several replicas had a wrong gradient there
     "image.name=file": 3,  # equal channels are read as grey; the split leaves out what is constant
     "estimated_gain_or_looks": 2,  # nor do dark ones
+    "rules_of_an_own_operator": 2,  # where it makes 0 of any image, and noise is measured, this counts too
     "kernels_by_scale": 2,  # a large kernel of a fine scale leaves out no deeper one
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
@@ -58,10 +59,16 @@ def has_kernels_by_scale(config: Mapping[str, Any]) -> bool:
     return network.get("name") == "skip" and any(len(set(sides)) > 1 for sides in lists)
 
 
+def has_rules_with_own_operator(config: Mapping[str, Any]) -> bool:
+    """Return True if a rule or an observer monitors a fit with an operator of the user's."""
+    return config["task"]["name"] == "inverse" and bool(config["observe"] or config["stopping"]["name"] != "none")
+
+
 CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "joins_of_one_channel": joins_one_channel,
     "estimated_gain_or_looks": estimates_gain_or_looks,
     "kernels_by_scale": has_kernels_by_scale,
+    "rules_of_an_own_operator": has_rules_with_own_operator,
 }
 """Which runs a part of CODE_EPOCHS counts for, where no single setting decides it."""
 

@@ -58,13 +58,18 @@ class FunctionOperator(Operator):
         return super().adjoint(y) if self.apply_adjoint is None else self._convert(self.apply_adjoint, y)
 
     def measured(self, y: Float[Tensor, "r cy hy wy"]) -> Bool[Tensor, "r cy hy wy"]:
-        """Return False for values that a linear A makes 0 of random numbers: k-space not sampled, missing pixels."""
+        """Return False for values that a linear A makes 0 of random numbers: k-space not sampled, missing pixels.
+
+        Unless the physics has no `mask` and y is not 0: a ray past the object is measured, and its value is noise.
+        """
         if self.apply_adjoint is None:
             return super().measured(y)
         channels, rows, columns = check_rank(y).shape[1:]
         shape = self.image_shape((channels, rows, columns))
         x = torch.rand(1, *shape, generator=generator(0, "operator"), dtype=torch.float64).to(y)
-        return self(x).ne(0).expand_as(y)
+        seen = self(x).ne(0)
+        masked = getattr(self.function, "mask", None) is not None
+        return seen.expand_as(y) if masked else seen | y.ne(0)
 
     def _buffer(self) -> Tensor | None:
         """Return the first floating-point parameter or buffer of a physics, None without one."""

@@ -15,6 +15,8 @@ from dip_experiments.tasks.sampling import Image, repeat_per_seed
 from dip_experiments.tasks.task import Task
 
 Source = Literal["original", "measurement"]
+ROUNDING = 1e-3
+"""Outside [0, 1] that is no more than rounding or a kernel's weights."""
 
 
 class OperatorSettings(Part):
@@ -70,7 +72,8 @@ def measured_through(operator: Operator, noise: Noise, source: Source, image: Im
     """Return the task of a picture that is measured through an operator and made noisy, or is so already.
 
     Raises:
-        ValueError: If the operator fails on the picture, or the noise is that of published files.
+        ValueError: If the operator fails on the picture, or the noise is that of published files, or would cut off a
+            measurement that is no image with values in [0, 1].
     """
     if noise.is_published:
         raise ValueError(
@@ -79,4 +82,10 @@ def measured_through(operator: Operator, noise: Noise, source: Source, image: Im
     if source == "measurement":
         return Task(repeat_per_seed(image, seeds), operator)
     clean = measure(operator, image.unsqueeze(0)).squeeze(0)
+    least, largest = float(clean.min()), float(clean.max())
+    if noise.clips and (least < -ROUNDING or largest > 1 + ROUNDING):
+        raise ValueError(
+            f"task.noise.clip=true: without noise the measurement has values from {least:.3g} to {largest:.3g}, which "
+            "clipping to [0, 1] would cut off; give task.noise.clip=false"
+        )
     return Task(noise.measured(clean, seeds, {}), operator, repeat_per_seed(image, seeds))

@@ -28,6 +28,11 @@ class Noise(Part):
     is_published: ClassVar[bool] = False
     """True if the noisy picture is a file of the authors'."""
 
+    @property
+    def clips(self) -> bool:
+        """True if it cuts off what is outside [0, 1]."""
+        return False
+
     def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         """Return what it reads besides the picture of that name."""
         return {}
@@ -58,6 +63,10 @@ class Gaussian(AddedNoise):
     name: Literal["gaussian"]
     sigma: Sigma
     clip: bool
+
+    @property
+    def clips(self) -> bool:
+        return self.clip
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         noisy = image + normal(image, draws) * (self.sigma / 255)
