@@ -6,7 +6,8 @@ BENCHMARK := benchmark
 OTHERS := samples restored stand-in
 THEORY := $(addprefix reproduce-,bands jacobian dual-kernel tangent-kernel degrees-of-freedom posterior)
 
-.PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(BENCHMARK) $(OTHERS) $(THEORY) table-impedance table-fidelity paper \
+.PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(BENCHMARK) $(OTHERS) $(THEORY) table-impedance table-fidelity \
+	table-denoisers-noise paper \
 	smoke smoke-restoration smoke-stopping smoke-ablations smoke-theory smoke-benchmark
 
 # At smoke size a second process takes longer to start than it saves.
@@ -58,6 +59,10 @@ $(filter-out reproduce-dual-kernel,$(THEORY)): reproduce-%: setup
 
 reproduce-dual-kernel: setup
 	$(call draw,studies/dual_kernel)
+
+# Of other methods alone: its networks have hours of fits of their own, dip -m experiment=denoisers_noise.
+table-denoisers-noise: setup
+	$(call draw,tables/denoisers_noise)
 
 $(BENCHMARK): setup
 	$(call reproduce,benchmark benchmark_others,studies/benchmark)

@@ -105,6 +105,14 @@ def test_blurred_noise_has_the_deviation_requested_and_its_neighbours_correlate(
     assert abs(channels.item()) < 0.05
 
 
+def test_blurred_noise_may_be_the_same_in_all_channels() -> None:
+    settings = {"name": "blurred_gaussian", "sigma": 25.0, "radius": 0.7}
+    noise = BlurredGaussian(**settings, grey=True).apply(flat(256), draws()) - GREY
+    assert torch.equal(noise[0], noise[2])
+    assert noise.std().item() == pytest.approx(25 / 255, rel=0.02)
+    assert BlurredGaussian(**settings).model_dump()["grey"] is False
+
+
 def test_gaussian_noise_has_mean_0_and_the_deviation_requested() -> None:
     check_moments(gaussian(flat(), 25.0, False, draws()), GREY, (25 / 255) ** 2)
 

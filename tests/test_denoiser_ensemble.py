@@ -1,13 +1,16 @@
-"""What other denoisers are told when their images are mixed in at a split's stop."""
+"""What other denoisers are told when their images are mixed in at a split's stop; and the mixture without a network."""
 
+import numpy as np
 import pytest
 import torch
-from test_splitting import LAWS, SIGMA, WAITS, noisy, observation, smooth
+from test_splitting import LAWS, SIGMA, WAITS, noisy, observation, smooth, split
 
+from dip_experiments.baselines.classical import sliding_cosines
 from dip_experiments.fitting import ensemble
-from dip_experiments.fitting.ensemble import denoiser_ensemble
+from dip_experiments.fitting.ensemble import denoiser_ensemble, filters_alone
 from dip_experiments.operators import Identity
 from dip_experiments.stopping import FitInput, RuleMonitor
+from dip_experiments.stopping.noise_models import CorrelatedNoiseModel
 from dip_experiments.stopping.split import Split
 
 
@@ -34,3 +37,33 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
     assert told == pytest.approx([true] * 4, rel=0.03)
     if law == "gaussian":
         assert told == pytest.approx([SIGMA * (1 + a**2) ** 0.5] * 4)
+
+
+def test_one_filter_alone_is_that_filter_of_the_picture_itself() -> None:
+    y = noisy("gaussian", smooth(32), 0)[0].numpy()
+    found = filters_alone(y, split("gaussian", mix=["dct"]), 0)
+    np.testing.assert_allclose(found, sliding_cosines(y, SIGMA), atol=1e-6)
+
+
+def test_filters_are_mixed_without_the_worst_and_better_than_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two filters with errors of their own, and one that is far off: the former are averaged."""
+    clean = smooth(64)[0]
+    draw = np.random.default_rng(5)
+    errors = {"nlm": draw.normal(0, 0.02, clean.shape), "tv": draw.normal(0, 0.02, clean.shape), "dct": 0.3}
+    for name, error in errors.items():
+        monkeypatch.setitem(ensemble.DENOISERS, name, lambda image, sigma, error=error: clean + error)
+    found = filters_alone(noisy("gaussian", clean[None], 0)[0].numpy(), split("gaussian", mix=["nlm", "dct", "tv"]), 0)
+    assert np.square(found - clean).mean() < 0.7 * 0.02**2
+    halves = clean + (errors["nlm"] + errors["tv"]) / 2
+    assert np.square(found - halves).mean() < 0.1 * 0.02**2
+
+
+def test_filters_alone_undo_what_clipping_did_to_the_mean() -> None:
+    dark = np.full((3, 64, 64), 0.08)
+    y = np.clip(dark + np.random.default_rng(0).normal(0, 50 / 255, dark.shape), 0, 1)
+    rule = Split(name="split", law=clipping_law(), a=0.2, mix=["dct", "wiener"], **WAITS)
+    assert abs(filters_alone(y, rule, 0).mean() - 0.08) < 0.02 < abs(sliding_cosines(y, 50.0).mean() - 0.08)
+
+
+def clipping_law() -> CorrelatedNoiseModel:
+    return CorrelatedNoiseModel(name="correlated", sigma=50.0, width=0.0, correlation=0.0, growth=0.0)

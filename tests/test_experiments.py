@@ -62,6 +62,7 @@ FEW = {
     "fig7_missing": "architecture=skip",
     "trajectory": "image=cset9/f16",
     "denoisers_decoder": "image=cset9/f16",
+    "denoisers_noise": "image=coffee experiment.noise=white,camera",
 }
 """By how an experiment's name ends: the first values of its longest sweeps."""
 GROWING = ("fig2", "ablation_size", "restore")

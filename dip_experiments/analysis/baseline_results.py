@@ -1,7 +1,7 @@
 """Results of baselines on the measurements of runs: computed once in float, then looked up."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +30,8 @@ SIGMA = 25.0
 """Grey levels of 255, of the authors' noisy pictures `noisy25`."""
 TABLED = ("nlm", "tv", "wavelet", "dct", "bm3d")
 """Denoisers that tables have a row for; of the others LIChI takes minutes on a large picture."""
+OF_PATCHES = ("nl_ridge", "lichi")
+"""Denoisers that the table `denoisers` has in addition."""
 SCORES = ("psnr", "ssim", "seconds")
 """Entries that older results may lack."""
 ZERO_SHOT_ITERATIONS = {"smoke": 60, "laptop": 2000, "paper": 2000}
@@ -78,14 +80,14 @@ def inpainter(name: str) -> Baseline:
     return Baseline(f"{name}_known" if name == "nearest" else name, {}, compute)
 
 
-def task_baselines(config: Mapping[str, Any]) -> list[Baseline]:
+def task_baselines(config: Mapping[str, Any], denoisers: Sequence[str] = TABLED) -> list[Baseline]:
     """Return the baselines of a run with these settings; none if its task has none."""
     task = config["task"]
     match task["name"]:
         case "denoising":
             noise = task["noise"] or {"name": None}
             sigma = SIGMA if noise["name"] == "noisy25" else noise["sigma"] if noise["name"] == "gaussian" else None
-            return [] if sigma is None else [denoiser(name, sigma) for name in TABLED]
+            return [] if sigma is None else [denoiser(name, sigma) for name in denoisers]
         case "super_resolution":
             return [upsampler(name, task["factor"]) for name in UPSAMPLERS]
         case "inpainting":
@@ -124,6 +126,12 @@ def zero_shot(scale: str, method: Callable[..., Array] | None = None) -> Baselin
     """Return ZS-N2N, which knows nothing of the noise; without `method`, only stored results are looked up."""
     arguments = {"seed": 0, "iterations": ZERO_SHOT_ITERATIONS[scale]}
     return Baseline("zs_n2n", arguments, None if method is None else lambda noisy, known: method(noisy, **arguments))
+
+
+def filters(method: Callable[..., Array] | None = None) -> Baseline:
+    """Return the denoisers that `dip restore` mixes in, without a network; without `method`, stored results."""
+    arguments = {"seed": 0}
+    return Baseline("filters", arguments, None if method is None else lambda noisy, known: method(noisy, **arguments))
 
 
 def baseline_scores(baseline: Baseline, run: Run, store: Baselines) -> tuple[float, float, float] | None:

@@ -40,6 +40,7 @@ CHOICES: dict[str, dict[str, Any]] = {
 }
 """Constants of the denoisers that are our choice; `h`, `weight` and `threshold` in units of sigma."""
 LIBRARIES = {
+    "noisy": ("numpy",),
     "nlm": ("scikit-image",),
     "tv": ("scikit-image",),
     "wavelet": ("scikit-image", "PyWavelets"),
@@ -47,6 +48,10 @@ LIBRARIES = {
     "nl_ridge": ("numpy",),
     "lichi": ("numpy",),
     "bm3d": ("bm3d",),
+    "coloured_nl_ridge": ("numpy",),
+    "coloured_lichi": ("numpy",),
+    "coloured_bm3d": ("bm3d",),
+    "filters": ("numpy", "scipy"),
     "zs_n2n": ("torch",),
     "nearest": ("numpy",),
     "bicubic": ("pillow",),
@@ -55,7 +60,17 @@ LIBRARIES = {
     "biharmonic": ("scikit-image",),
 }
 """Libraries that do the work of each method, for the stored numbers to say with which version."""
-EPOCHS = {"dct": 1, "nl_ridge": 1, "lichi": 1, "zs_n2n": 1, "nearest": 1, "nearest_known": 1}
+EPOCHS = {
+    "dct": 1,
+    "nl_ridge": 1,
+    "lichi": 1,
+    "coloured_nl_ridge": 1,
+    "coloured_lichi": 1,
+    "filters": 1,
+    "zs_n2n": 1,
+    "nearest": 1,
+    "nearest_known": 1,
+}
 """Of the methods that are written here, raised by hand when one begins to give other pictures: stored numbers of older
 ones are computed anew then. `wiener` and what is mixed in change runs: their epoch is that of `Split`."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dip_experiments.baselines import classical, linear_patches
+from dip_experiments.baselines import classical, coloured_noise, linear_patches
 from dip_experiments.baselines.zs_n2n import zs_n2n
 from dip_experiments.data.arrays import known_values, to_channels_first
 
@@ -42,6 +42,8 @@ total_variation = on_pictures(classical.total_variation)
 wavelet = on_pictures(classical.wavelet)
 sliding_cosines = on_pictures(classical.sliding_cosines)
 lichi = on_pictures(linear_patches.lichi)
+coloured_lichi = on_pictures(coloured_noise.coloured_lichi)
+coloured_nl_ridge = on_pictures(coloured_noise.coloured_nl_ridge)
 nearest = on_pictures(classical.nearest)
 bicubic = on_pictures(classical.bicubic)
 lanczos = on_pictures(classical.lanczos)
@@ -64,6 +66,18 @@ def nl_ridge(noisy: Picture, sigma: float | None = None, variance: Any = None) -
 @wraps(classical.block_matching)
 def block_matching(noisy: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """Raise ValueError where the package is not installed."""
-    if "bm3d" not in classical.DENOISERS:
-        raise ValueError("block_matching: the package bm3d is not installed; pip install 'dip_experiments[bm3d]'")
+    _check_bm3d("block_matching")
     return classical.block_matching(noisy, sigma)
+
+
+@on_pictures
+@wraps(coloured_noise.coloured_block_matching)
+def coloured_block_matching(noisy: NDArray[np.float64], noise: coloured_noise.Noise = None) -> NDArray[np.float64]:
+    """Raise ValueError where the package is not installed."""
+    _check_bm3d("coloured_block_matching")
+    return coloured_noise.coloured_block_matching(noisy, noise)
+
+
+def _check_bm3d(method: str) -> None:
+    if "bm3d" not in classical.DENOISERS:
+        raise ValueError(f"{method}: the package bm3d is not installed; pip install 'dip_experiments[bm3d]'")

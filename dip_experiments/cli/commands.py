@@ -141,12 +141,19 @@ def baselines(argv: Sequence[str]) -> int:
     origin = "records" if RECORDS in argv else "runs"
     chosen = select_experiment("baselines", [one for one in argv if one != RECORDS], origin)
     results = lazy_import("dip_experiments.analysis.baseline_results")
-    zs_n2n = lazy_import("dip_experiments.baselines.zs_n2n").zs_n2n
     recompute = lazy_import("dip_experiments.runner.build").recompute_measurement
-    fitted = [results.zero_shot(chosen.scale, zs_n2n)] if chosen.experiment == "denoisers" else []
+    tabled, further = results.TABLED, []
+    if chosen.experiment == "denoisers":
+        tabled, further = (
+            (*tabled, *results.OF_PATCHES),
+            [
+                results.filters(lazy_import("dip_experiments.runner.restore_filters").restore_filters),
+                results.zero_shot(chosen.scale, lazy_import("dip_experiments.baselines.zs_n2n").zs_n2n),
+            ],
+        )
     for count, job in enumerate((job for job in chosen.jobs if job.run), 1):
         shown = bool(job.config["experiment"].get("pictures"))
-        for baseline in [*results.task_baselines(job.config), *fitted]:
+        for baseline in [*results.task_baselines(job.config, tabled), *further]:
             found = results.compute_baseline(baseline, job.run, chosen.baselines, recompute, shown=shown)
             psnr = f"{found['psnr']:.2f} dB" if found else "not installed"
             print(f"{count} of {len(chosen.runs)}: {baseline.name}, {job.config['image']['name']}: {psnr}", flush=True)

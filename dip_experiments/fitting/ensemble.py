@@ -11,7 +11,8 @@ from torch import Tensor
 from dip_experiments.baselines.classical import DENOISERS, wiener
 from dip_experiments.baselines.linear_patches import nl_ridge
 from dip_experiments.noise.estimation import Array
-from dip_experiments.stopping import HeldOut, RuleMonitor, Split
+from dip_experiments.operators import Identity
+from dip_experiments.stopping import FitInput, HeldOut, RuleMonitor, Split
 
 GUIDED = "wiener"
 """The denoiser that needs a better image than the noisy one: it comes last, guided by the blend of the others."""
@@ -63,6 +64,35 @@ def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
         weights = [*((1 - weight) * others for others in weights), weight]
     named = dict(zip([*alone, GUIDED], weights, strict=False))
     return DenoiserEnsemble(images, named, rule.estimate(images, held_out))
+
+
+def filters_alone(noisy: Float[np.ndarray, "c h w"], rule: Split, seed: int) -> Float[np.ndarray, "c h w"]:
+    """Return what `rule.mix` makes of a noisy picture as `denoiser_ensemble` does, but without a network.
+
+    By y + e it is found how much of each denoiser lowers the estimated error; so much is taken of what they make of y
+    itself, which is less noisy.
+    """
+    y = torch.from_numpy(noisy)[None]
+    held_out = rule.hold_out(FitInput(y, Identity()), [seed]).held_out
+    noise = held_out["noise"][0].numpy()
+    seen, stronger = (y + held_out["extra"])[0].numpy(), noise * (1 + rule.a**2)
+    first, *others = _filtered(rule, seen, stronger)
+    chosen, weights = blend(rule, torch.from_numpy(first[None]), [other[None] for other in others], held_out)
+    guided = wiener(seen, chosen[0].numpy(), _sigma(stronger))
+    weight = blend(rule, chosen, [guided[None]], held_out)[1][0] if GUIDED in rule.mix else 0.0
+    first, *others = _filtered(rule, noisy, noise)
+    image = first + sum(of * (other - first) for of, other in zip(weights, others, strict=True))
+    image = image + weight * (wiener(noisy, image, _sigma(noise)) - image)
+    return rule.unbiased(torch.from_numpy(image), held_out).numpy()
+
+
+def _filtered(rule: Split, image: Array, variance: Array) -> list[Array]:
+    """Return what each denoiser that needs no guide makes of an image."""
+    return [_denoised(name, image, variance, _sigma(variance)) for name in rule.mix if name != GUIDED]
+
+
+def _sigma(variance: Array) -> float:
+    return 255 * float(variance.mean()) ** 0.5
 
 
 def _denoised(name: str, image: Array, variance: Array, sigma: float) -> Array:

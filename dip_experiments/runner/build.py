@@ -66,10 +66,19 @@ def recompute_measurement(run: Run) -> dict[str, NDArray[Any]]:
         ValueError: If they are not those that were fitted.
     """
     settings = Settings.model_validate(run.settings)
-    task = original_task(settings, load(settings), settings.replicas)
-    found = measurement(task)
+    found = _arrays(original_task(settings, load(settings), settings.replicas))
     if [measurement_digest(found, r) for r in range(settings.replicas)] != run.summary["measurement_sha256"]:
         raise ValueError(f"run {run.name}: its measurement comes out otherwise here; fit it again: force=true")
+    return found
+
+
+def compute_measurement(settings: Settings, seeds: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Compute the measurements of settings for the draws of some seeds, as `recompute_measurement` has them."""
+    return _arrays(make_task(settings, load(settings), seeds))
+
+
+def _arrays(task: Task) -> dict[str, NDArray[Any]]:
+    found = measurement(task)
     return found if task.reference is None else {**found, "reference": task.reference.numpy()}
 
 

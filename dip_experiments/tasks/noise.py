@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.data.pictures import ExtraInput
-from dip_experiments.schema import Part, Share, Sigma, use_slash
+from dip_experiments.schema import DefaultForHash, Part, Share, Sigma, use_slash
 from dip_experiments.tasks.extra_inputs import ExtraInputs, published
 from dip_experiments.tasks.sampling import Image, normal, repeat_per_seed, sample_per_seed, uniform
 from dip_experiments.tensors import gamma_values, gaussian_response
@@ -87,16 +87,19 @@ class BlurredGaussian(AddedNoise):
     """x + noise of standard deviation sigma / 255 that neighbours share, not clipped.
 
     White noise on the torus, smoothed by a Gaussian of `radius` pixels standard deviation, and brought back to sigma.
+    `grey`: the same in all channels.
     """
 
     name: Literal["blurred_gaussian"]
     sigma: Sigma
     radius: PositiveFloat
+    grey: Annotated[bool, DefaultForHash(False)] = False
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         _, rows, columns = image.shape
         response = gaussian_response(rows, columns, self.radius)
-        smooth = torch.fft.ifft2(torch.fft.fft2(normal(image.double(), draws)) * response).real
+        white = normal((image[:1] if self.grey else image).double(), draws)
+        smooth = torch.fft.ifft2(torch.fft.fft2(white) * response).real
         return image + smooth.to(image) * (self.sigma / 255)
 
 

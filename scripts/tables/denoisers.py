@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.baseline_results import Baseline, baseline_scores, denoiser, zero_shot
+from dip_experiments.analysis.baseline_results import Baseline, baseline_scores, denoiser, filters, zero_shot
 from dip_experiments.analysis.confidence import picture_interval
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import count_independent
@@ -25,7 +25,15 @@ COLUMNS = (
     "sigma", "method", "knows_sigma", "psnr", "psnr_gap", "gap_low", "gap_high", "interval", "ssim", "iterations",
     "seconds", "pictures",
 )  # fmt: skip
-METHODS = {"nlm": "NLM", "tv": "TV", "wavelet": "wavelet", "dct": "sliding DCT", "bm3d": "BM3D"}
+METHODS = {
+    "nlm": "NLM",
+    "tv": "TV",
+    "wavelet": "wavelet",
+    "dct": "sliding DCT",
+    "nl_ridge": "NL-Ridge",
+    "lichi": "LIChI",
+    "bm3d": "BM3D",
+}
 TITLES = {
     "sigma": "sigma",
     "method": "method",
@@ -40,11 +48,13 @@ ABOVE = """\
 Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what the
 command restore_noisy gives: the mean of four networks where the split stops them, with as much of NLM, of the sliding
 DCT and of a Wiener filter as the split chooses; `uniform`: the same with norms that start as U(0, 1), as in the PyTorch
-of 2018; `DIP`: without other filters; `DIP, one replica`: the first network at its own stop. All of these estimate
-sigma, and see nothing but the noisy picture. ZS-N2N is ours from its description; the methods after it are told sigma.
-`minus BM3D`: picture by picture, their mean with Student's interval over the pictures. `seconds`: wall time of one
-picture, of all four networks for the rows of DIP, in the median; time was taken on one thread, on more than one
-machine, while other work ran beside. `pictures`: how many of those asked for were done. Iterations are in the CSV."""
+of 2018; `DIP`: the networks alone; `DIP, one replica`: the first network at its own stop. `filters alone`: no network,
+but the sliding DCT, NL-Ridge, LIChI and a Wiener filter, mixed as a split of the picture chooses, the noise and its
+clipping estimated as in experiment=restore. All of these estimate sigma, and see nothing but the noisy picture. ZS-N2N
+is ours from its description; the methods after it are told sigma. `minus BM3D`: picture by picture, their mean with
+Student's interval over the pictures. `seconds`: wall time of one picture, of all four networks for the rows of DIP, in
+the median; time was taken on one thread, on more than one machine, while other work ran beside (of NL-Ridge, LIChI
+and the filters it is processor time). `pictures`: how many of those asked for were done. Iterations are in the CSV."""
 REQUESTS = (
     ["denoisers"],
     ["denoisers", "experiment.noise=authors25", "architecture.gamma=uniform"],
@@ -140,7 +150,10 @@ def ours(run: Run, image: str) -> Scores:
 
 def others(study: Selection, sigma: float) -> Iterator[Row]:
     """Return rows of the other methods, on what the first network of each run saw."""
-    baselines: dict[str, tuple[str, Baseline]] = {"ZS-N2N": ("no", zero_shot(study.scale))}
+    baselines: dict[str, tuple[str, Baseline]] = {
+        "filters alone": ("no", filters()),
+        "ZS-N2N": ("no", zero_shot(study.scale)),
+    }
     baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
     for title, (knows_sigma, baseline) in baselines.items():
         found = {picture_name(run.settings): baseline_scores(baseline, run, study.baselines) for run in study.runs}
