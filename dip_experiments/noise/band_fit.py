@@ -1,7 +1,7 @@
 """Fit noise to the variances of wavelet bands in flat windows, each of which may hold texture as well.
 
-Noise of some variance v and width w has the variance v b(w) in a band. What is found there in flat windows is that, but
-for chance, or more, where texture is left: in a part of the bands (`CLEAN`) only chance counts, and in the others the
+Noise of some variance v and width w has the variance v b(w) in a band. In flat windows it is found to be that, but for
+chance, or more, where texture is left: in a part of the bands (`CLEAN`) only chance counts, and in the others the
 logarithm of what is found exceeds that of the noise by an exponential law of mean `EXCESS`. So noise is what most bands
 agree on with none much below, whichever bands of a plane texture is in. The logarithm of the variance has a flat prior.
 Either channels share nothing, and all planes have one variance and one width, or the variances are any, and brightness
@@ -116,15 +116,15 @@ def _shared(
     logs: Float[Array, " v"],
 ) -> _Candidates:
     """Return noise with any variance in each plane, of any two widths."""
-    (evidence, mean, spread), (evidences, means, spreads) = _moments(brightness[0], logs), _moments(colours, logs)
+    (likelihood, mean, spread), (likelihoods, means, spreads) = _moments(brightness[0], logs), _moments(colours, logs)
     same, white = np.equal.outer(widths, colour_widths), np.add.outer(widths, colour_widths) == 0
     prior = _prior(white.ravel(), (ONE_WIDTH * same / same.sum() + (1 - ONE_WIDTH) / same.size).ravel())
-    here, there = (index.ravel() for index in np.indices(same.shape))
+    first, second = (index.ravel() for index in np.indices(same.shape))
     return _Candidates(
-        np.stack([np.take(widths, here), np.take(colour_widths, there)], axis=1),
-        evidence[here] + evidences.sum(0)[there] + np.log((1 - INDEPENDENT) * prior),
-        np.concatenate([mean[here][:, None], means[:, there].T], axis=1),
-        spread[here] + spreads.sum(0)[there],
+        np.stack([np.take(widths, first), np.take(colour_widths, second)], axis=1),
+        likelihood[first] + likelihoods.sum(0)[second] + np.log((1 - INDEPENDENT) * prior),
+        np.concatenate([mean[first][:, None], means[:, second].T], axis=1),
+        spread[first] + spreads.sum(0)[second],
     )
 
 
@@ -136,14 +136,14 @@ def _independent(
     logs: Float[Array, " v"],
 ) -> _Candidates:
     """Return noise with one variance in all planes, of one width."""
-    here, there = np.nonzero(np.equal.outer(widths, colour_widths))
+    first, second = np.nonzero(np.equal.outer(widths, colour_widths))
     planes = len(colours) + 1
-    evidence, mean, spread = _moments(brightness[0, here] + colours[:, there].sum(0), logs)
-    found = np.take(widths, here)
+    likelihood, mean, spread = _moments(brightness[0, first] + colours[:, second].sum(0), logs)
+    found = np.take(widths, first)
     prior = _prior(found == 0, np.full(len(found), 1 / len(found)))
     return _Candidates(
         np.stack([found, found], axis=1),
-        evidence + np.log(INDEPENDENT * prior),
+        likelihood + np.log(INDEPENDENT * prior),
         np.repeat(mean[:, None], planes, axis=1),
         planes**2 * spread,
     )

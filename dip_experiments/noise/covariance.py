@@ -42,7 +42,7 @@ class CorrelatedNoise:
         width: Standard deviation of that Gaussian in pixels, 0 for noise that neighbours do not share.
         growth: Variance at white less that at black, by that at mid-grey: 0 for noise that is the same everywhere, 2
             for photons alone, from -2 on.
-        colour_width: As `width`, in all planes but that of brightness; None: the same there. A camera that sees one
+        colour_width: As `width`, in all planes but that of brightness; None: the same. A camera that sees one
             colour in each pixel spreads colours farther than brightness.
         doubt: Standard error of the variance as far as the fit that found it says, as a part of it; 0 where it is
             given.

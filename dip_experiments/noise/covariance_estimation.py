@@ -37,8 +37,8 @@ FLAT = 0.0
 REPEATS, FITTED = 3, 4
 """How often flat windows are chosen by the noise found so far; iterations of a weighted least-squares fit (ours)."""
 CHOSEN = 0.045
-"""What choosing flat windows takes of the variance of noise of width 1, whose bands are not independent; it grows with
-the cube of the width (0.5 % at 0.5, 1.6 % at 0.7: draws of mere noise, 128 x 128; ours)."""
+"""Part of the variance of noise of width 1 that choosing flat windows takes, as its bands are not independent; it grows
+with the cube of the width (0.5 % at 0.5, 1.6 % at 0.7: draws of mere noise, 128 x 128; ours)."""
 OUTLIER = 50.0
 """Largest variance by the expected one that counts in the choice of windows (ours)."""
 HARDLY = 1e-3

@@ -57,7 +57,10 @@ def _shared(facts: Mapping[str, Any]) -> str:
     width = f"width {facts['width']:.2g}"
     if "colour_width" in facts:
         width += f", in colours {facts['colour_width']:.2g}"
-    found = [f"shared by neighbours ({width}) and channels ({facts['correlation']:.2f})"]
+    correlation = round(facts["correlation"], 2) + 0.0  # so that it is not -0
+    found = [f"shared by neighbours ({width}) and channels ({correlation:.2f})"]
+    if not (facts["width"] or correlation or "colour_width" in facts):
+        found = ["neighbours and channels share nothing of it"]
     if growth := facts.get("growth"):
         black, white = (facts["sigma"] * max(1 + growth * away, 0) ** 0.5 for away in (-0.5, 0.5))
         found.append(f"{black:.3g} at black, {white:.3g} at white")
