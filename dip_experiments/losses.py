@@ -10,11 +10,11 @@ from jaxtyping import Float
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
-from dip_experiments.noise import known_covariance
+from dip_experiments.noise import known_covariance, local_mean
 from dip_experiments.noise.covariance import opponent_basis
 from dip_experiments.noise.distributions import gamma_logits, gaussian_logits, poisson_logits
 from dip_experiments.noise.estimation import LEAST, different, estimated_sigma
-from dip_experiments.schema import Correlation, DefaultForHash, Part, Width
+from dip_experiments.schema import Correlation, DefaultForHash, Growth, Part, Width
 from dip_experiments.tensors import generator, mean_squared_error
 
 Measured = Float[Tensor, "r c hy wy"]
@@ -108,12 +108,15 @@ class Whitened(Loss):
     """mean w |F U (A f - y)|^2: the residual in opponent planes U and frequencies F, by the power of the noise in them.
 
     Where the noise is Gaussian with covariance U^T F^* S F U that is its likelihood, with w = 1 / (S + floor max S),
-    scaled to mean 1: see `noise.CorrelatedNoise`. For white noise it is the mean squared error.
+    scaled to mean 1: see `noise.CorrelatedNoise`. For white noise it is the mean squared error. Where the noise grows
+    with brightness the residual is multiplied first by 1 / sqrt(v(b) + floor max v), scaled to mean square 1: v is the
+    noise's variance at the brightness b, that of y averaged over the pixels around.
 
     Attributes:
         width: Standard deviation in pixels of the Gaussian by which neighbours share the noise.
         correlation: Of the noise in any two channels.
-        floor: So that frequencies with hardly any noise do not count without limit.
+        floor: So that frequencies and places with hardly any noise do not count without limit.
+        growth: Variance at white less that at black, by that at mid-grey.
 
     What is None is estimated from the measurement.
     """
@@ -122,12 +125,13 @@ class Whitened(Loss):
     width: Width | None
     correlation: Correlation | None
     floor: Annotated[float, Field(gt=0, le=1)]
+    growth: Annotated[Growth | None, DefaultForHash(0.0)] = 0.0
 
     def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
-        if not noise_can_be_estimated and (self.width is None or self.correlation is None):
+        if not noise_can_be_estimated and None in (self.width, self.correlation, self.growth):
             yield (
-                f"loss=whitened with task={task}: its noise cannot be estimated; give loss.width in pixels and "
-                "loss.correlation of two channels"
+                f"loss=whitened with task={task}: its noise cannot be estimated; give loss.width in pixels, "
+                "loss.correlation of two channels and loss.growth"
             )
 
     def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
@@ -136,13 +140,17 @@ class Whitened(Loss):
     def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         self.refuse_holes(complete)
         any_sigma = 1.0  # the weights do not depend on it
-        noise = known_covariance(measurement, any_sigma, self.width, self.correlation)
+        noise = known_covariance(measurement, any_sigma, self.width, self.correlation, self.growth)
         rows, columns = measurement.shape[2:]
+        variance = noise.relative(local_mean(measurement))
+        precision = 1 / (variance + self.floor * variance.amax((1, 2, 3), keepdim=True))
+        by_place = (precision / precision.mean((1, 2, 3), keepdim=True)).sqrt() if noise.growth else None
         weights = half_spectrum(noise.weights(rows, columns, self.floor)).to(measurement)
         basis = opponent_basis(len(weights)).to(measurement)
 
         def data_term(fitted: Measured, measurement: Measured) -> PerReplica:
-            planes = torch.einsum("pc,rchw->rphw", basis, fitted - measurement)
+            residual = fitted - measurement
+            planes = torch.einsum("pc,rchw->rphw", basis, residual if by_place is None else by_place * residual)
             return mean_power(planes, weights)
 
         return data_term

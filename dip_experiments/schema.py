@@ -98,13 +98,15 @@ class Part(Group):
 
 @dataclass(frozen=True)
 class Exchangeable:
-    """Mark of a setting that holds a part: `Annotated[Noise, Exchangeable(Noise)]`."""
+    """Mark of a setting that holds a part: `Annotated[Noise, Exchangeable(Noise)]`; `optional`: or None."""
 
     base: type[Part]
+    optional: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return the schema: any subclass of the base, written with all its fields."""
-        return core_schema.no_info_plain_validator_function(partial(make_part, self.base))
+        part = core_schema.no_info_plain_validator_function(partial(make_part, self.base))
+        return core_schema.nullable_schema(part) if self.optional else part
 
 
 def make_part(base: type[Part], values: Any) -> Part:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import options
-from dip_experiments.config.run_id import CODE_EPOCHS, identity
+from dip_experiments.config.run_id import identity
 from dip_experiments.config.settings import Settings, read_settings
 from dip_experiments.data import datasets
 from dip_experiments.runner.select_runs import run_id
@@ -104,6 +104,9 @@ REQUESTS = [
     "task=denoising stopping=held_out_pixels",
     "task=denoising stopping=discrepancy",
     "task=denoising stopping=sure latent=measurement",
+    "task=denoising stopping=discrepancy stopping/law=correlated",
+    "task=denoising stopping=sure latent=measurement stopping/law=poisson_gaussian",
+    "task=denoising stopping=split stopping/law=auto loss=whitened loss.growth=null",
     "task=jpeg",
     "task=super_resolution",
     "task=inpainting",
@@ -205,48 +208,6 @@ def test_a_new_setting_renames_nothing_at_its_neutral_value_and_counts_at_any_ot
         value_digest(identity(one, {}, {}, "cpu")) for one in (settings, later, later.model_copy(update={"added": 0.5}))
     ]
     assert names[0] == names[1] != names[2]
-
-
-def test_an_epoch_moves_the_names_of_the_runs_that_use_the_part_and_of_no_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = ("task=denoising", "task=inpainting")
-    before = [name_of(word) for word in asked]
-    monkeypatch.setitem(CODE_EPOCHS, "task.name=inpainting", 1)
-    assert [name_of(word) for word in asked] == before
-    monkeypatch.setitem(CODE_EPOCHS, "task.name=inpainting", 2)
-    after = [name_of(word) for word in asked]
-    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
-    skips = ("architecture=skip", "architecture=encoder_decoder", "architecture=unet")
-    plain = [name_of(word) for word in skips]
-    monkeypatch.setitem(CODE_EPOCHS, "architecture.name=skip", 2)
-    assert [name_of(word) == name for word, name in zip(skips, plain, strict=True)] == [False, False, True]
-    monkeypatch.setitem(CODE_EPOCHS, "guard", 99)
-    assert not {name_of(word) for word in asked} & {*before, *after}
-
-
-@pytest.mark.parametrize(
-    ("words", "moves"),
-    [
-        ("replicas=2 architecture.skip=[4,1,4,4,4]", True),
-        ("replicas=2 architecture.up=[8,1,8,8,8]", True),
-        ("replicas=2 architecture.down=[8,8,8,8,1]", True),
-        ("replicas=2", False),
-        ("replicas=1 architecture.skip=[4,1,4,4,4]", False),
-        ("replicas=2 architecture.skip=[4,0,4,4,4] architecture.up=[8,8,1,8,8]", False),
-        ("replicas=2 architecture.up=[1,8,8,8,8] architecture.down=[1,8,8,8,8]", False),
-        ("replicas=2 architecture=deep_decoder architecture.widths=[1,1]", False),
-    ],
-)
-def test_an_epoch_may_count_for_the_runs_that_meet_a_condition(
-    words: str, moves: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of one channel at a join, replicas >= 2 on a CPU had wrong gradients."""
-    settings = settings_of(*words.split())
-    after = [run_id(settings, device) for device in ("cpu", "cuda")]
-    monkeypatch.setitem(CODE_EPOCHS, "joins_of_one_channel", 1)
-    before = [run_id(settings, device) for device in ("cpu", "cuda")]
-    assert [one != other for one, other in zip(before, after, strict=True)] == [moves, False]
 
 
 def test_a_picture_counts_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:

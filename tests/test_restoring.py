@@ -49,11 +49,14 @@ def test_what_cannot_be_restored_is_refused(words: list[str], wanted: str, capfd
     assert wanted in capfd.readouterr().err
 
 
+WHITE = {"width": 0.0, "correlation": -1e-16}
+
+
 def test_it_says_what_noise_it_found(tmp_path: Path) -> None:
     facts = {"sigma": 10.0, "sigma_from": "estimated", "width": 0.7, "correlation": 0.5, "growth": -1.0, "clipped": 1.0}
     rule = {"facts": facts, "joint": 40, "joint_final": True}
     told = []
-    for changed in ({}, {"growth": 0.0, "clipped": 0.0}):
+    for changed in ({}, {"growth": 0.0, "clipped": 0.0}, {"sigma_error": 0.512, "colour_width": 1.25}, WHITE):
         stopping = {"split": {**rule, "facts": facts | changed}}
         summary = {"stopping": stopping, "ended_by": "split", "iterations": 60, "scores": {}}
         (tmp_path / "summary.json").write_text(json.dumps(summary))
@@ -64,3 +67,7 @@ def test_it_says_what_noise_it_found(tmp_path: Path) -> None:
         "stop: split at 40, made sure at 60",
     ]
     assert told[1][0] == shared
+    assert told[3][0].startswith(
+        "noise: sigma 10, estimated; neighbours and channels share nothing of it; 12.2 at black"
+    )
+    assert told[2][0].startswith("noise: sigma 10 +- 0.51, estimated; shared by neighbours (width 0.7, in colours 1.2)")

@@ -38,7 +38,8 @@ def read_option(group: str, option: str, choices: Mapping[str, str]) -> DictConf
         for name, chosen in entry.items() if isinstance(entry, DictConfig) else ():
             if not str(name).startswith("override"):
                 below = f"{group}/{name!s}"
-                node[name] = read_option(below, choices.get(below, chosen), choices)
+                option = choices.get(below, chosen)
+                node[name] = None if option is None else read_option(below, option, choices)
     return node
 
 

@@ -26,6 +26,7 @@ CODE_EPOCHS = {
     "estimated_gain_or_looks": 2,  # nor do dark ones
     "rules_of_an_own_operator": 2,  # where it makes 0 of any image, and noise is measured, this counts too
     "kernels_by_scale": 2,  # a large kernel of a fine scale leaves out no deeper one
+    "estimated_covariance": 2,  # texture and clipping bias it less, brightness and colours may have two widths
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
 
@@ -33,6 +34,13 @@ CODE_EPOCHS = {
 other part for all; `architecture.name` is here the first of a network's names, `device` its kind. An epoch of 1 leaves
 the name.
 """
+
+SHARED: Mapping[str | None, tuple[str, ...]] = {
+    "correlated": ("sigma", "width", "correlation", "growth"),
+    "poisson_gaussian": ("gain", "sigma"),
+    "whitened": ("width", "correlation", "growth"),
+}
+"""By law or loss, the settings that are estimated by `noise.estimated_noise` where they are None."""
 
 
 def joins_one_channel(config: Mapping[str, Any]) -> bool:
@@ -46,10 +54,21 @@ def joins_one_channel(config: Mapping[str, Any]) -> bool:
 
 def estimates_gain_or_looks(config: Mapping[str, Any]) -> bool:
     """Return True if a rule estimates the level of Poisson or gamma noise."""
+    levels = ("gain", "looks")
+    return any(law.get(level, "of another law") is None for law in _laws(config) for level in levels)
+
+
+def estimates_covariance(config: Mapping[str, Any]) -> bool:
+    """Return True if a rule or the loss estimates what neighbours and channels share of the noise, or how it grows."""
+    parts = [*_laws(config), config.get("loss") or {}]
+    return any(part.get(level, "given") is None for part in parts for level in SHARED.get(part.get("name"), ()))
+
+
+def _laws(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the laws of noise of all rules."""
     observed = config["observe"]
     rules = [config["stopping"], *(observed.values() if isinstance(observed, Mapping) else ())]
-    laws = [rule.get("law") or {} for rule in rules if isinstance(rule, Mapping)]
-    return any(law.get(level, "of another law") is None for law in laws for level in ("gain", "looks"))
+    return [rule.get("law") or {} for rule in rules if isinstance(rule, Mapping)]
 
 
 def has_kernels_by_scale(config: Mapping[str, Any]) -> bool:
@@ -69,6 +88,7 @@ CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "estimated_gain_or_looks": estimates_gain_or_looks,
     "kernels_by_scale": has_kernels_by_scale,
     "rules_of_an_own_operator": has_rules_with_own_operator,
+    "estimated_covariance": estimates_covariance,
 }
 """Which runs a part of CODE_EPOCHS counts for, where no single setting decides it."""
 

@@ -88,7 +88,7 @@ def make_module(
     y = fit_input.measurement.clone() if moves else fit_input.measurement  # the original one stays what it is
     fitted = Task(y, fit_input.operator, task.reference)
     latent = make_latent(options.latent, network, fitted, options.streams["latent"], input_image)
-    probe = make_probe(options, network, fitted)
+    probe = make_probe(options, network, fitted, inputs)
     original = task.to(device, dtype)
     streams = options.streams["perturbation"]
     first = options.guidance.first(options.latent.jittered(latent, options.seeds), streams)
@@ -152,14 +152,19 @@ def make_latent(
 
 
 def make_probe(
-    options: FitOptions, network: Network, task: Task
+    options: FitOptions, network: Network, task: Task, inputs: Mapping[str, FitInput]
 ) -> tuple[Float[Tensor, "r c h w"], Float[Tensor, "r cz hz wz"]] | None:
-    """Return +-1 for each value of the image, and the same as the latent has it (Ramani et al. 2008).
+    """Return +-1 for each value of the image, or the rule's own probe, and the same as the latent has it.
 
-    None if no rule needs the divergence.
+    See Ramani et al. 2008. None if no rule needs the divergence. Raises ValueError if one has a probe of its own and
+    another needs the divergence too. `inputs`: see `hold_out`.
     """
-    if not any(rule.needs_divergence for rule in options.rules.values()):
+    names = [name for name, rule in options.rules.items() if rule.needs_divergence]
+    if not names:
         return None
+    own = [inputs[name].held_out["probe"] for name in names if "probe" in inputs[name].held_out]
+    if own and len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} need the divergence by different probes; leave all but one out")
     draws = [generator(seed, "stopping/probe") for seed in options.streams["stopping"]]
-    signs = torch.stack([torch.randint(2, task.shape[1:], generator=draw).double() * 2 - 1 for draw in draws])
-    return signs, options.latent.make(network.latent_shape, options.seeds, signs)
+    signs = own or [torch.stack([torch.randint(2, task.shape[1:], generator=draw).double() * 2 - 1 for draw in draws])]
+    return signs[0], options.latent.make(network.latent_shape, options.seeds, signs[0])

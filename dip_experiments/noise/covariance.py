@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from scipy.fft import dct
 from torch import Tensor
@@ -11,6 +12,13 @@ from torch import Tensor
 from dip_experiments.tensors import gaussian_response
 
 Image = Float[Tensor, "c h w"]
+NEIGHBOURS = 5
+"""Pixels a side over which brightness is averaged (ours)."""
+
+
+def local_mean(y: Float[Tensor, "r c h w"]) -> Float[Tensor, "r c h w"]:
+    """Return the mean of the pixels around each, which tells brightness better than a noisy value."""
+    return F.avg_pool2d(y, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False)
 
 
 def opponent_basis(channels: int) -> Float[Tensor, "c c"]:
@@ -34,11 +42,17 @@ class CorrelatedNoise:
         width: Standard deviation of that Gaussian in pixels, 0 for noise that neighbours do not share.
         growth: Variance at white less that at black, by that at mid-grey: 0 for noise that is the same everywhere, 2
             for photons alone, from -2 on.
+        colour_width: As `width`, in all planes but that of brightness; None: the same. A camera that sees one
+            colour in each pixel spreads colours farther than brightness.
+        doubt: Standard error of the variance as far as the fit that found it says, as a part of it; 0 where it is
+            given.
     """
 
     sigmas: tuple[float, ...]
     width: float
     growth: float = 0.0
+    colour_width: float | None = None
+    doubt: float = 0.0
 
     @classmethod
     def of_channels(
@@ -55,6 +69,12 @@ class CorrelatedNoise:
         brightness, colour = 1 + (channels - 1) * correlation, 1 - correlation
         variances = [brightness, *[colour] * (channels - 1)]
         return cls(tuple(sigma * max(variance, 0.0) ** 0.5 for variance in variances), width, growth)
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """Width of the Gaussian in each plane."""
+        colours = self.width if self.colour_width is None else self.colour_width
+        return self.width, *[colours] * (len(self.sigmas) - 1)
 
     @property
     def sigma(self) -> float:
@@ -87,8 +107,8 @@ class CorrelatedNoise:
 
     def deviations(self, rows: int, columns: int) -> Float[Tensor, "c h w"]:
         """Return the square root of the power spectrum in each plane; the mean square of a plane is its variance."""
-        planes = torch.tensor(self.sigmas, dtype=torch.float64)
-        return planes[:, None, None] * gaussian_response(rows, columns, self.width)
+        responses = torch.stack([gaussian_response(rows, columns, width) for width in self.widths])
+        return torch.tensor(self.sigmas, dtype=torch.float64)[:, None, None] * responses
 
     def draw_at_mid_grey(self, like: Image, draws: torch.Generator) -> Image:
         """Draw such noise of the shape and precision of an image, as if that were all mid-grey."""

@@ -3,57 +3,59 @@
 Noise of places of one brightness is the same everywhere and independent between wavelet bands and planes; texture is
 neither. So the variance of each band is that of the windows which look flattest in all *other* bands and planes: chosen
 so, windows of mere noise have no smaller variance in that band than others. To the bands' variances noise of some
-width, and an image whose power falls with the square of the frequency, are fitted. How the noise grows with brightness
-is a line through the noise found in the windows of each brightness.
+width is fitted: see `band_fit`. How the noise grows with brightness is a line through the noise found in the windows of
+each brightness.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pywt
-import torch
 from jaxtyping import Float
 from scipy.optimize import nnls
 from torch import Tensor
 
+from dip_experiments.noise.band_fit import LEVELS, TINY, WAVELET, band_variances, fitted_noise
 from dip_experiments.noise.clipping import ClippedNoise
 from dip_experiments.noise.covariance import CorrelatedNoise, opponent_basis
 from dip_experiments.noise.estimation import NO_NOISE, Array, Flags, different, is_clipped, used_sigma, without_noise
-from dip_experiments.tensors import gaussian_response
 
-WAVELET, LEVELS, WINDOW = "db2", 3, 8
-"""Bands, and pixels a side of the windows: a value of the coarsest band in each (ours)."""
-WIDTHS = tuple(np.arange(0, 1.05, 0.05).round(2).tolist())
-"""Widths that are tried, in pixels. What seems wider is texture more often than noise: of a simulated camera's
-pictures, 64 pixels a side, sigma came out 1.6 times too large with widths up to 2 and 1.4 times with these, 1.1 and 1.0
-times at 128 (medians of nine; ours)."""
+Widths = tuple[Sequence[float], Sequence[float]]
+"""Those of brightness, and of colours."""
+WINDOW = 8
+"""Pixels a side of the windows: a value of the coarsest band in each (ours)."""
+WIDTHS, COLOUR_WIDTHS = (tuple(np.arange(0, most + 0.05, 0.05).round(2).tolist()) for most in (1.0, 1.5))
+"""Widths that are tried for brightness and for colours, in pixels. What seems wider is texture more often than noise;
+of a camera that sees one colour a pixel the colours are wider than brightness (ours)."""
 VALUES = np.repeat([float((WINDOW >> level) ** 2) for level in range(1, LEVELS + 1)], 3)
 """How many values of each band a window has."""
 FLATTEST, FEWEST = 0.1, 8
 """Least part of the windows, and least number of them, from which a variance is taken (ours)."""
-FLAT = 1.0
+FLAT = 0.0
 """Standard deviations above that of noise up to which a window counts as flat (ours)."""
-REPEATS, FITTED = 2, 4
+REPEATS, FITTED = 3, 4
 """How often flat windows are chosen by the noise found so far; iterations of a weighted least-squares fit (ours)."""
+CHOSEN = 0.045
+"""Part of the variance of noise of width 1 that choosing flat windows takes, as its bands are not independent; it grows
+with the cube of the width (0.5 % at 0.5, 1.6 % at 0.7: draws of mere noise, 128 x 128; ours)."""
 OUTLIER = 50.0
 """Largest variance by the expected one that counts in the choice of windows (ours)."""
 HARDLY = 1e-3
 """Expected variance of a band by the largest one below which it tells nothing of flat windows (ours)."""
-UNCLIPPED = 4
-"""How often the noise is sought again by what clipping leaves of the noise found so far (ours)."""
+UNCLIPPED, SEEN = 4, 0.3
+"""How often the noise is sought again by what clipping leaves of the noise found so far, and the part of its variance
+that has to be left of it for a window to count (ours)."""
 FINEST = 3
 """Bands of the finest details."""
-FIELD = 64
-"""Pixels a side of the fields in which spectra of wavelets are computed."""
 BIN, MOST_BINS = 40, 8
 """Windows of like brightness from which its noise is found, and how many brightnesses at most (ours)."""
 SAME_BRIGHTNESS = 0.1
 """Range of brightness below which it cannot be seen how noise grows with it (ours)."""
+EMPTY = 0.01
+"""Logarithm of the quartiles' ratio below which a band holds nothing, as that of a colour in a grey picture."""
 LEAST_RELATIVE = 0.01
 """Least variance of a window, by that at mid-grey, that noise of photons has in the dark (ours)."""
-TINY = 1e-12
 
 
 def estimated_noise(
@@ -77,18 +79,19 @@ def estimated_noise(
         ValueError: For a picture that is too small, and one without noise.
     """
     energies, brightness = windows_with_noise(image)
-    widths = WIDTHS if width is None else (width,)
-    growth = found_growth(energies, brightness.mean(0)) if growth is None else growth
-    noise = replace(_noise_in(energies / _relative(growth, brightness), widths), growth=growth)
+    widths = (WIDTHS, COLOUR_WIDTHS) if width is None else ((width,), (width,))
+    noise = _noise_in(energies, brightness, growth, widths)
     if is_clipped(image):
         for _ in range(UNCLIPPED):
-            seen = ClippedNoise.of(noise).variance_at(brightness).mean(0) / max(noise.sigma, TINY) ** 2
-            noise = replace(_noise_in(energies / np.maximum(seen, LEAST_RELATIVE), widths), growth=growth)
+            left = _left_by_clipping(noise, brightness)
+            seen = left > SEEN
+            noise = _noise_in((energies / left)[..., seen], brightness[:, seen], growth, widths)
     if not noise.sigma > TINY:
         raise ValueError(NO_NOISE)
     if correlation is None:
         return noise
-    return CorrelatedNoise.of_channels(len(image), noise.sigma, noise.width, correlation, growth)
+    of_channels = CorrelatedNoise.of_channels(len(image), noise.sigma, noise.width, correlation, noise.growth)
+    return replace(of_channels, colour_width=noise.colour_width, doubt=noise.doubt)
 
 
 def known_covariance(
@@ -118,8 +121,11 @@ def known_covariance(
     found = [estimated_noise(image, width, correlation, growth) for image in images]
     powers = np.square([each.sigmas for each in found]).mean(0)
     scale = 1.0 if sigma is None else (sigma / 255) / float(powers.mean()) ** 0.5
-    width, growth = (float(np.mean([getattr(each, name) for each in found])) for name in ("width", "growth"))
-    return CorrelatedNoise(tuple((scale * powers**0.5).tolist()), width, growth)
+    means = {
+        name: float(np.mean([getattr(each, name) for each in found]))
+        for name in ("width", "growth", "colour_width", "doubt")
+    }
+    return CorrelatedNoise(tuple((scale * powers**0.5).tolist()), **means)
 
 
 def enough_windows(image: Float[Array, "c h w"]) -> bool:
@@ -134,13 +140,24 @@ def _without_noise(image: Float[Array, "c h w"]) -> Flags:
     return np.asarray(without_noise(cut).reshape(down, WINDOW, across, WINDOW).any(axis=(1, 3)).ravel())
 
 
-def _noise_in(energies: Float[Array, "c b n"], widths: Sequence[float]) -> CorrelatedNoise:
-    """Return the noise of one of the widths in windows that have the same."""
+def _noise_in(
+    energies: Float[Array, "c b n"], brightness: Float[Array, "c n"], growth: float | None, widths: Widths
+) -> CorrelatedNoise:
+    """Return the noise of some of the widths in windows of some brightness."""
+    growth = found_growth(energies, brightness.mean(0)) if growth is None else growth
+    energies = energies / _relative(growth, brightness)
     quartile = np.quantile(energies, 0.25, axis=2, keepdims=True)
-    noise = fitted_noise(variances(energies, np.log(energies / (quartile + TINY) + TINY), VALUES[None] ** 0.5), widths)
+    scores = np.log(energies / (quartile + TINY) + TINY)
+    noise = fitted_noise(*variances(energies, scores, VALUES[None] ** 0.5), *widths)
     for _ in range(REPEATS):
-        noise = fitted_noise(variances(energies, *excess(energies, noise), flat=FLAT), widths)
-    return noise
+        noise = fitted_noise(*flat_variances(energies, noise), *widths)
+    return replace(noise, growth=growth)
+
+
+def _left_by_clipping(noise: CorrelatedNoise, brightness: Float[Array, "c n"]) -> Float[Array, " n"]:
+    """Return the part of the noise's variance that clipping leaves in windows of some brightness."""
+    before = noise.sigma**2 * _relative(noise.growth, brightness)
+    return np.asarray(ClippedNoise.of(noise).variance_at(brightness).mean(0) / (before + TINY))
 
 
 def found_growth(energies: Float[Array, "c b n"], brightness: Float[Array, " n"]) -> float:
@@ -157,7 +174,11 @@ def found_growth(energies: Float[Array, "c b n"], brightness: Float[Array, " n"]
     finest = energies[:, :FINEST].reshape(-1, len(brightness)) + TINY
     medians = np.stack([np.median(finest[:, one], axis=1) for one in bins], axis=1)
     lower, upper = np.quantile(finest, (0.25, 0.75), axis=1)
-    found = np.average(medians / medians.mean(1, keepdims=True), axis=0, weights=np.log(upper / lower) ** -4)
+    spread = np.log(upper / lower)
+    weights = np.where(spread > EMPTY, spread, np.inf) ** -4
+    if not weights.any():
+        return 0.0
+    found = np.average(medians / medians.mean(1, keepdims=True), axis=0, weights=weights)
     ends, expected = np.stack([1 - at, at], axis=1), np.ones_like(at)
     for _ in range(FITTED):  # each variance has a standard error in proportion
         (black, white), _ = nnls(ends / expected[:, None], found / expected)
@@ -196,9 +217,19 @@ def excess(energies: Float[Array, "c b n"], noise: CorrelatedNoise) -> tuple[Arr
 
     Bands that hold hardly any noise count nothing.
     """
-    expected = np.square(noise.sigmas)[:, None] * band_variances(noise.width)
+    shapes = np.stack([band_variances(width) for width in noise.widths])
+    expected = np.square(noise.sigmas)[:, None] * shapes
     counts = np.where(expected > HARDLY * expected.max(), VALUES, 0.0)
     return np.minimum(energies / np.maximum(expected, TINY)[..., None], OUTLIER) - 1, counts
+
+
+def flat_variances(energies: Float[Array, "c b n"], noise: CorrelatedNoise) -> tuple[Array, Array]:
+    """Return the variance of each band in windows that are flat if the noise is such, and of how many values that is.
+
+    What choosing them takes of it is put back.
+    """
+    found, values = variances(energies, *excess(energies, noise), flat=FLAT)
+    return found / (1 - CHOSEN * np.power(noise.widths, 3)[:, None]), values
 
 
 def variances(
@@ -206,8 +237,8 @@ def variances(
     scores: Float[Array, "c b n"],
     weights: Float[Array, "#c b"],
     flat: float = -np.inf,
-) -> Float[Array, "c b"]:
-    """Return the variance of each band in the windows that are flat by all others.
+) -> tuple[Float[Array, "c b"], Float[Array, "c b"]]:
+    """Return the variance of each band in the windows that are flat by all others, and of how many values that is.
 
     Flat are those whose weighted sum of scores, without those of the band itself, is below `flat`, in units of its
     standard deviation where a score has the variance 2 / weight; or the lowest ones where these are too few.
@@ -219,57 +250,4 @@ def variances(
     counts = np.maximum((others < flat).sum(2), least)
     order = np.argsort(others, axis=2, kind="stable")
     sums = np.cumsum(np.take_along_axis(energies, order, 2), axis=2)
-    return np.asarray(np.take_along_axis(sums, counts[..., None] - 1, 2)[..., 0] / counts)
-
-
-def fitted_noise(found: Float[Array, "c b"], widths: Sequence[float]) -> CorrelatedNoise:
-    """Return the noise of one of the widths that, with an image of its own strength in each plane, fits the variances.
-
-    The best by the likelihood of variances that were found from as many values as the bands have.
-    """
-    fits = [[_one_fit(plane, band_variances(width)) for plane in found] for width in widths]
-    best = int(np.argmin([sum(cost for cost, _ in planes) for planes in fits]))
-    return CorrelatedNoise(tuple(variance**0.5 for _, variance in fits[best]), widths[best])
-
-
-def _one_fit(found: Float[Array, " b"], noise: Float[Array, " b"]) -> tuple[float, float]:
-    """Return minus the log-likelihood of a plane, and the noise's variance in it."""
-    found, parts, variance = np.maximum(found, TINY), np.stack([noise, image_variances()], axis=1), 0.0
-    expected = found
-    for _ in range(FITTED):  # each value has a standard deviation in proportion to what is expected
-        scale = np.sqrt(VALUES) / expected
-        (variance, strength), _ = nnls(parts * scale[:, None], found * scale)
-        expected = np.maximum(parts @ [variance, strength], TINY)
-    ratio = found / expected
-    return float((VALUES * (ratio - np.log(ratio))).sum()), float(variance)
-
-
-@cache
-def band_variances(width: float) -> Float[Array, " b"]:
-    """Return the variance of each band for noise of variance 1 and some width."""
-    return wavelet_spectra() @ gaussian_response(FIELD, FIELD, width).square().numpy().ravel() / FIELD**2
-
-
-@cache
-def image_variances() -> Float[Array, " b"]:
-    """Return the variance of each band for an image whose power falls with the square of the frequency.
-
-    In units of that of the first one.
-    """
-    down, across = (torch.fft.fftfreq(FIELD, dtype=torch.float64) for _ in range(2))
-    square = (down[:, None] ** 2 + across**2).numpy().ravel()
-    found = wavelet_spectra()[:, 1:] @ (1 / square[1:])
-    return np.asarray(found / found[0])
-
-
-@cache
-def wavelet_spectra() -> Float[Array, "b f"]:
-    """Return the power spectrum of one wavelet of each band in a square field."""
-    found = []
-    for level in range(1, LEVELS + 1):
-        for band in range(3):
-            levels = pywt.wavedec2(np.zeros((FIELD, FIELD)), WAVELET, mode="periodization", level=LEVELS)
-            levels[-level][band][0, 0] = 1.0
-            wavelet = pywt.waverec2(levels, WAVELET, mode="periodization")
-            found.append(np.square(np.abs(np.fft.fft2(wavelet))).ravel())
-    return np.array(found)
+    return np.take_along_axis(sums, counts[..., None] - 1, 2)[..., 0] / counts, counts * VALUES

@@ -32,7 +32,7 @@ def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> li
     facts, scores = rule["facts"], summary["scores"]
     shared = _shared(facts)
     levels = [
-        f"{level} {facts[level]:.4g}, {facts[level + FACT_ORIGIN]}{shared}"
+        f"{level} {facts[level]:.4g}{_error(level, facts)}, {facts[level + FACT_ORIGIN]}{shared}"
         for level in LEVELS
         if level + FACT_ORIGIN in facts
     ]
@@ -44,11 +44,23 @@ def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> li
     return [*lines, *([f"result: {', '.join(found)}"] if found else []), *_estimates(rule, image=False)]
 
 
+def _error(level: str, facts: Mapping[str, Any]) -> str:
+    """Return the standard error of a level, where it is known."""
+    error = facts.get(f"{level}_error")
+    return "" if error is None else f" +- {error:.2g}"
+
+
 def _shared(facts: Mapping[str, Any]) -> str:
     """Return what neighbours and channels share of the noise, and what brightness makes of it; empty if not sought."""
     if "correlation" not in facts:
         return ""
-    found = [f"shared by neighbours (width {facts['width']:.2g}) and channels ({facts['correlation']:.2f})"]
+    width = f"width {facts['width']:.2g}"
+    if "colour_width" in facts:
+        width += f", in colours {facts['colour_width']:.2g}"
+    correlation = round(facts["correlation"], 2) + 0.0  # so that it is not -0
+    found = [f"shared by neighbours ({width}) and channels ({correlation:.2f})"]
+    if not (facts["width"] or correlation or "colour_width" in facts):
+        found = ["neighbours and channels share nothing of it"]
     if growth := facts.get("growth"):
         black, white = (facts["sigma"] * max(1 + growth * away, 0) ** 0.5 for away in (-0.5, 0.5))
         found.append(f"{black:.3g} at black, {white:.3g} at white")

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import PositiveFloat
 
 from dip_experiments.noise.estimation import Sigma
+from dip_experiments.stopping.assumed_noise import Law, assumed_noise, assumption_errors
 from dip_experiments.stopping.rule import (
     FitContext,
     FitInput,
@@ -15,15 +16,14 @@ from dip_experiments.stopping.rule import (
     State,
     Statistic,
     ThresholdRule,
-    noise_of,
-    unknown_sigma,
 )
 
 
 class Discrepancy(ThresholdRule):
-    """The first iteration with mean (A f - y)^2 <= `tau` sigma^2, over the values that are fitted.
+    """The first iteration with mean (A f - y)^2 <= `tau` mean var y, over the values that are fitted.
 
-    `sigma` in grey levels of 255, None: estimated.
+    `sigma`: of white noise, in grey levels of 255, None: estimated. `law`: of other noise, whose mean variance over the
+    measurement is what is expected of the residual; what neighbours and channels share of it plays no part in that.
     """
 
     name: Literal["discrepancy"]
@@ -31,13 +31,18 @@ class Discrepancy(ThresholdRule):
     epoch: ClassVar[int] = 2  # residual and noise are of the same values, where others are hidden
     sigma: Sigma
     tau: PositiveFloat
+    law: Law = None
+
+    @property
+    def ends(self) -> Sequence[int]:
+        return super().ends if self.law is None else self.law.ends
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_sigma("discrepancy", "sigma", self.sigma, fit)
+        yield from assumption_errors("discrepancy", self.sigma, self.law, fit)
 
     def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
-        noise, facts = noise_of(self.sigma, given)
-        return replace(given, held_out={"noise": noise}, facts=facts)
+        noise = assumed_noise(self.sigma, self.law, given)
+        return replace(given, held_out={"noise": noise.variance}, facts=noise.facts)
 
     def observe(self, seen: Observation, state: State, held_out: HeldOut) -> Statistic:
         excess = seen.energy - self.tau * held_out["noise"]

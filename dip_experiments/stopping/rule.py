@@ -30,7 +30,8 @@ class FitContext:
     `task`, `latent`: their names; `measures_every_pixel`, `noise_can_be_estimated`: properties of the task; `block`:
     iterations between two looks at the rules; `iterations`: how many at most, None if unknown; `shared`: streams of
     random numbers that all replicas draw alike; `hides_values`: a rule hides a part of the measurement; `plain`: the
-    weights alone are fitted, by squared error alone, without perturbations.
+    weights alone are fitted, by squared error alone, without perturbations; `rule`: the name of the rule whose law of
+    noise is checked.
     """
 
     task: str
@@ -43,6 +44,7 @@ class FitContext:
     shared: frozenset[str] = frozenset()
     hides_values: bool = False
     plain: bool = True
+    rule: str = "split"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Observation:
     """One iteration as a rule sees it, without the reference.
 
     `operator` is that of the task before a rule hid something of it; `energy` is the mean squared residual over the
-    values that are fitted, without those hidden from the fit; `divergence` is (1 / N) d f_i / d y_i by the latent,
-    where a rule asks for it.
+    values that are fitted, without those hidden from the fit; `divergence` is (1 / N) sum b_i d f_i / d y_j b_j by the
+    latent, where a rule asks for it, with b its probe: +-1, so that it is (1 / N) sum d f_i / d y_i in the mean.
     """
 
     iteration: Int[Tensor, "1"]
@@ -134,7 +136,7 @@ class StoppingRule(Stopping):
     hides_values: ClassVar[bool] = False
     """True if the fit does not see all of the measurement's values."""
     needs_divergence: ClassVar[bool] = False
-    """True if it needs the divergence of the output by the measurement."""
+    """True if it needs the divergence of the output by the measurement. A probe of its own is held out as `probe`."""
     scored: ClassVar[tuple[str, ...]] = ()
     """Names of an observer's images whose PSNR to the reference, if one is known, is the curve `psnr_<name>`."""
 

@@ -10,11 +10,10 @@ from pydantic import AfterValidator, Field
 from scipy.optimize import minimize
 from torch import Tensor
 
-from dip_experiments.noise import ClippedNoise
+from dip_experiments.noise import ClippedNoise, local_mean
 from dip_experiments.noise.estimation import Array, different, without_noise
 from dip_experiments.schema import DefaultForHash, Exchangeable, in_order_of
 from dip_experiments.stopping.noise_models import NoiseModel
-from dip_experiments.stopping.noise_models.gaussian import local_mean
 from dip_experiments.stopping.rule import (
     FitContext,
     FitInput,

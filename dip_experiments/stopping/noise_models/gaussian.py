@@ -1,15 +1,14 @@
 """Gaussian noise: white, or with what brightness, neighbouring pixels and channels make of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import PositiveFloat
 
-from dip_experiments.noise import ClippedNoise, CorrelatedNoise, known_covariance
+from dip_experiments.noise import ClippedNoise, CorrelatedNoise, known_covariance, local_mean
 from dip_experiments.noise.estimation import (
     NO_NOISE,
     Sigma,
@@ -24,12 +23,9 @@ from dip_experiments.schema import Correlation, Growth, Width
 from dip_experiments.stopping.noise_models.model import Facts, Image, KnownNoise, Measured, NoiseModel
 from dip_experiments.stopping.rule import FitContext, unknown_level, unknown_sigma
 
-SHARED_CHANCE, SHARED_TEXTURE = 8.0, 8.0
-"""The same as in `noise.estimation` for noise that neighbours or channels may share. With these 68 % of 312 estimates
-of sigma^2 (39 pictures, crops of 64 to 256 pixels, sigma 10, 25, 50, widths 0 to 1, correlations 0 to 0.9) were within
-1 standard error, 87 % within 2 (ours)."""
-NEIGHBOURS = 5
-"""Pixels a side over which brightness is averaged (ours)."""
+SHARED_CHANCE, SHARED_TEXTURE, FIT = 4.0, 5.0, 2.0
+"""The first two as in `noise.estimation` for noise that neighbours or channels may share; how often the doubt of the
+fit counts, whose model of texture is too simple. With these COVERAGE (ours)."""
 CUT_OFF = 0.6
 """Standard error of an estimated variance by clipping, in parts of the values that were cut off (ours)."""
 
@@ -48,10 +44,11 @@ class GaussianNoiseModel(NoiseModel):
     """y = x + N(0, sigma^2): e = a N(0, sigma^2). `sigma` in grey levels of 255."""
 
     name: Literal["gaussian"]
+    is_gaussian: ClassVar[bool] = True
     sigma: Sigma
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_sigma("split", "law.sigma", self.sigma, fit)
+        yield from unknown_sigma(fit.rule, "law.sigma", self.sigma, fit)
 
     def known(self, measurement: Measured) -> KnownNoise:
         sigma, facts = used_sigma(self.sigma, measurement)
@@ -93,6 +90,7 @@ class CorrelatedNoiseModel(NoiseModel):
     """
 
     name: Literal["correlated"]
+    is_gaussian: ClassVar[bool] = True
     is_white: ClassVar[bool] = False
     sigma: Sigma
     width: Width | None
@@ -100,10 +98,10 @@ class CorrelatedNoiseModel(NoiseModel):
     growth: Growth | None
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_sigma("split", "law.sigma", self.sigma, fit)
-        yield from unknown_level("split", "law.width", "in pixels", self.width, fit)
-        yield from unknown_level("split", "law.correlation", "of two channels", self.correlation, fit)
-        yield from unknown_level("split", "law.growth", "of the variance with brightness", self.growth, fit)
+        yield from unknown_sigma(fit.rule, "law.sigma", self.sigma, fit)
+        yield from unknown_level(fit.rule, "law.width", "in pixels", self.width, fit)
+        yield from unknown_level(fit.rule, "law.correlation", "of two channels", self.correlation, fit)
+        yield from unknown_level(fit.rule, "law.growth", "of the variance with brightness", self.growth, fit)
 
     def known(self, measurement: Measured) -> KnownNoise:
         found = known_covariance(measurement, self.sigma, self.width, self.correlation, self.growth)
@@ -114,7 +112,12 @@ class CorrelatedNoiseModel(NoiseModel):
             "correlation": found.correlation,
             "growth": found.growth,
         }
-        return shared_noise(found, facts, measurement, is_given=self.sigma is not None)
+        if found.widths[-1] != found.width:
+            facts["colour_width"] = found.widths[-1]
+        known = shared_noise(found, facts, measurement, is_given=self.sigma is not None)
+        if self.sigma is not None:
+            return known
+        return replace(known, facts=known.facts | {"sigma_error": 255 * found.sigma * known.doubt / 2})
 
 
 class PoissonGaussianNoiseModel(NoiseModel):
@@ -129,25 +132,28 @@ class PoissonGaussianNoiseModel(NoiseModel):
     """
 
     name: Literal["poisson_gaussian"]
+    is_gaussian: ClassVar[bool] = True
     is_white: ClassVar[bool] = False
     gain: PositiveFloat | None
     sigma: Sigma
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_sigma("split", "law.sigma", self.sigma, fit)
-        yield from unknown_level("split", "law.gain", "of a picture in [0, 1]", self.gain, fit)
+        yield from unknown_sigma(fit.rule, "law.sigma", self.sigma, fit)
+        yield from unknown_level(fit.rule, "law.gain", "of a picture in [0, 1]", self.gain, fit)
 
     def known(self, measurement: Measured) -> KnownNoise:
-        gain, black = self.gain, None if self.sigma is None else (self.sigma / 255) ** 2
+        gain, black, doubt = self.gain, None if self.sigma is None else (self.sigma / 255) ** 2, 0.0
         if gain is None or black is None:
             found = known_covariance(measurement, None, 0.0, 0.0, None)
+            doubt = found.doubt
             if black is None:
                 black = found.sigma_at_black**2 if gain is None else max(found.sigma**2 - gain / 2, 0.0)
             gain = gain or max(2 * (found.sigma**2 - black), 0.0)
         at_mid_grey = black + gain / 2
         if not at_mid_grey > 0:
             raise ValueError(NO_NOISE)
-        noise = CorrelatedNoise.of_channels(measurement.shape[1], at_mid_grey**0.5, 0.0, 0.0, gain / at_mid_grey)
+        white = CorrelatedNoise.of_channels(measurement.shape[1], at_mid_grey**0.5, 0.0, 0.0, gain / at_mid_grey)
+        noise = replace(white, doubt=doubt)
         facts: Facts = {"gain": gain, "gain_from": _from(self.gain)}
         facts |= {"sigma": 255 * black**0.5, "sigma_from": _from(self.sigma)}
         return shared_noise(noise, facts, measurement, is_given=None not in (self.gain, self.sigma))
@@ -165,18 +171,14 @@ def shared_noise(noise: CorrelatedNoise, facts: Facts, measurement: Measured, is
     return SharedNoise(noise.sigma, facts, doubt, covariance=noise, clipped=clipped)
 
 
-def local_mean(y: Measured) -> Measured:
-    """Return the mean of the pixels around each, which tells brightness better than a noisy value."""
-    return F.avg_pool2d(y, NEIGHBOURS, 1, NEIGHBOURS // 2, count_include_pad=False)
-
-
 def doubt_about_shared(noise: CorrelatedNoise, measurement: Measured) -> float:
     """Return the standard error of an estimated variance of noise that neighbours and channels share, as a part of it.
 
-    As `doubt_about`, but for the values that are independent, and noise that was clipped is sought as such.
+    As `doubt_about`, but for the values that are independent, and noise that was clipped is sought as such. What looks
+    like noise or like texture is in the doubt of the fit.
     """
     images = different(measurement)
     independent = images[0].size / noise.inflation(*measurement.shape[2:])
     texture = (SHARED_TEXTURE / (255 * noise.sigma)) ** 2
     cut_off = CUT_OFF * float(np.mean([spoilt_parts(image)[1] for image in images]))
-    return combined_doubt(images, independent, SHARED_CHANCE, texture, cut_off, ends=())
+    return combined_doubt(images, independent, SHARED_CHANCE, texture, cut_off, FIT * noise.doubt, ends=())

@@ -65,6 +65,8 @@ class NoiseModel(Part):
     """Values that such noise has only where it was clipped."""
     is_white: ClassVar[bool] = True
     """True if neighbours and channels share nothing of it."""
+    is_gaussian: ClassVar[bool] = False
+    """True if it is Gaussian for a given image, or taken for such, as Stein's risk needs it."""
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
         """Return why the law cannot be split for such a task."""

@@ -48,7 +48,7 @@ class PoissonNoiseModel(NoiseModel):
     gain: PositiveFloat | None
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_level("split", "law.gain", "of a picture in [0, 1]", self.gain, fit)
+        yield from unknown_level(fit.rule, "law.gain", "of a picture in [0, 1]", self.gain, fit)
 
     def known(self, measurement: Measured) -> KnownNoise:
         check_positive("poisson", measurement)
@@ -82,7 +82,7 @@ class GammaNoiseModel(NoiseModel):
     looks: PositiveFloat | None
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_level("split", "law.looks", "of the speckle", self.looks, fit)
+        yield from unknown_level(fit.rule, "law.looks", "of the speckle", self.looks, fit)
 
     def known(self, measurement: Measured) -> KnownNoise:
         check_positive("gamma", measurement)
