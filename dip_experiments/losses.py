@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PrivateAttr
 from torch import Tensor
 
-from dip_experiments.noise import known_covariance
+from dip_experiments.noise import CorrelatedNoise, known_covariance
 from dip_experiments.noise.covariance import opponent_basis
 from dip_experiments.noise.distributions import gamma_logits, gaussian_logits, poisson_logits
 from dip_experiments.noise.estimation import LEAST, different, estimated_sigma
@@ -59,6 +59,10 @@ class Loss(Part):
     def facts(self, measurement: Measured) -> Mapping[str, float | str]:
         """Return what it assumes of the measurement's noise, for the log and the summary."""
         return {}
+
+    def fixed(self, measurement: Measured) -> "Loss":
+        """Return the loss with the noise of this measurement for good: that of parts of it, too, such as tiles."""
+        return self
 
     def refuse_holes(self, complete: bool) -> None:
         """Raise ValueError unless every value is measured."""
@@ -122,6 +126,7 @@ class Whitened(Loss):
     width: Width | None
     correlation: Correlation | None
     floor: Annotated[float, Field(gt=0, le=1)]
+    _noise: CorrelatedNoise | None = PrivateAttr(default=None)
 
     def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
         if not noise_can_be_estimated and (self.width is None or self.correlation is None):
@@ -135,8 +140,7 @@ class Whitened(Loss):
 
     def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         self.refuse_holes(complete)
-        any_sigma = 1.0  # the weights do not depend on it
-        noise = known_covariance(measurement, any_sigma, self.width, self.correlation)
+        noise = self._noise_of(measurement)
         rows, columns = measurement.shape[2:]
         weights = half_spectrum(noise.weights(rows, columns, self.floor)).to(measurement)
         basis = opponent_basis(len(weights)).to(measurement)
@@ -146,6 +150,16 @@ class Whitened(Loss):
             return mean_power(planes, weights)
 
         return data_term
+
+    def fixed(self, measurement: Measured) -> "Whitened":
+        found = self.model_copy()
+        found._noise = self._noise_of(measurement)
+        return found
+
+    def _noise_of(self, measurement: Measured) -> CorrelatedNoise:
+        """Return the noise of a measurement, up to its strength, or that of which this one is a part."""
+        any_sigma = 1.0  # the weights do not depend on it
+        return self._noise or known_covariance(measurement, any_sigma, self.width, self.correlation)
 
 
 class Fourier(Loss):
@@ -202,6 +216,7 @@ class DistributionalConsistency(Loss):
     sigma: Annotated[float, Field(gt=0, le=255)] | None
     gain: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
     looks: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
+    _fixed: float | None = PrivateAttr(default=None)
 
     def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
         given = [f"loss.{name}={value:g}" for name, value in self._levels.items() if value is not None]
@@ -257,8 +272,17 @@ class DistributionalConsistency(Loss):
                 "give loss.sigma"
             )
 
+    def fixed(self, measurement: Measured) -> "DistributionalConsistency":
+        if self.gain is not None or self.looks is not None:
+            return self
+        found = self.model_copy()
+        found._fixed = self._deviation(measurement)
+        return found
+
     def _deviation(self, measurement: Measured) -> float:
         """Return sigma in units of the image."""
+        if self._fixed is not None:
+            return self._fixed
         if self.sigma is not None:
             return self.sigma / 255
         found = [estimated_sigma(image) for image in different(measurement)]
