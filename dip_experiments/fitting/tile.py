@@ -20,7 +20,7 @@ UNKNOWN = (np.nan, np.nan)
 
 @dataclass(frozen=True)
 class TileResult:
-    """What is stored of a tile, as arrays.
+    """Arrays that are stored of a tile.
 
     Attributes:
         image: The restored tile "c h w", in the precision of the fit.
