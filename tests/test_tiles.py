@@ -21,6 +21,7 @@ from dip_experiments.fitting.run_writer import Recorder
 from dip_experiments.fitting.tile import TileResult
 from dip_experiments.losses import DistributionalConsistency, Whitened
 from dip_experiments.runner import run_tiles
+from dip_experiments.runner.export import restored_image
 from dip_experiments.runner.select_runs import run_id
 from dip_experiments.runner.tiles import tile_settings
 from dip_experiments.stopping.noise_models import CorrelatedNoiseModel, GaussianNoiseModel
@@ -86,12 +87,14 @@ def test_all_tiles_have_the_noise_of_the_picture_and_seeds_of_their_own(photo: P
     y = torch.from_numpy(read_image(photo))[None]
     law = GaussianNoiseModel(name="gaussian", sigma=None)
     sigma = law.known(y).facts["sigma"]
-    found = runs(tmp_path)
+    found, settings = runs(tmp_path), settings_of("experiment=restore_noisy", "image.path=photo.png")
     assert {run.summary["stopping"]["split"]["facts"]["sigma"] for run in found} == {sigma}
     alone = [law.known(windowed(y, run.settings["image"]["window"])).facts["sigma"] for run in found]
     assert len({sigma, *alone}) == 1 + TILES
     assert sorted(run.settings["seed"] for run in found) == [0, 2, 4, 6]
     assert len({run.tile()["image"].tobytes() for run in found}) == TILES
+    for run in found:
+        assert (levels(run.tile()["image"]) == levels(read_image(restored_image(run, settings)))).all()
 
 
 def test_a_law_and_a_loss_that_are_fixed_take_the_noise_of_the_picture_for_a_tile() -> None:
