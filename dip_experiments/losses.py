@@ -15,7 +15,7 @@ from dip_experiments.noise.covariance import opponent_basis
 from dip_experiments.noise.distributions import gamma_logits, gaussian_logits, poisson_logits
 from dip_experiments.noise.estimation import LEAST, different, estimated_sigma
 from dip_experiments.schema import Correlation, DefaultForHash, Part, Width
-from dip_experiments.tensors import generator, mean_squared_error
+from dip_experiments.tensors import generator, half_spectrum, mean_power, mean_squared_error
 
 Measured = Float[Tensor, "r c hy wy"]
 PerReplica = Float[Tensor, " r"]
@@ -293,18 +293,3 @@ class DistributionalConsistency(Loss):
                 "use loss=mse"
             )
         return sigma
-
-
-def half_spectrum(weights: Float[Tensor, "*c h w"]) -> Float[Tensor, "*c h half"]:
-    """Return weights of all frequencies for those of `rfft2`: what a real image has at two of them counts twice."""
-    columns = weights.shape[-1]
-    half = weights[..., : columns // 2 + 1].clone()
-    half[..., 1 : (columns + 1) // 2] *= 2
-    return half
-
-
-def mean_power(image: Measured, weights: Float[Tensor, "*c h half"]) -> PerReplica:
-    """Return the weighted mean of |F image|^2 over channels and frequencies; `weights`: see `half_spectrum`."""
-    spectrum = torch.fft.rfft2(image, norm="ortho")
-    power = spectrum.real.square() + spectrum.imag.square()
-    return (weights * power).flatten(1).sum(1) / image[0].numel()
