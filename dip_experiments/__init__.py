@@ -32,6 +32,7 @@ _MODULES = {
     "Runs": "runner.runs",
     "StoppingMonitor": "api",
     "StoppingRule": "stopping",
+    "TiledReconstruction": "runner.reconstruct_tiles",
     "load_runs": "runner.runs",
     "reconstruct": "api",
     "restore": "api",

@@ -22,6 +22,8 @@ from dip_experiments.operators import check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.reconstruct import NetworkLike, Reconstruction, fit_task
+from dip_experiments.runner.reconstruct_tiles import TiledReconstruction, fit_tiles
+from dip_experiments.runner.tiles import tiling_for
 from dip_experiments.schema import make_part
 from dip_experiments.stopping import FitContext, FitInput, Observation, Observer, RuleMonitor, Stopping, StoppingRule
 from dip_experiments.tasks import Task
@@ -110,28 +112,30 @@ def restore(
     reference: Picture | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: bool = True,
-) -> Reconstruction:
+) -> Reconstruction | TiledReconstruction:
     """Restore a noisy picture from itself; the noise level, the stop and the error are estimated.
 
-    The numbers are those of the command `dip restore`.
+    The numbers are those of the command `dip restore`, also of a large picture, which is restored in tiles.
 
     Args:
         noisy: An array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w). Three equal
             channels are fitted as one.
         noise: gaussian, white and the same everywhere; auto, which finds out how it grows with brightness, what
             neighbours and channels share of it, and whether it was clipped; poisson, counted photons; or speckle.
-        replicas, seed, scale, device, reference, settings, progress: See `reconstruct`.
+        replicas, seed, scale, device, reference, settings, progress: See `reconstruct`; `{"tile": None}`: no tiles.
 
     Raises:
         ValueError: For a picture without noise, and as `reconstruct`.
     """
-    experiment = experiment_for(noise)
     y, layout = read_measurement(noisy, None)
     if is_grey(y):  # their noise is one, too
         y, layout = y[:1], repeated(layout)
     task = given_task(y, None, None, reference, replicas)
     others = _joined({"replicas": replicas, "seed": seed, "device": device}, settings)
-    return fit_task(_settings(task, "skip", {}, (), others, scale, experiment), task, "skip", layout, progress)
+    chosen = _settings(task, "skip", {}, (), others, scale, experiment_for(noise))
+    if tiling := tiling_for(chosen, *y.shape[1:]):
+        return fit_tiles(chosen, task, tiling, layout, progress)
+    return fit_task(chosen, task, "skip", layout, progress)
 
 
 def _joined(
@@ -144,6 +148,8 @@ def _joined(
     """
     for key, value in (settings or {}).items():
         name = key.rpartition(".")[2]
+        if key == "tile" and groups:
+            raise ValueError("settings: tile: only dip.restore(noisy) restores in tiles; leave it out")
         if key in arguments or key in groups:
             raise ValueError(f"settings: {key} is an argument of its own; give {ARGUMENTS.get(key, name)}={value!r}")
         if key in OF_COMMAND or key.split(".")[0].split("/")[0] in OF_COMMAND:

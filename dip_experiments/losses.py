@@ -7,15 +7,15 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PrivateAttr
 from torch import Tensor
 
-from dip_experiments.noise import known_covariance, local_mean
+from dip_experiments.noise import CorrelatedNoise, known_covariance, local_mean
 from dip_experiments.noise.covariance import opponent_basis
 from dip_experiments.noise.distributions import gamma_logits, gaussian_logits, poisson_logits
 from dip_experiments.noise.estimation import LEAST, different, estimated_sigma
 from dip_experiments.schema import Correlation, DefaultForHash, Growth, Part, Width
-from dip_experiments.tensors import generator, mean_squared_error
+from dip_experiments.tensors import generator, half_spectrum, mean_power, mean_squared_error
 
 Measured = Float[Tensor, "r c hy wy"]
 PerReplica = Float[Tensor, " r"]
@@ -59,6 +59,10 @@ class Loss(Part):
     def facts(self, measurement: Measured) -> Mapping[str, float | str]:
         """Return what it assumes of the measurement's noise, for the log and the summary."""
         return {}
+
+    def fixed(self, measurement: Measured) -> "Loss":
+        """Return the loss with the noise of this measurement for good: that of parts of it, too, such as tiles."""
+        return self
 
     def refuse_holes(self, complete: bool) -> None:
         """Raise ValueError unless every value is measured."""
@@ -104,7 +108,14 @@ class Huber(Loss):
         return values.flatten(1).mean(1)
 
 
-class Whitened(Loss):
+class PreparedLoss(Loss):
+    """A loss that is another function for each measurement: see `for_measurement`."""
+
+    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
+        return self.for_measurement(measurement, complete=True)(fitted, measurement)
+
+
+class Whitened(PreparedLoss):
     """mean w |F U (A f - y)|^2: the residual in opponent planes U and frequencies F, by the power of the noise in them.
 
     Where the noise is Gaussian with covariance U^T F^* S F U that is its likelihood, with w = 1 / (S + floor max S),
@@ -126,6 +137,7 @@ class Whitened(Loss):
     correlation: Correlation | None
     floor: Annotated[float, Field(gt=0, le=1)]
     growth: Annotated[Growth | None, DefaultForHash(0.0)] = 0.0
+    _noise: CorrelatedNoise | None = PrivateAttr(default=None)
 
     def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
         if not noise_can_be_estimated and None in (self.width, self.correlation, self.growth):
@@ -134,13 +146,9 @@ class Whitened(Loss):
                 "loss.correlation of two channels and loss.growth"
             )
 
-    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
-        return self.for_measurement(measurement, complete=True)(fitted, measurement)
-
     def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         self.refuse_holes(complete)
-        any_sigma = 1.0  # the weights do not depend on it
-        noise = known_covariance(measurement, any_sigma, self.width, self.correlation, self.growth)
+        noise = self._noise_of(measurement)
         rows, columns = measurement.shape[2:]
         variance = noise.relative(local_mean(measurement))
         precision = 1 / (variance + self.floor * variance.amax((1, 2, 3), keepdim=True))
@@ -155,8 +163,18 @@ class Whitened(Loss):
 
         return data_term
 
+    def fixed(self, measurement: Measured) -> "Whitened":
+        found = self.model_copy()
+        found._noise = self._noise_of(measurement)
+        return found
 
-class Fourier(Loss):
+    def _noise_of(self, measurement: Measured) -> CorrelatedNoise:
+        """Return the noise of a measurement, up to its strength, or that of which this one is a part."""
+        any_sigma = 1.0  # the weights do not depend on it
+        return self._noise or known_covariance(measurement, any_sigma, self.width, self.correlation, self.growth)
+
+
+class Fourier(PreparedLoss):
     """mean w(k) |F (A f - y)|^2 over frequencies k, w(k) = max(|k|, k_min)^-slope, scaled to mean 1.
 
     Attributes:
@@ -169,9 +187,6 @@ class Fourier(Loss):
 
     name: Literal["fourier"]
     slope: NonNegativeFloat
-
-    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
-        return self.for_measurement(measurement, complete=True)(fitted, measurement)
 
     def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         weights = half_spectrum(self.weights(*measurement.shape[2:])).to(measurement)
@@ -189,7 +204,7 @@ class Fourier(Loss):
         return weights / weights.mean()
 
 
-class DistributionalConsistency(Loss):
+class DistributionalConsistency(PreparedLoss):
     """mean |t_(i) - u_i| with t = logit s, s = P(noisy value < y given A f), sorted, and u_i = logit((i - 1/2) / N).
 
     0 if the residual has the values of the noise, whichever pixel has which: it may become neither too large nor too
@@ -210,6 +225,7 @@ class DistributionalConsistency(Loss):
     sigma: Annotated[float, Field(gt=0, le=255)] | None
     gain: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
     looks: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
+    _fixed: float | None = PrivateAttr(default=None)
 
     def config_errors(self, task: str, noise_can_be_estimated: bool) -> Iterator[str]:
         given = [f"loss.{name}={value:g}" for name, value in self._levels.items() if value is not None]
@@ -230,9 +246,6 @@ class DistributionalConsistency(Loss):
             if (value := self._levels[name]) is not None:
                 return {name: value, f"{name}_from": "given"}
         return {"sigma": 255 * self._deviation(measurement), "sigma_from": "given" if self.sigma else "estimated"}
-
-    def __call__(self, fitted: Measured, measurement: Measured) -> PerReplica:
-        return self.for_measurement(measurement, complete=True)(fitted, measurement)
 
     def for_measurement(self, measurement: Measured, complete: bool, growth: float = 1.0) -> DataTerm:
         self.refuse_holes(complete)
@@ -265,10 +278,17 @@ class DistributionalConsistency(Loss):
                 "give loss.sigma"
             )
 
+    def fixed(self, measurement: Measured) -> "DistributionalConsistency":
+        if self.gain is not None or self.looks is not None:
+            return self
+        found = self.model_copy()
+        found._fixed = self._deviation(measurement)
+        return found
+
     def _deviation(self, measurement: Measured) -> float:
         """Return sigma in units of the image."""
-        if self.sigma is not None:
-            return self.sigma / 255
+        if known := self._fixed or (self.sigma and self.sigma / 255):
+            return known
         found = [estimated_sigma(image) for image in different(measurement)]
         sigma = sum(found) / len(found)
         if 255 * sigma < LEAST:
@@ -277,18 +297,3 @@ class DistributionalConsistency(Loss):
                 "use loss=mse"
             )
         return sigma
-
-
-def half_spectrum(weights: Float[Tensor, "*c h w"]) -> Float[Tensor, "*c h half"]:
-    """Return weights of all frequencies for those of `rfft2`: what a real image has at two of them counts twice."""
-    columns = weights.shape[-1]
-    half = weights[..., : columns // 2 + 1].clone()
-    half[..., 1 : (columns + 1) // 2] *= 2
-    return half
-
-
-def mean_power(image: Measured, weights: Float[Tensor, "*c h half"]) -> PerReplica:
-    """Return the weighted mean of |F image|^2 over channels and frequencies; `weights`: see `half_spectrum`."""
-    spectrum = torch.fft.rfft2(image, norm="ortho")
-    power = spectrum.real.square() + spectrum.imag.square()
-    return (weights * power).flatten(1).sum(1) / image[0].numel()

@@ -97,3 +97,18 @@ def total_variation(x: Float[Tensor, "r c h w"]) -> Float[Tensor, " r"]:
     vertical = x[..., 1:, :-1] - x[..., :-1, :-1]
     horizontal = x[..., :-1, 1:] - x[..., :-1, :-1]
     return torch.sqrt(vertical.square() + horizontal.square() + TINY).flatten(1).mean(1)
+
+
+def half_spectrum(weights: Float[Tensor, "*c h w"]) -> Float[Tensor, "*c h half"]:
+    """Return weights of all frequencies for those of `rfft2`: what a real image has at two of them counts twice."""
+    columns = weights.shape[-1]
+    half = weights[..., : columns // 2 + 1].clone()
+    half[..., 1 : (columns + 1) // 2] *= 2
+    return half
+
+
+def mean_power(image: Float[Tensor, "r c h w"], weights: Float[Tensor, "*c h half"]) -> Float[Tensor, " r"]:
+    """Return the weighted mean of |F image|^2 over channels and frequencies; `weights`: see `half_spectrum`."""
+    spectrum = torch.fft.rfft2(image, norm="ortho")
+    power = spectrum.real.square() + spectrum.imag.square()
+    return (weights * power).flatten(1).sum(1) / image[0].numel()

@@ -82,9 +82,13 @@ def format_swept(config: Mapping[str, Any], swept: Mapping[str, str]) -> dict[st
 
 
 def picture_name(config: Mapping[str, Any]) -> str:
-    """Return the name of the picture that was fitted: of a file of the user's that of the file."""
-    path = config["image"].get("path")
-    return Path(path).name if path else str(config["image"]["name"])
+    """Return the name of the picture that was fitted: of a file of the user's that of the file.
+
+    Of a tile also its first row and column.
+    """
+    image = config["image"]
+    name = Path(image["path"]).name if image.get("path") else str(image["name"])
+    return f"{name} at {image['window'][0]}, {image['window'][1]}" if image.get("window") else name
 
 
 def describe_fit(runs: Sequence[Run], scale: str, picture: NDArray[np.float64], shown: str = "the first") -> str:

@@ -35,7 +35,8 @@ GROUP, LONGEST_GROUP = "WANDB_RUN_GROUP", 128
 TRACEBACKS = "HYDRA_FULL_ERROR"
 """Hydra's variable: errors are shown with their traceback."""
 FINISHED, FIT = "dip_experiments.runner.finished_run", "dip_experiments.runner.run_job"
-"""Modules that load slowly, the second one several times as slowly as the first."""
+TILES, FIT_TILES = "dip_experiments.runner.tiles", "dip_experiments.runner.run_tiles"
+"""Modules that load slowly, the second one of each several times as slowly as the first."""
 LOCAL_PROCESSES = "joblib"
 """Part of the class of the launcher that starts processes on this machine."""
 SLURM = "SlurmLauncher"
@@ -126,8 +127,12 @@ def run_or_skip(config: DictConfig, node: Any, overrides: list[str]) -> JobResul
     reuse = REUSE_RECORDS in os.environ
     try:
         settings = lazy_import("dip_experiments.config.settings").read_settings(config)
+        in_tiles = settings.tile is not None and lazy_import(TILES).tiling_of(settings) is not None
     except ValueError as error:
         return JobResult(overrides, "refused", message=format_error(error))
+    if in_tiles:
+        restored: JobResult = lazy_import(FIT_TILES).run_tiles(settings, overrides, node)
+        return restored
     result: JobResult = lazy_import(FINISHED).skip_finished(settings, overrides, reuse)
     return lazy_import(FIT).fit_run(settings, result, node, reuse) if result.is_running else result
 

@@ -39,7 +39,8 @@ class Scale(Group):
 class Image(Group):
     """`size`: pixels a side, None for the picture's own. `multiple`: what both sides are cut to be divisible by.
 
-    `page`, `white`: see `data.reading.Form`.
+    `page`, `white`: see `data.reading.Form`. `window`: the part of the picture that one tile is, see
+    `data.tiling.Tiling.windows`; its noise is that of the picture. Set by `tile`, never by a request.
     """
 
     name: Annotated[str, AfterValidator(check_name), HashContent()]
@@ -49,6 +50,7 @@ class Image(Group):
     multiple: PositiveInt
     page: Annotated[NonNegativeInt | None, DefaultForHash(None)] = None
     white: Annotated[PositiveFloat | None, DefaultForHash(None)] = None
+    window: Annotated[list[NonNegativeInt] | None, Field(min_length=4, max_length=4), DefaultForHash(None)] = None
 
 
 class NoLogger(Group):
@@ -104,7 +106,10 @@ def check_device(name: str) -> str:
 
 
 class PlainSettings(Group):
-    """Settings of a run besides its parts, which `Settings` adds."""
+    """Settings of a run besides its parts, which `Settings` adds.
+
+    `tile`: pixels a side above which a picture is restored in tiles, and of these tiles at most; None for no tiles.
+    """
 
     scale: Annotated[Scale, NotHashed()]
     image: Image
@@ -118,6 +123,7 @@ class PlainSettings(Group):
     force: Annotated[bool, NotHashed()]
     output: Annotated[str | None, NotHashed()]
     blend: Annotated[float, Field(ge=0, le=1), NotHashed()]
+    tile: Annotated[Annotated[int, Field(ge=16)] | None, NotHashed()] = None
     fit: Fit
     paths: Annotated[Paths, NotHashed()]
 

@@ -102,6 +102,8 @@ class Settings(PlainSettings):
         yield from self.loss.config_errors(self.task.name, self.task.noise_can_be_estimated)
         yield from self._guidance_faults()
         yield from self._stopping_faults()
+        if self.tile and not self.task.divides:
+            yield f"tile={self.tile} with task={self.task.name}: only denoising is done in tiles; leave it out"
         if self.blend and (self.output is None or not self.task.measures_every_pixel):
             yield f"blend={self.blend:g}: of the picture that output=... writes of a task that measures the whole image"
 

@@ -15,6 +15,7 @@ from dip_experiments.data.cropping import cut, resized
 from dip_experiments.data.layers import Array, Layers
 from dip_experiments.data.masks import read_mask
 from dip_experiments.data.reading import PLAIN, Form, check_image, read_alpha, read_image, read_layers, read_picture
+from dip_experiments.data.tiling import windowed
 
 log = logging.getLogger(__name__)
 Known = NDArray[np.bool_]
@@ -57,10 +58,12 @@ class Frame:
     fit: str
     multiple: int
     form: Form = PLAIN
+    window: list[int] | None = None
 
     def part(self, picture: Array) -> Array:
-        """Cut the used part. See `data.cropping.cut`."""
-        return cut(picture, self.size, self.fit, self.multiple)
+        """Cut the used part: see `data.cropping.cut`; of that the window, if any."""
+        used = cut(picture, self.size, self.fit, self.multiple)
+        return used if self.window is None else windowed(used, self.window).copy()
 
     def known_part(self, known: Known) -> Known:
         """Cut a mask; missing wins: where it is scaled, a pixel is known if all that it is made of are."""
@@ -97,10 +100,16 @@ def load_pictures(name: str, path: str | None, frame: Frame, extra_inputs: Mappi
     Raises ValueError with what to do.
     """
     uncut = read_picture(name, path, frame.form)
-    if path and frame.form.white is None:
+    if path and frame.form.white is None and frame.window is None:
         report_range(Path(path), read_layers(Path(path), form=frame.form))
     image = frame.part(uncut)
     return Pictures(image, {role: _alike(role, it, uncut, image, frame) for role, it in extra_inputs.items()})
+
+
+def picture_size(name: str, path: str | None, frame: Frame) -> tuple[int, int]:
+    """Return rows and columns of the used part of a picture. Raises ValueError as `read_picture` does."""
+    _, rows, columns = frame.part(read_picture(name, path, frame.form)).shape
+    return rows, columns
 
 
 def report_range(path: Path, layers: Layers) -> None:

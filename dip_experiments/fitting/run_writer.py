@@ -18,9 +18,11 @@ from dip_experiments.fitting.ensemble import denoiser_ensembles, means_at_stop
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.observed import observed
 from dip_experiments.fitting.summary import measurement, shown_measurement, summary
+from dip_experiments.fitting.tile import tile_result
 from dip_experiments.stopping import RuleMonitor
 from dip_experiments.store import (
     OBSERVED,
+    TILE,
     Run,
     atomic,
     average_at,
@@ -37,13 +39,21 @@ class Recorder(pl.Callback):
 
     These are made every `checkpoint_every` iterations and when interrupted. A checkpoint is the state at the end of a
     block, also when the interruption comes within one. What the fit ends with, the average and the output for the
-    latent as it is, is stored in `bits` per channel, 8 or 16. A replica that failed leaves no images.
+    latent as it is, is stored in `bits` per channel, 8 or 16. A replica that failed leaves no images. `tile_rule`: the
+    rule that stops the fit of a tile, whose result is stored in float too; None for a fit of a picture.
     """
 
     def __init__(
-        self, fit: DIPModule, run: Run, checkpoint_every: int, averages: Iterable[int] = (), bits: int = 8
+        self,
+        fit: DIPModule,
+        run: Run,
+        checkpoint_every: int,
+        averages: Iterable[int] = (),
+        bits: int = 8,
+        tile_rule: str | None = None,
     ) -> None:
         self.fit, self.run, self.checkpoint_every, self.bits = fit, run, checkpoint_every, bits
+        self.tile_rule = tile_rule
         self.averages = set(averages)
         self.seconds_before = 0.0
         self.summary: dict[str, Any] = {}
@@ -83,6 +93,8 @@ class Recorder(pl.Callback):
             self.write_images(output_at(self.fit.done), self.fit.output)
         for name, monitor in self.fit.rule_monitors().items():
             self.write_stop(name, monitor)
+        if self.tile_rule:
+            write_arrays(self.run.folder / TILE, **tile_result(self.fit, self.tile_rule, self.mixtures).arrays())
         numbers = self.write_observed()
         self.write_curves(self.fit.done)
         self.summary = summary(self.fit, self.seconds_so_far(), unperturbed.cpu().numpy(), self.mixtures, numbers)

@@ -48,6 +48,7 @@ class JobResult:
         seconds: Wall time of the job.
         attempt: How often it has started.
         summary: Of the run: scores, `stops` in lines, `stop` in short for a table, and `estimated`.
+        tiles: How many runs restored a picture in tiles; then `run` is the first, and `folder` has them all.
         wandb: Folder of W&B's offline runs or address of its project, whichever has the run that was fitted.
     """
 
@@ -61,6 +62,7 @@ class JobResult:
     attempt: int = 1
     summary: dict[str, Any] | None = None
     wandb: str | None = None
+    tiles: int | None = None
 
     @property
     def is_running(self) -> bool:
@@ -133,7 +135,8 @@ def _lines(result: JobResult) -> Iterator[str]:
     psnr, stops = _psnr(result.summary), (result.summary or {}).get("stops", [])
     quality = ", ".join(f"{value} dB {name}" for name, value in psnr.items() if name != TO_MEASUREMENT or not stops)
     output = f"; wrote {result.output}" if result.output else ""
-    yield f"run {result.run} {result.status_text}: {result.folder}{f'; PSNR {quality}' if quality else ''}{output}"
+    subject = f"{'' if result.tiles else 'run '}{_named(result)}"
+    yield f"{subject} {result.status_text}: {result.folder}{f'; PSNR {quality}' if quality else ''}{output}"
     yield from (f"  {note}" for note in [*stops, *_notes(result.summary)])
 
 
@@ -148,7 +151,7 @@ def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[
         stop, wrote = (result.summary or {}).get("stop", ""), f"wrote {result.output}" if result.output else ""
         notes = list(filter(None, [*_notes(result.summary), stop, wrote]))
         time = "" if result.seconds is None else format_duration(result.seconds)
-        row = {**overrides, "run": result.run or "", "result": result.status_text, "time": time, **psnr}
+        row = {**overrides, "run": _named(result), "result": result.status_text, "time": time, **psnr}
         row |= {"folder": result.folder or ""} if len(folders) > 1 else {}
         rows.append(row | ({"notes": "; ".join(notes)} if notes else {}))
     if rows:
@@ -157,6 +160,11 @@ def _table(results: Sequence[JobResult], jobs: int, seconds: float) -> Iterator[
         yield from align_columns([{key: row.get(key, "") for key in keys} for row in rows])
     where = f"; runs are in {next(iter(folders))}" if len(folders) == 1 else ""
     yield f"{_count(results, jobs)}; {format_duration(seconds)} in all{where}"
+
+
+def _named(result: JobResult) -> str:
+    """Return the id of a run, of several how many tiles they are."""
+    return f"{result.tiles} tiles" if result.tiles else result.run or ""
 
 
 def _wandb_lines(results: Sequence[JobResult]) -> Iterator[str]:

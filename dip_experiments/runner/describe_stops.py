@@ -18,6 +18,32 @@ def describe_stops(run: Run) -> list[str]:
     return [line for name, rule in rules.items() for line in _lines(name, rule, run.summary)]
 
 
+def describe_tiles(name: str, summary: Mapping[str, Any]) -> list[str]:
+    """Return the lines of `describe_stops` for a picture in tiles that the rule of this name stopped.
+
+    Args:
+        name: Of the rule.
+        summary: See `tiles.combined_summary`.
+    """
+    rule, tiles = summary["stopping"][name], summary["tiles"]
+    stops, unsure = [tile["stop"] for tile in tiles if tile["stop"] is not None], sum(not t["final"] for t in tiles)
+    stop = f"{name} at {' to '.join(map(str, sorted({min(stops), max(stops)})))}" if stops else f"{name} found none"
+    stop += f" in {len(tiles)} tiles" + (f", none in {len(tiles) - len(stops)}" if 0 < len(stops) < len(tiles) else "")
+    stop += f", not final in {unsure}: more iterations may be better" if unsure else ""
+    found = [*_estimates(rule, image=True), *_mixed(rule)]
+    return [*_noise(rule["facts"]), f"stop: {stop}", *([f"result: {', '.join(found)}"] if found else [])]
+
+
+def _noise(facts: Mapping[str, Any]) -> list[str]:
+    """Return a line for each level of noise that was given or estimated."""
+    shared = _shared(facts)
+    return [
+        f"noise: {level} {facts[level]:.4g}{_error(level, facts)}, {facts[level + FACT_ORIGIN]}{shared}"
+        for level in LEVELS
+        if level + FACT_ORIGIN in facts
+    ]
+
+
 def outline_stop(run: Run) -> str:
     """Return stop and result of the run's only rule in short, for a table; of several rules their stops alone."""
     rules = run.summary.get("stopping", {})
@@ -29,15 +55,9 @@ def outline_stop(run: Run) -> str:
 
 def _lines(name: str, rule: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return the lines on one rule; an estimate of the measurement's error is never in a line with the image's."""
-    facts, scores = rule["facts"], summary["scores"]
-    shared = _shared(facts)
-    levels = [
-        f"{level} {facts[level]:.4g}{_error(level, facts)}, {facts[level + FACT_ORIGIN]}{shared}"
-        for level in LEVELS
-        if level + FACT_ORIGIN in facts
-    ]
+    scores = summary["scores"]
     ended = f", made sure at {summary['iterations']}" if name == summary["ended_by"] else ""
-    lines = [*(f"noise: {level}" for level in levels), f"stop: {_stop(name, rule)}{ended}"]
+    lines = [*_noise(rule["facts"]), f"stop: {_stop(name, rule)}{ended}"]
     image = stop_image(name, "mixed" if "mix" in rule else "mean")
     true = [f"PSNR {scores[image]['psnr'][0]:.2f} dB to the reference"] if image in scores else []
     found = [*_estimates(rule, image=True), *true, *_mixed(rule)]

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from dip_experiments.config.settings import Settings
-from dip_experiments.data.pictures import Frame, local, sources, with_alpha
+from dip_experiments.data.layers import Array
+from dip_experiments.data.pictures import Frame, Known, local, sources, with_alpha
 from dip_experiments.data.reading import Form, bit_depth, read_image
 from dip_experiments.data.writing import check_output, expanded, write_output
 from dip_experiments.store import Run, stop_image
@@ -12,7 +13,7 @@ from dip_experiments.store import Run, stop_image
 def image_frame(settings: Settings) -> Frame:
     """Return the part of the input images that is used."""
     image = settings.image
-    return Frame(image.size, image.fit, image.multiple, Form(image.page, image.white))
+    return Frame(image.size, image.fit, image.multiple, Form(image.page, image.white), image.window)
 
 
 def output_bits(settings: Settings) -> int:
@@ -46,13 +47,33 @@ def export_image(run: Run, settings: Settings) -> str:
     Raises:
         ValueError: If it cannot be written.
     """
-    path = expanded(settings.output or "", settings.image.path, settings.image.name)
     image = read_image(restored_image(run, settings))
     if settings.blend:
         measurement = run.measured()["measurement"][run.replicas[0]]  # the stored picture of it has 8 bits
-        image = (1 - settings.blend) * image + settings.blend * measurement
-    frame, mask = image_frame(settings), run.image("mask", run.replicas[0])
+        image = blended(image, measurement, settings)
+    mask = run.image("mask", run.replicas[0])
     known = read_image(mask).min(0, keepdims=True) > 0.5 if mask.exists() else None
+    return write_restored(image, settings, known)
+
+
+def blended(image: Array, measurement: Array, settings: Settings) -> Array:
+    """Return a restored image "c h w" with the part of the given one that `settings` ask for."""
+    return (1 - settings.blend) * image + settings.blend * measurement
+
+
+def write_restored(image: Array, settings: Settings, known: Known | None = None) -> str:
+    """Write a restored image "c h w" as `settings.output`, and return its path.
+
+    Args:
+        image: In [0, 1].
+        settings: Those of the request: depth, colour profile and alpha are those of its file.
+        known: Mask "1 h w"; what was filled in is opaque.
+
+    Raises:
+        ValueError: If it cannot be written.
+    """
+    path = expanded(settings.output or "", settings.image.path, settings.image.name)
+    frame = image_frame(settings)
     restored = with_alpha(image, settings.image.path, frame, known)
     write_output(Path(path), restored, settings.image.path, frame.form)
     return path

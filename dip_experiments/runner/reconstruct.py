@@ -17,13 +17,14 @@ from dip_experiments.architectures import ModuleNetwork, Network, adapted
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import Layout
 from dip_experiments.devices import check_precision, find_device, fit_threads
-from dip_experiments.fitting.ensemble import DenoiserEnsemble, denoiser_ensembles, means_at_stop
+from dip_experiments.fitting.ensemble import DenoiserEnsemble, denoiser_ensembles
 from dip_experiments.fitting.fit import Builder, make_module, run_fit
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.observed import observed
 from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import curve_columns
 from dip_experiments.fitting.summary import summary
+from dip_experiments.fitting.tile import image_at_stop
 from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.runner.build import fit_options
 from dip_experiments.runner.validate import check_fit, warn_of_young_average
@@ -140,37 +141,65 @@ def builder_of(network: NetworkLike, channels: int, task: Task) -> Builder | Non
     return lambda count: made_by(channels, colours, (rows, columns), replicas=count)
 
 
-def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layout, progress: bool) -> Reconstruction:
-    """Fit a task and collect the result; nothing is written.
+@dataclass(frozen=True)
+class Fitted:
+    """A finished fit. `mixtures`: see `denoiser_ensembles`; `summary`, `observed`: see `Reconstruction`."""
+
+    module: DIPModule
+    mixtures: Mapping[str, DenoiserEnsemble]
+    summary: dict[str, Any]
+    observed: dict[str, NDArray[Any]]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row for each replica and iteration: see `Reconstruction`."""
+        return pd.DataFrame(curve_columns(self.module, self.module.done))
+
+
+def fit(settings: Settings, task: Task, network: NetworkLike, title: str | None) -> Fitted:
+    """Fit a task; nothing is written.
 
     Args:
         settings: Those of the fit; of the network only if `network` is a name.
         task: Measurement, operator and reference of all replicas, on the CPU in float64.
         network: See `builder_of`.
-        layout: Brings the images into the layout of the user's measurement.
-        progress: Show iterations, time left and loss on standard error.
+        title: Of the progress on standard error; None shows none.
     """
     device = find_device(settings.device)
     check_precision(settings.precision, device)
     build = check_fit(settings, task, None, builder_of(network, settings.latent.channels, task))
-    warn_of_young_average(settings)
     options = fit_options(settings)
     began = time.monotonic()
     with fit_threads(device):
         module = make_module(task, build, options, device)
-        name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
-        bar = [ProgressBar(name, module, settings.fit.iterations)] if progress else []
+        bar = [ProgressBar(title, module, settings.fit.iterations)] if title else []
         run_fit(module, options, device, bar)
         unperturbed = module.unperturbed().cpu().numpy()
         mixtures = denoiser_ensembles(module.monitors)
         measures, arrays = observed(module)
         numbers = summary(module, time.monotonic() - began, unperturbed, mixtures, measures)
+    return Fitted(module, mixtures, numbers, arrays)
+
+
+def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layout, progress: bool) -> Reconstruction:
+    """Fit a task and collect the result; nothing is written.
+
+    Args:
+        settings, task, network: See `fit`.
+        layout: Brings the images into the layout of the user's measurement.
+        progress: Show iterations, time left and loss on standard error.
+    """
+    warn_of_young_average(settings)
+    name = network if isinstance(network, str) else getattr(network, "__name__", type(network).__name__)
+    fitted = fit(settings, task, network, name if progress else None)
+    module, arrays = fitted.module, fitted.observed
+    image = image_at_stop(module, settings.stopping.name, fitted.mixtures)
     result = Reconstruction(
-        image=layout(_image(module, settings.stopping.name, mixtures)),
+        image=layout(image.detach().cpu().double().numpy()),
         average=layout(module.average.cpu().double().numpy()),
         output=layout(module.output.cpu().double().numpy()),
-        history=pd.DataFrame(curve_columns(module, module.done)),
-        summary=numbers,
+        history=fitted.history,
+        summary=fitted.summary,
         network=module.network,
         observed=arrays,
         posterior_mean=_laid_out(arrays.get("posterior.pooled_mean"), layout),
@@ -187,12 +216,3 @@ def fit_task(settings: Settings, task: Task, network: NetworkLike, layout: Layou
 def _laid_out(image: NDArray[Any] | None, layout: Layout) -> NDArray[np.float64] | None:
     """Return an image "c h w" in the layout of the measurement."""
     return None if image is None else layout(image.astype(np.float64))
-
-
-def _image(module: DIPModule, rule: str, mixtures: Mapping[str, DenoiserEnsemble]) -> NDArray[np.float64]:
-    """Return the image "c h w" that a run exports: see `Reconstruction.image`."""
-    means = means_at_stop(module.monitors[rule], mixtures.get(rule)) if rule in module.monitors else {}
-    sound = next(r for r in range(len(module.average)) if r not in module.guard.failed)
-    chosen = means.get("mixed", means.get("mean", module.average[sound]))
-    image: NDArray[np.float64] = chosen.detach().cpu().double().numpy()
-    return image

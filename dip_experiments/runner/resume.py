@@ -132,7 +132,8 @@ def fit_and_record(prepared: PreparedRun, state: ResumeState, command: list[str]
             write_image(run.image("flash", 0), prepared.pictures.extra_inputs["flash"])
         wanted = image_iterations(settings.fit.iterations, state.keep)
         fit = build_fit(prepared, wanted)
-        recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, output_bits(settings))
+        rule = settings.stopping.name if settings.image.window else None
+        recorder = Recorder(fit, run, settings.fit.checkpoint_every, state.keep, output_bits(settings), rule)
         if state.saved:
             recorder.resume(state.saved)
         place = _fit(run, prepared, recorder)

@@ -11,6 +11,7 @@ from dip_experiments.config.overrides import to_hydra_overrides
 from dip_experiments.config.request import Request
 from dip_experiments.config.settings import read_settings
 from dip_experiments.runner.run_job import run_settings
+from dip_experiments.runner.tiles import tiling_of
 from dip_experiments.store import Run
 
 
@@ -38,6 +39,11 @@ def run(*overrides: str) -> Run:
         raise ValueError(
             f"{' '.join(overrides)}: {len(settings)} runs; choose one of {_choices(request)}, or use `dip -m` for the "
             "sweep"
+        )
+    if tiling := tiling_of(settings[0]):
+        raise ValueError(
+            f"{' '.join(overrides)}: {len(tiling)} runs, one for each tile; use dip.restore(array), the command `dip "
+            "restore`, or tile=null"
         )
     result = run_settings(settings[0], overrides=list(overrides))
     if result.folder is None or result.status not in ("finished", "resumed", "skipped"):

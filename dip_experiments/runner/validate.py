@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dip_experiments.config.overrides import AS_IT_IS
 from dip_experiments.config.plain_settings import Wandb
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.folders import check_writable
+from dip_experiments.data.tiling import MULTIPLE
 from dip_experiments.devices import available_memory, check_precision, find_device
 from dip_experiments.fitting.fit import Builder, make_latent
 from dip_experiments.fitting.wandb_options import check_key, wandb_mode
@@ -24,7 +25,7 @@ from dip_experiments.operators import check_operator
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.runner.build import PreparedRun, flash_image, load, network_builder, original_task
-from dip_experiments.stopping import FitInput, hold_out
+from dip_experiments.stopping import FitInput, Split, hold_out
 from dip_experiments.tasks import Task
 from dip_experiments.tensors import generator
 
@@ -54,6 +55,8 @@ def validate(settings: Settings) -> PreparedRun:
     check_precision(settings.precision, device)
     if isinstance(settings.logger, Wandb) and wandb_mode(settings.logger.mode) == "online":
         check_key()
+    if settings.image.window and not (isinstance(settings.stopping, Split) and settings.stopping.law.is_fixed):
+        raise ValueError("image.window: part of a picture that tile=... makes, and that no request sets; leave it out")
     pictures = load(settings)
     task = original_task(settings, pictures, 1)
     build = check_fit(settings, task, flash_image(pictures))
@@ -103,7 +106,9 @@ def check_fit(
         )
     make_latent(settings.latent, network, task, settings.seeds[: len(task.measurement)], input_image)
     settings.guidance.check(network.latent_shape, task.measurement.new_zeros(task.shape))
-    log_noise_estimates(settings, original, inputs)
+    if settings.image.window is None:  # that of tiles is the picture's
+        facts = {name: part.facts for name, part in inputs.items()}
+        log_noise_estimates(settings, original, facts)
     return build
 
 
@@ -166,18 +171,17 @@ def warn_of_young_average(settings: Settings) -> None:
     )  # fmt: skip
 
 
-def log_noise_estimates(settings: Settings, original: Task, inputs: dict[str, FitInput]) -> None:
-    """Log the noise that the rules assume, and warn where they would be misled."""
+def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, Mapping[str, float | str]]) -> None:
+    """Log the noise that rules and loss assume, and warn where they would be misled. `facts`: of it, by rule."""
     loss = f"loss={settings.loss.target or settings.loss.name}"
-    all_facts = {name: part.facts for name, part in inputs.items()} | {loss: settings.loss.facts(original.measurement)}
-    for name, facts in all_facts.items():
-        if facts:
-            log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in facts.items()))
-        if facts.get("sigma_from") == "given" and 0 < float(facts["sigma"]) < 1:
-            log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(facts["sigma"]))
+    for name, known in {**facts, loss: settings.loss.facts(original.measurement)}.items():
+        if known:
+            log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in known.items()))
+        if known.get("sigma_from") == "given" and 0 < float(known["sigma"]) < 1:
+            log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(known["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
-    counting = {*trusting, *(name for name, part in inputs.items() if part.facts)}
+    counting = {*trusting, *(name for name, known in facts.items() if known)}
     if not (counting and complete):
         return
     image = original.measurement[0].double().numpy()
@@ -229,7 +233,7 @@ def check_memory(settings: Settings, values: int, task: Task) -> None:
             f"{size}: about {needed / 1e9:.1f} GB of memory needed, {available / 1e9:.1f} GB there; there is room with "
             f"{suggest_fewer(settings, part)}{suggest_size(settings, available, part, task)}"
         )
-    if needed > LARGE:
+    if needed > LARGE and settings.image.window is None:  # of tiles: see `prepare_tiles`
         log.info(
             "%s: about %.1f GB of memory; how long it takes is told after the first iterations", size, needed / 1e9
         )
@@ -266,6 +270,9 @@ def suggest_size(settings: Settings, available: int, part: float, task: Task) ->
             _, values, _ = network_builder(settings, shape)
         except ValueError:  # too small for the network
             return ""
-        if bytes_needed(settings, values, shape) <= available:
-            return f", or with image.size={side}{' image.fit=whole' if settings.image.size is None else ''}"
+        if bytes_needed(settings, values, shape) > available:
+            continue
+        if settings.image.window:
+            return f", or with tile={max(int(scaled * max(height, width)) // MULTIPLE, 1) * MULTIPLE}"
+        return f", or with image.size={side}{' image.fit=whole' if settings.image.size is None else ''}"
     return ""

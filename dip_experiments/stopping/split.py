@@ -1,7 +1,7 @@
 """Split the measurement: fit one part, score with the other, which the fit never sees."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -76,6 +76,10 @@ class Split(MinimumRule):
                 f"stopping.mix with task={fit.task}: other denoisers need the whole image measured; say stopping.mix=[]"
             )
 
+    def fixed(self, measurement: Float[Tensor, "r c h w"]) -> Self:
+        """Return the rule with the noise of this measurement for good. Raises ValueError as `NoiseModel.known`."""
+        return self.model_copy(update={"law": self.law.fixed(measurement)})
+
     def hold_out(self, given: FitInput, seeds: Sequence[int]) -> FitInput:
         y, known = given.measurement, given.known()
         if not torch.equal(known, known[:1].expand_as(known)):
@@ -83,7 +87,7 @@ class Split(MinimumRule):
                 "stopping=split: the replicas' masks differ, so the error of the mean of their images cannot be "
                 "estimated; give all the same with shared=[task], or fit replicas=1"
             )
-        law, known = self.law.known(y), known & noisy(y)
+        law, known = self.law.noise_of(y), known & noisy(y)
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [law.extra(image, self.a, draw) for image, draw in zip(y, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, law.variance(y) * known

@@ -18,7 +18,7 @@ from dip_experiments.store.lock import RunLocked, locked, read_owner, write_owne
 from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.migrations import upgrade
 from dip_experiments.store.provenance import describe_session, doubtful_code, signature, version
-from dip_experiments.store.run import FACT_ORIGIN, OBSERVED, Run, average_at, output_at, stop_image
+from dip_experiments.store.run import FACT_ORIGIN, OBSERVED, TILE, Run, average_at, output_at, stop_image
 from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
 from dip_experiments.store.status import State, states
 from dip_experiments.store.store import Origin, Store
@@ -32,6 +32,7 @@ __all__ = [
     "REFUSED",
     "REPRODUCED",
     "THUMBNAIL",
+    "TILE",
     "Array",
     "Baselines",
     "Columns",

@@ -20,6 +20,8 @@ APART = (SUMMARY, "lock", "owner.json", "checkpoint.pt", PROGRESS, "failure.txt"
 """Files of a run's folder that are no part of its result."""
 OBSERVED = "observed.npz"
 """File of the arrays that observers have measured, of a run that has any."""
+TILE = "tile.npz"
+"""File of what a run restored of a tile, in float: the picture is blended of that."""
 FACT_ORIGIN = "_from"
 """Ending of the name of a rule's fact that says where another one is from: `sigma_from` is given or estimated."""
 
@@ -187,6 +189,11 @@ class Run:
         if not (self.folder / OBSERVED).exists():
             return {}
         with np.load(self.folder / OBSERVED) as arrays:
+            return dict(arrays)
+
+    def tile(self) -> dict[str, Any]:
+        """Return what was restored of a tile: see `fitting.tile.TileResult`."""
+        with np.load(self.folder / TILE) as arrays:
             return dict(arrays)
 
     def measured(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Denoising(Restoration):
     """`noise`: how the noisy picture comes about."""
 
     measures_every_pixel: ClassVar[bool] = True
+    divides: ClassVar[bool] = True
     name: Literal["denoising"]
     noise: Annotated[Noise, Exchangeable(Noise), BeforeValidator(expand_shorthand)]
 

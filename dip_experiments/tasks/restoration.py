@@ -17,6 +17,8 @@ class TaskSettings(Part):
     kind: ClassVar[str] = "task"
     measures_every_pixel: ClassVar[bool] = False
     """True if A = I, so that other denoisers can work on the measurement, and a network can be shown it."""
+    divides: ClassVar[bool] = False
+    """True if parts of a picture can be restored one by one, once the noise is known."""
     noise_can_be_estimated: ClassVar[bool] = True
     """False if the measurement tells no level of noise."""
     restores: ClassVar[bool] = True

@@ -8,10 +8,11 @@ loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from jaxtyping import Float
+from pydantic import PrivateAttr
 from torch import Tensor
 
 from dip_experiments.noise import ClippedNoise
@@ -67,6 +68,26 @@ class NoiseModel(Part):
     """True if neighbours and channels share nothing of it."""
     is_gaussian: ClassVar[bool] = False
     """True if it is Gaussian for a given image, or taken for such, as Stein's risk needs it."""
+    _fixed: KnownNoise | None = PrivateAttr(default=None)
+
+    def fixed(self, measurement: Measured) -> Self:
+        """Return the law with the noise of this measurement for good: that of parts of it, too, such as tiles.
+
+        Raises:
+            ValueError: As `known`.
+        """
+        found = self.model_copy()
+        found._fixed = self.known(measurement)
+        return found
+
+    @property
+    def is_fixed(self) -> bool:
+        """True if its noise does not depend on the measurement any more."""
+        return self._fixed is not None
+
+    def noise_of(self, measurement: Measured) -> KnownNoise:
+        """Return the noise of a measurement, or that of which this one is a part: see `fixed`. Raises as `known`."""
+        return self.known(measurement) if self._fixed is None else self._fixed
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
         """Return why the law cannot be split for such a task."""
