@@ -17,7 +17,7 @@ if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
     os.environ["GOMP_SPINCOUNT"] = SPINS
 
 _MODULES = {
-    "DeepinvModel": "deepinv_model",
+    "DeepinvModel": "api",
     "Guidance": "guidance",
     "Latent": "latents",
     "Loss": "losses",

@@ -42,7 +42,6 @@ FLOORS = {
     "runner": 4,
     "api": 5,
     "cli": 5,
-    "deepinv_model": 5,
     "scripts": 6,
 }
 NEIGHBOURS = {
@@ -51,7 +50,6 @@ NEIGHBOURS = {
     ("losses", "noise"),  # what whitens a residual
     ("noise", "data"),  # the opponent planes
     ("theory", "stopping"),  # observers are rules that never stop
-    ("deepinv_model", "api"),
     ("report", "analysis"),  # how it names a network
     ("store", "metrics"),  # which points of a curve are kept
 }
@@ -107,6 +105,10 @@ def test_every_room_is_on_a_floor() -> None:
     rooms = {room(path) for path in FILES} - {"__init__"}
     assert rooms <= set(FLOORS)
     assert set(FLOORS) - rooms == set()
+
+
+def test_few_modules_are_at_the_top() -> None:
+    assert len([path for path in PACKAGE.glob("*.py") if path.name != "__init__.py"]) <= 10
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])

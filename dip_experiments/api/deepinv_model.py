@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dip_experiments.api import reconstruct
+from dip_experiments.api.reconstruct import reconstruct
 from dip_experiments.operators import as_operator, measure
 
 
