@@ -66,8 +66,8 @@ def estimated_noise(
 ) -> CorrelatedNoise:
     """Estimate the noise of a picture.
 
-    On the middle 128 x 128 of 13 photographs sigma came out 1 % off in the mean and 3 % at worst for white noise with
-    sigma 25; 1 to 3 % in the mean, 9 to 12 % at worst for noise that neighbours share (width 0.7 and 1).
+    On the middle 128 x 128 of 20 photographs with sigma 25, sigma came out 1 % too large in the mean for white noise,
+    nine of ten within 4 %, and -1 to 3 % for noise that neighbours or channels share, nine of ten within 5 to 12 %.
 
     Args:
         image: Noisy, of range 1.
