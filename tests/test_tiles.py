@@ -261,10 +261,11 @@ def test_where_a_tile_has_no_room_a_smaller_one_is_named(
 @pytest.mark.slow
 @pytest.mark.thorough
 def test_a_picture_in_tiles_is_as_good_as_in_one_piece() -> None:
-    """Of 192 x 192 pixels in nine tiles: 0.01 dB apart on 256 x 256 (docs/your_image.md)."""
+    """Measured in bf16: 30.37 dB in four tiles, 30.31 dB in one piece (docs/your_image.md)."""
     clean = load_image("astronaut", None, 192, "resize")
     noisy = np.moveaxis(clean + np.random.default_rng(1).normal(0, 25 / 255, clean.shape), 0, 2)
-    found = [dipx.restore(noisy, replicas=2, settings={"tile": tile}, progress=False) for tile in (96, None)]
-    psnr = [-10 * np.log10(np.mean((one.image - np.moveaxis(clean, 0, 2)) ** 2)) for one in found]
-    assert psnr[0] > psnr[1] - 0.1
-    assert abs(found[0].estimated_psnr - psnr[0]) < 0.5
+    tiled, one = (dipx.restore(noisy, replicas=2, settings={"tile": tile}, progress=False) for tile in (128, None))
+    errors = [np.mean((result.image - np.moveaxis(clean, 0, 2)) ** 2) for result in (tiled, one)]
+    assert 10 * np.log10(errors[0] / errors[1]) < 0.1
+    estimate = tiled.summary["stopping"]["split"]["mix"]["estimate"]
+    assert abs(estimate["mse"] - errors[0]) < 2 * estimate["mse_se"]
