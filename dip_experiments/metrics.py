@@ -103,9 +103,11 @@ def estimate_in(rule: Mapping[str, Any]) -> tuple[str, dict[str, float]] | None:
     return next(((name, estimate) for name, estimate in found if None not in estimate.values()), None)
 
 
-def psnr_of_estimate(mse: float, mse_se: float) -> float:
-    """Return an estimated mean squared error as a PSNR in dB; one below its standard error counts as large as that."""
-    return -10 * math.log10(max(mse, mse_se))
+def psnr_of_estimate(mse: float, mse_se: float) -> float | None:
+    """Return an estimated mean squared error as a PSNR in dB; a bound, or None, where `estimated_psnr` gives such."""
+    if mse + mse_se <= TINY:
+        return None
+    return -10 * math.log10(mse if mse > mse_se else mse + mse_se)
 
 
 def psnr_y_authors(image: Array, reference: Array) -> float:
@@ -123,6 +125,10 @@ def psnr_y_authors(image: Array, reference: Array) -> float:
     if image.shape[1:] != (height, width):
         _check_shapes(image, reference)
     return psnr(*(_studio_luma(_centre(picture, height, width))[4:-5, 4:-5] for picture in (image, reference)))
+
+
+SSIM_SMALLEST_SIDE = 11
+"""Pixels a side of its window, below which an image has none."""
 
 
 def ssim(image: Array, reference: Array) -> float:

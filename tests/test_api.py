@@ -15,6 +15,7 @@ from dip_experiments.architectures import Pixels
 from dip_experiments.data.arrays import to_channels_first
 from dip_experiments.data.reading import read_image
 from dip_experiments.fitting.module import DIPModule
+from dip_experiments.metrics import psnr_of_estimate
 from dip_experiments.operators import Downsampler, Mask
 from dip_experiments.store import write_image
 
@@ -96,6 +97,13 @@ def test_restore_has_the_numbers_of_the_command(noise: list[str], dip: Dip, tmp_
     stop = only_run(tmp_path).summary["stopping"]["split"]
     assert result.stopped_at == stop["joint"]
     assert result.summary["stopping"]["split"]["mix"] == stop["mix"]
+    assert result.estimated_psnr == psnr_of_estimate(**stop["mix"]["estimate"]), "that of the image, not the network's"
+
+
+def test_a_picture_without_room_for_the_window_of_ssim_has_none() -> None:
+    small = CLEAN[:10, :10]
+    result = dipx.reconstruct(small, reference=small, scale="smoke", iterations=2, settings=SMALL, progress=False)
+    assert set(result.summary["scores"]["output"]) == {"psnr"}
 
 
 def test_in_another_thread_it_leaves_no_file_and_no_global_state(

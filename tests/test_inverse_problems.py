@@ -22,7 +22,7 @@ from dip_experiments.store import write_image
 from dip_experiments.tasks import Deblurring, Task, TaskSettings
 from dip_experiments.tasks.inverse import measured_through
 from dip_experiments.tasks.kernels import BoxKernel, GaussianKernel, KernelFile
-from dip_experiments.tasks.noise import Gaussian, Noise
+from dip_experiments.tasks.noise import Gaussian, Noise, Poisson, SaltAndPepper
 
 KERNEL = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 IMAGE = torch.rand(3, 12, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -113,8 +113,14 @@ def test_noise_cuts_off_no_measurement_that_is_no_image() -> None:
     image = torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(0))
     sums = FunctionOperator(lambda x: 6 * x)
     clipped, free = (Gaussian(name="gaussian", sigma=5.0, clip=clip) for clip in (True, False))
-    with pytest.raises(ValueError, match=r"from 0\.\d+ to 5\.\d+, which .*; give task\.noise\.clip=false"):
-        measured_through(sums, clipped, "original", image, [0])
+    message = r"is for values in \[0, 1\], .* from 0\.\d+ to 5\.\d+; give .* task\.noise\.clip=false"
+    impulses = SaltAndPepper(name="salt_and_pepper", fraction=0.1)
+    for noise in (clipped, impulses):
+        with pytest.raises(ValueError, match=message):
+            measured_through(sums, noise, "original", image, [0])
+    centred = FunctionOperator(lambda x: x - 0.5)
+    with pytest.raises(ValueError, match="is for values from 0 on"):
+        measured_through(centred, Poisson(name="poisson", peak=30.0), "original", image, [0])
     assert measured_through(sums, free, "original", image, [0]).measurement.max() > 2
     assert measured_through(Identity(), clipped, "original", image, [0]).measurement.max() <= 1
 

@@ -17,6 +17,7 @@ from dip_experiments.fitting.module import DIPModule
 from dip_experiments.metrics import (
     AUTHORS_SMALLEST_SIDE,
     EXPLAINED,
+    SSIM_SMALLEST_SIDE,
     channel_variance,
     iterations_to_explain,
     psnr,
@@ -112,7 +113,9 @@ def scores(
     for monitor in fit.monitors.values():
         images |= {name: image.cpu().numpy() for name, image in monitor.scored().items()}
     without |= {name: set(fit.guard.failed) for name in images if name not in without}
-    metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr, "ssim": ssim}
+    metrics: dict[str, Callable[[Any, Any], float]] = {"psnr": psnr}
+    if min(reference.shape[2:]) >= SSIM_SMALLEST_SIDE:
+        metrics["ssim"] = ssim
     if isinstance(task.operator, Downsampler) and min(reference.shape[2:]) >= AUTHORS_SMALLEST_SIDE:
         metrics["psnr_y_authors"] = psnr_y_authors
     failed, replicas = fit.guard.failed, range(len(reference))

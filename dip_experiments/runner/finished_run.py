@@ -106,4 +106,5 @@ def stored_images(keep: Sequence[int], iterations: int) -> list[str]:
 def estimate_at_stop(run: Run) -> dict[str, float]:
     """Return the PSNR in dB that the first rule with an estimate has for the mean image at its stop, by its name."""
     estimates = filter(None, map(estimate_in, run.summary.get("stopping", {}).values()))
-    return next(({of: psnr_of_estimate(**estimate)} for of, estimate in estimates), {})
+    known = ((of, psnr_of_estimate(**estimate)) for of, estimate in estimates)
+    return next(({of: psnr} for of, psnr in known if psnr is not None), {})

@@ -93,12 +93,15 @@ class Reconstruction:
 
     @property
     def estimated_psnr(self) -> float | None:
-        """PSNR of the image in dB as the stopping rule estimates it, None where it estimates none.
+        """PSNR of `image` in dB as the stopping rule estimates it, None where it estimates none.
 
-        Where the operator is not the identity, `summary` has an estimate of the measurement's.
+        A bound that it is above where the estimated error is within its standard error. Where the operator is not the
+        identity, `summary` has an estimate of the measurement's.
         """
         of, estimate = estimate_in(self._stop) or ("", None)
-        return psnr_of_estimate(**estimate) if estimate is not None and of == "PSNR" else None
+        if estimate is None or of != "PSNR":
+            return None
+        return psnr_of_estimate(**(self._stop["mix"]["estimate"] if "mix" in self._stop else estimate))
 
 
 def needed_arguments(function: Any) -> set[str]:

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from dip_experiments.tasks.jpeg import through_file
-from dip_experiments.tasks.noise import MOST_PHOTONS, AddedNoise
+from dip_experiments.tasks.noise import MOST_PHOTONS, UNIT, AddedNoise
 from dip_experiments.tasks.sampling import Image, normal
 
 BETWEEN = ((1.0, 2.0, 1.0), (2.0, 4.0, 2.0), (1.0, 2.0, 1.0))
@@ -29,6 +29,10 @@ class Camera(AddedNoise):
     read: Annotated[float, Field(ge=0)]
     gamma: PositiveFloat
     quality: Annotated[int, Field(ge=1, le=100)]
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        return UNIT
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         light = image.double().clamp(0, 1) ** self.gamma

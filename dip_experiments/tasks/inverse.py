@@ -1,5 +1,6 @@
 """Any inverse problem y = A x + noise, with an operator of the user's."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -72,8 +73,8 @@ def measured_through(operator: Operator, noise: Noise, source: Source, image: Im
     """Return the task of a picture that is measured through an operator and made noisy, or is so already.
 
     Raises:
-        ValueError: If the operator fails on the picture, or the noise is that of published files, or would cut off a
-            measurement that is no image with values in [0, 1].
+        ValueError: If the operator fails on the picture, or the noise is that of published files, or is not for
+            values as the measurement has.
     """
     if noise.is_published:
         raise ValueError(
@@ -83,9 +84,11 @@ def measured_through(operator: Operator, noise: Noise, source: Source, image: Im
         return Task(repeat_per_seed(image, seeds), operator)
     clean = measure(operator, image.unsqueeze(0)).squeeze(0)
     least, largest = float(clean.min()), float(clean.max())
-    if noise.clips and (least < -ROUNDING or largest > 1 + ROUNDING):
+    low, high = noise.domain
+    if least < low - ROUNDING or largest > high + ROUNDING:
+        within = "from 0 on" if high == math.inf else "in [0, 1]"
         raise ValueError(
-            f"task.noise.clip=true: without noise the measurement has values from {least:.3g} to {largest:.3g}, which "
-            "clipping to [0, 1] would cut off; give task.noise.clip=false"
+            f"task/noise={noise.name}: it is for values {within}, and without noise the measurement has some from "
+            f"{least:.3g} to {largest:.3g}; give task/noise=gaussian task.noise.clip=false"
         )
     return Task(noise.measured(clean, seeds, {}), operator, repeat_per_seed(image, seeds))

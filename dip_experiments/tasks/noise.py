@@ -1,5 +1,6 @@
 """Noises: their settings, and how each makes an image "c h w" in [0, 1] noisy."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +22,9 @@ MOST_PHOTONS = 1e9
 """At white: noise of 0.008 grey levels of 255, which is none; counts near 2^63 would overflow."""
 
 
+UNIT, POSITIVE = (0.0, 1.0), (0.0, math.inf)
+
+
 class Noise(Part):
     """The way a noisy picture comes about."""
 
@@ -29,9 +33,9 @@ class Noise(Part):
     """True if the noisy picture is a file of the authors'."""
 
     @property
-    def clips(self) -> bool:
-        """True if it cuts off what is outside [0, 1]."""
-        return False
+    def domain(self) -> tuple[float, float]:
+        """Least and largest value of a clean measurement that it may be added to."""
+        return -math.inf, math.inf
 
     def extra_inputs(self, picture: str) -> dict[str, ExtraInput]:
         """Return what it reads besides the picture of that name."""
@@ -65,8 +69,8 @@ class Gaussian(AddedNoise):
     clip: bool
 
     @property
-    def clips(self) -> bool:
-        return self.clip
+    def domain(self) -> tuple[float, float]:
+        return UNIT if self.clip else super().domain
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         noisy = image + normal(image, draws) * (self.sigma / 255)
@@ -109,6 +113,10 @@ class Gamma(AddedNoise):
     name: Literal["gamma"]
     looks: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
 
+    @property
+    def domain(self) -> tuple[float, float]:
+        return POSITIVE
+
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         return image * gamma_values(self.looks, image.double(), draws).div(self.looks).to(image)
 
@@ -119,6 +127,10 @@ class Speckle(AddedNoise):
     name: Literal["speckle"]
     sigma: Sigma
 
+    @property
+    def domain(self) -> tuple[float, float]:
+        return POSITIVE
+
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         return image + image * normal(image, draws) * (self.sigma / 255)
 
@@ -128,6 +140,10 @@ class Poisson(AddedNoise):
 
     name: Literal["poisson"]
     peak: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        return POSITIVE
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         return counted(image, self.peak, draws)
@@ -143,6 +159,10 @@ class PoissonGaussian(AddedNoise):
     peak: Annotated[float, Field(gt=0, le=MOST_PHOTONS)]
     sigma: Sigma
 
+    @property
+    def domain(self) -> tuple[float, float]:
+        return POSITIVE
+
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         return counted(image, self.peak, draws) + normal(image, draws) * (self.sigma / 255)
 
@@ -157,6 +177,10 @@ class SaltAndPepper(AddedNoise):
 
     name: Literal["salt_and_pepper"]
     fraction: Share
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        return UNIT
 
     def apply(self, image: Image, draws: torch.Generator) -> Image:
         drawn = uniform(1, image, draws)
