@@ -239,7 +239,7 @@ def spread(values: Sequence[float] | Array, form: str = ".2f") -> str:
     return mean if len(values) == 1 else f"{mean} ({half})"
 
 
-def draw_figure(grid: Selection, by_seed: Selection, _: Selection) -> Artifact:
+def draw_figure(grid: Selection, by_seed: Selection, *_: Selection) -> Artifact:
     """Draw figures/trajectory: PSNR of single outputs, mean and range over the seeds, one panel a picture."""
     rows, note = [row for row in rows_of(grid, by_seed) if row.runs], still_waiting(grid, by_seed)
     runs = [run for row in rows for run in row.runs]
