@@ -141,7 +141,7 @@ def test_an_estimated_level_is_enlarged_as_that_of_white_noise_is() -> None:
 
 
 def test_of_a_measurement_with_holes_the_noise_of_what_is_measured_is_expected() -> None:
-    clean, known = torch.from_numpy(smooth(32)[0]), torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    clean, known = torch.from_numpy(smooth(32)[0]), torch.zeros(1, 3, 32, 32, dtype=torch.bool)
     known[..., :16, :] = True
     y = drawn("growing", clean, 0) * known
     rule = Discrepancy(name="discrepancy", sigma=None, law=ALL["growing"], tau=1.0)

@@ -12,6 +12,7 @@ from torch import Tensor
 import dip_experiments as dip
 from dip_experiments.losses import MSE, DistributionalConsistency, Fourier
 from dip_experiments.noise.distributions import gamma_logits, poisson_logits
+from dip_experiments.operators import Identity
 from dip_experiments.stopping import FitInput
 from dip_experiments.stopping.noise_models.model import KnownNoise
 from dip_experiments.stopping.noise_models.signal_dependent import GammaNoise, PoissonNoise
@@ -205,7 +206,7 @@ def test_a_fit_to_what_a_split_has_made_noisier_knows_its_noise(monkeypatch: pyt
         y, loss=distributional(), stopping="split", settings=rule, scale="smoke", iterations=3, progress=False
     )
     assert found[-1] == 1.25
-    assert FitInput(torch.zeros(1, 3, 2, 2), torch.nn.Identity()).growth == 1  # type: ignore[arg-type]
+    assert FitInput(torch.zeros(1, 3, 2, 2), Identity()).growth == 1
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 7), (1, 6, 9), (2, 5, 1)])

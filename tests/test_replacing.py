@@ -12,7 +12,7 @@ from interruptions import interrupt_at
 from test_identity import settings_of
 
 from dip_experiments.fitting.module import DIPModule
-from dip_experiments.runner.resume import with_rules_of
+from dip_experiments.runner.resume import check_rules, with_rules_of
 from dip_experiments.stopping.fixed import Fixed
 from dip_experiments.store import Run, RunFolder, Store, find_incomplete, locked, states
 from dip_experiments.store.files import put_in_place
@@ -47,6 +47,17 @@ def test_two_requests_that_want_other_observers_are_both_answered_once_both_were
     assert folders(run) == {run.name}
     for words in ([], FIXED, MOVING, [*FIXED, "fit.keep=[9]"], [*MOVING, "fit.keep=[7]"]):
         assert finished_before(dip, capfd, *words)
+
+
+def test_a_setting_that_a_rule_got_later_is_no_other_rule(tmp_path: Path) -> None:
+    settings = settings_of("target=noisy", "observe=[discrepancy]", "observe.discrepancy.sigma=25")
+    stored = settings.model_dump(mode="json", by_alias=True)["observe"]["discrepancy"]
+    assert stored.pop("law") is None  # as of a run that is older than this setting
+    run = make_run(tmp_path, "older", observe={"discrepancy": stored}, stopping={"name": "none"})
+    check_rules(run, settings)
+    other = make_run(tmp_path, "other", observe={"discrepancy": {**stored, "tau": 2.0}}, stopping={"name": "none"})
+    with pytest.raises(ValueError, match=r"with tau=2\.0, not tau=1\.0"):
+        check_rules(other, settings)
 
 
 def test_a_rule_has_one_result_of_a_run_which_other_words_of_it_replace_only_when_forced(

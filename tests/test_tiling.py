@@ -50,7 +50,9 @@ def test_a_picture_that_is_no_larger_than_a_tile_is_not_divided() -> None:
 
 def result(mse: float, by_chance: float, doubt: float, noisy: float = 1.0) -> dict[str, np.ndarray]:
     estimate = np.array([mse, by_chance])
-    return TileResult(np.zeros((1, 4, 4)), estimate, 2 * estimate, np.array(doubt), np.array(noisy)).arrays()
+    return TileResult(
+        np.zeros((1, 4, 4)), estimate, 2 * estimate, np.array(float(doubt)), np.array(float(noisy))
+    ).arrays()
 
 
 def two_tiles() -> Tiling:

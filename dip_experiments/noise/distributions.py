@@ -21,7 +21,7 @@ def gaussian_logits(z: Values) -> Values:
     return torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
 
 
-def poisson_logits(rate: Values, counts: Values, place: Values) -> Values:
+def poisson_logits(rate: Values, counts: Values, place: Float[Tensor, "..."]) -> Values:
     """Return t of counts with expected value `rate`.
 
     s = P(k < counts) + place P(k = counts): with `place` uniform in [0, 1] s is uniform too (Dunn & Smyth 1996).

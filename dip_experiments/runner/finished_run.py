@@ -1,6 +1,6 @@
 """Finished runs: compare one with a configuration, report its results. Fast: Lightning is not imported."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from dip_experiments.metrics import estimate_in, psnr_of_estimate
 from dip_experiments.runner.describe_stops import describe_stops, outline_stop
 from dip_experiments.runner.export import check_export, export_image, restored_image
 from dip_experiments.runner.select_runs import run_id
-from dip_experiments.stopping import outdated
+from dip_experiments.schema import make_part
+from dip_experiments.stopping import StoppingRule, outdated
 from dip_experiments.store import Run, Store, average_at, output_at
 
 REPORTED = ("final", "oracle_peak", "lost_iterations", "failed")
@@ -91,10 +92,20 @@ def requested_rules(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def stored_rules(run: Run) -> dict[str, dict[str, Any]]:
-    """Return the parameters of the rules that monitored a run, as `requested_rules` does."""
+    """Return the parameters of the rules that monitored a run, as `requested_rules` does.
+
+    Settings that are newer than the run have their defaults, at which they change nothing.
+    """
     stopping = run.settings["stopping"]
     rules = [*run.settings.get("observe", {}).values(), stopping if stopping["name"] != "none" else None]
-    return {parameters["name"]: parameters for parameters in rules if parameters}
+    return {parameters["name"]: _with_newer_settings(parameters) for parameters in rules if parameters}
+
+
+def _with_newer_settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return make_part(StoppingRule, parameters).model_dump(mode="json", by_alias=True)
+    except ValueError:  # a class of the user's that is not here, or settings of an older one
+        return dict(parameters)
 
 
 def stored_images(keep: Sequence[int], iterations: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Split the measurement: fit one part, score with the other, which the fit never sees."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -76,7 +76,7 @@ class Split(MinimumRule):
                 f"stopping.mix with task={fit.task}: other denoisers need the whole image measured; say stopping.mix=[]"
             )
 
-    def fixed(self, measurement: Float[Tensor, "r c h w"]) -> Self:
+    def fixed(self, measurement: Float[Tensor, "r c h w"]) -> "Split":
         """Return the rule with the noise of this measurement for good. Raises ValueError as `NoiseModel.known`."""
         return self.model_copy(update={"law": self.law.fixed(measurement)})
 

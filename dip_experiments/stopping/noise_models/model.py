@@ -8,7 +8,7 @@ loss, recorrupted-to-recorrupted (Pang et al., CVPR 2021).
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -70,7 +70,7 @@ class NoiseModel(Part):
     """True if it is Gaussian for a given image, or taken for such, as Stein's risk needs it."""
     _fixed: KnownNoise | None = PrivateAttr(default=None)
 
-    def fixed(self, measurement: Measured) -> Self:
+    def fixed(self, measurement: Measured) -> "NoiseModel":
         """Return the law with the noise of this measurement for good: that of parts of it, too, such as tiles.
 
         Raises:
