@@ -32,7 +32,9 @@ DEFINITION, SPLIT = "freedom", "split_freedom"
 MARGIN = 0.02
 """Degrees of freedom per value by which the split may be off (ours; a fifth of what it has at its best)."""
 LEVEL = 0.05
-LAW_TICKS = (0.05, 0.1, 0.2, 0.4)
+LAW_TICKS = (0.02, 0.05, 0.1, 0.2, 0.4)
+LEAST_SHOWN = 0.003
+"""Error bars that reach 0 end here."""
 LOSS = 0.1
 """dB that a stop may lose against the oracle before it is no rule (ours)."""
 TITLES = {
@@ -267,8 +269,9 @@ def draw_law(axis: Axes, fits: Sequence[Best]) -> None:
         xscale="log", yscale="log", xticks=(10, 25, 50), xticklabels=("10", "25", "50"), xlabel="sigma",
         ylabel="the same at the best PSNR (oracle)", yticks=LAW_TICKS, yticklabels=map(str, LAW_TICKS),
     )  # fmt: skip
+    axis.set_ylim(bottom=LEAST_SHOWN)
     axis.minorticks_off()
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, ncols=2)
 
 
 if __name__ == "__main__":
