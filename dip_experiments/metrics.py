@@ -103,6 +103,18 @@ def estimate_in(rule: Mapping[str, Any]) -> tuple[str, dict[str, float]] | None:
     return next(((name, estimate) for name, estimate in found if None not in estimate.values()), None)
 
 
+def image_estimate_in(rule: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return a rule's estimate for the image that a fit gives, that of the mixture if any, from a summary.
+
+    None where it estimates none, or that of the measurement alone.
+    """
+    of, estimate = estimate_in(rule) or ("", None)
+    if of != ESTIMATES["estimate"]:
+        return None
+    found: dict[str, float] | None = rule["mix"]["estimate"] if "mix" in rule else estimate
+    return found
+
+
 def psnr_of_estimate(mse: float, mse_se: float) -> float | None:
     """Return an estimated mean squared error as a PSNR in dB; a bound, or None, where `estimated_psnr` gives such."""
     if mse + mse_se <= TINY:

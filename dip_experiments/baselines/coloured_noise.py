@@ -17,6 +17,7 @@ from dip_experiments.baselines.classical import FLAT
 from dip_experiments.baselines.linear_patches import LEAST_SIGMA, lichi_of_planes, nl_ridge_of_planes
 from dip_experiments.baselines.patches import from_opponent, to_opponent
 from dip_experiments.noise import CorrelatedNoise, estimated_noise
+from dip_experiments.noise.covariance import NEIGHBOURS
 from dip_experiments.noise.estimation import Array
 
 try:
@@ -33,8 +34,6 @@ FLOOR = 0.05
 """Of the largest value of a plane's spectrum, added to all when it is divided by: as in the whitened loss (ours)."""
 SAME = 1e-6
 """Relative range below which a spectrum counts as flat: that of white noise."""
-NEIGHBOURS = 5
-"""Pixels a side over which brightness is averaged, for noise that grows with it (ours)."""
 
 
 def coloured_block_matching(noisy: Array, noise: Noise = None) -> Array:

@@ -127,11 +127,11 @@ def run_or_skip(config: DictConfig, node: Any, overrides: list[str]) -> JobResul
     reuse = REUSE_RECORDS in os.environ
     try:
         settings = lazy_import("dip_experiments.config.settings").read_settings(config)
-        in_tiles = settings.tile is not None and lazy_import(TILES).tiling_of(settings) is not None
+        tiling = None if settings.tile is None else lazy_import(TILES).tiling_of(settings)
     except ValueError as error:
         return JobResult(overrides, "refused", message=format_error(error))
-    if in_tiles:
-        restored: JobResult = lazy_import(FIT_TILES).run_tiles(settings, overrides, node)
+    if tiling is not None:
+        restored: JobResult = lazy_import(FIT_TILES).run_tiles(settings, tiling, overrides, node)
         return restored
     result: JobResult = lazy_import(FINISHED).skip_finished(settings, overrides, reuse)
     return lazy_import(FIT).fit_run(settings, result, node, reuse) if result.is_running else result

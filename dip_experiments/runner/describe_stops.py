@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dip_experiments.metrics import estimate_in, estimated_psnr
+from dip_experiments.metrics import estimate_in, estimated_psnr, image_estimate_in
 from dip_experiments.store import FACT_ORIGIN, Run, stop_image
 
 LEVELS = ("sigma", "gain", "looks")
@@ -97,11 +97,11 @@ def _stop(name: str, rule: Mapping[str, Any]) -> str:
 
 def _estimates(rule: Mapping[str, Any], image: bool) -> list[str]:
     """Return the PSNR that a rule estimates, at most one: of its `image`, or of A f where A is not the identity."""
-    if rule["joint"] is None or not (found := estimate_in(rule)) or (found[0] == "PSNR") != image:
+    if rule["joint"] is None or not (found := estimate_in(rule)):
         return []
-    if not image:
-        return [f"estimated {found[0]} {estimated_psnr(**found[1])} (not of the image)"]
-    return [f"estimated PSNR {estimated_psnr(**(rule['mix']['estimate'] if 'mix' in rule else found[1]))}"]
+    if of_image := image_estimate_in(rule):
+        return [f"estimated PSNR {estimated_psnr(**of_image)}"] if image else []
+    return [] if image else [f"estimated {found[0]} {estimated_psnr(**found[1])} (not of the image)"]
 
 
 def _mixed(rule: Mapping[str, Any]) -> list[str]:

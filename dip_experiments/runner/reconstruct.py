@@ -25,7 +25,7 @@ from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import curve_columns
 from dip_experiments.fitting.summary import summary
 from dip_experiments.fitting.tile import image_at_stop
-from dip_experiments.metrics import estimate_in, psnr_of_estimate
+from dip_experiments.metrics import image_estimate_in, psnr_of_estimate
 from dip_experiments.runner.build import fit_options
 from dip_experiments.runner.validate import check_fit, warn_of_young_average
 from dip_experiments.tasks import Task
@@ -98,10 +98,8 @@ class Reconstruction:
         A bound that it is above where the estimated error is within its standard error. Where the operator is not the
         identity, `summary` has an estimate of the measurement's.
         """
-        of, estimate = estimate_in(self._stop) or ("", None)
-        if estimate is None or of != "PSNR":
-            return None
-        return psnr_of_estimate(**(self._stop["mix"]["estimate"] if "mix" in self._stop else estimate))
+        estimate = image_estimate_in(self._stop)
+        return None if estimate is None else psnr_of_estimate(**estimate)
 
 
 def needed_arguments(function: Any) -> set[str]:

@@ -1,7 +1,6 @@
 """Restore a large picture from memory in tiles: what `dip.restore` does with one."""
 
 import gc
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,6 @@ from dip_experiments.runner.reconstruct import fit
 from dip_experiments.runner.tiles import combined_summary, estimate_of, tile_settings
 from dip_experiments.runner.validate import warn_of_young_average
 from dip_experiments.tasks import Task
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)

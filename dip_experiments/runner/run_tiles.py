@@ -20,20 +20,23 @@ from dip_experiments.runner.export import blended, check_export, write_restored
 from dip_experiments.runner.finished_run import skip_finished
 from dip_experiments.runner.prepare_tiles import fix_noise, log_tiles, log_time, log_time_left
 from dip_experiments.runner.run_job import fit_run
-from dip_experiments.runner.tiles import combined_summary, estimate_of, tile_settings, tiling_of
+from dip_experiments.runner.tiles import combined_summary, estimate_of, tile_settings
 from dip_experiments.runner.validate import warn_of_young_average
 from dip_experiments.store import Run, Store
 
 log = logging.getLogger(__name__)
 
 
-def run_tiles(settings: Settings, overrides: Sequence[str] = (), hydra: DictConfig | None = None) -> JobResult:
-    """Restore a picture that `tiling_of` divides: fit the tiles that are not finished, blend all and write the picture.
+def run_tiles(
+    settings: Settings, tiling: Tiling, overrides: Sequence[str] = (), hydra: DictConfig | None = None
+) -> JobResult:
+    """Restore a picture in tiles: fit those that are not finished, blend all and write the picture.
 
     The same request again continues an interrupted one with the tile at which it was.
 
     Args:
         settings: The configuration of the picture.
+        tiling: Its tiles, see `tiling_of`.
         overrides, hydra: See `run_job.run_settings`.
 
     Returns:
@@ -45,9 +48,6 @@ def run_tiles(settings: Settings, overrides: Sequence[str] = (), hydra: DictConf
     started = JobResult(list(overrides))
     try:
         check_export(settings)
-        tiling = tiling_of(settings)
-        if tiling is None:
-            raise ValueError(f"tile={settings.tile}: the picture is no larger than one tile")
         results = [skip_finished(job, overrides) for job in tile_settings(settings, tiling)]
         if any(result.is_running for result in results):
             results = _fit(settings, tiling, results, hydra)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.pictures import picture_size
 from dip_experiments.data.tiling import Tiling
-from dip_experiments.metrics import psnr_of_estimate
+from dip_experiments.metrics import image_estimate_in, psnr_of_estimate
 from dip_experiments.runner.export import image_frame
 from dip_experiments.stopping import Split
 
@@ -143,5 +143,5 @@ def combined_error(name: str, tiling: Tiling, tiles: Sequence[Arrays]) -> dict[s
 
 def estimate_of(rule: Mapping[str, Any]) -> float | None:
     """Return the estimated PSNR in dB of the restored picture from a rule's part of `combined_summary`."""
-    found = rule.get("mix", {}).get("estimate") or rule.get("estimate")
-    return psnr_of_estimate(**found) if found else None
+    found = image_estimate_in(rule)
+    return None if found is None else psnr_of_estimate(**found)

@@ -53,8 +53,8 @@ but the sliding DCT, NL-Ridge, LIChI and a Wiener filter, mixed as a split of th
 clipping estimated as in experiment=restore. All of these estimate sigma, and see nothing but the noisy picture. ZS-N2N
 is ours from its description; the methods after it are told sigma. `minus BM3D`: picture by picture, their mean with
 Student's interval over the pictures. `seconds`: wall time of one picture, of all four networks for the rows of DIP, in
-the median; time was taken on one thread, on more than one machine, while other work ran beside (of NL-Ridge, LIChI
-and the filters it is processor time). `pictures`: how many of those asked for were done. Iterations are in the CSV."""
+the median; time was taken on one thread, on more than one machine, while other work ran beside (of NL-Ridge and
+LIChI it is processor time). `pictures`: how many of those asked for were done. Iterations are in the CSV."""
 REQUESTS = (
     ["denoisers"],
     ["denoisers", "experiment.noise=authors25", "architecture.gamma=uniform"],
