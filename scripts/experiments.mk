@@ -1,7 +1,7 @@
 # How each figure, table and study is made; included by the Makefile, whose settings it uses.
 FIGURES := $(addprefix reproduce-,fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 kate98 prior-effect)
 TABLES := $(addprefix table-,precision trajectory acceleration denoising super-resolution inpainting denoisers)
-STUDIES := study-stopping study-stability ablation-denoising ablation-impedance
+STUDIES := study-stopping study-stability study-noises ablation-denoising ablation-impedance
 BENCHMARK := benchmark
 OTHERS := samples restored stand-in
 THEORY := $(addprefix reproduce-,bands jacobian dual-kernel tangent-kernel degrees-of-freedom posterior)
@@ -87,9 +87,7 @@ table-acceleration: FITS = precision+precision=float32 precision+precision=float
 table-denoisers: FITS = denoisers denoisers+experiment.noise=authors25+architecture.gamma=uniform denoisers_decoder
 table-denoisers: BASELINES = denoisers
 table-acceleration table-denoisers: COMPARE = $(FITS)
-study-stopping: FITS = study_stopping study_noises
-study-stability: FITS = study_stopping+experiment.kind=plain \
-	study_noises+experiment.kind=plain+experiment.noise=gaussian10 study_stability study_selection
+study-stability: FITS = study_stopping+experiment.kind=plain study_stability study_selection
 study-stability: SCRIPTS = studies/stability studies/selection
 study-stability: COMPARE = study_stopping,study_stability,study_selection
 ablation-denoising: FITS = $(ABLATION)
@@ -116,6 +114,7 @@ smoke-restoration:
 
 smoke-stopping:
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.draw=0" study-stopping study-stability
+	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.draw=0 experiment.noise=camera" study-noises
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
 
 # Of some changes: the tests compose each.

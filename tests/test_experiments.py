@@ -36,7 +36,7 @@ FEW = {
     "precision": "image=astronaut",
     "acceleration": "image=astronaut",
     "study_stopping": "image=astronaut experiment.draw=0",
-    "study_noises": "image=coffee experiment.noise=gaussian10,gamma",
+    "study_noises": "image=coffee experiment.noise=camera",
     "study_stability": "image=coffee experiment.draw=1",
     "study_selection": "image=astronaut experiment.draw=0",
     "denoisers": "image=cset9/f16",
@@ -110,7 +110,7 @@ def test_every_experiment_composes_at_the_papers_scale_with_its_own_name(experim
 
 STUDIES = {
     "study_stopping": ["experiment.noise=gaussian50", "experiment.kind=held_out"],
-    "study_noises": ["experiment.noise=poisson", "experiment.kind=plain"],
+    "study_noises": ["experiment.noise=camera"],
     "study_stability": ["experiment.varies=rounding"],
     "study_selection": ["experiment.setting=low_rate"],
 }
@@ -123,10 +123,10 @@ def test_pictures_and_draws_of_a_study_share_no_seed_and_all_fits_of_a_draw_have
         for job in jobs(study, "laptop", *words):
             said = job.experiment.model_extra or {}
             draws.setdefault((job.image.name, said["draw"]), set()).add(tuple(job.seeds))
-    assert len(draws) == 5 * 3
+    assert len(draws) == 6 * 3
     assert all(len(seeds) == 1 for seeds in draws.values())
     every = [seed for seeds in draws.values() for seed in next(iter(seeds))]
-    assert len(every) == len(set(every)) == 5 * 3 * 4
+    assert len(every) == len(set(every)) == 6 * 3 * 4
 
 
 def test_any_picture_has_seeds_of_its_own_in_a_study_and_a_seed_that_is_asked_for_counts() -> None:
@@ -151,13 +151,29 @@ def test_what_a_rule_changes_of_a_fit_is_in_no_other_rules_fit() -> None:
     passive = {"windowed_variance", "moving_variance", "discrepancy", "fixed"}
     assert [set(job.rules) for job in (plain, split, held_out)] == [passive, {"split"}, {"held_out_pixels"}]
     assert all(job.stopping.name == "none" and job.shared == ["task"] for job in (plain, split, held_out))
-    fixed, law = plain.observe["fixed"], "poisson"
+    fixed = plain.observe["fixed"]
     assert isinstance(fixed, Fixed)
     assert plain.fit.iterations >= fixed.iteration == 1800
-    (poisson,) = jobs("study_noises", "laptop", few[0], "experiment.noise=poisson", "experiment.kind=split")
-    rule = poisson.observe["split"]
-    assert isinstance(rule, Split)
-    assert rule.law.name == law
+
+
+def test_fits_to_noise_of_cameras_differ_in_what_their_kind_says_and_in_nothing_else() -> None:
+    found = jobs("study_noises", "laptop", "image=coffee", "experiment.noise=both", "experiment.draw=0")
+    plain, whitened, restore = found
+    assert [(job.loss.name, job.stopping.name) for job in found] == [
+        ("mse", "none"), ("whitened", "none"), ("whitened", "split"),
+    ]  # fmt: skip
+    assert isinstance(restore.stopping, Split)
+    assert restore.stopping.law.name == "correlated"
+    of_the_kind = {"loss", "stopping", "experiment"}
+    same = [job.model_dump(exclude=of_the_kind) for job in (plain, whitened, restore)]
+    assert same[0] == same[1] == same[2]
+
+
+def test_the_study_of_noise_fits_what_the_command_restore_does() -> None:
+    (study,) = jobs("denoisers_noise", "laptop", "image=coffee", "experiment.noise=white", "experiment.draw=0")
+    (command,) = jobs("restore", "laptop")
+    for part in ("loss", "stopping", "optimizer", "fit", "replicas", "architecture", "latent"):
+        assert getattr(study, part) == getattr(command, part), part
 
 
 @pytest.mark.parametrize(

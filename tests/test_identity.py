@@ -29,7 +29,7 @@ FIRST = {
         ("precision", "astronaut", " precision=float32"),
         ("acceleration", "astronaut", " optimizer=adam"),
         ("study_stopping", "astronaut", " experiment.noise=gaussian25 experiment.draw=0 experiment.kind=plain"),
-        ("study_noises", "coffee", " experiment.noise=poisson experiment.kind=split"),
+        ("study_noises", "coffee", " experiment.noise=both experiment.kind=whitened"),
         ("study_stability", "coffee", " experiment.varies=rounding experiment.draw=0"),
         ("study_selection", "astronaut", " experiment.setting=default experiment.draw=1"),
         *((f"denoisers{more}", "cset9/f16", " experiment.noise=authors25") for more in ("", "_decoder")),

@@ -90,10 +90,8 @@ def test_the_stability_table_sets_each_source_against_rounding_alone(tmp_path: P
         for number in (0, 1)
     ]
     waiting = {"experiment": {"name": "study_stability", "varies": "task", "draw": 0}}
-    nothing = selection(tmp_path, "study_stopping"), selection(tmp_path, "study_noises")
-    page = draw(
-        "studies/stability", *nothing, selection(tmp_path, "study_stability", *runs, waiting), name="draw_table"
-    )
+    nothing = selection(tmp_path, "study_stopping")
+    page = draw("studies/stability", nothing, selection(tmp_path, "study_stability", *runs, waiting), name="draw_table")
     assert line_of(page, "rounding alone")[1:5] == ["2 pictures", "30.50", "0.30 (0.18 to 0.86)", "-"]
     assert line_of(page, "initial weights")[4].startswith("0.40 (0.00 to 1.4")
     assert line_of(page, "latent z")[4].startswith("0.00 (0.00 to 0.")

@@ -63,7 +63,6 @@ def stopping_page(folder: Path, *runs: Run) -> Artifact:
     return draw(
         "studies/stopping",
         selection(folder, "study_stopping", *runs),
-        selection(folder, "study_noises"),
         name="draw_table",
     )
 

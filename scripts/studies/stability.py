@@ -1,6 +1,6 @@
 """Variation of results: peaks over images, noise draws and replicas, the sources of it, and rounding alone.
 
-Experiments: study_stopping, study_noises, study_stability.
+Experiments: study_stopping, study_stability.
 Writes: figures/stability, tables/stability. Command: make study-stability
 """
 
@@ -21,7 +21,7 @@ from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.run_data import Array, final_values, peak_iterations, peak_values
-from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
+from dip_experiments.analysis.style import BLUE, GREEN, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, job_rows, make_table, table_of, tabulate_curves
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Job, Run, Selection, stop_image, waiting
@@ -40,8 +40,8 @@ SOURCES = {
 }
 ALL_ELSE = "all else"
 """Weights, latent and perturbations, of one noisy picture."""
-NOISES = {"gaussian10": "sigma 10", "gaussian25": "sigma 25", "gaussian50": "sigma 50"}
-COLOURS = dict(zip(NOISES, (BLUE, ORANGE, RED), strict=True))
+NOISES = {"gaussian25": "sigma 25", "gaussian50": "sigma 50"}
+COLOURS = dict(zip(NOISES, (BLUE, RED), strict=True))
 SHADES = ("0.7", GREEN, BLUE)
 Runs = Mapping[str, Sequence[Run]]
 """Those of all draws, by picture."""
@@ -70,11 +70,11 @@ output, the PSNR at a fixed iteration (1800, or the last one), `plateau`, the it
 best, and the best mean of 1, 2 and 4 replicas, expected over all choices of so many."""
 
 
-def draw_table(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
+def draw_table(noises: Selection, sources: Selection) -> Artifact:
     """Draw tables/stability."""
-    jobs = [*noises.jobs, *weak.jobs, *sources.jobs]
+    jobs = [*noises.jobs, *sources.jobs]
     looks = {"image": picture_name, "varies": varies, "draw": draw_of}
-    runs, waits = [job.run for job in jobs if job.run], waiting(noises, weak, sources)
+    runs, waits = [job.run for job in jobs if job.run], waiting(noises, sources)
     page = make_table(summed_up(jobs), TITLES, runs, ABOVE, waits)
     return Artifact(page.shown, job_rows(jobs, looks, NUMBERS, cells), runs, waits)
 
@@ -198,18 +198,17 @@ def plateau(curve: Curve) -> NDArray[np.float64]:
 
 REQUESTS = (
     ["study_stopping", "experiment.kind=plain"],
-    ["study_noises", "experiment.kind=plain", "experiment.noise=gaussian10"],
     ["study_stability"],
 )
 
 
-def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artifact:
+def draw_figure(noises: Selection, sources: Selection) -> Artifact:
     """Draw figures/stability."""
-    runs = [*weak.runs, *noises.runs]
+    runs = noises.runs
     drawn = {run.settings["experiment"]["noise"] for run in runs}
     drawn |= {run.settings["experiment"]["varies"] for run in sources.runs}
     if lacking := [name for name in (*NOISES, *SOURCES) if name not in drawn]:
-        commands = "; ".join(one.command for one in (noises, weak, sources))
+        commands = "; ".join(one.command for one in (noises, sources))
         raise ValueError(f"no run of {', '.join(lacking)}; make them: {commands}")
     figure, (part,) = sheet(3.2)
     where, what, buys = part.subplots(1, 3)
@@ -222,7 +221,7 @@ def draw_figure(noises: Selection, weak: Selection, sources: Selection) -> Artif
     )
     figure.suptitle(f"{title}, {format_count(draws, 'noise draw')} of {len(runs[0].seeds)} replicas", fontsize=9)
     numbers = tabulate_curves(curves, "replicas", "gain")
-    return Artifact(figure, numbers, [*runs, *sources.runs], waiting(noises, weak, sources))
+    return Artifact(figure, numbers, [*runs, *sources.runs], waiting(noises, sources))
 
 
 def noisy_picture(run: Run) -> tuple[str, int]:

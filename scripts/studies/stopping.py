@@ -1,6 +1,6 @@
 """Early stopping: each rule's stop and the oracle of the plain fit of the same seed, with the rules' statistics.
 
-Experiments: study_stopping, study_noises. Writes: figures/stopping, tables/stopping. Command: make study-stopping
+Experiment: study_stopping. Writes: figures/stopping, tables/stopping. Command: make study-stopping
 """
 
 import sys
@@ -32,18 +32,9 @@ from dip_experiments.analysis.stopping_gaps import (
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of, tabulate_curves
 from dip_experiments.runner.select_runs import select
-from dip_experiments.store import Run, Selection, waiting
+from dip_experiments.store import Run, Selection
 
-NOISES = {
-    "gaussian25": "sigma 25",
-    "gaussian50": "sigma 50",
-    "gaussian10": "sigma 10",
-    "poisson": "Poisson",
-    "gamma": "speckle",
-    "clipped25": "clipped",
-    "grey25": "same in channels",
-    "blurred25": "neighbours share",
-}
+NOISES = {"gaussian25": "sigma 25", "gaussian50": "sigma 50", "gaussian10": "sigma 10"}
 TITLES = {
     "noise": "noise",
     "rule": "rule",
@@ -62,18 +53,13 @@ costs, from the oracle of its own fit to that of the plain one. `of ensemble`: t
 one noisy picture, at their joint stop, to the best such mean of the plain fit. Means are over the pictures' own
 means, +- half of Student's 95 % interval in which a picture is one observation; median and worst are over all fits.
 `sure`: share of the fits in which a rule believed its stop within the iterations there were; in the others its best
-guess counts, and the last image where it has none. The last three noises are not what the rules take them for. The
-split must know the noise's law, held-out pixels that it is independent from pixel to pixel, the discrepancy its
-strength, which is estimated; windowed and moving variance nothing. The CSV has every fit. {behind}"""
+guess counts, and the last image where it has none. The split must know the noise's law, held-out pixels that it is
+independent from pixel to pixel, the discrepancy its strength, which is estimated; windowed and moving variance nothing.
+Noise of other kinds: noises.md. The CSV has every fit. {behind}"""
 IN_DB = ["oracle", "psnr", "gap", "fit_cost"]
 OLDER = " `{rule}` is of {count} of the {all} fits: in the others it watched by older code, which found other things."
 IMAGE = "cset9/f16"
-FIGURE_NOISES = {
-    "gaussian10": "sigma 10",
-    "gaussian25": "sigma 25",
-    "gaussian50": "sigma 50",
-    "blurred25": "sigma 25, neighbours share it",
-}
+FIGURE_NOISES = ("gaussian25", "gaussian50")
 STYLES = {
     "split": ("split", BLUE, "o"),
     "held_out_pixels": ("held-out pixels", GREEN, "^"),
@@ -89,19 +75,18 @@ STATISTICS = {"split": "split_mse", "held_out_pixels": "held_out_mse", "windowed
 """Statistics of rules, drawn under the trajectories in the rule's colour, divided by their minimum."""
 Fits = Mapping[str, Run]
 """Of one noisy picture, by kind."""
-REQUESTS = (["study_stopping"], ["study_noises"])
 
 
-def draw_table(study: Selection, others: Selection) -> Artifact:
+def draw_table(study: Selection) -> Artifact:
     """Draw tables/stopping."""
-    runs, waits = [*study.runs, *others.runs], waiting(study, others)
+    runs = study.runs
     gaps = pd.DataFrame(stopping_gaps(runs), columns=[field.name for field in fields(Gap)])
-    wanted = {noise_of(job.config) for job in (*study.jobs, *others.jobs)}
+    wanted = {noise_of(job.config) for job in study.jobs}
     shown = summed_up(gaps, [noise for noise in NOISES if noise in wanted])
     above = ABOVE.format(behind=behind(gaps)) + still_rising(runs) + left_out(runs)
-    page = make_table(shown, TITLES, runs, above, waits)
+    page = make_table(shown, TITLES, runs, above, study.waiting)
     every = gaps.astype({"stop_iteration": "Int64"}).assign(**gaps[IN_DB].map("{:.4f}".format))
-    return Artifact(page.shown, every, runs, waits)
+    return Artifact(page.shown, every, runs, study.waiting)
 
 
 def behind(gaps: pd.DataFrame) -> str:
@@ -155,14 +140,14 @@ def statistics(gaps: pd.DataFrame, changed: bool) -> Sequence[str]:
     )
 
 
-def draw_figure(study: Selection, others: Selection) -> Artifact:
+def draw_figure(study: Selection) -> Artifact:
     """Draw figures/stopping."""
-    found = shown(study, others)
+    found = shown(study)
     figure, (upper, lower) = sheet(3.2, 2.5)
     tops, bottoms = (part.subplots(1, len(FIGURE_NOISES), squeeze=False)[0] for part in (upper, lower))
     numbers: dict[str, Curve] = {}
-    for (noise, title), top, bottom in zip(FIGURE_NOISES.items(), tops, bottoms, strict=True):
-        averages = draw_trajectories(top, found[noise], title)
+    for noise, top, bottom in zip(FIGURE_NOISES, tops, bottoms, strict=True):
+        averages = draw_trajectories(top, found[noise], NOISES[noise])
         looked_at = draw_statistics(bottom, found[noise])
         numbers |= {f"{noise}, {name}": curve for name, curve in (averages | looked_at).items()}
     tops[0].set_ylabel("PSNR of the average (dB)")
@@ -173,18 +158,17 @@ def draw_figure(study: Selection, others: Selection) -> Artifact:
     plain = found["gaussian25"][PLAIN]
     cells = f"{IMAGE}, {plain.settings['image']['size']} pixels, {format_network(plain.settings['architecture'])}"
     figure.suptitle(f"When to stop: {cells}, one draw of the noise, {len(plain.seeds)} replicas; marks at their stops")
-    return Artifact(figure, tabulate_curves(numbers, "curve", "value"), runs, waiting(study, others))
+    return Artifact(figure, tabulate_curves(numbers, "curve", "value"), runs, study.waiting)
 
 
-def shown(*studies: Selection) -> dict[str, Fits]:
+def shown(study: Selection) -> dict[str, Fits]:
     """Return the fits of the first draw by noise. Raises ValueError with the command if one is missing."""
-    runs = [run for study in studies for run in study.runs if run.settings["image"]["name"] == IMAGE]
+    runs = [run for run in study.runs if run.settings["image"]["name"] == IMAGE]
     first = min((run.settings["experiment"]["draw"] for run in runs), default=0)
     runs = [run for run in runs if run.settings["experiment"]["draw"] == first]
     found = {(noise_of(run.settings), kind_of(run)): run for run in runs}
     if missing := [f"{noise} {kind}" for noise in FIGURE_NOISES for kind in FITS if (noise, kind) not in found]:
-        commands = "; ".join(study.command for study in studies)
-        raise ValueError(f"runs of {IMAGE} with {', '.join(missing)} are not there; make them: {commands}")
+        raise ValueError(f"runs of {IMAGE} with {', '.join(missing)} are not there; make them: {study.command}")
     return {noise: {kind: found[noise, kind] for kind in FITS} for noise in FIGURE_NOISES}
 
 
@@ -238,4 +222,4 @@ def relative(curve: Curve) -> Array:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script({"figures/stopping": draw_figure, "tables/stopping": draw_table}, select, *REQUESTS))
+    sys.exit(run_script({"figures/stopping": draw_figure, "tables/stopping": draw_table}, select, ["study_stopping"]))
