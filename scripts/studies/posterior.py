@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
@@ -149,7 +150,7 @@ def draw_figure(selection: Selection) -> Artifact:
     runs = of_methods(selection)
     if not runs:
         raise ValueError(selection.waiting)
-    figure, (upper, lower) = sheet(3.3, 2.6)
+    figure, (upper, lower) = sheet(3.5, 2.4)
     output, average, covered = upper.subplots(1, 3)
     output.sharey(average)
     for method, run in runs.items():
@@ -165,8 +166,8 @@ def draw_figure(selection: Selection) -> Artifact:
         draw_pictures(lower, runs["sgld"])
     output.set(xscale="log", xlabel="iteration", ylabel="PSNR (dB)", title="output")
     average.set(xscale="log", xlabel="iteration", title="average")
-    average.legend(fontsize=7)
     draw_coverage(covered, runs)
+    upper.legend(*legend_of(average, covered), loc="outside lower center", ncols=6, fontsize=7)
     figure.suptitle("\n".join(claim.title for claim in claims(runs)), fontsize=8)
     rows = [
         (method, at, *(f"{value:.4f}" for value in values))
@@ -183,6 +184,13 @@ def means(run: Run, *columns: str) -> list[Array]:
     return [found[0].iterations, *(curve.values.mean(0) for curve in found)]
 
 
+def legend_of(*axes: Axes) -> tuple[list[Artist], list[str]]:
+    """Return handles and labels of all axes, a label once."""
+    both = [pair for axis in axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    found = {label: handle for handle, label in reversed(both)}
+    return [*reversed(found.values())], [*reversed(found)]
+
+
 def draw_coverage(axis: Axes, runs: Mapping[str, Run]) -> None:
     """Draw how many values lie within 1, 2 and 3 spreads, of each method and of a normal posterior."""
     axis.plot([*GAUSSIAN], [*GAUSSIAN.values()], "o--", color="0.4", label="normal")
@@ -191,7 +199,6 @@ def draw_coverage(axis: Axes, runs: Mapping[str, Run]) -> None:
         found = [coverage(run, width) for width in GAUSSIAN]
         axis.plot([*GAUSSIAN], [one.value for one in found], "o-", color=colour, label=name)
     axis.set(xticks=[*GAUSSIAN], ylim=(0, 1.02), xlabel="spreads", title="values covered")
-    axis.legend(fontsize=7)
 
 
 def draw_pictures(part: SubFigure, run: Run) -> None:
