@@ -164,7 +164,8 @@ def test_fits_to_noise_of_cameras_differ_in_what_their_kind_says_and_in_nothing_
     ]  # fmt: skip
     assert isinstance(restore.stopping, Split)
     assert restore.stopping.law.name == "correlated"
-    of_the_kind = {"loss", "stopping", "experiment"}
+    assert [[*job.rules] for job in found] == [["fixed"], ["fixed"], ["split"]]  # without one no curve of the mean
+    of_the_kind = {"loss", "stopping", "observe", "experiment"}
     same = [job.model_dump(exclude=of_the_kind) for job in (plain, whitened, restore)]
     assert same[0] == same[1] == same[2]
 

@@ -17,6 +17,7 @@ from dip_experiments.analysis.curves import Curve, curve_of, to_decibels
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import picture_name
+from dip_experiments.analysis.run_data import peak_values
 from dip_experiments.analysis.stopping_gaps import kind_of, noise_of
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.analysis.table import NOT_RUN, make_table, table_of, tabulate_curves
@@ -119,7 +120,7 @@ def results_of(found: Mapping[tuple[str, str, int], Fits]) -> Iterator[Result]:
 
 def result_of(noise: str, image: str, draw: int, fits: Fits) -> Result:
     """Return the numbers of a noisy picture."""
-    plain, whitened = (float(fits[kind].summary["oracle_peak"]["psnr_mean"][0]) for kind in (PLAIN, WHITENED))
+    plain, whitened = (float(peak_values(fits[kind], "psnr_mean")[0]) for kind in (PLAIN, WHITENED))
     found, scores = fits[RESTORE].summary["stopping"]["split"], fits[RESTORE].summary["scores"]
     at_stop = scores[stop_image("split", "mean")]["psnr"][0]
     mse, mse_se = found["estimate"]["mse"], found["estimate"]["mse_se"]
@@ -127,7 +128,7 @@ def result_of(noise: str, image: str, draw: int, fits: Fits) -> Result:
         noise=noise,
         image=image,
         draw=draw,
-        noisy=scores["measurement"]["psnr"][0],
+        noisy=float(fits[RESTORE].scores("measurement", "psnr")[0]),
         plain=plain,
         whitened=whitened,
         gained=whitened - plain,
