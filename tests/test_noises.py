@@ -1,11 +1,11 @@
 """The study of noise as cameras make it: its numbers are those of the fits, its counts those of the draws."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_runs import draw, make_bare_run, rows, selection
+from fake_runs import blotted, draw, make_bare_run, rows, selection
 from scipy import stats
 from test_studies import line_of
 
@@ -16,21 +16,28 @@ MSE = 0.001
 
 
 def fits(
-    folder: Path, image: str, number: int, *, gap: float = 0.1, off: float = 0.0, gained: float = 1.0
+    folder: Path,
+    image: str,
+    number: int,
+    *,
+    gap: float = 0.1,
+    off: float = 0.0,
+    gained: float = 1.0,
+    failed: Sequence[int] = (),
 ) -> Iterator[Run]:
     """The three fits of a noisy picture: stopped at 30 dB, and the estimated error `off` standard errors too large."""
     peaks = {"plain": 30 + gap - gained, "whitened": 30 + gap, "restore": 30 + gap / 2}
     for kind, peak in peaks.items():
         summary: dict[str, Any] = {
-            "oracle_peak": {"psnr_mean": [peak] * 2},
-            "scores": {"measurement": {"psnr": [20.0]}},
+            "oracle_peak": {"psnr_mean": blotted([peak] * 2, failed)},
+            "scores": {"measurement": {"psnr": blotted([20.0] * 2, failed)}},
         }
         if kind == "restore":
             estimate = {"mse": MSE + off * 1e-4, "mse_se": 1e-4}
             summary["stopping"] = {"split": {"joint": 400, "joint_final": True, "estimate": estimate}}
             summary["scores"] |= {"stop-split-mean": {"psnr": [30.0]}, "stop-split-mixed": {"psnr": [31.5]}}
         yield make_bare_run(
-            folder, f"{kind}-{image}-{number}", [10 * number, 10 * number + 1], summary=summary, shared=["task"],
+            folder, f"{kind}-{image}-{number}", [10 * number, 10 * number + 1], failed, summary, shared=["task"],
             experiment={"name": "study_noises", "kind": kind, "noise": "neighbours07", "draw": number},
             image={"name": image, "path": None, "size": 64, "fit": "crop"},
             task={"name": "denoising", "noise": {"name": "blurred_gaussian", "sigma": 25.0, "radius": 0.7}},
@@ -60,7 +67,15 @@ def test_a_noisy_picture_counts_once_all_its_fits_are_finished(tmp_path: Path) -
     complete, (plain, *_) = list(fits(tmp_path, "coffee", 0)), fits(tmp_path, "camera", 0)
     page = draw("studies/noises", selection(tmp_path, "study_noises", *complete, plain), name="draw_table")
     assert [row["image"] for row in rows(page)] == ["coffee"]
+    assert "Behind it: 1 independent noise draw, 2 seeds, 1 picture." in " ".join(str(page.shown).split())
     page = draw("studies/noises", selection(tmp_path, "study_noises", plain), name="draw_table")
     assert line_of(page, "neighbours, 0.7")[1] == "not run"
     with pytest.raises(ValueError, match="no noise has all its fits of coffee; make them: dip -m"):
         draw("studies/noises", selection(tmp_path, "study_noises", plain), name="draw_figure")
+
+
+def test_a_replica_that_failed_leaves_the_numbers_of_the_others(tmp_path: Path) -> None:
+    runs = fits(tmp_path, "coffee", 0, failed=[0])
+    page = draw("studies/noises", selection(tmp_path, "study_noises", *runs), name="draw_table")
+    (row,) = rows(page)
+    assert (row["noisy"], row["whitened"], row["gained"]) == ("20.0", "30.1", "1.0")

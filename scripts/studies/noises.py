@@ -4,7 +4,7 @@ Experiment: study_noises. Writes: figures/noises, tables/noises. Command: make s
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -16,7 +16,7 @@ from dip_experiments.analysis.confidence import mean_over_pictures
 from dip_experiments.analysis.curves import Curve, curve_of, to_decibels
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
-from dip_experiments.analysis.labels import picture_name
+from dip_experiments.analysis.labels import format_size, picture_name
 from dip_experiments.analysis.run_data import peak_values
 from dip_experiments.analysis.stopping_gaps import kind_of, noise_of
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
@@ -93,29 +93,24 @@ class Result:
 
 def draw_table(study: Selection) -> Artifact:
     """Draw tables/noises."""
-    found = [astuple(one) for one in results_of(fits_of(study.runs))]
+    complete = complete_fits(study.runs)
+    found = [astuple(result_of(*key, fits)) for key, fits in complete.items()]
+    runs = [run for fits in complete.values() for run in fits.values()]
     results = pd.DataFrame(found, columns=[field.name for field in fields(Result)])
     wanted = {noise_of(job.config) for job in study.jobs}
     lines = [(NOISES[noise], *cells(results[results["noise"] == noise])) for noise in NOISES if noise in wanted]
-    page = make_table(table_of(lines, tuple(TITLES)), TITLES, study.runs, ABOVE + behind(results), study.waiting)
+    page = make_table(table_of(lines, tuple(TITLES)), TITLES, runs, ABOVE + behind(results), study.waiting)
     every = results.astype({"stop_iteration": "Int64"}).round(IN_DB)
-    return Artifact(page.shown, every, study.runs, study.waiting)
+    return Artifact(page.shown, every, runs, study.waiting)
 
 
-def fits_of(runs: Sequence[Run]) -> dict[tuple[str, str, int], dict[str, Run]]:
-    """Return the fits of each noisy picture, by noise, picture and draw."""
+def complete_fits(runs: Sequence[Run]) -> dict[tuple[str, str, int], Fits]:
+    """Return the fits of each noisy picture of which all are finished, by noise, picture and draw."""
     found: dict[tuple[str, str, int], dict[str, Run]] = {}
     for run in runs:
         key = noise_of(run.settings), picture_name(run.settings), run.settings["experiment"]["draw"]
         found.setdefault(key, {})[kind_of(run)] = run
-    return found
-
-
-def results_of(found: Mapping[tuple[str, str, int], Fits]) -> Iterator[Result]:
-    """Yield a line for each noisy picture of which all fits are finished."""
-    for (noise, image, draw), fits in found.items():
-        if len(fits) == len(KINDS):
-            yield result_of(noise, image, draw, fits)
+    return {key: fits for key, fits in found.items() if len(fits) == len(KINDS)}
 
 
 def result_of(noise: str, image: str, draw: int, fits: Fits) -> Result:
@@ -180,16 +175,16 @@ def draw_figure(study: Selection) -> Artifact:
     for axis in axes[::COLUMNS]:
         axis.set_ylabel("PSNR (dB)")
     runs = [run for fits in found.values() for run in fits.values()]
-    cells = f"{IMAGE}, {runs[0].settings['image']['size']} pixels, mean of {len(runs[0].seeds)} replicas"
+    cells = f"{IMAGE}, {format_size(runs[0])}, mean of {len(runs[0].seeds)} replicas"
     figure.suptitle(f"Noise that is not white: {cells}, one draw of each noise")
     return Artifact(figure, tabulate_curves(curves, "curve", "PSNR"), runs, study.waiting)
 
 
 def shown(study: Selection) -> Mapping[str, Fits]:
     """Return the fits of IMAGE's first draw by noise. Raises ValueError with the command if none is complete."""
-    every = fits_of([run for run in study.runs if run.settings["image"]["name"] == IMAGE])
-    complete = {key: fits for key, fits in sorted(every.items(), key=lambda one: one[0][2]) if len(fits) == len(KINDS)}
-    firsts = {noise: next((fits for key, fits in complete.items() if key[0] == noise), {}) for noise in NOISES}
+    every = complete_fits([run for run in study.runs if run.settings["image"]["name"] == IMAGE])
+    by_draw = sorted(every.items(), key=lambda one: one[0][2])
+    firsts = {noise: next((fits for key, fits in by_draw if key[0] == noise), {}) for noise in NOISES}
     if found := {noise: fits for noise, fits in firsts.items() if fits}:
         return found
     raise ValueError(f"no noise has all its fits of {IMAGE}; make them: {study.command}")
