@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,17 @@ def test_a_package_that_is_missing_leaves_its_row_empty(script: dict[str, Any], 
         table = drawn(script, selection(tmp_path, "denoisers_noise", *jobs((0,))))
     assert (table["BM3D", "sigma"]["white"], table["NLM", "no"]["white"]) == ("not run", "20.00")
     assert table["NLM", "no"]["white_gap"] == "-"
+
+
+def test_a_method_with_all_draws_is_not_compared_with_one_that_lacks_some(
+    script: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = drawn(script, selection(tmp_path, "denoisers_noise", *jobs((0,))))
+    assert first["NLM", "no"]["channels_gap"] != "-"
+    rows = [replace(row, apply=None) if row.title == "BM3D" else row for row in script["methods"]()]
+    monkeypatch.setitem(script, "methods", lambda: rows)
+    table = drawn(script, selection(tmp_path, "denoisers_noise", *jobs((0, 1))))
+    assert (table["BM3D", "sigma"]["channels"], table["NLM", "no"]["channels_gap"]) == ("not run", "-")
 
 
 def test_networks_have_a_row_once_they_are_fitted(script: dict[str, Any], tmp_path: Path) -> None:

@@ -165,8 +165,10 @@ class Row:
     def _gap(self, basis: "Row", noise: str) -> Sequence[str]:
         """Return the mean difference, its interval over the pictures, and that of the worst picture."""
         ours, theirs = self.psnr.get(noise, {}), basis.psnr.get(noise, {})
-        pairs = {name: list(np.subtract(values, theirs[name])) for name, values in ours.items() if name in theirs}
-        if not pairs or self is basis:
+        if self is basis or {name: len(of) for name, of in ours.items()} != {n: len(of) for n, of in theirs.items()}:
+            return (NONE,) * 3  # the other method lacks a draw
+        pairs = {name: list(np.subtract(values, theirs[name])) for name, values in ours.items()}
+        if not pairs:
             return (NONE,) * 3
         found = picture_interval(pairs)
         return f"{found.value:+.2f}", found.text, f"{min(map(np.mean, pairs.values())):+.2f}"
