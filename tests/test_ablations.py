@@ -1,5 +1,6 @@
 """Ablations: one change each, compared seed by seed, and what the intervals and the rank correlation say."""
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dip_experiments.analysis.confidence import (
     picture_p_value,
     rank_correlation,
 )
+from dip_experiments.analysis.impedance import measure_impedance
 from dip_experiments.analysis.style import RED
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.groups import conf_folder, options
@@ -97,14 +99,22 @@ def test_a_rank_correlation_is_spearmans_and_what_was_not_reached_ranks_highest(
     assert found.value == pytest.approx(stats.spearmanr(x, x + y).statistic)
     assert found.low < found.value < found.high
     assert rank_correlation(np.array([1.0, 2.0, np.inf]), np.array([5.0, 6.0, 7.0])).value == pytest.approx(1)
+    for one, other in ((np.full(3, np.inf), x[:3]), (x[:3], np.ones(3))):  # no rank is known
+        assert np.isnan(astuple(rank_correlation(one, other))).all()
 
 
 def denoising(
-    folder: Path, change: str, image: str, averages: list[float], seeds: tuple[int, ...] = (0, 1), at: int = 100
+    folder: Path,
+    change: str,
+    image: str,
+    averages: list[float],
+    seeds: tuple[int, ...] = (0, 1),
+    at: int = 100,
+    end: float = 20.0,
 ) -> Run:
     peak = {"psnr_average": averages, "psnr_reference": [value - 1 for value in averages]}
     reached = {"psnr_average": [at] * len(averages), "psnr_reference": [80] * len(averages)}
-    final = {"psnr_average": [20.0] * len(averages)}
+    final = {"psnr_average": [end] * len(averages)}
     return make_bare_run(
         folder, f"{change}{image}".replace("/", " "), seeds,
         summary={"oracle_peak": peak, "oracle_iteration": reached, "final": final},
@@ -143,6 +153,14 @@ def test_a_change_is_compared_with_the_default_of_the_same_picture_and_seed(tmp_
     (axis,) = ranking.shown.axes if isinstance(ranking.shown, Figure) else ()
     assert [label.get_text() for label in axis.get_yticklabels()] == ["lbfgs  \N{UPWARDS ARROW}1/1", "relu"]
     assert "page.png" in files(ranking, tmp_path / "drawn")
+
+
+def test_peak_and_end_of_a_change_are_means_over_pictures_however_many_seeds_each_has(tmp_path: Path) -> None:
+    runs = [denoising(tmp_path, "default", "a", [30.0] * 3, (0, 1, 2)), denoising(
+        tmp_path, "default", "b", [26.0], (3,), end=24.0)]  # fmt: skip
+    page = draw("studies/ablation_denoising", selection(tmp_path, "ablation_denoising", *runs), name="draw_table")
+    (row,) = rows(page)
+    assert (row["average_peak"], row["average_end"], row["fits"]) == ("28.00", "22.00", "4")
 
 
 def test_a_change_is_marked_only_where_it_stands_holms_correction(tmp_path: Path) -> None:
@@ -221,6 +239,15 @@ def test_the_impedance_is_that_of_the_shuffled_image_and_stands_next_to_the_deno
     scatter = draw("studies/ablation_impedance", selection(tmp_path, "ablation_impedance", *runs), name="draw_figure")
     assert {row["change"]: row["reached"] for row in rows(scatter)}["deep_decoder"] == "False"
     assert "page.png" in files(scatter, tmp_path / "drawn")
+
+
+def test_the_impedance_is_of_the_seeds_that_failed_in_neither_fit(tmp_path: Path) -> None:
+    reached = {"natural": ([None, 50, 10], [0]), "shuffled": ([400, 500, None], [2])}
+    fits = {
+        target: make_bare_run(tmp_path, target, (3, 4, 5), failed, {"iterations_explained": at})
+        for target, (at, failed) in reached.items()
+    }
+    assert measure_impedance(fits).interval.value == pytest.approx(10)  # of seed 4 alone
 
 
 def test_a_network_whose_impedance_has_no_known_rank_is_in_no_correlation(tmp_path: Path) -> None:

@@ -115,9 +115,10 @@ def holm(p_values: Sequence[float] | Array) -> Array:
 def rank_correlation(x: Array, y: Array) -> Interval:
     """Return Spearman's coefficient; the interval is that of the percentiles over pairs drawn with replacement.
 
-    Values that were not reached are infinite: the highest rank, shared.
+    Values that were not reached are infinite: the highest rank, shared. NaN below three pairs, and where all of x or
+    all of y have the same rank.
     """
-    if len(x) < 3:
+    if len(x) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
         return Interval(np.nan, np.nan, np.nan)
     draw = np.random.default_rng(0)
     chosen = draw.integers(len(x), size=(DRAWS, len(x)))

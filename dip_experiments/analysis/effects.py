@@ -1,6 +1,6 @@
 """Effects of changes of a fit on its best PSNR, picture by picture and seed by seed, with intervals over pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from dip_experiments.analysis.confidence import Interval, holm, picture_interval, picture_means, picture_p_value
 from dip_experiments.analysis.labels import picture_name
-from dip_experiments.analysis.run_data import peak_values
+from dip_experiments.analysis.run_data import Array, peak_values
 from dip_experiments.store import Run
 
 SIGNIFICANT = 0.05
@@ -48,6 +48,13 @@ def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
 def mean_peak(runs: Sequence[Run], column: str = "psnr_average") -> float:
     """Return the mean over pictures of their peaks' means over the seeds."""
     return float(peaks(runs, column).groupby("image").mean().mean())
+
+
+def over_pictures(runs: Sequence[Run], measure: Callable[[Run], Array]) -> float:
+    """Return the mean over pictures of a number's means over their seeds. `measure`: one value per seed of a run."""
+    values = [pd.Series(measure(run)) for run in runs]
+    found = pd.concat(values, keys=[picture_name(run.settings) for run in runs], names=["image"])
+    return float(found.groupby("image").mean().mean())
 
 
 def effects_of(found: Mapping[str, Sequence[Run]], plain: str) -> dict[str, Effect]:

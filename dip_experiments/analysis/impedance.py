@@ -9,7 +9,7 @@ import numpy as np
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import Interval, mean_interval
 from dip_experiments.analysis.labels import format_seeds
-from dip_experiments.analysis.run_data import Array
+from dip_experiments.analysis.run_data import Array, of_common_seeds
 from dip_experiments.analysis.table import job_rows, make_table
 from dip_experiments.store import Run, Selection
 
@@ -67,8 +67,8 @@ class Impedance:
     Attributes:
         iterations: Median iterations to 90 % of each target's variance, infinite if it was not reached.
         limit: Iterations of the fits.
-        interval: Ratio of the shuffled image's to the natural one's, geometric mean over the seeds with Student's
-            interval of its logarithm; infinite, with ends that are NaN, if a seed missed one of them.
+        interval: Ratio of the shuffled image's to the natural one's, geometric mean over the seeds that both fits have,
+            with Student's interval of its logarithm; infinite, with ends that are NaN, if a seed missed one of them.
     """
 
     iterations: Mapping[str, float]
@@ -99,9 +99,9 @@ class Impedance:
 def measure_impedance(fits: Mapping[str, Run]) -> Impedance:
     """Measure the impedance of one network by its fits to several targets, `natural` and `shuffled` among them."""
     explained = {target: iterations_explained(run) for target, run in fits.items()}
-    both = np.log([explained["shuffled"], explained["natural"]])
-    reached = [np.isfinite(values).all() for values in both]
-    logarithm = mean_interval(both[0] - both[1]) if all(reached) else Interval(np.inf, np.nan, np.nan)
+    both = np.log(of_common_seeds(*((fits[target], explained[target]) for target in ("shuffled", "natural"))))
+    reached = both.size > 0 and np.isfinite(both).all()
+    logarithm = mean_interval(both[0] - both[1]) if reached else Interval(np.inf, np.nan, np.nan)
     ratio = Interval(*(float(np.exp(value)) for value in (logarithm.value, logarithm.low, logarithm.high)))
     medians = {target: float(np.median(values)) for target, values in explained.items()}
     return Impedance(medians, fits["natural"].summary["iterations"], ratio)

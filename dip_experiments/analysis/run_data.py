@@ -63,10 +63,19 @@ def count_rising(run: Run) -> int:
     return int(np.sum(peak_iterations(run, "psnr_average") > (1 - END) * run.summary["iterations"]))
 
 
+def of_common_seeds(*found: tuple[Run, Array]) -> list[Array]:
+    """Return values of several runs, given one per seed, for the seeds that succeeded in all of them."""
+    by_seed = [dict(zip(run.seeds, values, strict=True)) for run, values in found]
+    common = [seed for seed in by_seed[0] if all(seed in values for values in by_seed)]
+    return [np.array([values[seed] for seed in common]) for values in by_seed]
+
+
 def peak_differences(run: Run, other: Run | None) -> Array:
     """Return the differences of the average's peaks to another run's, one for each seed that both have."""
-    ours, theirs = (dict(zip(r.seeds, peak_values(r, "psnr_average"), strict=True)) if r else {} for r in (run, other))
-    return np.array([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
+    if other is None:
+        return np.array([])
+    ours, theirs = of_common_seeds(*((one, peak_values(one, "psnr_average")) for one in (run, other)))
+    return ours - theirs
 
 
 def peak_gaps(run: Run, other: Run | None, decimals: int) -> tuple[str, str]:

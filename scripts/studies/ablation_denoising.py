@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, tested
+from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, over_pictures, tested
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.run_data import count_rising, final_values, peak_iterations, seconds_per_iteration
@@ -88,12 +88,12 @@ def cells(runs: Sequence[Run], effect: Effect | None, pictures: Sequence[str]) -
     """Return the numbers of one change."""
     peak, output_peak = (f"{mean_peak(runs, name):.2f}" for name in ("psnr_average", "psnr_reference"))
     at, output_at = (medians(runs, name) for name in ("psnr_average", "psnr_reference"))
-    end = np.concatenate([final_values(run, "psnr_average") for run in runs])
+    end = over_pictures(runs, lambda run: final_values(run, "psnr_average"))
     seconds = [seconds_per_iteration(run) for run in runs]
     known, apart = effect_cells(effect, pictures)
-    fits, up = end.size, sum(map(count_rising, runs))
+    fits, up = sum(len(run.seeds) for run in runs), sum(map(count_rising, runs))
     return (
-        str(fits), peak, *known, at, str(up), f"{at} ({up}/{fits})", f"{end.mean():.2f}", output_peak, output_at,
+        str(fits), peak, *known, at, str(up), f"{at} ({up}/{fits})", f"{end:.2f}", output_peak, output_at,
         f"{np.median(seconds):.3f}", *apart,
     )  # fmt: skip
 
