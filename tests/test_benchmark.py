@@ -78,6 +78,24 @@ def test_curves_are_means_over_pictures_and_the_plain_fit_is_black(tmp_path: Pat
     np.testing.assert_allclose(np.asarray(black.get_ydata()), 25.0)
 
 
+def test_a_curve_is_of_the_plain_fits_pictures_and_every_curve_has_its_name_in_the_legend(tmp_path: Path) -> None:
+    done = [("sigma25", "plain", "ab"), ("sigma25", "l1", "a"), ("impulses", "plain", "a"), ("impulses", "l1", "ab")]
+    runs = [
+        make_run(
+            tmp_path, f"{problem} {name} {image}", curves={"psnr_average": np.full((2, 120), 20.0 + (image == "b"))},
+            experiment={"name": "benchmark", "problem": problem, "method": name},
+            image={"name": image, "path": None, "size": 64, "fit": "crop"},
+        )
+        for problem, name, images in done
+        for image in images
+    ]  # fmt: skip
+    drawn = draw("studies/benchmark", selection(tmp_path, "benchmark", *runs), name="draw_figure")
+    last = {(row["problem"], row["method"]): row["psnr"] for row in rows(drawn) if row["iteration"] == "120"}
+    assert last == {("sigma25", "plain"): "20.500", ("impulses", "plain"): "20.000", ("impulses", "l1"): "20.000"}
+    assert isinstance(drawn.shown, Figure)
+    assert [text.get_text() for text in drawn.shown.legends[0].get_texts()] == ["plain", "l1"]
+
+
 def test_every_method_is_in_the_benchmark_and_says_what_it_claims() -> None:
     experiments = conf_folder() / "experiment"
     grids = [

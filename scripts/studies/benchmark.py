@@ -5,7 +5,7 @@ Writes: figures/benchmark, tables/benchmark. Command: make benchmark
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.curves import Curve, curve_of
-from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, peaks
+from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, over_pictures, peaks
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
-from dip_experiments.analysis.run_data import Array, count_rising, final_values, seconds_per_iteration
+from dip_experiments.analysis.run_data import count_rising, final_values, seconds_per_iteration
 from dip_experiments.analysis.style import sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
@@ -97,12 +97,6 @@ def cells(runs: Sequence[Run], effect: Effect | None, plain_seconds: float) -> S
     )  # fmt: skip
 
 
-def over_pictures(runs: Sequence[Run], measure: Callable[[Run], Array]) -> float:
-    """Return the mean over pictures of a number's means over the draws."""
-    frame = pd.DataFrame([(picture_name(run.settings), float(np.mean(measure(run)))) for run in runs])
-    return float(frame.groupby(0)[1].mean().mean())
-
-
 def at_stop(runs: Sequence[Run]) -> str:
     """Return the mean PSNR at the split's stop; `-` where it does not watch, or one fit has none."""
     if not all(STOP in run.summary["scores"] for run in runs):
@@ -119,11 +113,7 @@ def seconds(runs: Sequence[Run]) -> float:
 
 def draw_figure(*selections: Selection) -> Artifact:
     """Draw figures/benchmark."""
-    found = {
-        problem: {method: runs for method, runs in fits.items() if runs}
-        for problem, fits in fits_of(selections).items()
-        if fits.get(PLAIN)
-    }
+    found = {problem: of_plains_pictures(fits) for problem, fits in fits_of(selections).items() if fits.get(PLAIN)}
     if not found:
         raise ValueError(f"no problem has a run of the plain fit; {waiting(*selections)}")
     methods = list(dict.fromkeys(method for fits in found.values() for method in fits if method != PLAIN))
@@ -142,12 +132,19 @@ def draw_figure(*selections: Selection) -> Artifact:
         axis.set(xscale="log", xlabel="iteration", ylabel="PSNR (dB)")
     for axis in axes[len(found) :]:
         axis.axis("off")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    named = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named, loc="outside lower center", ncols=5, fontsize=8)
     figure.suptitle("PSNR of the averaged image, mean over pictures and draws; the plain fit in black")
     runs = [run for fits in found.values() for some in fits.values() for run in some]
     table = pd.DataFrame(rows, columns=["problem", "method", "iteration", "psnr"])
     return Artifact(figure, table, runs, waiting(*selections))
+
+
+def of_plains_pictures(fits: Mapping[str, Sequence[Run]]) -> dict[str, Sequence[Run]]:
+    """Return the methods that have every picture of the plain fit, on these: means over others are no comparison."""
+    wanted = {picture_name(run.settings) for run in fits[PLAIN]}
+    found = {name: [run for run in runs if picture_name(run.settings) in wanted] for name, runs in fits.items()}
+    return {name: runs for name, runs in found.items() if {picture_name(run.settings) for run in runs} == wanted}
 
 
 def mean_curve(runs: Sequence[Run]) -> Curve:
