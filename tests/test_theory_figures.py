@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import thorough_after
-from fake_runs import CLEAN, draw, files, make_run, rows, selection
+from fake_runs import CLEAN, draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.claims import Claim, above, with_interval
 from dip_experiments.analysis.confidence import Interval
@@ -146,6 +146,7 @@ def test_degrees_of_freedom_agree_and_a_stop_at_the_other_pictures_mean_loses_wh
     # astronaut stops at 0.10, half way to its peak: at iteration 16, of which the PSNR is 1.4 dB lower
     assert float(found["astronaut"]["loss"]) == pytest.approx(1.4, abs=0.11)
     assert verdicts(page)[:2] == ["holds", "falsified"]  # they are twice as many on one picture
+    assert "0 is in the interval of 3 of 3 runs" in shown(page)
     assert "largest by smallest 2.0 times" in shown(page)
     picture = draw("studies/degrees_of_freedom", *both, name="draw_figure")
     assert "page.png" in files(picture, tmp_path / "drawn")
@@ -197,10 +198,17 @@ def test_verdicts_on_the_linearised_fit_follow_the_distances(
     assert "page.png" in files(picture, tmp_path / "drawn")
 
 
-def sampled(results: Path, method: str, average: Array, covered: float, late: float) -> Run:
+def test_a_fit_still_rises_where_its_peak_is_in_the_last_2_percent_of_its_iterations(tmp_path: Path) -> None:
+    best = part_of("studies/tangent_kernel", "best")
+    for peak, text in ((2930, "20.00"), (2950, ">20.00")):
+        curve = 20 - np.abs(np.arange(1, 3001) - peak)[None] / 100
+        assert best([make_run(tmp_path, f"{peak}", seeds=[0], curves={"psnr": curve})], "psnr") == text
+
+
+def sampled(results: Path, method: str, average: Array, covered: float, late: float, failed: Sequence[int] = ()) -> Run:
     mean = alike(np.where(np.arange(N) < 20, np.nan, late))
     run = make_run(
-        results, method, seeds=SEEDS, experiment={"name": "posterior", "method": method},
+        results, method, seeds=SEEDS, failed=failed, experiment={"name": "posterior", "method": method},
         curves={"psnr_reference": alike(BUMP - 3), "psnr_average": alike(average), "psnr_posterior_mean": mean},
     )  # fmt: skip
     shares = [{"1.0": covered + replica / 1000, "2.0": 0.9, "3.0": 1.0} for replica in range(3)]
@@ -226,6 +234,12 @@ def test_verdicts_on_sgld_follow_its_fall_its_mean_and_its_coverage(
     assert "Adam's +" in shown(page)
     picture = draw("studies/posterior", selection(tmp_path, "posterior", *runs), name="draw_figure")
     assert "page.png" in files(picture, tmp_path / "drawn")
+
+
+def test_a_chain_is_compared_with_the_fit_of_its_own_seed(tmp_path: Path) -> None:
+    runs = [sampled(tmp_path, "sgld", BUMP, 0.3, 22.0, failed=[0]), sampled(tmp_path, "adam", BUMP, 0.2, 15.0)]
+    page = draw("studies/posterior", selection(tmp_path, "posterior", *runs), name="draw_table")
+    assert "Measured: +2.00 (+2.00 to +2.00) dB" in shown(page)
 
 
 @pytest.mark.slow

@@ -167,7 +167,7 @@ def claims(fits: Sequence[Best]) -> list[Claim]:
         Claim(
             "c_t of the split estimates the degrees of freedom of the fit (Stein's identity)",
             f"its mean difference to their definition was more than {MARGIN}",
-            f"{with_interval(apart, 4)} per value; 0 is in the interval of {sum(covered)} of {len(covered)} pictures",
+            f"{with_interval(apart, 4)} per value; 0 is in the interval of {sum(covered)} of {len(covered)} runs",
             within(apart, 0.0, MARGIN),
         ),
         Claim(

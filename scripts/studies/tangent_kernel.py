@@ -44,7 +44,8 @@ TITLES = {
     "change": "change",
 }
 ABOVE = f"""\
-Fits of one noisy grey picture of 32 x 32 pixels (sigma 25), means over the seeds with half of Student's 95 % interval.
+Fits of one grey picture of 32 x 32 pixels with noise (sigma 25), another draw of it for each seed; means over the seeds
+with half of Student's 95 % interval.
 `best PSNR` of the output (the oracle's; `>`: it still rises), and of the fit that the tangent kernel before the first
 iteration predicts, for Adam of its nearest point. `same time` and `any time`: distance of the output from that fit
 where {PROGRESS:.0%} of the noisy picture's variance is explained, by its distance from the first output; from the point
@@ -79,10 +80,11 @@ def at_progress(runs: Sequence[Run], column: str) -> Interval:
 
 
 def best(runs: Sequence[Run], column: str) -> str:
-    """Return the maximum of a curve (oracle), over the seeds; `>` where the last one is the largest for a seed."""
-    curves = [curve_of(run, column).values[0] for run in runs]
-    rising = any(curve.argmax() >= (1 - END) * len(curve) for curve in curves)
-    return f"{'>' if rising else ''}{mean_interval(np.array([curve.max() for curve in curves])).plus_minus}"
+    """Return the maximum of a curve (oracle), over the seeds; `>` where a seed has it at the END."""
+    curves = [curve_of(run, column) for run in runs]
+    late = [curve.iterations > (1 - END) * curve.iterations[-1] for curve in curves]
+    rising = any(at[curve.values[0].argmax()] for at, curve in zip(late, curves, strict=True))
+    return f"{'>' if rising else ''}{mean_interval(np.array([curve.values[0].max() for curve in curves])).plus_minus}"
 
 
 def changes(run: Run) -> dict[str, float]:
