@@ -9,10 +9,14 @@ from conftest import load_image
 from test_splitting import WAITS, blurred, smooth
 from torch import Tensor
 
+from dip_experiments.api import StoppingMonitor
+from dip_experiments.config.compose import compose_jobs
+from dip_experiments.config.settings import read_settings
 from dip_experiments.noise import ClippedNoise, CorrelatedNoise, estimated_noise
 from dip_experiments.noise.clipping import clipped_moments
-from dip_experiments.operators import Identity
+from dip_experiments.operators import Identity, Mask
 from dip_experiments.stopping import FitInput
+from dip_experiments.stopping.discrepancy import Discrepancy
 from dip_experiments.stopping.noise_models import CorrelatedNoiseModel, NoiseModel, PoissonGaussianNoiseModel
 from dip_experiments.stopping.split import Split
 from dip_experiments.tasks import Camera
@@ -140,6 +144,39 @@ def test_the_estimated_error_is_the_true_one_within_its_standard_error(sigma: fl
     assert np.std(z) == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.parametrize(("brightness", "sigma", "growth"), [(0.2, 10.0, 2.0), (0.05, 50.0, 0.0)])
+def test_holes_are_no_places_at_which_noise_was_clipped(brightness: float, sigma: float, growth: float) -> None:
+    clean = torch.full((3, 64, 64), brightness, dtype=torch.float64)
+    y = (clean + white(sigma, growth).draw(clean, draws(0))).clamp(0, 1)[None]
+    known = torch.rand(1, 1, 64, 64, generator=draws(1)).expand_as(y) < 0.5
+    known[..., :20, :20] = False  # and one with nothing around
+    given, true = FitInput(y * known, Mask(known)), float(y[known].var())
+    part = split(law(sigma, growth)).hold_out(given, [0])
+    assert float(part.held_out["level"]) == pytest.approx(true, rel=0.04)
+    assert float(part.held_out["strength"]) == pytest.approx(0.25 * true, rel=0.06)
+    assert part.facts["clipped"] == (sigma == 50)
+    rule = Discrepancy(name="discrepancy", sigma=None, law=law(sigma, growth), tau=1.0)
+    assert float(rule.hold_out(given, [0]).held_out["noise"]) == pytest.approx(true, rel=0.04)
+    assert torch.equal(given.filled()[known], y[known])
+
+
+def test_where_all_noise_was_clipped_away_it_has_to_be_given() -> None:
+    clean = torch.full((1, 40, 40), 0.005, dtype=torch.float64)
+    clean[:, :8, :24] = 0.5
+    noise = CorrelatedNoise.of_channels(1, 80 / 255, 0.0, 0.0, 2.0)
+    y = (clean + noise.draw(clean, draws(0))).clamp(0, 1)
+    with pytest.raises(ValueError, match="clipped away but for 3 places; give sigma, width"):
+        estimated_noise(y.numpy(), growth=2.0)
+
+
+def test_photons_without_noise_of_the_electronics_may_be_given() -> None:
+    words = "task=denoising stopping=split stopping/law=poisson_gaussian stopping.law.sigma=0 stopping.law.gain=0.02"
+    stopping = read_settings(compose_jobs(words.split(), multirun=False)[0]).stopping
+    assert isinstance(stopping, Split)
+    y = torch.rand(1, 3, 32, 32, dtype=torch.float64, generator=draws(0)) + 0.1
+    torch.testing.assert_close(stopping.law.known(y).variance(y), 0.02 * y)
+
+
 def test_undoing_the_bias_of_clipped_noise_brings_a_mean_back_to_the_image() -> None:
     clean, rule = torch.linspace(0, 1, 32, dtype=torch.float64)[:, None].expand(3, 32, 4000), split(law(50.0, 0.0))
     y = (clean + white(50.0).draw(clean, draws(0))).clamp(0, 1)
@@ -148,6 +185,16 @@ def test_undoing_the_bias_of_clipped_noise_brings_a_mean_back_to_the_image() -> 
     undone = rule.unbiased(mean, part.held_out)
     assert (mean - clean[..., :1]).abs().mean() > 0.02
     assert (undone - clean[..., :1]).abs().mean() < 0.005
+
+
+def test_a_monitor_in_ones_own_loop_undoes_it_too_as_its_estimate_is_of_that_image() -> None:
+    dark = torch.full((3, 32, 32), 0.08, dtype=torch.float64)
+    y = (dark + white(50.0).draw(dark, draws(0))).clamp(0, 1)
+    monitor = StoppingMonitor(split(law(50.0, 0.0)), y)
+    mean = torch.full_like(dark, float(y.mean()))
+    monitor.step(mean)
+    assert monitor.image is not None
+    assert abs(float(mean.mean()) - 0.08) > 0.02 > abs(monitor.image.mean() - 0.08)
 
 
 def test_a_colour_that_a_camera_does_not_see_is_the_mean_of_its_neighbours() -> None:

@@ -111,7 +111,7 @@ def test_wrong_noise_is_refused() -> None:
     for wrong in (np.ones((16, 16)), np.full(image.shape, -1.0), np.full(image.shape, np.nan)):
         with pytest.raises(ValueError, match="give one value, 0 or above, for each frequency"):
             spectrum_of(image, wrong)
-    with pytest.raises(ValueError, match="give sigma, width and correlation"):
+    with pytest.raises(ValueError, match="give sigma, width, correlation and growth"):
         spectrum_of(image[:, :8], None)
     with pytest.raises(ValueError, match=r"\(1, h, w\), grey"):
         spectrum_of(image[:2], None)

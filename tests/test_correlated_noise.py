@@ -151,6 +151,8 @@ def test_what_is_given_is_taken_and_the_rest_estimated() -> None:
         estimated_noise(y[0, :, :16, :16].numpy())
     with pytest.raises(ValueError, match="too few"):
         estimated_noise(np.full((3, 64, 64), 0.5))
+    strip = drawn("both", np.full((3, 16, 72), 0.5), 0)[0].numpy()
+    assert estimated_noise(strip).sigma == pytest.approx(SIGMA, rel=0.3), "without a warning of the wavelets' size"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -181,6 +183,14 @@ def test_of_noise_that_grows_with_brightness_it_is_the_likelihood_too(growth: fl
     plain = whitened("both", 1e-9).for_measurement(y, complete=True)
     other = torch.stack([plain(y + residual, y)[0] for residual in residuals]) / expected
     assert float(other.std() / other.mean()) > 0.02, "without the growth it is not"
+
+
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_several_replicas_are_fitted_where_it_grows_with_brightness(replicas: int) -> None:
+    y = picture(drawn("both", smooth(32)[0], 0))
+    loss = whitened("both").model_copy(update={"growth": 1.0})
+    found = dipx.reconstruct(y, loss=loss, replicas=replicas, iterations=1, scale="smoke", progress=False)
+    assert len(found.output) == replicas
 
 
 def test_for_white_noise_it_is_the_mean_squared_error_with_its_gradient() -> None:

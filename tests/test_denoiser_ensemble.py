@@ -39,6 +39,36 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
         assert told == pytest.approx([SIGMA * (1 + a**2) ** 0.5] * 4)
 
 
+@pytest.mark.parametrize("law", ["poisson", "gamma"])
+def test_a_tile_that_is_black_has_its_mixture_too(law: str) -> None:
+    y, rule = torch.zeros(1, 3, 24, 24), split(law, mix=["nlm", "dct", "nl_ridge", "lichi", "wiener"])
+    watch = RuleMonitor(rule, y, rule.hold_out(FitInput(y, Identity()), [0]), ends=False)
+    watch.observe(observation(y + 0.1))
+    found = denoiser_ensemble(watch)
+    assert found is not None
+    assert sum(found.weights.values()) == pytest.approx(1, abs=0.01), "the black ones are right, the network is not"
+    assert float(found.mean.abs().max()) < 0.01
+
+
+def test_speckle_of_values_above_one_is_filtered_by_its_variance_too() -> None:
+    clean, rule = np.full((1, 1, 24, 24), 0.5), split("gamma", mix=["nl_ridge"])
+    y = torch.from_numpy(clean * np.random.default_rng(0).gamma(1, 1, clean.shape))
+    rule = rule.model_copy(update={"law": LAWS["gamma"].model_copy(update={"looks": 1.0})})
+    watch = RuleMonitor(rule, y, rule.hold_out(FitInput(y, Identity()), [0]), ends=False)
+    watch.observe(observation(y.clone()))
+    assert float(watch.held_out["noise"].max()) > 1
+    assert denoiser_ensemble(watch) is not None
+
+
+def test_filters_alone_are_told_the_noise_of_the_part_that_has_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setitem(ensemble.DENOISERS, "tv", lambda image, sigma: (told.append(sigma), image)[1])
+    y = noisy("gaussian", smooth(64), 0)[0].numpy()
+    y[:, :, :32] = 0.5
+    filters_alone(y, split("gaussian", a=0.5, mix=["tv"]), 0)
+    assert told == pytest.approx([SIGMA * 1.25**0.5, SIGMA])
+
+
 def test_one_filter_alone_is_that_filter_of_the_picture_itself() -> None:
     y = noisy("gaussian", smooth(32), 0)[0].numpy()
     found = filters_alone(y, split("gaussian", mix=["dct"]), 0)

@@ -8,16 +8,25 @@ import pytest
 from dip_experiments.cli.main import main
 from dip_experiments.config.compose import compose_jobs
 from dip_experiments.config.restoring import EXPERIMENTS, restoring
+from dip_experiments.data.writing import expanded
 from dip_experiments.runner.describe_stops import describe_stops
 from dip_experiments.store import Run
 
 
 def test_it_is_the_experiment_for_that_noise_with_a_name_for_the_output() -> None:
     assert restoring(["my photo.v2.jpg", "replicas=2"]) == [
-        "experiment=restore_noisy", "image.path=my photo.v2.jpg", "output=my photo.v2_restored.png", "replicas=2",
+        "experiment=restore_noisy", "image.path=my photo.v2.jpg", "output={image}_restored.png", "replicas=2",
     ]  # fmt: skip
     chosen = restoring(["in/photo.png", "noise=speckle", "output=mine.png"])
     assert chosen == ["experiment=restore_speckle", "image.path=in/photo.png", "output=mine.png"]
+
+
+def test_flags_may_follow_and_names_may_have_braces() -> None:
+    shown = restoring(["a{1}.png", "--cfg", "job", "noise=auto", "--resolve"])
+    assert shown == [
+        "experiment=restore", "image.path=a{1}.png", "output={image}_restored.png", "--cfg=job", "--resolve",
+    ]  # fmt: skip
+    assert expanded("{image}_restored.png", "in/a{1}.png", "file") == "a{1}_restored.png"
 
 
 def test_all_noises_but_auto_have_a_law_of_their_own() -> None:

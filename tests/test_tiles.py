@@ -62,11 +62,20 @@ def restored(noise: str = "gaussian", **settings: Any) -> Any:
 
 @pytest.mark.parametrize("noise", ["gaussian", pytest.param("auto", marks=pytest.mark.thorough)])
 def test_python_and_command_give_the_same_picture_bit_for_bit_in_its_depth_with_its_alpha(
-    noise: str, photo: Path, dip: Dip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    noise: str,
+    photo: Path,
+    dip: Dip,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert dip("restore", str(photo), *WORDS, f"noise={noise}") == 0
     output = tmp_path / "photo_restored.png"
+    caplog.clear()
     result = restored(noise)
+    unsure = sum(not tile["final"] for tile in result.summary["tiles"])
+    assert unsure
+    assert f"not sure of its stop in {unsure} of {TILES} tiles" in caplog.text
     assert isinstance(result, dipx.TiledReconstruction)
     assert bit_depth(str(output)) == 16
     alpha = read_alpha(output)

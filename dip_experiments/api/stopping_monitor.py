@@ -103,8 +103,14 @@ class StoppingMonitor:
 
     @property
     def image(self) -> NDArray[np.float64] | None:
-        """The mean of the replicas' running averages at `stopped_at`, in the layout of the measurement."""
-        return None if self.stopped_at is None else self._layout(self._monitor.mean.double().numpy())
+        """The mean of the replicas' running averages at `stopped_at`, in the layout of the measurement.
+
+        Where the noise was clipped, without the bias of that.
+        """
+        if self.stopped_at is None:
+            return None
+        image = self._monitor.rule.unbiased(self._monitor.mean, self._monitor.held_out)
+        return self._layout(image.double().numpy())
 
     @property
     def estimated_psnr(self) -> float | None:

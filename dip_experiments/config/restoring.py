@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from dip_experiments.config.overrides import split_flags
+
 EXPERIMENTS = {
     "gaussian": "restore_noisy",
     "auto": "restore",
@@ -24,18 +26,19 @@ def restoring(argv: Sequence[str]) -> list[str]:
     """Return the settings for which `dip restore` with these arguments stands.
 
     Raises:
-        ValueError: Unless the first argument alone is a picture; for an unknown noise.
+        ValueError: Unless the first argument alone is a picture; for an unknown noise or flag.
     """
     picture, *rest = argv or [""]
     if not picture or (not Path(picture).exists() and "=" in picture):
         raise ValueError(f"dip restore: a picture comes first: {USAGE}")
-    if several := [one for one in rest if "=" not in one and not one.startswith(("-", "~"))]:
+    flags, others = split_flags(rest)
+    if several := [one for one in others if "=" not in one and not one.startswith("~")]:
         raise ValueError(
             f"dip restore {picture} {several[0]}: one picture at a time; many: "
             "dip -m experiment=restore_noisy image.path=a.png,b.png output='{image}_restored.png'"
         )
-    noises = [one.partition("=")[2] for one in rest if one.startswith("noise=")] or ["gaussian"]
+    noises = [one.partition("=")[2] for one in others if one.startswith("noise=")] or ["gaussian"]
     experiment = experiment_for(noises[-1])
-    given = [one for one in rest if not one.startswith("noise=")]
-    output = [] if any(one.startswith("output=") for one in given) else [f"output={Path(picture).stem}_restored.png"]
-    return [f"experiment={experiment}", f"image.path={picture}", *output, *given]
+    given = [one for one in others if not one.startswith("noise=")]
+    output = [] if any(one.startswith("output=") for one in given) else ["output={image}_restored.png"]
+    return [f"experiment={experiment}", f"image.path={picture}", *output, *given, *flags]

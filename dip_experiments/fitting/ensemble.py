@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dip_experiments.baselines.classical import DENOISERS, wiener
 from dip_experiments.baselines.linear_patches import nl_ridge
-from dip_experiments.noise.estimation import Array
+from dip_experiments.noise.estimation import LEAST, Array
 from dip_experiments.operators import Identity
 from dip_experiments.stopping import FitInput, HeldOut, RuleMonitor, Split
 
@@ -52,7 +52,7 @@ def denoiser_ensemble(monitor: RuleMonitor) -> DenoiserEnsemble | None:
     if not (isinstance(rule, Split) and rule.mix) or monitor.stops()[1].iteration is None:
         return None
     seen = (held_out["y"] + held_out["extra"]).cpu().double().numpy()
-    sigma = 255 * float(held_out["level"] * (1 + rule.a**2)) ** 0.5
+    sigma = _seen_sigma(rule, held_out)
     alone = [name for name in rule.mix if name != GUIDED]
     variance = held_out["noise"].cpu().double().numpy() * (1 + rule.a**2)
     others = [np.stack([_denoised(name, *of, sigma) for of in zip(seen, variance, strict=True)]) for name in alone]
@@ -76,27 +76,35 @@ def filters_alone(noisy: Float[np.ndarray, "c h w"], rule: Split, seed: int) -> 
     held_out = rule.hold_out(FitInput(y, Identity()), [seed]).held_out
     noise = held_out["noise"][0].numpy()
     seen, stronger = (y + held_out["extra"])[0].numpy(), noise * (1 + rule.a**2)
-    first, *others = _filtered(rule, seen, stronger)
+    sigma = _seen_sigma(rule, held_out)
+    first, *others = _filtered(rule, seen, stronger, sigma)
     chosen, weights = blend(rule, torch.from_numpy(first[None]), [other[None] for other in others], held_out)
-    guided = wiener(seen, chosen[0].numpy(), _sigma(stronger))
+    guided = wiener(seen, chosen[0].numpy(), sigma)
     weight = blend(rule, chosen, [guided[None]], held_out)[1][0] if GUIDED in rule.mix else 0.0
-    first, *others = _filtered(rule, noisy, noise)
+    sigma /= (1 + rule.a**2) ** 0.5
+    first, *others = _filtered(rule, noisy, noise, sigma)
     image = first + sum(of * (other - first) for of, other in zip(weights, others, strict=True))
-    image = image + weight * (wiener(noisy, image, _sigma(noise)) - image)
+    image = image + weight * (wiener(noisy, image, sigma) - image)
     return rule.unbiased(torch.from_numpy(image), held_out).numpy()
 
 
-def _filtered(rule: Split, image: Array, variance: Array) -> list[Array]:
+def _filtered(rule: Split, image: Array, variance: Array, sigma: float) -> list[Array]:
     """Return what each denoiser that needs no guide makes of an image."""
-    return [_denoised(name, image, variance, _sigma(variance)) for name in rule.mix if name != GUIDED]
+    return [_denoised(name, image, variance, sigma) for name in rule.mix if name != GUIDED]
 
 
-def _sigma(variance: Array) -> float:
-    return 255 * float(variance.mean()) ** 0.5
+def _seen_sigma(rule: Split, held_out: HeldOut) -> float:
+    """Return the deviation of y + e in grey levels of 255, the mean one over values with noise.
+
+    Never 0, which denoisers refuse: a tile may be black, where photons and speckle have no noise.
+    """
+    return max(255 * float(held_out["level"] * (1 + rule.a**2)) ** 0.5, LEAST)
 
 
 def _denoised(name: str, image: Array, variance: Array, sigma: float) -> Array:
-    return nl_ridge(image, variance=variance) if name == "nl_ridge" else DENOISERS[name](image, sigma)
+    if name == "nl_ridge":
+        return nl_ridge(image, variance=np.minimum(variance, 1))  # speckle of a value above 1 may have more
+    return DENOISERS[name](image, sigma)
 
 
 def blend(

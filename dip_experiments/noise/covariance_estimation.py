@@ -56,6 +56,8 @@ EMPTY = 0.01
 """Logarithm of the quartiles' ratio below which a band holds nothing, as that of a colour in a grey picture."""
 LEAST_RELATIVE = 0.01
 """Least variance of a window, by that at mid-grey, that noise of photons has in the dark (ours)."""
+GIVE = "give sigma, width, correlation and growth, or of photons and electronics gain and sigma"
+"""Advice where noise cannot be estimated."""
 
 
 def estimated_noise(
@@ -76,7 +78,7 @@ def estimated_noise(
         growth: With brightness, as in `CorrelatedNoise`; None: estimated.
 
     Raises:
-        ValueError: For a picture that is too small, and one without noise.
+        ValueError: For a picture that is too small, one without noise, and one whose noise was nearly all clipped.
     """
     energies, brightness = windows_with_noise(image)
     widths = (WIDTHS, COLOUR_WIDTHS) if width is None else ((width,), (width,))
@@ -85,6 +87,8 @@ def estimated_noise(
         for _ in range(UNCLIPPED):
             left = _left_by_clipping(noise, brightness)
             seen = left > SEEN
+            if seen.sum() < FEWEST:
+                raise ValueError(f"the noise of the picture was clipped away but for {seen.sum()} places; {GIVE}")
             noise = _noise_in((energies / left)[..., seen], brightness[:, seen], growth, widths)
     if not noise.sigma > TINY:
         raise ValueError(NO_NOISE)
@@ -200,14 +204,16 @@ def windows_with_noise(image: Float[Array, "c h w"]) -> tuple[Float[Array, "c b 
     constant = _without_noise(image)
     if (~constant).sum() < FEWEST:
         raise ValueError(
-            f"{image.shape[1]} x {image.shape[2]} pixels with noise are too few to find what neighbours and channels "
-            "share of it; give sigma, width and correlation"
+            f"a picture of {image.shape[1]} x {image.shape[2]} pixels has too few with noise to find what neighbours "
+            f"and channels share of it; {GIVE}"
         )
-    found = []
+    found: list[list[Array]] = []
     for plane in np.tensordot(opponent_basis(len(cut)).numpy(), cut, 1):
-        levels = pywt.wavedec2(plane, WAVELET, mode="periodization", level=LEVELS)
-        bands = [band.reshape(down, band.shape[0] // down, across, -1) for level in levels[:0:-1] for band in level]
-        found.append([np.square(band).mean(axis=(1, 3)).ravel() for band in bands])
+        found.append([])
+        for _ in range(LEVELS):
+            plane, details = pywt.dwt2(plane, WAVELET, mode="periodization")
+            bands = (band.reshape(down, band.shape[0] // down, across, -1) for band in details)
+            found[-1] += [np.square(band).mean(axis=(1, 3)).ravel() for band in bands]
     brightness = cut.reshape(len(cut), down, WINDOW, across, WINDOW).mean(axis=(2, 4)).reshape(len(cut), -1)
     return np.array(found)[..., ~constant], brightness[:, ~constant]
 

@@ -1,6 +1,7 @@
 """Restore a large picture from memory in tiles: what `dip.restore` does with one."""
 
 import gc
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,9 @@ from dip_experiments.fitting.tile import tile_result
 from dip_experiments.runner.prepare_tiles import fix_noise, log_tiles, log_time, log_time_left
 from dip_experiments.runner.reconstruct import fit
 from dip_experiments.runner.tiles import combined_summary, estimate_of, tile_settings
-from dip_experiments.runner.validate import warn_of_young_average
 from dip_experiments.tasks import Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +66,6 @@ def fit_tiles(settings: Settings, task: Task, tiling: Tiling, layout: Layout, pr
     """
     log_tiles(tile_settings(settings, tiling)[0], tiling, task.shape[1])
     fixed = fix_noise(settings, Task(task.measurement[:1], task.operator))
-    warn_of_young_average(settings)
     jobs, parts = tile_settings(fixed, tiling), [_part(task, window) for window in tiling.windows]
     log_time(jobs[0], parts[0], len(jobs))
     results, summaries, histories, seconds = [], [], [], list[float]()
@@ -81,9 +82,13 @@ def fit_tiles(settings: Settings, task: Task, tiling: Tiling, layout: Layout, pr
     image = tiling.blend(result["image"] for result in results)
     history = pd.concat(histories, ignore_index=True)
     history.insert(0, "tile", history.pop("tile"))
-    return TiledReconstruction(
-        layout(image), history, combined_summary(settings.stopping.name, tiling, summaries, results)
-    )
+    rule = settings.stopping.name
+    result = TiledReconstruction(layout(image), history, combined_summary(rule, tiling, summaries, results))
+    if unsure := sum(tile["stop"] is not None and not tile["final"] for tile in result.summary["tiles"]):
+        log.warning(
+            "stopping=%s: not sure of its stop in %d of %d tiles; give more iterations", rule, unsure, len(jobs)
+        )
+    return result
 
 
 def _part(task: Task, window: list[int]) -> Task:

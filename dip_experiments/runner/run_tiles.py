@@ -21,7 +21,6 @@ from dip_experiments.runner.finished_run import skip_finished
 from dip_experiments.runner.prepare_tiles import fix_noise, log_tiles, log_time, log_time_left
 from dip_experiments.runner.run_job import fit_run
 from dip_experiments.runner.tiles import combined_summary, estimate_of, tile_settings
-from dip_experiments.runner.validate import warn_of_young_average
 from dip_experiments.store import Run, Store
 
 log = logging.getLogger(__name__)
@@ -68,7 +67,6 @@ def _fit(settings: Settings, tiling: Tiling, results: Sequence[JobResult], hydra
         )
     log_tiles(tile_settings(settings, tiling)[0], tiling, task.shape[1])
     settings = fix_noise(settings, task)
-    warn_of_young_average(settings)
     jobs = tile_settings(settings, tiling)
     first = next(job for job, result in zip(jobs, results, strict=True) if result.is_running)
     left = sum(result.is_running for result in results)

@@ -93,7 +93,8 @@ def check_fit(
             log.info("%s", message)
         check_memory(settings, values, original)
     task, inputs = fitted_task(settings, original)
-    data_term = settings.loss.for_measurement(original.measurement, FitInput(task.measurement, task.operator).complete)
+    complete = FitInput(task.measurement, task.operator).complete
+    data_term = settings.loss.for_measurement(original.measurement[:1], complete)  # of one, it suits any number
     check_per_replica(settings.loss, data_term, *_two_random(task.measurement.shape[1:], 2))
     check_per_replica(settings.regularizer, settings.regularizer, *_two_random(task.shape[1:], 1))
     with torch.random.fork_rng(devices=[]):  # the weights of this network are not used

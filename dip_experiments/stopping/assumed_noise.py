@@ -46,8 +46,7 @@ def assumed_noise(sigma: Sigma, law: NoiseModel | None, given: FitInput) -> Assu
     if law is None:
         variance, facts = noise_of(sigma, given)
         return AssumedNoise(variance, None, facts)
-    y = given.measurement
-    measured = given.known().expand_as(y)
+    y, measured = given.filled(), given.known()
     known = law.known(y)
     grown = INFLATED**2 if known.doubt else given.growth
     variance = (known.variance(y) * measured).flatten(1).sum(1) / measured.flatten(1).sum(1)

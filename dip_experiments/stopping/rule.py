@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
+from dip_experiments.noise import local_mean
 from dip_experiments.noise.estimation import ENDS, INFLATED, Sigma, used_sigma
 from dip_experiments.operators import Operator
 from dip_experiments.schema import Part
@@ -86,6 +87,19 @@ class FitInput:
     def complete(self) -> bool:
         """True if every value is measured."""
         return bool(self.known().all())
+
+    def filled(self) -> Float[Tensor, "r c hy wy"]:
+        """Return the measurement with the mean of known values around in place of hidden ones, which are no black.
+
+        Where none is around, that of the replica's known values.
+        """
+        known = self.known()
+        if known.all():
+            return self.measurement
+        share = local_mean(known.to(self.measurement))
+        around = local_mean(self.measurement * known) / share  # 0 / 0 where nothing is known
+        mean = (self.measurement * known).sum((1, 2, 3), keepdim=True) / known.sum((1, 2, 3), keepdim=True)
+        return torch.where(known, self.measurement, torch.where(share > 0, around, mean))
 
     def share(self) -> Float[Tensor, " r"]:
         """Return the part of the values that is measured, for each replica."""

@@ -87,10 +87,11 @@ class Split(MinimumRule):
                 "stopping=split: the replicas' masks differ, so the error of the mean of their images cannot be "
                 "estimated; give all the same with shared=[task], or fit replicas=1"
             )
-        law, known = self.law.noise_of(y), known & noisy(y)
+        law, known = self.law.noise_of(given.filled()), known & noisy(y)
+        places = given.filled() if law.clipped else y  # what clipping left depends on the pixels around
         draws = [generator(seed, "stopping") for seed in seeds]
-        drawn = [law.extra(image, self.a, draw) for image, draw in zip(y, draws, strict=True)]
-        extra, noise = torch.stack(drawn) * known, law.variance(y) * known
+        drawn = [law.extra(image, self.a, draw) for image, draw in zip(places, draws, strict=True)]
+        extra, noise = torch.stack(drawn) * known, law.variance(places) * known
         held_out = {"extra": extra, "noise": noise, "y": y, "measured": known[0].flatten().nonzero().squeeze(1)}
         mean_noise = measured(noise, held_out).mean()
         held_out |= {

@@ -129,7 +129,7 @@ class PoissonGaussianNoiseModel(NoiseModel):
 
     Attributes:
         gain: Of a picture in [0, 1]: the brightness of one photon.
-        sigma: Of the electronics, in grey levels of 255: where the picture is black.
+        sigma: Of the electronics, in grey levels of 255: where the picture is black. 0: photons alone.
     """
 
     name: Literal["poisson_gaussian"]
@@ -139,7 +139,7 @@ class PoissonGaussianNoiseModel(NoiseModel):
     sigma: Sigma
 
     def config_errors(self, fit: FitContext) -> Iterator[str]:
-        yield from unknown_sigma(fit.rule, "law.sigma", self.sigma, fit)
+        yield from unknown_level(fit.rule, "law.sigma", "in grey levels of 255", self.sigma, fit)
         yield from unknown_level(fit.rule, "law.gain", "of a picture in [0, 1]", self.gain, fit)
 
     def known(self, measurement: Measured) -> KnownNoise:
