@@ -66,3 +66,21 @@ def test_the_epoch_of_the_estimated_covariance_counts_where_it_is_estimated(
     after = name_of("task=denoising", *words.split())
     monkeypatch.setitem(CODE_EPOCHS, "estimated_covariance", 1)
     assert (name_of("task=denoising", *words.split()) != after) == moves
+
+
+@pytest.mark.parametrize(
+    ("words", "moves"),
+    [
+        ("task=inpainting stopping=split stopping/law=correlated", True),
+        ("task=inpainting stopping=split", False),
+        ("task=denoising stopping=split stopping/law=correlated", False),
+    ],
+)
+def test_the_epoch_of_laws_with_holes_counts_for_noise_that_may_be_clipped_under_a_mask(
+    words: str, moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = ["stopping.law.sigma=5"]
+    known += ["stopping.law.width=0", "stopping.law.correlation=0"] if "correlated" in words else []
+    after = name_of(*words.split(), *known)
+    monkeypatch.setitem(CODE_EPOCHS, "laws_with_holes", 1)
+    assert (name_of(*words.split(), *known) != after) == moves

@@ -9,6 +9,7 @@ import pytest
 from conftest import thorough_after
 from fake_runs import CLEAN, draw, files, make_run, part_of, rows, selection
 
+from dip_experiments.analysis.band_curves import band_lag
 from dip_experiments.analysis.claims import Claim, above, with_interval
 from dip_experiments.analysis.confidence import Interval
 from dip_experiments.store import Array, Run, Store, write_arrays, write_image
@@ -86,6 +87,17 @@ def test_a_network_that_fits_nothing_decides_no_verdict(tmp_path: Path) -> None:
     page = draw("studies/bands", selection(tmp_path, "bands", *runs), name="draw_table")
     assert verdicts(page) == ["holds", "holds"]
     assert "later in 1 of 1 networks" in shown(page)
+
+
+def test_one_seed_gives_no_interval_and_a_highest_band_that_is_never_half_explained_a_bound(tmp_path: Path) -> None:
+    natural, _, _ = banded(tmp_path, "default", 1.0, 0.7)
+    curves = {name: natural.curves[0][name][None] for name in ("band_energy_1", "band_energy_5")}
+    one = make_run(tmp_path, "one", seeds=[0], curves=curves)
+    never = {**curves, "band_energy_5": curves["band_energy_5"].clip(max=0.4)}
+    bound = make_run(tmp_path, "bound", seeds=[0], curves=never)
+    is_bound = part_of("studies/bands", "is_bound")
+    assert [is_bound(band_lag(run)) for run in (one, bound)] == [False, True]
+    assert band_lag(one).value > 1
 
 
 def gradients(results: Path, change: str, ratio: float) -> Run:
@@ -212,7 +224,7 @@ def sampled(results: Path, method: str, average: Array, covered: float, late: fl
         curves={"psnr_reference": alike(BUMP - 3), "psnr_average": alike(average), "psnr_posterior_mean": mean},
     )  # fmt: skip
     shares = [{"1.0": covered + replica / 1000, "2.0": 0.9, "3.0": 1.0} for replica in range(3)]
-    numbers = {"posterior_mean_coverage": shares, "pooled_coverage": shares[0], "pooled_factor": 1.5}
+    numbers = {"posterior_mean_coverage": shares}
     arrays = {"posterior.posterior_deviation": np.full((3, *CLEAN.shape), 0.05)}
     return with_arrays(run, {"posterior": numbers}, arrays, posterior_mean=CLEAN)
 

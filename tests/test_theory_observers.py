@@ -34,7 +34,8 @@ KERNEL = [
 
 
 def test_posterior_samples_are_the_outputs_of_every_nth_iteration_after_the_burn_in(dip: Dip, tmp_path: Path) -> None:
-    run = fresh(tmp_path, dip, *NOISY, *POSTERIOR, "replicas=2", f"fit.keep={list(TAKEN)}", "fit.iterations=20")
+    words = [*NOISY, *POSTERIOR, "replicas=2", "shared=[task]"]
+    run = fresh(tmp_path, dip, *words, f"fit.keep={list(TAKEN)}", "fit.iterations=20")
     arrays = run.observed()
     assert run.summary["observed"]["posterior"]["samples"] == len(TAKEN)
     samples = np.stack(
@@ -48,6 +49,13 @@ def test_posterior_samples_are_the_outputs_of_every_nth_iteration_after_the_burn
     np.testing.assert_allclose(
         read_image(run.image("posterior_mean", 1)), arrays["posterior.posterior_mean"][1], atol=1 / 255
     )
+
+
+def test_samples_of_several_measurements_are_not_of_one_posterior(dip: Dip, tmp_path: Path) -> None:
+    run = fresh(tmp_path, dip, *NOISY, *POSTERIOR, "replicas=2", "fit.iterations=20")
+    assert "posterior.posterior_mean" in run.observed()
+    names = {*run.observed(), *run.summary["observed"]["posterior"]}
+    assert not [name for name in names if "pooled" in name]
 
 
 def test_the_curve_of_the_posterior_mean_begins_with_the_first_sample_and_ends_with_its_score(

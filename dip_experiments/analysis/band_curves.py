@@ -31,12 +31,12 @@ def band_lag(run: Run) -> Interval:
     """Return how many times more iterations half of the highest band takes than half of the lowest.
 
     Geometric mean over the seeds with Student's interval of the logarithm. Where a seed never reaches half of the
-    highest band, all its iterations count in place: then it is a lower bound, with ends that are NaN. NaN if the lowest
-    is not reached.
+    highest band, all its iterations count in place: then it is a lower bound, with ends that are NaN and infinite. NaN
+    if the lowest is not reached.
     """
     low, high = (half_explained(run, column) for column in (ENERGIES[0], ENERGIES[-1]))
     if not np.isfinite(low).all():
         return Interval(np.nan, np.nan, np.nan)
     found = mean_interval(np.log(np.minimum(high, run.summary["iterations"])) - np.log(low))
     value, *ends = (float(np.exp(number)) for number in (found.value, found.low, found.high))
-    return Interval(value, *ends) if np.isfinite(high).all() else Interval(value, np.nan, np.nan)
+    return Interval(value, *ends) if np.isfinite(high).all() else Interval(value, np.nan, np.inf)

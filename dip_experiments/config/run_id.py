@@ -26,6 +26,7 @@ CODE_EPOCHS = {
     "estimated_gain_or_looks": 2,  # nor do dark ones
     "rules_of_an_own_operator": 2,  # where it makes 0 of any image, and noise is measured, this counts too
     "kernels_by_scale": 2,  # a large kernel of a fine scale leaves out no deeper one
+    "laws_with_holes": 2,  # holes passed for clipped noise
     "estimated_covariance": 2,  # texture and clipping bias it less, brightness and colours may have two widths
 }
 """Epochs of parts of the code, raised by hand when a part begins to give other numbers: names of older runs move then.
@@ -64,6 +65,12 @@ def estimates_covariance(config: Mapping[str, Any]) -> bool:
     return any(part.get(level, "given") is None for part in parts for level in SHARED.get(part.get("name"), ()))
 
 
+def has_laws_with_holes(config: Mapping[str, Any]) -> bool:
+    """Return True if a rule assumes noise that may be clipped, of a measurement of which a part may be missing."""
+    incomplete = config["task"].get("mask") or config["task"]["name"] == "inverse"
+    return bool(incomplete) and any(law.get("name") in ("correlated", "poisson_gaussian") for law in _laws(config))
+
+
 def _laws(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the laws of noise of all rules."""
     observed = config["observe"]
@@ -88,6 +95,7 @@ CONDITIONS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "estimated_gain_or_looks": estimates_gain_or_looks,
     "kernels_by_scale": has_kernels_by_scale,
     "rules_of_an_own_operator": has_rules_with_own_operator,
+    "laws_with_holes": has_laws_with_holes,
     "estimated_covariance": estimates_covariance,
 }
 """Which runs a part of CODE_EPOCHS counts for, where no single setting decides it."""

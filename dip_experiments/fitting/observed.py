@@ -17,10 +17,14 @@ def observed(fit: DIPModule) -> tuple[dict[str, dict[str, Any]], dict[str, NDArr
     """Return the numbers of each observer by name, and all arrays as `<observer>.<name>`, its images among them."""
     numbers: dict[str, dict[str, Any]] = {}
     arrays: dict[str, NDArray[Any]] = {}
+    measurement = fit.problem.original_task.measurement
+    same_measurement = bool((measurement == measurement[:1]).all())
     for name, monitor in fit.monitors.items():
         if not isinstance(monitor.rule, Observer):
             continue
         found = monitor.rule.results(fit.network, monitor.state, monitor.held_out)
+        if not same_measurement:
+            found = {key: value for key, value in found.items() if key not in monitor.rule.of_one_measurement}
         both = {**found, **{image: values.cpu().numpy() for image, values in monitor.images().items()}}
         arrays |= {f"{name}.{key}": value for key, value in both.items() if isinstance(value, np.ndarray)}
         plain = {key: value for key, value in found.items() if not isinstance(value, np.ndarray)}

@@ -51,6 +51,8 @@ class Observer(StoppingRule):
 
     spreads: ClassVar[Mapping[str, str]] = {}
     """Image -> the image of its standard deviation, whose coverage is part of the summary."""
+    of_one_measurement: ClassVar[tuple[str, ...]] = ()
+    """Names of `results` that are over all replicas: left out where their measurements differ."""
 
     @property
     def images_held(self) -> int:

@@ -217,13 +217,15 @@ class Posterior(Observer):
     """Mean and spread of the outputs of every `every`-th iteration after `burn_in`: see `theory.posterior`.
 
     With `optimizer=sgld` they are samples of a posterior. `posterior_spread` is the mean of the spread over an image;
-    in the summary is the part of the reference within 1, 2 and 3 spreads of the mean.
+    in the summary is the part of the reference within 1, 2 and 3 spreads of the mean, and that of all replicas' samples
+    together if they are fitted to one measurement (`shared=[task]`): those of several are of several posteriors.
     """
 
     name: Literal["posterior"]
     columns: ClassVar[tuple[str, ...]] = ("posterior_spread",)
     scored: ClassVar[tuple[str, ...]] = ("posterior_mean",)
     spreads: ClassVar[Mapping[str, str]] = {"posterior_mean": "posterior_deviation"}
+    of_one_measurement: ClassVar[tuple[str, ...]] = ("pooled_mean", "pooled_spread")
     burn_in: NonNegativeInt
     every: PositiveInt
 

@@ -118,7 +118,7 @@ def claims(noisy: Mapping[str, Run], natural: Mapping[str, Run]) -> list[Claim]:
 
 def is_bound(lag: Interval) -> bool:
     """Return True for a lag that is only known to be larger than 1."""
-    return lag.value > 1 and not np.isfinite(lag.low)
+    return lag.value > 1 and np.isinf(lag.high)
 
 
 def draw_figure(selection: Selection) -> Artifact:

@@ -109,7 +109,10 @@ def complete_fits(runs: Sequence[Run]) -> dict[tuple[str, str, int], Fits]:
     found: dict[tuple[str, str, int], dict[str, Run]] = {}
     for run in runs:
         key = noise_of(run.settings), picture_name(run.settings), run.settings["experiment"]["draw"]
-        found.setdefault(key, {})[kind_of(run)] = run
+        fits, kind = found.setdefault(key, {}), kind_of(run)
+        if kind in fits:
+            raise ValueError(f"two {kind} fits of {key[1]}, noise {key[0]}, draw {key[2]}: leave out what sweeps")
+        fits[kind] = run
     return {key: fits for key, fits in found.items() if len(fits) == len(KINDS)}
 
 
@@ -128,7 +131,7 @@ def result_of(noise: str, image: str, draw: int, fits: Fits) -> Result:
         whitened=whitened,
         gained=whitened - plain,
         at_stop=at_stop,
-        gap=whitened - at_stop,
+        gap=whitened - mean_at(fits[RESTORE], found["joint"]),
         stop_iteration=found["joint"],
         true_mse=10 ** (-at_stop / 10),
         estimated_mse=mse,
@@ -136,6 +139,15 @@ def result_of(noise: str, image: str, draw: int, fits: Fits) -> Result:
         estimated_psnr=psnr_of_estimate(mse, mse_se),
         mixed=scores[stop_image("split", "mixed")]["psnr"][0],
     )
+
+
+def mean_at(run: Run, iteration: int) -> float:
+    """Return the PSNR of the mean image at an iteration, between the points that records have: as the oracle has it.
+
+    The image at the stop may be another one: the bias of clipped noise is undone in it.
+    """
+    curve = curve_of(run, "psnr_mean")
+    return float(np.interp(iteration, curve.iterations, curve.values[0]))
 
 
 def cells(results: pd.DataFrame) -> Sequence[str]:

@@ -156,7 +156,8 @@ def draw_figure(study: Selection) -> Artifact:
     upper.legend(*tops[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     runs = [run for fits in found.values() for run in fits.values()]
     plain = found["gaussian25"][PLAIN]
-    cells = f"{IMAGE}, {plain.settings['image']['size']} pixels, {format_network(plain.settings['architecture'])}"
+    size = plain.settings["image"]["size"]
+    cells = f"{IMAGE}, {f'{size} pixels, ' if size else ''}{format_network(plain.settings['architecture'])}"
     figure.suptitle(f"When to stop: {cells}, one draw of the noise, {len(plain.seeds)} replicas; marks at their stops")
     return Artifact(figure, tabulate_curves(numbers, "curve", "value"), runs, study.waiting)
 
