@@ -9,11 +9,12 @@ import pytest
 from fake_runs import draw, files, make_run, part_of, rows, selection
 
 from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.paper_rows import same_picture
 from dip_experiments.baselines import classical
 from dip_experiments.data.datasets import PICTURES
 from dip_experiments.data.reading import read_image
 from dip_experiments.metrics import psnr, psnr_y_authors
-from dip_experiments.store import Run
+from dip_experiments.store import Run, write_json
 
 TABLES = ("denoising", "super_resolution", "inpainting")
 ROWS = {"denoising": 9 * 2 + 7, "super_resolution": 19 * 2 + 4, "inpainting": 11 + 1}
@@ -124,6 +125,16 @@ def test_a_row_of_inpainting_has_the_scores_in_float(tmp_path: Path) -> None:
     for name, method in classical.INPAINTERS.items():
         assert agrees(row[name], psnr(method(holes, known), clean))
     assert agrees(row["pixels_tv"], pixels.scores("output", "psnr"))
+
+
+def test_pixels_of_the_same_crop_count_where_their_older_record_lacks_a_setting(tmp_path: Path) -> None:
+    run, older = (made_up(tmp_path, name, "standard11/boat", HOLES) for name in "ab")
+    other = made_up(tmp_path, "c", "standard11/boat", HOLES)
+    write_json(run.folder / "settings.json", run.settings | {"image": run.settings["image"] | {"page": None}})
+    write_json(other.folder / "settings.json", other.settings | {"image": other.settings["image"] | {"page": 1}})
+    run, other = Run(run.folder), Run(other.folder)
+    assert same_picture(run, older)
+    assert not same_picture(run, other)
 
 
 @pytest.mark.parametrize("table", TABLES)

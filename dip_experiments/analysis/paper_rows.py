@@ -136,8 +136,11 @@ def fill_row(table: Table, row: Row, run: Run, stored_baselines: Baselines, pixe
 
 
 def same_picture(run: Run, other: Run) -> bool:
-    """Return if two runs have the same crop of the same image."""
-    return bool(run.settings["image"] == other.settings["image"])
+    """Return if two runs have the same crop of the same image; settings that an older record lacks are None today."""
+    some, more = (
+        {key: value for key, value in one.settings["image"].items() if value is not None} for one in (run, other)
+    )
+    return some == more
 
 
 def find_run(selection: Selection, table: Table, row: Row) -> Run | None:
