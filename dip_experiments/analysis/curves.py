@@ -61,9 +61,11 @@ def ensemble_error(run: Run, count: int) -> Array:
     E_k = E_1 / k + (1 - 1 / k) C, where C is the mean product of two replicas' errors, which follows from E_1 and E_R.
 
     Returns:
-        One value for each of `curve_points`.
+        One value for each of `curve_points`. Where one replica alone has numbers, its own error.
     """
-    single = (10 ** (-curve_of(run, "psnr_average").values / 10)).mean(0)
+    single = np.asarray((10 ** (-curve_of(run, "psnr_average").values / 10)).mean(0))
+    if len(run.seeds) == 1:
+        return single
     of_all = 10 ** (-curve_of(run, "psnr_mean").values[0] / 10)
     replicas = len(run.seeds)
     shared = (of_all - single / replicas) / (1 - 1 / replicas)

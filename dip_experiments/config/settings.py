@@ -15,7 +15,7 @@ from pydantic import (
 from dip_experiments.config.plain_settings import PlainSettings, Stream, to_plain_values
 from dip_experiments.guidance import NO_GUIDANCE, Guidance
 from dip_experiments.latents import Latent
-from dip_experiments.losses import MSE, Loss, MeanSquaredError
+from dip_experiments.losses import MSE, DistributionalConsistency, Loss, MeanSquaredError
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.schema import TARGET, DefaultForHash, Exchangeable
@@ -134,8 +134,20 @@ class Settings(PlainSettings):
             yield f"stopping={name}: it measures a fit and never stops it; use observe=[{name}]"
         for rule in self.rules.values():
             yield from rule.config_errors(self._context)
+            yield from self._law_faults(rule)
             if rule.needs_divergence and self.precision == "bf16":
                 yield "stopping=sure with precision=bf16: differences of images drown in its rounding; use float32"
+
+    def _law_faults(self, rule: StoppingRule) -> Iterator[str]:
+        law: str | None = getattr(getattr(rule, "law", None), "name", None)
+        if law is None or not isinstance(self.loss, DistributionalConsistency):
+            return
+        expected = "poisson" if self.loss.gain is not None else "gamma" if self.loss.looks is not None else None
+        if law != expected if expected else law in ("poisson", "gamma"):
+            yield (
+                f"loss=distributional with law={law} of {rule.name}: noise of two kinds; give loss.gain with "
+                "law=poisson, loss.looks with law=gamma, and neither with another law"
+            )
 
     @property
     def _context(self) -> FitContext:

@@ -99,9 +99,10 @@ def numbers(run: Run, paper: Run | None) -> tuple[str, ...]:
 def label(config: Mapping[str, Any]) -> str:
     """Return the differences from the paper's settings."""
     adam = config["optimizer"]
-    theirs = (adam["lr"], adam["betas"]) == PAPER
+    betas = adam.get("betas")
+    own = f"Adam {adam['lr']:g}, beta2 {betas[1]:g}" if betas else f"{adam['name']} {adam['lr']:g}"
     named = (
-        "paper" if theirs else f"Adam {adam['lr']:g}, beta2 {adam['betas'][1]:g}",
+        "paper" if (adam["lr"], betas) == PAPER else own,
         "one-cycle" if adam["name"] == "adam_one_cycle" else None,
         "uniform" if config["architecture"].get("gamma") == "uniform" else None,
     )
