@@ -159,6 +159,17 @@ def warned(y: torch.Tensor, caplog: pytest.LogCaptureFixture, law: str = "gaussi
     return caplog.text
 
 
+@pytest.mark.parametrize(("error", "doubtful"), [(2.0, True), (1.0, False)])
+def test_a_sigma_that_is_not_sure_is_reported_before_the_fit(
+    error: float, doubtful: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Settings, "rules", {"split": split(UNKNOWN["gaussian"])})
+    facts: dict[str, float | str] = {"sigma": 6.0, "sigma_from": "estimated", "sigma_error": error}
+    task = Task(torch.from_numpy(noisy(smooth(32)[0], 6.0, 0))[None], Identity())
+    validate.log_noise_estimates(Settings.model_construct(), task, {"split": facts})
+    assert ("split: sigma 6 +- 2 is not sure, as texture may pass for noise" in caplog.text) == doubtful
+
+
 @pytest.mark.parametrize("colour", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("law", ["gaussian", "poisson", "gamma"])
 def test_a_strip_without_noise_does_not_lower_the_estimate_and_is_reported(

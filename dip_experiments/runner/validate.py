@@ -37,6 +37,8 @@ YOUNG = 0.02
 """Part of the average that the first output may have (ours)."""
 IMPULSES = 0.003
 """Part of the pixels that are black or white by themselves from which on a message says so (ours)."""
+DOUBTFUL = 0.25
+"""Standard error of an estimated sigma, by sigma, from which on a message says so (ours)."""
 LARGE = 2 * 10**9
 """Bytes from which on a fit is announced."""
 RESTORE_AS_IT_IS = {
@@ -178,6 +180,11 @@ def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, 
     for name, known in {**facts, loss: settings.loss.facts(original.measurement)}.items():
         if known:
             log.info("%s: %s", name, ", ".join(f"{key} {_short(value)}" for key, value in known.items()))
+        if float(known.get("sigma_error", 0)) > DOUBTFUL * float(known.get("sigma", 0)):
+            log.warning(
+                "%s: sigma %s +- %s is not sure, as texture may pass for noise: give a larger part of the picture, or "
+                "its sigma", name, _short(known["sigma"]), _short(known["sigma_error"]),
+            )  # fmt: skip
         if known.get("sigma_from") == "given" and 0 < float(known["sigma"]) < 1:
             log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(known["sigma"]))
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
