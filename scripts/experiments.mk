@@ -3,7 +3,7 @@ FIGURES := $(addprefix reproduce-,fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 
 TABLES := $(addprefix table-,precision trajectory acceleration denoising super-resolution inpainting denoisers)
 STUDIES := study-stopping study-stability study-noises ablation-denoising ablation-impedance
 BENCHMARK := benchmark
-OTHERS := samples restored stand-in
+OTHERS := samples restored restored-camera stand-in
 THEORY := $(addprefix reproduce-,bands jacobian dual-kernel tangent-kernel degrees-of-freedom posterior)
 
 .PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(BENCHMARK) $(OTHERS) $(THEORY) table-impedance table-fidelity \
@@ -75,6 +75,8 @@ reproduce-fig2: FITS = fig2
 reproduce-fig7: FITS = fig7_text fig7_missing
 reproduce-fig8: FITS = fig8 fig8_others
 reproduce-fig9: FITS = fig9 fig9_pixels
+restored-camera: FITS = restored_camera
+restored-camera: SCRIPTS = figures/restored_camera
 stand-in: override SCALE = paper
 stand-in: FITS = fig4_stand_in
 stand-in: SCRIPTS = figures/fig4_stand_in

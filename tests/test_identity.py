@@ -35,6 +35,7 @@ FIRST = {
         *((f"denoisers{more}", "cset9/f16", " experiment.noise=authors25") for more in ("", "_decoder")),
         ("denoisers_noise", "coffee", " experiment.noise=both"),
         ("restored", "cset9/f16", ""),
+        ("restored_camera", "coffee", ""),
         ("prior_effect", "set5/butterfly", " architecture=skip regularizer=none"),
         ("fig8", "paper/library", " experiment.network=depth_6"),
         ("fig9", "chelsea", " task.layer=conv1"),

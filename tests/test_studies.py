@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from fake_runs import CLEAN, draw, files, make_run, rows, selection
+from conftest import composed
+from fake_runs import CLEAN, draw, files, make_run, part_of, rows, selection
 from scipy import stats
 
 from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.config.settings import read_settings
 from dip_experiments.store import Run, Store, write_image, write_json
 
 SEEDS = (3, 4)
@@ -230,3 +233,19 @@ def test_a_restored_picture_stands_next_to_the_noisy_one_and_other_methods(tmp_p
     assert found["restore_noisy"] == "30"
     assert float(found["NLM"]) > float(found["noisy"]) + 3
     assert set(files(page, tmp_path / "drawn")) == {f"page.{ending}" for ending in ("csv", "json", "pdf", "png")}
+
+
+def test_a_cameras_picture_stands_next_to_methods_that_are_given_the_noise_of_other_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = restored(tmp_path, "one", "coffee", 30.0)
+    write_image(run.image("stop-split-mixed", 0), CLEAN)
+    names = part_of("figures/restored_camera", "draw").__globals__
+    (job,) = composed(("experiment=restored_camera", "scale=smoke", "image=coffee", "experiment.noise=white"), True)
+    level = names["noise_level"](SimpleNamespace(settings=read_settings(job).to_dict()))
+    assert level == pytest.approx(25.0, rel=0.02)
+    monkeypatch.setitem(names, "noise_level", lambda run: level)
+    page = names["draw"](selection(tmp_path, "restored_camera", run))
+    found = {row["picture"]: row["psnr_mean"] for row in rows(page)}
+    assert found["restore"] == "30"
+    assert float(found["LIChI, sigma given"]) > float(found["as taken"]) + 3

@@ -1,0 +1,58 @@
+"""A simulated camera's photographs restored by `dip restore noise=auto`, with other methods and the clean images.
+
+Experiment: restored_camera. Writes: figures/restored_camera. Command: make restored-camera EXTRAS=bm3d
+"""
+
+import sys
+
+from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.baseline_results import denoiser_panel
+from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.labels import format_size, picture_name
+from dip_experiments.analysis.panels import Panel, row_height, show_row
+from dip_experiments.analysis.run_data import load_image
+from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.table import tabulate_panels
+from dip_experiments.config.settings import Settings
+from dip_experiments.runner.build import compute_measurement
+from dip_experiments.runner.select_runs import select
+from dip_experiments.store import Baselines, Run, Selection, stop_image
+
+CORNER = (0.4, 0.4)
+METHODS = {"lichi": "LIChI, sigma given", "bm3d": "BM3D, sigma given"}
+OTHER_DRAWS = range(1, 17)
+"""Seeds of the noise whose sigma is given to other methods; those of the pictures are larger (ours)."""
+
+
+def draw(selection: Selection) -> Artifact:
+    """Draw figures/restored_camera."""
+    runs = selection.complete_runs
+    rows = [panels(run, selection.baselines) for run in runs]
+    figure, parts = sheet(*(row_height(row) for row in rows))
+    for part, row in zip(parts, rows, strict=True):
+        show_row(part, row, CORNER)
+    caption = f"{format_size(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
+    figure.suptitle(
+        f"Pictures of a simulated camera, restored without being given anything of the noise\n{caption}", fontsize=9
+    )
+    pictures = [picture_name(run.settings) for run in runs]
+    return Artifact(figure, tabulate_panels(zip(pictures, rows, strict=True), "image", "psnr"), runs)
+
+
+def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
+    """Return a row of pictures."""
+    name, sigma = stop_image("split", "mixed"), noise_level(run)
+    noisy = Panel("as taken", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
+    others = [denoiser_panel(run, method, title, sigma, stored_baselines) for method, title in METHODS.items()]
+    ours = Panel("restore", load_image(run, name, 0), run.scores(name, "psnr"))
+    return [noisy, *others, ours, Panel("clean", load_image(run, "reference"))]
+
+
+def noise_level(run: Run) -> float:
+    """Return sigma in grey levels of 255, to a tenth: the deviation of other draws of the noise from their mean."""
+    drawn = compute_measurement(Settings.model_validate(run.settings), OTHER_DRAWS)["measurement"].astype(float)
+    return round(255 * float(drawn.var(0, ddof=1).mean() ** 0.5), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script({"figures/restored_camera": draw}, select, ["restored_camera"]))
