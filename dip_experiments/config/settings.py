@@ -143,7 +143,8 @@ class Settings(PlainSettings):
         if law is None or not isinstance(self.loss, DistributionalConsistency):
             return
         expected = "poisson" if self.loss.gain is not None else "gamma" if self.loss.looks is not None else None
-        if law != expected if expected else law in ("poisson", "gamma"):
+        other = law != expected if expected else law in ("poisson", "gamma")
+        if other:
             yield (
                 f"loss=distributional with law={law} of {rule.name}: noise of two kinds; give loss.gain with "
                 "law=poisson, loss.looks with law=gamma, and neither with another law"
