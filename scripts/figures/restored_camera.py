@@ -4,13 +4,14 @@ Experiment: restored_camera. Writes: figures/restored_camera. Command: make rest
 """
 
 import sys
+from collections.abc import Sequence
 
 from dip_experiments.analysis.artifact import Artifact
-from dip_experiments.analysis.baseline_results import denoiser_panel
+from dip_experiments.analysis.baseline_results import baseline_image, compute_baseline, denoiser, denoiser_panel
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import format_size, picture_name
 from dip_experiments.analysis.panels import Panel, row_height, show_row
-from dip_experiments.analysis.run_data import load_image
+from dip_experiments.analysis.run_data import Array, load_image
 from dip_experiments.analysis.style import sheet
 from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.config.settings import Settings
@@ -43,14 +44,27 @@ def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
     """Return a row of pictures."""
     name, sigma = stop_image("split", "mixed"), noise_level(run)
     noisy = Panel("as taken", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
-    others = [denoiser_panel(run, method, title, sigma, stored_baselines) for method, title in METHODS.items()]
+    others = [other(run, method, title, sigma, stored_baselines) for method, title in METHODS.items()]
     ours = Panel("restore", load_image(run, name, 0), run.scores(name, "psnr"))
     return [noisy, *others, ours, Panel("clean", load_image(run, "reference"))]
 
 
+def other(run: Run, name: str, title: str, sigma: float, stored_baselines: Baselines) -> Panel:
+    """Return the panel of a denoiser, which is computed of a record too if its picture is not stored."""
+    method = denoiser(name, sigma)
+    if baseline_image(method, run, stored_baselines) is None:
+        compute_baseline(method, run, stored_baselines, lambda run: measured(run, run.seeds), shown=True)
+    return denoiser_panel(run, name, title, sigma, stored_baselines)
+
+
+def measured(run: Run, seeds: Sequence[int]) -> dict[str, Array]:
+    """Return the measurements of these seeds, and the clean image."""
+    return compute_measurement(Settings.model_validate(run.settings), seeds)
+
+
 def noise_level(run: Run) -> float:
     """Return sigma in grey levels of 255, to a tenth: the deviation of other draws of the noise from their mean."""
-    drawn = compute_measurement(Settings.model_validate(run.settings), OTHER_DRAWS)["measurement"].astype(float)
+    drawn = measured(run, OTHER_DRAWS)["measurement"].astype(float)
     return round(255 * float(drawn.var(0, ddof=1).mean() ** 0.5), 1)
 
 
