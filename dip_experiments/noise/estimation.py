@@ -126,9 +126,9 @@ def combined_doubt(
 
 
 def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float]:
-    """Return which part of a picture is constant, hence without noise, and which part lies at `ends` elsewhere, cut off.
+    """Return which part of all pixels is constant, hence without noise, and which lies elsewhere at `ends`, cut off.
 
-    Both are parts of all of it. Nothing is cut off where values lie outside [0, 1].
+    Nothing is cut off where values lie outside [0, 1].
     """
     windows = windows_of(image)
     constant = constant_windows(windows)
