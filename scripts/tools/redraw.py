@@ -13,7 +13,7 @@ DEMO = SCRIPTS / "figures/fig2.py"
 """The script that draws at scale demo."""
 FOLDERS = ("figures", "tables", "studies")
 UNFITTED = ("benchmark", "denoisers_noise", "noises")
-"""Scripts whose experiments have no record yet, and grids that take minutes to compose."""
+"""Scripts whose experiments have no record yet, and large grids, which take a while to compose."""
 
 
 def redraw(script: Path, scale: str, results: str) -> int:
