@@ -22,8 +22,8 @@
 #>   table-fidelity                     all numbers that the paper prints, and ours (see paper)
 #>   table-trajectory                   which settings give the results of 2018 (an hour)
 #>   table-acceleration                 a faster learning-rate schedule, and the norms' start of 2018
-#>   table-{denoisers,denoisers-noise}, restored, restored-camera  photographs, other methods (EXTRAS=bm3d)
-#>   study-{stopping,stability,noises}  rules and the oracle; how much results vary; noise of cameras (hours)
+#>   table-{denoisers,denoisers-noise}, restored, restored-camera  other methods (EXTRAS=bm3d)
+#>   study-{stopping,stability,noises}  rules; how much results vary; noise of cameras (hours)
 #>   benchmark                          methods proposed since 2018, on the same work (nine hours)
 #>   ablation-{denoising,impedance}     one change at a time; impedance of eleven networks (hours)
 #> Why it works: claims of the literature, measured
