@@ -68,15 +68,13 @@ $(BENCHMARK): setup
 	$(call reproduce,benchmark benchmark_others,studies/benchmark)
 
 $(OTHERS): setup
-	$(call reproduce,$@,figures/$@)
+	$(call reproduce,$(subst -,_,$@),figures/$(subst -,_,$@))
 
 ABLATION := ablation_denoising,ablation_size,ablation_layers,ablation_input,ablation_fit,ablation_lbfgs,ablation_pictures
 reproduce-fig2: FITS = fig2
 reproduce-fig7: FITS = fig7_text fig7_missing
 reproduce-fig8: FITS = fig8 fig8_others
 reproduce-fig9: FITS = fig9 fig9_pixels
-restored-camera: FITS = restored_camera
-restored-camera: SCRIPTS = figures/restored_camera
 stand-in: override SCALE = paper
 stand-in: FITS = fig4_stand_in
 stand-in: SCRIPTS = figures/fig4_stand_in

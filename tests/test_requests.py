@@ -69,14 +69,6 @@ WRONG = [
     (["optimizer=sgld", "latent.optimise=z_and_norms"], "optimizer=sgld: it adds noise to the weights of convolutions"),
     (["architecture.norm=none", "latent.optimise=z_and_norms"], "have no parameters; use latent.optimise=z"),
     (["loss=distributional", "task=jpeg"], "loss=distributional with task=jpeg: its noise cannot be estimated"),
-    (
-        ["task=denoising", "loss=distributional", "loss.gain=0.1", "stopping=split"],
-        "loss=distributional with law=gaussian of split: noise of two kinds; give loss.gain with law=poisson",
-    ),
-    (
-        ["task=denoising", "loss=distributional", "stopping=split", "stopping/law=gamma"],
-        "loss=distributional with law=gamma of split: noise of two kinds",
-    ),
     (["loss=distributional", "loss.sigma=0"], "loss.sigma: got 0; input should be greater than 0"),
     (["loss=distributional", "loss.sigma=25", "task=inpainting"], "it needs a measurement without holes"),
     (["latent=fourier_features", "latent.channels=7"], "latent.channels: got 7; input should be a multiple of 2"),

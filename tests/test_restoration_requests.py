@@ -19,6 +19,14 @@ from dip_experiments.store import write_image
 MINE = ["image=file", "image.path={here}/mine.png", "image.size=null"]
 """A picture of 37 x 50 pixels."""
 WRONG = [
+    (
+        ["task=denoising", "loss=distributional", "loss.gain=0.1", "stopping=split"],
+        "loss=distributional with law=gaussian of split: noise of two kinds; give loss.gain with law=poisson",
+    ),
+    (
+        ["task=denoising", "loss=distributional", "stopping=split", "stopping/law=gamma"],
+        "loss=distributional with law=gamma of split: noise of two kinds",
+    ),
     (["task=denoising", "target=noisy"], "leave target out, or use target=natural"),
     (["target=noise", "task=jpeg"], "leave target out, or use target=natural"),
     (

@@ -38,23 +38,29 @@ class Effect:
         return (value, *ends, *p_values, f"{value}*" if self.significant else value)
 
 
-def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
-    """Return the peaks by picture and seed; of two runs of the same, those of the last."""
-    each = [pd.Series(peak_values(run, column), pd.Index(run.seeds, name="seed")) for run in runs]
+def by_seed(runs: Sequence[Run], measure: Callable[[Run], Array]) -> pd.Series:
+    """Return a number by picture and seed; of two runs of the same, those of the last.
+
+    `measure`: one value for each seed of a run.
+    """
+    each = [pd.Series(measure(run), pd.Index(run.seeds, name="seed")) for run in runs]
     found = pd.concat(each, keys=[picture_name(run.settings) for run in runs], names=["image"])
     return found[~found.index.duplicated(keep="last")]
 
 
+def over_pictures(runs: Sequence[Run], measure: Callable[[Run], Array]) -> float:
+    """Return the mean over pictures of a number's means over the seeds: see `by_seed`."""
+    return float(by_seed(runs, measure).groupby("image").mean().mean())
+
+
+def peaks(runs: Sequence[Run], column: str = "psnr_average") -> pd.Series:
+    """Return the peaks by picture and seed."""
+    return by_seed(runs, lambda run: peak_values(run, column))
+
+
 def mean_peak(runs: Sequence[Run], column: str = "psnr_average") -> float:
     """Return the mean over pictures of their peaks' means over the seeds."""
-    return float(peaks(runs, column).groupby("image").mean().mean())
-
-
-def over_pictures(runs: Sequence[Run], measure: Callable[[Run], Array]) -> float:
-    """Return the mean over pictures of a number's means over their seeds. `measure`: one value per seed of a run."""
-    values = [pd.Series(measure(run)) for run in runs]
-    found = pd.concat(values, keys=[picture_name(run.settings) for run in runs], names=["image"])
-    return float(found.groupby("image").mean().mean())
+    return over_pictures(runs, lambda run: peak_values(run, column))
 
 
 def effects_of(found: Mapping[str, Sequence[Run]], plain: str) -> dict[str, Effect]:

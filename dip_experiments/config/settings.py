@@ -142,9 +142,8 @@ class Settings(PlainSettings):
         law: str | None = getattr(getattr(rule, "law", None), "name", None)
         if law is None or not isinstance(self.loss, DistributionalConsistency):
             return
-        expected = "poisson" if self.loss.gain is not None else "gamma" if self.loss.looks is not None else None
-        other = law != expected if expected else law in ("poisson", "gamma")
-        if other:
+        levels = {"poisson": self.loss.gain, "gamma": self.loss.looks}
+        if any((law == kind) != (level is not None) for kind, level in levels.items()):
             yield (
                 f"loss=distributional with law={law} of {rule.name}: noise of two kinds; give loss.gain with "
                 "law=poisson, loss.looks with law=gamma, and neither with another law"

@@ -87,8 +87,9 @@ class Split(MinimumRule):
                 "stopping=split: the replicas' masks differ, so the error of the mean of their images cannot be "
                 "estimated; give all the same with shared=[task], or fit replicas=1"
             )
-        law, known = self.law.noise_of(given.filled()), known & noisy(y)
-        places = given.filled() if law.clipped else y  # what clipping left depends on the pixels around
+        filled = given.filled()
+        law, known = self.law.noise_of(filled), known & noisy(y)
+        places = filled if law.clipped else y  # what clipping left depends on the pixels around
         draws = [generator(seed, "stopping") for seed in seeds]
         drawn = [law.extra(image, self.a, draw) for image, draw in zip(places, draws, strict=True)]
         extra, noise = torch.stack(drawn) * known, law.variance(places) * known

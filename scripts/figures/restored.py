@@ -8,11 +8,9 @@ import sys
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import denoiser_panel
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import format_size, picture_name
-from dip_experiments.analysis.panels import Panel, row_height, show_row
+from dip_experiments.analysis.panels import Panel
+from dip_experiments.analysis.restored_pictures import draw_restored
 from dip_experiments.analysis.run_data import load_image
-from dip_experiments.analysis.style import sheet
-from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Baselines, Run, Selection, stop_image
 
@@ -24,15 +22,7 @@ METHODS = {"nlm": "NLM", "bm3d": "BM3D"}
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/restored."""
-    runs = selection.complete_runs
-    rows = [panels(run, selection.baselines) for run in runs]
-    figure, parts = sheet(*(row_height(row) for row in rows))
-    for part, row in zip(parts, rows, strict=True):
-        show_row(part, row, CORNER)
-    caption = f"{format_size(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
-    figure.suptitle(f"A noisy picture restored from itself, sigma {SIGMA:g}\n{caption}", fontsize=9)
-    pictures = [picture_name(run.settings) for run in runs]
-    return Artifact(figure, tabulate_panels(zip(pictures, rows, strict=True), "image", "psnr"), runs)
+    return draw_restored(selection, panels, CORNER, f"A noisy picture restored from itself, sigma {SIGMA:g}")
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.baseline_results import baseline_image, compute_baseline, denoiser, denoiser_panel
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.labels import format_size, picture_name
-from dip_experiments.analysis.panels import Panel, row_height, show_row
+from dip_experiments.analysis.panels import Panel
+from dip_experiments.analysis.restored_pictures import draw_restored
 from dip_experiments.analysis.run_data import Array, load_image
-from dip_experiments.analysis.style import sheet
-from dip_experiments.analysis.table import tabulate_panels
 from dip_experiments.config.settings import Settings
 from dip_experiments.runner.build import compute_measurement
 from dip_experiments.runner.select_runs import select
@@ -27,17 +25,8 @@ OTHER_DRAWS = range(1, 17)
 
 def draw(selection: Selection) -> Artifact:
     """Draw figures/restored_camera."""
-    runs = selection.complete_runs
-    rows = [panels(run, selection.baselines) for run in runs]
-    figure, parts = sheet(*(row_height(row) for row in rows))
-    for part, row in zip(parts, rows, strict=True):
-        show_row(part, row, CORNER)
-    caption = f"{format_size(runs[0])}, {len(runs[0].seeds)} replicas, scale {selection.scale}"
-    figure.suptitle(
-        f"Pictures of a simulated camera, restored without being given anything of the noise\n{caption}", fontsize=9
-    )
-    pictures = [picture_name(run.settings) for run in runs]
-    return Artifact(figure, tabulate_panels(zip(pictures, rows, strict=True), "image", "psnr"), runs)
+    title = "Pictures of a simulated camera, restored without being given anything of the noise"
+    return draw_restored(selection, panels, CORNER, title)
 
 
 def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:

@@ -155,7 +155,7 @@ class Row:
 
     def cells(self, basis: "Row", counts: Mapping[str, Mapping[str, int]]) -> Sequence[str]:
         """Return the mean of each noise and the gap to another method, where all `counts` of its draws are done."""
-        drawn = {noise: {name: len(of) for name, of in found.items()} for noise, found in self.psnr.items()}
+        drawn = {noise: _draws(found) for noise, found in self.psnr.items()}
         done = [noise for noise in NOISES if counts[noise] and drawn.get(noise) == counts[noise]]
         means = [f"{np.mean([*self.psnr[noise].values()]):.2f}" if noise in done else NOT_RUN for noise in NOISES]
         seconds = f"{np.median(self.seconds):.1f}" if self.seconds and self.title != "noisy" else NONE
@@ -165,13 +165,16 @@ class Row:
     def _gap(self, basis: "Row", noise: str) -> Sequence[str]:
         """Return the mean difference, its interval over the pictures, and that of the worst picture."""
         ours, theirs = self.psnr.get(noise, {}), basis.psnr.get(noise, {})
-        if self is basis or {name: len(of) for name, of in ours.items()} != {n: len(of) for n, of in theirs.items()}:
-            return (NONE,) * 3  # the other method lacks a draw
-        pairs = {name: list(np.subtract(values, theirs[name])) for name, values in ours.items()}
-        if not pairs:
+        if self is basis or not ours or _draws(ours) != _draws(theirs):  # one of them lacks a draw
             return (NONE,) * 3
+        pairs = {name: list(np.subtract(values, theirs[name])) for name, values in ours.items()}
         found = picture_interval(pairs)
         return f"{found.value:+.2f}", found.text, f"{min(map(np.mean, pairs.values())):+.2f}"
+
+
+def _draws(found: Mapping[str, Sequence[float]]) -> dict[str, int]:
+    """Return how many draws each picture has."""
+    return {name: len(of) for name, of in found.items()}
 
 
 def cases(study: Selection) -> list[Case]:
