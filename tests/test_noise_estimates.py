@@ -227,10 +227,12 @@ def test_clipping_widens_the_doubt_and_is_reported(sigma: float, caplog: pytest.
     clipped = torch.from_numpy(y.clip(0, 1))[None]
     found, _ = used_sigma(None, clipped)
     assert found < 0.93 * sigma
-    assert "noise is cut off" in warned(clipped, caplog)
+    assert "where it is cut off" in warned(clipped, caplog)
     doubt = UNKNOWN["gaussian"].known(clipped).doubt
     assert doubt == pytest.approx(2 * share, rel=0.15)
     assert abs(found**2 / sigma**2 - 1) < 2 * doubt
+    with_bars = torch.nn.functional.pad(clipped, (0, 0, 64, 64))
+    assert UNKNOWN["gaussian"].known(with_bars).doubt == pytest.approx(doubt, rel=0.02), "bars are not clipped"
 
 
 def test_zeros_of_counted_photons_are_not_taken_for_clipping(caplog: pytest.LogCaptureFixture) -> None:

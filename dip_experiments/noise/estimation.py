@@ -126,14 +126,16 @@ def combined_doubt(
 
 
 def spoilt_parts(image: Array, ends: Sequence[int] = ENDS) -> tuple[float, float]:
-    """Return which part of all pixels is constant, hence without noise, and which lies elsewhere at `ends`, cut off.
+    """Return which part of all pixels is constant, hence without noise, and which part of the rest is cut off: `ends`.
 
     Nothing is cut off where values lie outside [0, 1].
     """
     windows = windows_of(image)
     constant = constant_windows(windows)
-    at_ends = np.isin(windows, ends) & ~constant[None, :, None, None] & (image.min() >= 0) & (image.max() <= 1)
-    return (float(constant.mean()), float(at_ends.mean())) if constant.size else (0.0, 0.0)
+    if constant.all():
+        return float(constant.size > 0), 0.0
+    at_ends = np.isin(windows[:, ~constant], ends) & (image.min() >= 0) & (image.max() <= 1)
+    return float(constant.mean()), float(at_ends.mean())
 
 
 def is_clipped(image: Array) -> bool:

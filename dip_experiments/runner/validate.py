@@ -211,7 +211,7 @@ def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, 
     if clipped > SPOILT:
         values = " or ".join(map(str, ends))
         log.warning(
-            "%s: %.0f%% of the values are %s, where noise is cut off; an estimate of the noise is too low, one of the "
+            "%s: %.0f%% of the values with noise are %s, where it is cut off; an estimate of the noise is too low, one of the "
             "PSNR off", names, 100 * clipped, values,
         )  # fmt: skip
 
