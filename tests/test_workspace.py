@@ -167,8 +167,11 @@ def test_the_workspace_is_pushed_with_an_account_and_checked_without_one(
     part_of("tools/dashboard", "main")(["--results", str(whole / "results")])
     assert asked[1].entity == "somebody"
     assert asked[1].sections[4].panels[0].media_keys == ["output/seed0", "output/seed1"]
-    assert len(asked) == 2
     assert capfd.readouterr().out.startswith("its address")
+    monkeypatch.setenv("WANDB_ENTITY", "a group")
+    monkeypatch.setenv("WANDB_PROJECT", "priors")
+    part_of("tools/dashboard", "main")(["--results", str(whole / "results")])
+    assert (asked[2].entity, asked[2].project, len(asked)) == ("a group", "priors", 3)
 
 
 def test_in_a_pipe_the_runs_are_printed_with_their_results_and_how_to_send_them(whole: Path) -> None:

@@ -116,7 +116,7 @@ def workspace(entity: str | None, seeds: Sequence[int]) -> ws.Workspace:
     """Return the workspace; runs of one sweep have the same group."""
     return ws.Workspace(
         entity=entity,
-        project=PROJECT,
+        project=os.environ.get("WANDB_PROJECT") or PROJECT,  # as of the runs
         name=NAME,
         sections=sections(seeds),
         settings=ws.WorkspaceSettings(x_axis="iteration", ignore_outliers=False),
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder = parser.parse_args(arguments).results / "wandb"
     seeds, terminal = seeds_in(folder), sys.stdout.isatty()
     if has_key():
-        made = workspace(wandb.Api().default_entity, seeds).save()
+        made = workspace(os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity, seeds).save()
         print(f"{made.url}\nTo send runs made offline: wandb sync {folder}/offline-run-*")
     else:
         count = checked(workspace("nobody", seeds))
