@@ -23,7 +23,7 @@
 #>   table-trajectory                   which settings give the results of 2018 (an hour)
 #>   table-acceleration                 a faster learning-rate schedule, and the norms' start of 2018
 #>   table-{denoisers,denoisers-noise}, restored, restored-camera  other methods (EXTRAS=bm3d)
-#>   study-{stopping,stability,noises}  rules; how much results vary; noise of cameras (hours)
+#>   study-{stopping,stability,noises}, table-noise-estimates  rules; variation; noise of cameras
 #>   benchmark                          methods proposed since 2018, on the same work (nine hours)
 #>   ablation-{denoising,impedance}     one change at a time; impedance of eleven networks (hours)
 #> Why it works: claims of the literature, measured

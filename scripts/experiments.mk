@@ -7,7 +7,7 @@ OTHERS := samples restored restored-camera stand-in
 THEORY := $(addprefix reproduce-,bands jacobian dual-kernel tangent-kernel degrees-of-freedom posterior)
 
 .PHONY: $(FIGURES) $(TABLES) $(STUDIES) $(BENCHMARK) $(OTHERS) $(THEORY) table-impedance table-fidelity \
-	table-denoisers-noise paper \
+	table-denoisers-noise table-noise-estimates paper \
 	smoke smoke-restoration smoke-stopping smoke-ablations smoke-theory smoke-benchmark
 
 # At smoke size a second process takes longer to start than it saves.
@@ -64,6 +64,9 @@ reproduce-dual-kernel: setup
 table-denoisers-noise: setup
 	$(call draw,tables/denoisers_noise)
 
+table-noise-estimates: setup
+	$(call draw,tables/noise_estimates)
+
 $(BENCHMARK): setup
 	$(call reproduce,benchmark benchmark_others,studies/benchmark)
 
@@ -82,6 +85,7 @@ table-impedance table-precision: reproduce-fig2
 table-precision: FITS = precision precision_fig2
 table-trajectory: FITS = trajectory
 table-trajectory: SCRIPTS = studies/trajectory
+table-denoising: SCRIPTS = tables/denoising tables/averaging
 table-acceleration: FITS = precision+precision=float32 precision+precision=float32+architecture.gamma=uniform \
 	acceleration acceleration+optimizer=adam_one_cycle+architecture.gamma=uniform
 table-denoisers: FITS = denoisers denoisers+experiment.noise=authors25+architecture.gamma=uniform denoisers_decoder
@@ -116,6 +120,7 @@ smoke-stopping:
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.draw=0" study-stopping study-stability
 	$(MAKE) SCALE=smoke ARGS="logger=none image=coffee experiment.draw=0 experiment.noise=camera" study-noises
 	$(MAKE) SCALE=smoke ARGS="logger=none image=cset9/f16 experiment.noise=authors25" table-denoisers
+	$(MAKE) SCALE=smoke ARGS=logger=none table-noise-estimates
 
 # Of some changes: the tests compose each.
 smoke-ablations:

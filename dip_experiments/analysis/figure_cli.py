@@ -71,11 +71,25 @@ def select_requests(
     arguments: argparse.Namespace, select: Select, requests: Sequence[Sequence[str]]
 ) -> Sequence[Selection]:
     """Return the runs of each request. Raises ValueError for a wrong one."""
+    if not requests:
+        check_no_settings(arguments.overrides)
     config_dirs = [f"--config-dir={one}" for one in arguments.config_dir]
     return [
         select(name, arguments.scale, arguments.results, [*arguments.overrides, *own, *config_dirs], _origin(arguments))
         for name, *own in requests
     ]
+
+
+def select_nothing(name: str, scale: str, results: Path, overrides: Sequence[str], origin: Origin) -> Selection:
+    """Return no runs, for pages that need none but store numbers. Raises ValueError for a setting of a fit."""
+    check_no_settings(overrides)
+    return Selection(name, scale, results, tuple(overrides), (), origin)
+
+
+def check_no_settings(overrides: Sequence[str]) -> None:
+    """Raise ValueError for a setting of a fit, where nothing is fitted."""
+    if changing := [one for one in overrides if not _harmless(one)]:
+        raise ValueError(f"{' '.join(changing)}: nothing is fitted here, so there is no such setting; leave it out")
 
 
 def write_page(place: str, draw: Draw, arguments: argparse.Namespace, selections: Sequence[Selection]) -> str:

@@ -123,10 +123,13 @@ def all_pages(results: Path, experiments: Path) -> list[list[Drawn]]:
     return sorted(pages.values(), key=lambda page: (list(SHELVES).index(page[0].shelf), _natural(page[0].name)))
 
 
-def _of_formula(name: str) -> dict[str, str]:
-    """Return the labels of a drawing without an experiment."""
+def _without_fits(path: Path, name: str) -> dict[str, str]:
+    """Return the labels of a drawing without an experiment: a formula's figure or table, or a table alone."""
+    target = name.replace("_", "-")
+    if not (path.parents[1] / "figures" / path.name).exists():
+        return {"Command": f"make table-{target}"}
     caption = f"{name.replace('_', ' ').capitalize()}: a formula, of which nothing is fitted."
-    return {"": caption, "Command": f"make reproduce-{name.replace('_', '-')}"}
+    return {"": caption, "Command": f"make reproduce-{target}"}
 
 
 def _order(one: Drawn) -> tuple[Any, ...]:
@@ -144,7 +147,7 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         kind=kind,
         name=path.stem,
         experiment=file.stem if file else name,
-        labels=header(file) if file or source["runs"] else _of_formula(name),
+        labels=header(file) if file or source["runs"] else _without_fits(path, name),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,

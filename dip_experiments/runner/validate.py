@@ -211,8 +211,8 @@ def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, 
     if clipped > SPOILT:
         values = " or ".join(map(str, ends))
         log.warning(
-            "%s: %.0f%% of the values with noise are %s, where it is cut off; an estimate of the noise is too low, one of the "
-            "PSNR off", names, 100 * clipped, values,
+            "%s: %.0f%% of the values with noise are %s, where it is cut off; an estimate of the noise is too low, "
+            "one of the PSNR off", names, 100 * clipped, values,
         )  # fmt: skip
 
 
