@@ -27,6 +27,7 @@ def fits(
     off: float = 0.0,
     gained: float = 1.0,
     failed: Sequence[int] = (),
+    late: Sequence[str] = (),
 ) -> Iterator[Run]:
     """The three fits of a noisy picture: stopped at 30 dB, and the estimated error `off` standard errors too large."""
     peaks = {"plain": RAW + gap - gained, "whitened": RAW + gap, "restore": RAW + gap / 2}
@@ -35,6 +36,8 @@ def fits(
             "oracle_peak": {"psnr_mean": blotted([peak] * 2, failed)},
             "scores": {"measurement": {"psnr": blotted([20.0] * 2, failed)}},
         }
+        if kind in late:
+            summary["oracle_iteration"] = {"psnr_mean": [ITERATIONS] * 2}
         if kind == "restore":
             estimate = {"mse": MSE + off * 1e-4, "mse_se": 1e-4}
             summary["stopping"] = {"split": {"joint": 60, "joint_final": True, "estimate": estimate}}
@@ -65,6 +68,12 @@ def test_gain_gap_and_estimate_are_those_of_the_fits_with_a_picture_as_one_obser
     table = {(row["image"], row["draw"]): row for row in rows(page)}
     assert float(table["coffee", "1"]["gap"]) == pytest.approx(0.3)
     assert float(table["camera", "0"]["estimated_psnr"]) == pytest.approx(31.549, abs=1e-3)  # of 0.0007
+
+
+def test_oracles_at_the_end_of_their_fit_are_counted(tmp_path: Path) -> None:
+    runs = [*fits(tmp_path, "coffee", 0, late=["plain", "restore"]), *fits(tmp_path, "camera", 0)]
+    page = draw("studies/noises", selection(tmp_path, "study_noises", *runs), name="draw_table")
+    assert "1 of 4 oracles lie in the last 2 % of their fit." in " ".join(str(page.shown).split())
 
 
 def test_a_noisy_picture_counts_once_all_its_fits_are_finished(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dip_experiments.analysis.curves import Curve, curve_of, to_decibels
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import format_size, picture_name
-from dip_experiments.analysis.run_data import peak_values
+from dip_experiments.analysis.run_data import END, peak_iterations, peak_values
 from dip_experiments.analysis.stopping_gaps import kind_of, noise_of
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.analysis.table import NOT_RUN, make_table, table_of, tabulate_curves
@@ -99,7 +99,8 @@ def draw_table(study: Selection) -> Artifact:
     results = pd.DataFrame(found, columns=[field.name for field in fields(Result)])
     wanted = {noise_of(job.config) for job in study.jobs}
     lines = [(NOISES[noise], *cells(results[results["noise"] == noise])) for noise in NOISES if noise in wanted]
-    page = make_table(table_of(lines, tuple(TITLES)), TITLES, runs, ABOVE + behind(results), study.waiting)
+    notes = f"{ABOVE}{behind(results)} {rising([*complete.values()])}"
+    page = make_table(table_of(lines, tuple(TITLES)), TITLES, runs, notes, study.waiting)
     every = results.astype({"stop_iteration": "Int64"}).round(IN_DB)
     return Artifact(page.shown, every, runs, study.waiting)
 
@@ -172,6 +173,13 @@ def behind(results: pd.DataFrame) -> str:
         for noise, images in results.groupby("noise", sort=False)["image"]
     ]
     return f"Noise drawn, {'; '.join(found)}." if found else ""
+
+
+def rising(every: Sequence[Fits]) -> str:
+    """Say how many of the oracles lie where a fit ends, so that a longer one might have a better one."""
+    oracles = [fits[kind] for fits in every for kind in (PLAIN, WHITENED)]
+    late = [run for run in oracles if peak_iterations(run, "psnr_mean")[0] > (1 - END) * run.summary["iterations"]]
+    return f"{len(late)} of {len(oracles)} oracles lie in the last {100 * END:.0f} % of their fit."
 
 
 def draw_figure(study: Selection) -> Artifact:
