@@ -34,7 +34,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The script's names, with white noise alone, and few draws."""
     names: dict[str, Any] = part_of(SCRIPT, "draw").__globals__
     monkeypatch.setitem(names, "NOISES", ["white, 25"])
-    monkeypatch.setattr(noise_errors, "TRUE_DRAWS", 200)
+    monkeypatch.setattr(noise_errors, "TRUE_DRAWS", 50)
     return names
 
 

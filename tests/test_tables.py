@@ -13,8 +13,8 @@ from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
 TABLES = [(script, name) for script, place, name in drawings() if place.startswith("tables/")]
-OF_STUDIES = ("studies/", "tables/denoisers")
-"""What they draw of runs is in test_studies and test_stability."""
+OF_STUDIES = ("studies/", "tables/denoisers", "tables/averaging")
+"""What they draw of runs is in test_studies, test_stability and test_averaging."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
 
