@@ -13,8 +13,10 @@ from dip_experiments.analysis.table import MOST_COLUMNS, WIDEST, markdown
 from dip_experiments.store import Run
 
 TABLES = [(script, name) for script, place, name in drawings() if place.startswith("tables/")]
-OF_STUDIES = ("studies/", "tables/denoisers", "tables/averaging")
-"""What they draw of runs is in test_studies, test_stability and test_averaging."""
+OF_STUDIES = ("studies/", "tables/denoisers")
+"""What they draw of runs is in test_studies and test_stability."""
+ALONE = ("tables/fidelity", "tables/averaging", "tables/noise_estimates")
+"""What they draw is in test_fidelity, test_averaging and test_noise_tables."""
 PRECISION = [{"image": {"name": name}, "precision": p} for name in ("a", "b") for p in ("float32", "bf16")]
 
 
@@ -126,7 +128,7 @@ def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Pa
         (*table, ran)
         for table in TABLES
         for ran in (False, True)
-        if table[0] != "tables/fidelity" and not (ran and table[0].startswith(OF_STUDIES))
+        if table[0] not in ALONE and not (ran and table[0].startswith(OF_STUDIES))
     ],
 )
 def test_a_table_for_reading_has_few_columns_and_fits_a_page(script: str, name: str, ran: bool, tmp_path: Path) -> None:
