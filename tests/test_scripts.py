@@ -54,7 +54,8 @@ def last_lists(text: str) -> str:
     return ", ".join(
         ast.unparse(request)
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_script"
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "run_script"
         and ast.unparse(node.args[1]) != "select_nothing"
         for request in node.args[2:]
     )
