@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from dip_experiments.metrics import curve_points, log_points
 from dip_experiments.store import Run
 
 Array = NDArray[np.float64]
+Error = TypeVar("Error", float, NDArray[np.float64])
 QUALITY = ("psnr_average", "psnr_measurement")
 """Curves that show the quality of a fit, in order of preference; the last one needs no reference."""
 
@@ -58,7 +59,7 @@ def value_at(run: Run, column: str, iteration: int) -> Array:
 def ensemble_error(run: Run, count: int) -> Array:
     """Return the mean squared error of the mean of `count` replicas, expected over all choices of them.
 
-    E_k = E_1 / k + (1 - 1 / k) C, where C is the mean product of two replicas' errors, which follows from E_1 and E_R.
+    E_k = E_1 / k + (1 - 1 / k) C, where C is the `shared_error`.
 
     Returns:
         One value for each of `curve_points`. Where one replica alone has numbers, its own error.
@@ -67,12 +68,19 @@ def ensemble_error(run: Run, count: int) -> Array:
     if len(run.seeds) == 1:
         return single
     of_all = 10 ** (-curve_of(run, "psnr_mean").values[0] / 10)
-    replicas = len(run.seeds)
-    shared = (of_all - single / replicas) / (1 - 1 / replicas)
+    shared = shared_error(single, of_all, len(run.seeds))
     return np.asarray(single / count + (1 - 1 / count) * shared)
 
 
-def to_decibels(error: Array) -> Array:
+def shared_error(single: Error, of_all: Error, count: int) -> Error:
+    """Return the mean product of two replicas' errors, which no mean of replicas is below.
+
+    It follows from the mean squared error of single ones and that of the mean of all `count` of them.
+    """
+    return (of_all - single / count) / (1 - 1 / count)
+
+
+def to_decibels(error: float | Array) -> Array:
     """Return the PSNR of a mean squared error of values in [0, 1]."""
     return np.asarray(-10 * np.log10(error))
 

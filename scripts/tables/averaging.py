@@ -12,6 +12,7 @@ import numpy as np
 
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import Interval, mean_interval
+from dip_experiments.analysis.curves import shared_error, to_decibels
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
@@ -49,12 +50,12 @@ class Errors:
     @classmethod
     def of(cls, one: float, several: float, count: int) -> "Errors":
         """Return those by the PSNR of single runs and that of the mean of `count` of them."""
-        own = (_error(one) - _error(several)) / (1 - 1 / count)
-        return cls(_error(one) - own, own)
+        shared = shared_error(_error(one), _error(several), count)
+        return cls(shared, _error(one) - shared)
 
     def psnr(self, count: float) -> float:
         """Return the PSNR of the mean of so many runs."""
-        return float(-10 * np.log10(self.shared + self.own / count))
+        return float(to_decibels(self.shared + self.own / count))
 
     def gain(self, count: float) -> float:
         """Return by how much that is above a single run, in dB."""
@@ -73,9 +74,8 @@ def _error(psnr: float) -> float:
 def measured(run: Run) -> tuple[Errors, float]:
     """Return the errors of a run's seeds, and the measured gain of the mean of the first two."""
     singles = 10 ** (-run.scores("average", "psnr") / 10)
-    one = float(-10 * np.log10(singles.mean()))
+    one, first_two = (float(to_decibels(some.mean())) for some in (singles, singles[:2]))
     several = run.summary["scores"]["mean"]["psnr"][0]
-    first_two = float(-10 * np.log10(singles[:2].mean()))
     return Errors.of(one, several, len(singles)), run.summary["scores"]["mean_of_2"]["psnr"][0] - first_two
 
 
