@@ -9,6 +9,7 @@ from conftest import load_image
 import dip_experiments as dipx
 from dip_experiments.baselines import classical
 from dip_experiments.baselines.linear_patches import (
+    affine_estimates,
     affine_weights,
     first_estimate,
     guided_risk,
@@ -99,7 +100,12 @@ def test_affine_weights_sum_to_one_and_the_next_z_holds_the_share_of_noise() -> 
     theta = affine_weights(truth, np.array([0.1, 2.0]), np.array([0.3, 2.0]))
     np.testing.assert_allclose(theta.sum(1), 1)
     np.testing.assert_allclose(inverse_squares(theta), 1 / np.square(theta).sum(1))
+    same = np.array([0.3, 2.0])
     noisy = truth + noise(truth.shape, 50.0)
+    theta = affine_weights(truth, same, same)
+    estimate, weights = affine_estimates(noisy, truth, same)
+    np.testing.assert_allclose(estimate, theta.transpose(0, 2, 1) @ noisy)
+    np.testing.assert_allclose(weights, inverse_squares(theta))
     z = truth + 0.5 * (noisy - truth)  # half of the noise is left
     (estimate, following), _ = next_estimates(z, truth, noisy, 50 / 255, 0.25)
     share = 0.25 / (1 - np.std(noisy - z, axis=(1, 2)) / (50 / 255))
@@ -146,7 +152,7 @@ def test_matching_is_that_of_a_plain_search() -> None:
     plane = np.random.default_rng(0).random((33, 30))
     (strip,) = match_patches(plane, SMALL)
     patches, places = strip.patches(plane), list(np.ndindex(29, 26))
-    references = [(top, left) for left in [*range(0, 25, 3), 25] for top in [*range(0, 28, 3), 28]]
+    references = [(top, left) for top in [*range(0, 28, 3), 28] for left in [*range(0, 25, 3), 25]]
     for (top, left), found in zip(references, strip.members, strict=True):
         near = [index for index, (y, x) in enumerate(places) if max(abs(y - top), abs(x - left)) <= 10]
         distances = np.square(patches[near] - patches[26 * top + left]).sum(1)

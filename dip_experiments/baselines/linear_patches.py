@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from dip_experiments.baselines.arguments import check_shape, checked_sigma
 from dip_experiments.baselines.patches import (
+    LEAST_SQUARE,
     Matching,
     filter_groups,
     from_opponent,
     inverse_squares,
+    inverses,
     match_patches,
     plus_diagonal,
     products,
@@ -166,11 +168,9 @@ def next_estimates(z: Array, pilot: Array, noisy: Array, sigma: float, tau: floa
     pilot's group X; X^ = Xi^T Z, Z^ = (1 - tau / t) X^ + (tau / t) Z.
     """
     t = np.maximum(1 - np.std(noisy - z, axis=(1, 2)) / sigma, max(tau, LEAST_T))
-    energy = z.shape[2] * (sigma * t) ** 2
-    xi = affine_weights(pilot, energy, energy)
-    estimate = products(xi.transpose(0, 2, 1), z)
+    estimate, weights = affine_estimates(z, pilot, z.shape[2] * (sigma * t) ** 2)
     left = (tau / t)[:, None, None]
-    return [estimate, (1 - left) * estimate + left * z], inverse_squares(xi)
+    return [estimate, estimate + left * (z - estimate)], weights
 
 
 def affine_weights(groups: Array, ridge: Array, noise: Array) -> Array:
@@ -183,6 +183,20 @@ def affine_weights(groups: Array, ridge: Array, noise: Array) -> Array:
     inverse -= sums[:, :, None] * (sums / sums.sum(axis=1, keepdims=True))[:, None]
     inverse *= -noise[:, None, None]
     return plus_diagonal(inverse, 1.0)
+
+
+def affine_estimates(groups: Array, guide: Array, noise: Array) -> tuple[Array, Array]:
+    """Return Theta^T Z for groups Z, and the patches' weights, with `affine_weights` of the guide and one noise "g".
+
+    Where ridge and noise are one, Theta = P + 1 1^T / k, P = X (X^T X + noise I)^-1 X^T, X the guide's patches less
+    their mean: weights that sum to one do not see it. P has the size of a patch, and is not formed.
+    """
+    centred = guide - guide.mean(axis=1, keepdims=True)
+    transposed = centred.transpose(0, 2, 1)
+    basis = products(centred, inverses(plus_diagonal(products(transposed, centred), noise[:, None])))
+    estimate = products(basis, products(transposed, groups)) + groups.mean(axis=1, keepdims=True)
+    squares = (basis * (centred - noise[:, None, None] * basis)).sum(axis=2) + 1 / guide.shape[1]
+    return estimate, 1 / np.maximum(squares, LEAST_SQUARE)
 
 
 def _row(rows: Mapping[float, Row], sigma: float) -> Row:

@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 Corners = NDArray[np.intp]
 Estimate = Callable[..., tuple[Sequence[Array], Array]]
 """Groups "g k n" of several images -> one or more estimates of the first "g k n", and the patches' weights "g k"."""
-REFERENCES, BATCH = 1024, 16
-"""Groups in a strip, which bound the memory; groups in a stack of matrices, which should stay in the cache."""
+REFERENCES, BATCH = 512, 16
+"""Groups in a strip, groups in a stack of matrices: few enough for the caches."""
 LARGEST_PRODUCT = 2**18
 """Multiplications of the largest product of two matrices that OpenBLAS computes in one thread."""
 LARGEST_RATIO = 1.25
@@ -80,9 +80,8 @@ def match_patches(plane: Array, matching: Matching) -> list[Strip]:
     tops, lefts = (_references(length - side, matching.stride) for length in plane.shape)
     candidates = _fewest(tops, reach[0]) * _fewest(lefts, reach[1])
     count, rows = min(matching.count, candidates), max(1, REFERENCES // len(lefts))
-    seen = plane.astype(np.float32)
     return [
-        _nearest(seen, side, reach, count, tops[start : start + rows], lefts) for start in range(0, len(tops), rows)
+        _nearest(plane, side, reach, count, tops[start : start + rows], lefts) for start in range(0, len(tops), rows)
     ]
 
 
@@ -125,9 +124,9 @@ def ridge_inverse(groups: Array, ridge: Array) -> Array:
     _, count, pixels = groups.shape
     transposed = groups.transpose(0, 2, 1)
     if count <= LARGEST_RATIO * pixels:
-        return _inverse(plus_diagonal(products(groups, transposed), ridge))
+        return inverses(plus_diagonal(products(groups, transposed), ridge))
     scaled = groups / ridge[..., None]
-    inner = _inverse(plus_diagonal(products(transposed, scaled), 1.0))
+    inner = inverses(plus_diagonal(products(transposed, scaled), 1.0))
     outer = products(products(scaled, inner), scaled.transpose(0, 2, 1))
     return plus_diagonal(np.negative(outer, out=outer), 1 / ridge)
 
@@ -139,7 +138,8 @@ def plus_diagonal(matrices: Array, values: Array | float) -> Array:
     return matrices
 
 
-def _inverse(matrices: Array) -> Array:
+def inverses(matrices: Array) -> Array:
+    """Return the inverses of matrices "g k k"."""
     return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
 
 
@@ -154,40 +154,42 @@ def _fewest(corners: Corners, reach: int) -> int:
     return int((np.minimum(corners + reach, last) - np.maximum(corners - reach, 0)).min()) + 1
 
 
-def _nearest(
-    plane: NDArray[np.float32], side: int, reach: Sequence[int], count: int, tops: Corners, lefts: Corners
-) -> Strip:
-    """Return the groups of the references at `tops` x `lefts`, from the distances of all shifts in the window."""
-    last = np.array(plane.shape) - side
-    padded = np.pad(plane, [(most, most) for most in reach], mode="edge")
-    own = slice(tops[0], tops[-1] + side)
-    axes = [np.arange(-most, most + 1) for most in reach]
-    shifts = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-    distances = np.empty((len(shifts), len(lefts), len(tops)), np.float32)
-    for (down, right), found in zip(shifts, distances, strict=True):
-        top, left = reach[0] + down, reach[1] + right
-        moved = padded[own.start + top : own.stop + top, left : left + plane.shape[1]]
-        lines = _sums(np.square(plane[own] - moved), tops - tops[0], side)
-        found[:] = _sums(np.ascontiguousarray(lines.T), lefts, side)
-        found[_outside(lefts + right, int(last[1]))] = np.inf
-        found[:, _outside(tops + down, int(last[0]))] = np.inf
-    distances[len(shifts) // 2] = -1  # the reference belongs to its group, even if many patches are equal to it
-    order = np.argpartition(np.ascontiguousarray(distances.reshape(len(shifts), -1).T), count - 1, axis=1)
-    corners = np.stack(np.meshgrid(tops, lefts), -1).reshape(-1, 1, 2) + shifts[order[:, :count]]
-    first, final = corners[..., 0].min(), corners[..., 0].max()
-    return Strip(slice(first, final + side), side, (corners[..., 0] - first) * (last[1] + 1) + corners[..., 1])
+def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: Corners, lefts: Corners) -> Strip:
+    """Return the groups of the references at `tops` x `lefts`.
+
+    Products of matrices give the squared error |a|^2 - 2 a b + |b|^2 of a reference a and a patch b, less |a|^2, which
+    is the same for all patches of a group.
+    """
+    last_top, last_left = (length - side for length in plane.shape)
+    rows = _window(tops[0], tops[-1], reach[0], last_top)
+    patches = sliding_window_view(plane[rows.start : rows.stop - 1 + side], (side, side))
+    patches = patches.reshape(*patches.shape[:2], -1)
+    energies = np.square(patches).sum(axis=2)
+
+    def members(top: int) -> Corners:
+        near = _window(top, top, reach[0], last_top, rows.start)
+        groups = np.empty((len(lefts), count), np.intp)
+        for start in range(0, len(lefts), BATCH):
+            block = lefts[start : start + BATCH]
+            span = _window(block[0], block[-1], reach[1], last_left)
+            crossed = products(patches[None, top - rows.start, block], patches[near, span].transpose(0, 2, 1))
+            errors = energies[near, None, span] - 2 * crossed
+            for index, left in enumerate(block):
+                columns = _window(left, left, reach[1], last_left, span.start)
+                seen = errors[:, index, columns]
+                seen[top - rows.start - near.start, left - span.start - columns.start] = -np.inf  # in its own group
+                down, right = np.divmod(np.argpartition(seen, count - 1, axis=None)[:count], seen.shape[1])
+                corner = near.start * energies.shape[1] + span.start + columns.start
+                groups[start + index] = corner + down * energies.shape[1] + right
+        return groups
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        return Strip(slice(rows.start, rows.stop - 1 + side), side, np.concatenate(list(pool.map(members, tops))))
 
 
-def _sums(lines: NDArray[np.float32], starts: Corners, side: int) -> NDArray[np.float32]:
-    """Return the sum of `side` lines from each of the starts on."""
-    total = lines[starts]
-    for offset in range(1, side):
-        total += lines[starts + offset]
-    return total
-
-
-def _outside(corners: Corners, last: int) -> NDArray[np.bool_]:
-    return (corners < 0) | (corners > last)
+def _window(first: int, final: int, reach: int, last: int, start: int = 0) -> slice:
+    """Return the corners within `reach` of those from `first` to `final`, counted from the corner `start`."""
+    return slice(max(first - reach, 0) - start, min(final + reach, last) + 1 - start)
 
 
 def _estimates(estimate: Estimate, patches: Sequence[Array], members: Corners, outputs: int) -> tuple[Array, Array]:
@@ -197,7 +199,7 @@ def _estimates(estimate: Estimate, patches: Sequence[Array], members: Corners, o
 
     def fill(start: int) -> None:
         batch = slice(start, start + BATCH)
-        values, weights[batch] = estimate(*(seen[members[batch]] for seen in patches))
+        values, weights[batch] = estimate(*(seen.take(members[batch], axis=0) for seen in patches))
         for output, value in zip(found, values, strict=True):
             output[batch] = value
 
