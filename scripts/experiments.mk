@@ -88,7 +88,7 @@ table-trajectory: SCRIPTS = studies/trajectory
 table-denoising: SCRIPTS = tables/denoising tables/averaging
 table-acceleration: FITS = precision+precision=float32 precision+precision=float32+architecture.gamma=uniform \
 	acceleration acceleration+optimizer=adam_one_cycle+architecture.gamma=uniform
-table-denoisers: FITS = denoisers denoisers+experiment.noise=authors25+architecture.gamma=uniform denoisers_decoder
+table-denoisers: FITS = denoisers denoisers_decoder
 table-denoisers: BASELINES = denoisers
 table-acceleration table-denoisers: COMPARE = $(FITS)
 study-stability: FITS = study_stopping+experiment.kind=plain study_stability study_selection

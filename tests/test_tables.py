@@ -109,6 +109,9 @@ def test_a_denoiser_is_compared_with_bm3d_picture_by_picture() -> None:
     assert bm3d.cells(25.0, bm3d)[3:8] == ("30.45", "+0.00", "-", "-", "-")
     waiting = row("DIP", "no", 3, ours.found)
     assert waiting.cells(25.0, bm3d)[3:8] == ("30.50", "-", "-", "-", "-")
+    describe_added = part_of("tables/denoisers", "describe_added")
+    assert describe_added(ours, bm3d) == f"+0.05 dB ({0.05 - half:.2f} to +{0.05 + half:.2f})"
+    assert describe_added(waiting, bm3d) == "not known"
 
 
 def test_seeds_that_failed_are_left_out_of_a_comparison_and_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two noisy images restored by `dip restore_noisy`, with other methods and the clean images.
+"""Two noisy images restored by `dip restore`, with other methods and the clean images.
 
 Experiment: restored. Writes: figures/restored. Command: make restored EXTRAS=bm3d
 """
@@ -30,7 +30,7 @@ def panels(run: Run, stored_baselines: Baselines) -> list[Panel]:
     name = stop_image("split", "mixed")
     noisy = Panel("noisy", load_image(run, "target"), run.scores("measurement", "psnr")[:1])
     others = [denoiser_panel(run, method, title, SIGMA, stored_baselines) for method, title in METHODS.items()]
-    ours = Panel("restore_noisy", load_image(run, name, 0), run.scores(name, "psnr"))
+    ours = Panel("dip restore", load_image(run, name, 0), run.scores(name, "psnr"))
     return [noisy, *others, ours, Panel("clean", load_image(run, "reference"))]
 
 

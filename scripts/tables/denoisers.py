@@ -1,4 +1,4 @@
-"""Denoising of photographs at three noise levels: quality and seconds of `dip restore_noisy` and of other methods.
+"""Denoising of photographs at three noise levels: quality and seconds of `dip restore` and of others.
 
 Experiments: denoisers, denoisers_decoder. Writes: tables/denoisers. Command: make table-denoisers EXTRAS=bm3d
 """
@@ -45,21 +45,18 @@ TITLES = {
     "pictures": "pictures",
 }
 ABOVE = """\
-Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what the
-command restore_noisy gives: the mean of four networks where the split stops them, with as much of NLM, of the sliding
-DCT and of a Wiener filter as the split chooses; `uniform`: the same with norms that start as U(0, 1), as in the PyTorch
-of 2018; `DIP`: the networks alone; `DIP, one replica`: the first network at its own stop. `filters alone`: no network,
-but the sliding DCT, NL-Ridge, LIChI and a Wiener filter, mixed as a split of the picture chooses, the noise and its
-clipping estimated as in experiment=restore. All of these estimate sigma, and see nothing but the noisy picture. ZS-N2N
-is ours from its description; the methods after it are told sigma. `minus BM3D`: picture by picture, their mean with
-Student's interval over the pictures. `seconds`: wall time of one picture, of all four networks for the rows of DIP, in
-the median; time was taken on one thread, on more than one machine, while other work ran beside (of NL-Ridge and
-LIChI it is processor time). `pictures`: how many of those asked for were done. Iterations are in the CSV."""
-REQUESTS = (
-    ["denoisers"],
-    ["denoisers", "experiment.noise=authors25", "architecture.gamma=uniform"],
-    ["denoisers_decoder"],
-)
+Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what
+`dip restore` gives: the mean of four networks where the split stops them, with as much of the sliding DCT,
+NL-Ridge, LIChI and a Wiener filter as the split chooses; `DIP`: the networks alone; `DIP, one replica`: the first
+network at its own stop; `filters alone`: that mixture without a network. In these four the noise and its clipping are
+estimated. They, the deep decoder and ZS-N2N, which is ours from its description, see nothing but the noisy picture; the
+methods after it are told sigma. `minus BM3D`: picture by picture, their mean with Student's interval over the pictures.
+`seconds`: wall time of one picture, of all four networks for the rows of DIP, in the median; time was taken on one
+thread, on more than one machine, while other work ran beside (of NL-Ridge and LIChI it is processor time). `pictures`:
+how many of those asked for were done. Iterations are in the CSV."""
+REQUESTS = (["denoisers"], ["denoisers_decoder"])
+MIXED, FILTERS = "DIP, mixed", "filters alone"
+"""Titles of the two rows whose difference is what the networks add."""
 
 
 Scores = tuple[float, float, float, int | None]
@@ -101,16 +98,22 @@ class Row:
         return (f"{sigma:g}", self.title, self.knows_sigma, *numbers, f"{len(self.found)} of {self.count}")
 
 
-def draw(study: Selection, uniform: Selection, decoder: Selection) -> Artifact:
+def draw(study: Selection, decoder: Selection) -> Artifact:
     """Draw tables/denoisers."""
-    selection = (study, uniform, decoder)
-    rows = []
+    rows, added = [], []
     for noise, sigma in NOISES.items():
-        found = [*networks(*(at(noise, one) for one in selection)), *others(at(noise, study), sigma)]
-        basis = next(row for row in found if row.title == METHODS["bm3d"])
-        rows += [row.cells(sigma, basis) for row in found]
-    runs = [run for one in selection for run in one.runs]
-    return make_table(table_of(rows, COLUMNS), TITLES, runs, f"{ABOVE} {describe_draws(study)}", waiting(*selection))
+        found = [*networks(at(noise, study), at(noise, decoder)), *others(at(noise, study), sigma)]
+        named = {row.title: row for row in found}
+        rows += [row.cells(sigma, named[METHODS["bm3d"]]) for row in found]
+        added.append(f"{describe_added(named[MIXED], named[FILTERS])} at sigma {sigma:g}")
+    above = f"{ABOVE} What the networks add to the filters: {', '.join(added)}. {describe_draws(study)}"
+    return make_table(table_of(rows, COLUMNS), TITLES, [*study.runs, *decoder.runs], above, waiting(study, decoder))
+
+
+def describe_added(mixed: Row, filters_alone: Row) -> str:
+    """Say by how much one row is above another, with the interval over the pictures."""
+    gap, *_, interval = mixed.gap(filters_alone)
+    return "not known" if gap == NONE else f"{gap} dB ({interval})"
 
 
 def describe_draws(study: Selection) -> str:
@@ -125,11 +128,9 @@ def at(noise: str, selection: Selection) -> Selection:
     return replace(selection, jobs=tuple(job for job in selection.jobs if job.config["experiment"]["noise"] == noise))
 
 
-def networks(study: Selection, uniform: Selection, decoder: Selection) -> Iterator[Row]:
-    """Return rows of the fitted networks; with the norms' start of 2018 only if requested."""
-    yield network("DIP, mixed", study, stop_image("split", "mixed"))
-    if uniform.jobs:
-        yield network("DIP, mixed, uniform", uniform, stop_image("split", "mixed"))
+def networks(study: Selection, decoder: Selection) -> Iterator[Row]:
+    """Return rows of the fitted networks."""
+    yield network(MIXED, study, stop_image("split", "mixed"))
     yield network("DIP", study, stop_image("split", "mean"))
     yield network("DIP, one replica", study, stop_image("split", "average"))
     yield network("deep decoder", decoder, "output")
@@ -151,7 +152,7 @@ def ours(run: Run, image: str) -> Scores:
 def others(study: Selection, sigma: float) -> Iterator[Row]:
     """Return rows of the other methods, on what the first network of each run saw."""
     baselines: dict[str, tuple[str, Baseline]] = {
-        "filters alone": ("no", filters()),
+        FILTERS: ("no", filters()),
         "ZS-N2N": ("no", zero_shot(study.scale)),
     }
     baselines |= {title: ("yes", denoiser(name, sigma)) for name, title in METHODS.items()}
