@@ -85,7 +85,7 @@ def test_a_low_resolution_picture_has_the_numbers_of_the_command(dip: Dip, tmp_p
     assert result.image.shape == (40, 48)
 
 
-@pytest.mark.parametrize("noise", [[], ["noise=auto"]])
+@pytest.mark.parametrize("noise", [[], ["noise=gaussian"]])
 def test_restore_has_the_numbers_of_the_command(noise: list[str], dip: Dip, tmp_path: Path) -> None:
     words = ["replicas=2", "fit.iterations=10", "stopping.patience=5", *noise]
     file = as_file(tmp_path, NOISY).removeprefix("image.path=")

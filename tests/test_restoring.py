@@ -15,16 +15,16 @@ from dip_experiments.store import Run
 
 def test_it_is_the_experiment_for_that_noise_with_a_name_for_the_output() -> None:
     assert restoring(["my photo.v2.jpg", "replicas=2"]) == [
-        "experiment=restore_noisy", "image.path=my photo.v2.jpg", "output={image}_restored.png", "replicas=2",
+        "experiment=restore", "image.path=my photo.v2.jpg", "output={image}_restored.png", "replicas=2",
     ]  # fmt: skip
     chosen = restoring(["in/photo.png", "noise=speckle", "output=mine.png"])
     assert chosen == ["experiment=restore_speckle", "image.path=in/photo.png", "output=mine.png"]
 
 
 def test_flags_may_follow_and_names_may_have_braces() -> None:
-    shown = restoring(["a{1}.png", "--cfg", "job", "noise=auto", "--resolve"])
+    shown = restoring(["a{1}.png", "--cfg", "job", "noise=gaussian", "--resolve"])
     assert shown == [
-        "experiment=restore", "image.path=a{1}.png", "output={image}_restored.png", "--cfg=job", "--resolve",
+        "experiment=restore_noisy", "image.path=a{1}.png", "output={image}_restored.png", "--cfg=job", "--resolve",
     ]  # fmt: skip
     assert expanded("{image}_restored.png", "in/a{1}.png", "file") == "a{1}_restored.png"
 
@@ -47,8 +47,8 @@ def test_all_noises_but_auto_have_a_law_of_their_own() -> None:
     [
         ([], "a picture comes first: dip restore photo.jpg"),
         (["replicas=2"], "a picture comes first"),
-        (["a.png", "b.png"], "one picture at a time; many: dip -m experiment=restore_noisy image.path=a.png,b.png"),
-        (["a.png", "noise=salt"], "noise=salt: unknown; choose from gaussian, auto, poisson, speckle"),
+        (["a.png", "b.png"], "one picture at a time; many: dip -m experiment=restore image.path=a.png,b.png"),
+        (["a.png", "noise=salt"], "noise=salt: unknown; choose from auto, gaussian, poisson, speckle"),
         (["a.png"], "a.png"),
         (["a.png", "loss=mae"], "did you mean loss=l1"),
     ],

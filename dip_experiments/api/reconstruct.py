@@ -9,7 +9,7 @@ from dip_experiments.api.stopping_monitor import read_rule
 from dip_experiments.config.defaults import default_settings
 from dip_experiments.config.errors import format_error
 from dip_experiments.config.groups import option_file
-from dip_experiments.config.restoring import experiment_for
+from dip_experiments.config.restoring import DEFAULT, experiment_for
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import is_grey, repeated
 from dip_experiments.guidance import Guidance
@@ -98,7 +98,7 @@ def reconstruct(
 def restore(
     noisy: Picture,
     *,
-    noise: str = "gaussian",
+    noise: str = DEFAULT,
     replicas: int = 4,
     seed: int = 0,
     scale: str = "laptop",
@@ -114,8 +114,9 @@ def restore(
     Args:
         noisy: An array (h, w) or (h, w, c), uint8, uint16 or float in [0, 1]; or a tensor (c, h, w). Three equal
             channels are fitted as one.
-        noise: gaussian, white and the same everywhere; auto, which finds out how it grows with brightness, what
-            neighbours and channels share of it, and whether it was clipped; poisson, counted photons; or speckle.
+        noise: auto, which finds out how strong it is, how it grows with brightness, what neighbours and channels share
+            of it, and whether it was clipped; gaussian, white and the same everywhere, of which only the strength is
+            estimated; poisson, counted photons; or speckle.
         replicas, seed, scale, device, reference, settings, progress: See `reconstruct`; `{"tile": None}`: no tiles.
 
     Raises:

@@ -67,13 +67,14 @@ def _without(keys: Sequence[str], overrides: Sequence[str]) -> list[str]:
 def restore(argv: Sequence[str]) -> int:
     """Restore a noisy photograph from itself alone.
 
-    Its noise is taken for white, and how strong it is is found in it. With noise=auto it is found as well how it grows
-    with brightness, what neighbours and channels share of it, and whether it was clipped; poisson are counted photons.
+    Its noise is found in it: how strong it is, how it grows with brightness, what neighbours and channels share of it,
+    and whether it was clipped. With noise=gaussian it is taken for white, and only its strength is estimated; poisson
+    are counted photons, speckle is that of radar and ultrasound.
 
     A picture with more than 768 pixels a side is restored in tiles that overlap, all with the noise of the picture. By
     tile=512 they are smaller and take less memory, by tile=null it is one piece.
 
-    Usage: dip restore PICTURE [noise=gaussian, auto, poisson or speckle] [output=PICTURE_restored.png] [key=value ...]
+    Usage: dip restore PICTURE [noise=auto, gaussian, poisson or speckle] [output=PICTURE_restored.png] [key=value ...]
 
     Example: dip restore photo.jpg
     """

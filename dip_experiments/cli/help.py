@@ -18,7 +18,7 @@ INTRODUCTION = """\
 dip fits an untrained network to one image (Deep Image Prior). Try
 
   dip scale=smoke                                                           a trial in seconds
-  dip experiment=restore_noisy image.path=photo.png output=restored.png     restore your own noisy picture
+  dip restore photo.png                                                     restore your own noisy picture
   dip -m target=natural,noise architecture=skip,unet scale=smoke            a sweep: all combinations
   dip experiment=fig4 scale=laptop                                          the runs of a figure
   dip --help                                                                commands and settings

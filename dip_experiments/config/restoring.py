@@ -6,13 +6,14 @@ from pathlib import Path
 from dip_experiments.config.overrides import split_flags
 
 EXPERIMENTS = {
-    "gaussian": "restore_noisy",
     "auto": "restore",
+    "gaussian": "restore_noisy",
     "poisson": "restore_poisson",
     "speckle": "restore_speckle",
 }
 """Noise -> the experiment whose settings restore a picture with it."""
-USAGE = "dip restore photo.jpg [noise=gaussian] [output=photo_restored.png] [key=value ...]"
+DEFAULT = "auto"
+USAGE = "dip restore photo.jpg [noise=auto] [output=photo_restored.png] [key=value ...]"
 
 
 def experiment_for(noise: str) -> str:
@@ -35,9 +36,9 @@ def restoring(argv: Sequence[str]) -> list[str]:
     if several := [one for one in others if "=" not in one and not one.startswith("~")]:
         raise ValueError(
             f"dip restore {picture} {several[0]}: one picture at a time; many: "
-            "dip -m experiment=restore_noisy image.path=a.png,b.png output='{image}_restored.png'"
+            "dip -m experiment=restore image.path=a.png,b.png output='{image}_restored.png'"
         )
-    noises = [one.partition("=")[2] for one in others if one.startswith("noise=")] or ["gaussian"]
+    noises = [one.partition("=")[2] for one in others if one.startswith("noise=")] or [DEFAULT]
     experiment = experiment_for(noises[-1])
     given = [one for one in others if not one.startswith("noise=")]
     output = [] if any(one.startswith("output=") for one in given) else ["output={image}_restored.png"]

@@ -1,4 +1,4 @@
-"""Two noisy images restored by `dip restore noise=auto`, with other methods and the clean images.
+"""Two noisy images restored by `dip restore`, with other methods and the clean images.
 
 Experiment: restored. Writes: figures/restored. Command: make restored EXTRAS=bm3d
 """

@@ -1,4 +1,4 @@
-"""A simulated camera's photographs restored by `dip restore noise=auto`, with other methods and the clean images.
+"""A simulated camera's photographs restored by `dip restore`, with other methods and the clean images.
 
 Experiment: restored_camera. Writes: figures/restored_camera. Command: make restored-camera EXTRAS=bm3d
 """

@@ -1,4 +1,4 @@
-"""Denoising of photographs at three noise levels: quality and seconds of `dip restore noise=auto` and of others.
+"""Denoising of photographs at three noise levels: quality and seconds of `dip restore` and of others.
 
 Experiments: denoisers, denoisers_decoder. Writes: tables/denoisers. Command: make table-denoisers EXTRAS=bm3d
 """
@@ -46,7 +46,7 @@ TITLES = {
 }
 ABOVE = """\
 Denoising of colour pictures (CSet9), means over the pictures; PSNR in dB over all channels. `DIP, mixed` is what
-`dip restore noise=auto` gives: the mean of four networks where the split stops them, with as much of the sliding DCT,
+`dip restore` gives: the mean of four networks where the split stops them, with as much of the sliding DCT,
 NL-Ridge, LIChI and a Wiener filter as the split chooses; `DIP`: the networks alone; `DIP, one replica`: the first
 network at its own stop; `filters alone`: that mixture without a network. In these four the noise and its clipping are
 estimated. They, the deep decoder and ZS-N2N, which is ours from its description, see nothing but the noisy picture; the
