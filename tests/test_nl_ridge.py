@@ -164,6 +164,7 @@ def test_strips_together_are_the_groups_of_the_plane(monkeypatch: pytest.MonkeyP
     image = crop(32) + noise((3, 32, 32), 25.0)
     in_one = nl_ridge(image, 25.0)
     monkeypatch.setattr("dip_experiments.baselines.patches.REFERENCES", 20)
+    monkeypatch.setattr("dip_experiments.baselines.patches.ROWS", 1)
     monkeypatch.setattr("dip_experiments.baselines.patches.BATCH", 7)
     np.testing.assert_allclose(nl_ridge(image, 25.0), in_one, atol=1e-10)
 

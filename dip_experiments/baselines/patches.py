@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 Corners = NDArray[np.intp]
 Estimate = Callable[..., tuple[Sequence[Array], Array]]
 """Groups "g k n" of several images -> one or more estimates of the first "g k n", and the patches' weights "g k"."""
-REFERENCES, BATCH = 512, 16
-"""Groups in a strip, groups in a stack of matrices: few enough for the caches."""
+REFERENCES, ROWS, BATCH = 512, 8, 16
+"""Groups in a strip, its rows of references at least, as strips share patches; groups in a stack of matrices."""
 LARGEST_PRODUCT = 2**18
 """Multiplications of the largest product of two matrices that OpenBLAS computes in one thread."""
 LARGEST_RATIO = 1.25
@@ -79,7 +79,7 @@ def match_patches(plane: Array, matching: Matching) -> list[Strip]:
     reach = [min(matching.window // 2, length - side) for length in plane.shape]
     tops, lefts = (_references(length - side, matching.stride) for length in plane.shape)
     candidates = _fewest(tops, reach[0]) * _fewest(lefts, reach[1])
-    count, rows = min(matching.count, candidates), max(1, REFERENCES // len(lefts))
+    count, rows = min(matching.count, candidates), max(ROWS, REFERENCES // len(lefts))
     return [
         _nearest(plane, side, reach, count, tops[start : start + rows], lefts) for start in range(0, len(tops), rows)
     ]
