@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from dip_experiments.baselines.arguments import check_shape, checked_sigma
 from dip_experiments.baselines.patches import (
-    LEAST_SQUARE,
     Matching,
     filter_groups,
     from_opponent,
+    inverse_of,
     inverse_squares,
     inverses,
     match_patches,
@@ -196,7 +196,7 @@ def affine_estimates(groups: Array, guide: Array, noise: Array) -> tuple[Array, 
     basis = products(centred, inverses(plus_diagonal(products(transposed, centred), noise[:, None])))
     estimate = products(basis, products(transposed, groups)) + groups.mean(axis=1, keepdims=True)
     squares = (basis * (centred - noise[:, None, None] * basis)).sum(axis=2) + 1 / guide.shape[1]
-    return estimate, 1 / np.maximum(squares, LEAST_SQUARE)
+    return estimate, inverse_of(squares)
 
 
 def _row(rows: Mapping[float, Row], sigma: float) -> Row:

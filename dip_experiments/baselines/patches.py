@@ -57,7 +57,7 @@ class Strip:
 
     def patches(self, plane: Array) -> Array:
         """Return all patches in these rows of a plane "h w", one a line."""
-        return sliding_window_view(plane[self.rows], (self.side, self.side)).reshape(-1, self.side**2)
+        return _patches(plane[self.rows], self.side).reshape(-1, self.side**2)
 
 
 def to_opponent(image: Array) -> Array:
@@ -103,7 +103,12 @@ def filter_groups(estimate: Estimate, images: Sequence[Array], strips: Sequence[
 
 def inverse_squares(theta: Array) -> Array:
     """Return the weight "g k" of each patch: one by the sum of its squared coefficients, a column of `theta`."""
-    return 1 / np.maximum(np.square(theta).sum(axis=1), LEAST_SQUARE)
+    return inverse_of(np.square(theta).sum(axis=1))
+
+
+def inverse_of(squares: Array) -> Array:
+    """Return the weights of patches by their sums of squared coefficients."""
+    return 1 / np.maximum(squares, LEAST_SQUARE)
 
 
 def products(left: Array, right: Array) -> Array:
@@ -162,9 +167,10 @@ def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: Co
     """
     last_top, last_left = (length - side for length in plane.shape)
     rows = _window(tops[0], tops[-1], reach[0], last_top)
-    patches = sliding_window_view(plane[rows.start : rows.stop - 1 + side], (side, side))
-    patches = patches.reshape(*patches.shape[:2], -1)
+    pixels = slice(rows.start, rows.stop - 1 + side)
+    patches = _patches(plane[pixels], side)
     energies = np.square(patches).sum(axis=2)
+    numbers = np.arange(energies.size).reshape(energies.shape)
 
     def members(top: int) -> Corners:
         near = _window(top, top, reach[0], last_top, rows.start)
@@ -178,13 +184,18 @@ def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: Co
                 columns = _window(left, left, reach[1], last_left, span.start)
                 seen = errors[:, index, columns]
                 seen[top - rows.start - near.start, left - span.start - columns.start] = -np.inf  # in its own group
-                down, right = np.divmod(np.argpartition(seen, count - 1, axis=None)[:count], seen.shape[1])
-                corner = near.start * energies.shape[1] + span.start + columns.start
-                groups[start + index] = corner + down * energies.shape[1] + right
+                nearest = np.argpartition(seen, count - 1, axis=None)[:count]
+                groups[start + index] = numbers[near, span][:, columns].ravel()[nearest]
         return groups
 
     with ThreadPoolExecutor(_threads()) as pool:
-        return Strip(slice(rows.start, rows.stop - 1 + side), side, np.concatenate(list(pool.map(members, tops))))
+        return Strip(pixels, side, np.concatenate(list(pool.map(members, tops))))
+
+
+def _patches(lines: Array, side: int) -> Array:
+    """Return all patches "down across n" of some lines of a plane."""
+    windows = sliding_window_view(lines, (side, side))
+    return windows.reshape(*windows.shape[:2], side**2)
 
 
 def _window(first: int, final: int, reach: int, last: int, start: int = 0) -> slice:
