@@ -17,7 +17,7 @@ from scipy.sparse import csc_array
 from dip_experiments.data.layers import OPPONENT
 
 Array = NDArray[np.float64]
-Corners = NDArray[np.intp]
+Members = NDArray[np.intp]
 Estimate = Callable[..., tuple[Sequence[Array], Array]]
 """Groups "g k n" of several images -> one or more estimates of the first "g k n", and the patches' weights "g k"."""
 REFERENCES, ROWS, BATCH = 512, 8, 16
@@ -53,7 +53,7 @@ class Strip:
 
     rows: slice
     side: int
-    members: Corners
+    members: Members
 
     def patches(self, plane: Array) -> Array:
         """Return all patches in these rows of a plane "h w", one a line."""
@@ -148,18 +148,18 @@ def inverses(matrices: Array) -> Array:
     return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
 
 
-def _references(last: int, stride: int) -> Corners:
+def _references(last: int, stride: int) -> list[int]:
     """Return corners that are `stride` apart, and the last one, so that every pixel lies in a reference."""
-    return np.unique([*range(0, last + 1, stride), last])
+    return sorted({*range(0, last + 1, stride), last})
 
 
-def _fewest(corners: Corners, reach: int) -> int:
+def _fewest(corners: Sequence[int], reach: int) -> int:
     """Return how many candidates the reference with the fewest has along one axis."""
-    last = corners[-1]
-    return int((np.minimum(corners + reach, last) - np.maximum(corners - reach, 0)).min()) + 1
+    windows = [_window(corner, corner, reach, corners[-1]) for corner in corners]
+    return min(window.stop - window.start for window in windows)
 
 
-def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: Corners, lefts: Corners) -> Strip:
+def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: list[int], lefts: list[int]) -> Strip:
     """Return the groups of the references at `tops` x `lefts`.
 
     Products of matrices give the squared error |a|^2 - 2 a b + |b|^2 of a reference a and a patch b, less |a|^2, which
@@ -172,7 +172,7 @@ def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: Co
     energies = np.square(patches).sum(axis=2)
     numbers = np.arange(energies.size).reshape(energies.shape)
 
-    def members(top: int) -> Corners:
+    def members(top: int) -> Members:
         near = _window(top, top, reach[0], last_top, rows.start)
         groups = np.empty((len(lefts), count), np.intp)
         for start in range(0, len(lefts), BATCH):
@@ -203,7 +203,7 @@ def _window(first: int, final: int, reach: int, last: int, start: int = 0) -> sl
     return slice(max(first - reach, 0) - start, min(final + reach, last) + 1 - start)
 
 
-def _estimates(estimate: Estimate, patches: Sequence[Array], members: Corners, outputs: int) -> tuple[Array, Array]:
+def _estimates(estimate: Estimate, patches: Sequence[Array], members: Members, outputs: int) -> tuple[Array, Array]:
     """Return the estimates "outputs g k n" of a strip's groups, and the weights "g k"."""
     found = np.empty((outputs, *members.shape, patches[0].shape[1]))
     weights = np.empty(members.shape)
