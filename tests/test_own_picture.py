@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from dip_experiments.analysis.artifact import ENDINGS
 from dip_experiments.data.reading import read_image
-from dip_experiments.store import Run, write_image
+from dip_experiments.store import Run, unpack, write_image
 
 ROOT = Path(__file__).parents[1]
 REQUEST = "image=file image.path=photo.png image.size=32 replicas=2"
@@ -75,7 +75,7 @@ def test_figure_2_of_ones_own_picture_is_of_its_own_fits_and_has_pages_of_its_ow
     for place in PAGES:
         behind = json.loads((folder / f"{place}-{NAMED}.json").read_text())
         assert behind["request"] == REQUEST
-        assert {source["run"] for source in behind["runs"]} == set(runs)
+        assert {source["run"] for source in unpack(behind)} == set(runs)
         assert f"See {folder / place}-{NAMED}." in told
     ((above, below, _),) = titles
     assert above == REQUEST

@@ -8,7 +8,7 @@ import pytest
 
 from dip_experiments.config.settings import Settings
 from dip_experiments.runner.select_runs import run_id
-from dip_experiments.store import upgrade
+from dip_experiments.store import unpack, upgrade
 
 RESULTS = Path(__file__).parents[1] / "results"
 OLD = Path(__file__).with_name("old_settings.json")
@@ -17,7 +17,7 @@ OLD = Path(__file__).with_name("old_settings.json")
 def former() -> list[dict[str, Any]]:
     """One run of every shape that settings.json had before records, and those behind the committed figures."""
     sources = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*/*/*.json"))]
-    committed = [run["settings"] for source in sources for run in source.get("runs", [])]
+    committed = [run["settings"] for source in sources for run in unpack(source)]
     return [*json.loads(OLD.read_text()), *committed]
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from dip_experiments.analysis.independence import count_independent
 from dip_experiments.analysis.labels import MACHINE_SETTINGS, lost_iterations
-from dip_experiments.store import Run, atomic, write_json, write_text
+from dip_experiments.store import Run, atomic, pack, write_json, write_text
 
 METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None}}
 """Metadata, by ending, that would differ from day to day."""
@@ -63,13 +63,16 @@ class Artifact:
 
 
 def sources(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return settings, provenance and time of the runs, how many are independent, and what the guard did."""
+    """Return settings, provenance and time of the runs, how many are independent, and what the guard did.
+
+    "common" has what all runs share; "runs" what else each has.
+    """
     minutes = sum(run.summary["wall_seconds"] for run in runs) / 60
     return {
         "minutes_of_fitting": round(minutes, 2),
         "lost_iterations": sum(map(lost_iterations, runs)),
         "independent": asdict(count_independent(runs)),
-        "runs": [source(run) for run in runs],
+        **pack([source(run) for run in runs]),
     }
 
 

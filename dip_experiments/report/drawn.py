@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dip_experiments.report.pictures import size_of
-from dip_experiments.store import REPRODUCED, read_json
+from dip_experiments.store import REPRODUCED, read_json, unpack
 
 LABELS = re.compile(r"(?:^|(?<=[.;:)] ))(Settings|Expected[^:.]{0,30}|Time|Command): ")
 COMPARED = ("image", "setting", "ours", "published", "difference")
@@ -138,8 +138,9 @@ def _order(one: Drawn) -> tuple[Any, ...]:
 
 def _drawn(path: Path, experiments: Path) -> Drawn:
     scale, kind, source = path.parts[-3], path.parts[-2].removesuffix("s"), read_json(path)
+    runs = unpack(source)
     name = path.stem.partition("-")[0]  # fig2 of fig2-replicas-5, with the overrides of its request
-    of_runs = {str(run["settings"].get("experiment", {}).get("name", "")) for run in source["runs"]}
+    of_runs = {str(run["settings"].get("experiment", {}).get("name", "")) for run in runs}
     file = next(_experiments(name, of_runs, experiments), None)
     picture, text = path.with_suffix(".png"), path.with_suffix(".md")
     return Drawn(
@@ -147,11 +148,11 @@ def _drawn(path: Path, experiments: Path) -> Drawn:
         kind=kind,
         name=path.stem,
         experiment=file.stem if file else name,
-        labels=header(file) if file or source["runs"] else _without_fits(path, name),
+        labels=header(file) if file or runs else _without_fits(path, name),
         numbers=numbers(path.with_suffix(".csv")),
         text=text.read_text() if text.exists() else "",
         picture=picture if picture.exists() else None,
-        runs=[str(run["run"]) for run in source["runs"]],
+        runs=[str(run["run"]) for run in runs],
         minutes=float(source["minutes_of_fitting"]),
         own=path.parents[2].name == REPRODUCED,
         request=str(source.get("request", "")),

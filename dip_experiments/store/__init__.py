@@ -19,6 +19,7 @@ from dip_experiments.store.merge import REFUSED, Merged, merge
 from dip_experiments.store.migrations import upgrade
 from dip_experiments.store.provenance import describe_session, doubtful_code, signature, version
 from dip_experiments.store.run import FACT_ORIGIN, OBSERVED, TILE, Run, average_at, output_at, stop_image
+from dip_experiments.store.run_entries import pack, unpack
 from dip_experiments.store.selection import REPRODUCED, Job, Selection, drawings_folder, waiting
 from dip_experiments.store.status import State, states
 from dip_experiments.store.store import Origin, Store
@@ -56,6 +57,7 @@ __all__ = [
     "make_thumbnail",
     "merge",
     "output_at",
+    "pack",
     "read_curves",
     "read_json",
     "read_owner",
@@ -63,6 +65,7 @@ __all__ = [
     "states",
     "stop_image",
     "thumbnail_images",
+    "unpack",
     "upgrade",
     "value_digest",
     "version",
