@@ -3,9 +3,10 @@
 NL-Ridge: Herbreteau & Kervrann, ICIP 2022 and SIIMS 2025. LIChI: the same authors, TIP 2024.
 
 On the middle 128 x 128 of CSet9, noise clipped at sigma 10 / 25 / 50, they reach 34.79 / 30.33 / 26.23 dB and 34.97 /
-30.61 / 26.97 dB, in 0.6 to 2 and in 3 to 6 seconds on one core. Not known to be the authors': up to which sigma a row
-of the tables counts, LIChI's rows at 10 and 50 (from memory), and what happens at the image's borders, where patches
-are in fewer groups (here the last row and column of references touch them).
+30.61 / 26.97 dB, in 0.6 to 2 and in 3 to 6 seconds on one core. 512 x 512 at sigma 25 take 12 and 54 seconds on two.
+Not known to be the authors': up to which sigma a row of the tables counts, LIChI's rows at 10 and 50 (from memory), and
+what happens at the image's borders, where patches are in fewer groups (here the last row and column of references touch
+them).
 """
 
 from collections.abc import Callable, Mapping

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -80,24 +81,26 @@ def match_patches(plane: Array, matching: Matching) -> list[Strip]:
     tops, lefts = (_references(length - side, matching.stride) for length in plane.shape)
     candidates = _fewest(tops, reach[0]) * _fewest(lefts, reach[1])
     count, rows = min(matching.count, candidates), max(ROWS, REFERENCES // len(lefts))
-    return [
-        _nearest(plane, side, reach, count, tops[start : start + rows], lefts) for start in range(0, len(tops), rows)
-    ]
+    nearest = partial(_nearest, plane, side, reach, count, lefts)
+    with ThreadPoolExecutor(_threads()) as pool:
+        return list(pool.map(nearest, (tops[start : start + rows] for start in range(0, len(tops), rows))))
 
 
 def filter_groups(estimate: Estimate, images: Sequence[Array], strips: Sequence[Strip], outputs: int = 1) -> Array:
     """Return the weighted means "outputs c h w" of the overlapping estimates of all groups, channel by channel."""
     sums, weights = np.zeros((outputs, *images[0].shape)), np.zeros(images[0].shape)
-    for strip in strips:
-        for channel in range(len(images[0])):
-            seen = [strip.patches(image[channel]) for image in images]
-            found, weight = _estimates(estimate, seen, strip.members, outputs)
-            spread = csc_array(
-                (weight.ravel(), strip.members.ravel(), np.arange(weight.size + 1)), (len(seen[0]), weight.size)
-            )
-            for total, values in zip(sums, found, strict=True):
-                _add(total[channel, strip.rows], spread @ values.reshape(weight.size, -1), strip.side)
-            _add(weights[channel, strip.rows], spread.sum(axis=1)[:, None], strip.side)
+    parts = [(strip, channel) for strip in strips for channel in range(len(images[0]))]
+
+    def filtered(part: tuple[Strip, int]) -> tuple[Array, Array]:
+        strip, channel = part
+        return _filter_strip(estimate, [image[channel] for image in images], strip, outputs)
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        # Added in this order: the threads make no difference to the image, not even by rounding.
+        for (strip, channel), (values, weight) in zip(parts, pool.map(filtered, parts), strict=True):
+            for total, patches in zip(sums, values, strict=True):
+                _add(total[channel, strip.rows], patches, strip.side)
+            _add(weights[channel, strip.rows], weight, strip.side)
     return sums / weights
 
 
@@ -159,7 +162,7 @@ def _fewest(corners: Sequence[int], reach: int) -> int:
     return min(window.stop - window.start for window in windows)
 
 
-def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: list[int], lefts: list[int]) -> Strip:
+def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, lefts: list[int], tops: list[int]) -> Strip:
     """Return the groups of the references at `tops` x `lefts`.
 
     Products of matrices give the squared error |a|^2 - 2 a b + |b|^2 of a reference a and a patch b, less |a|^2, which
@@ -188,8 +191,7 @@ def _nearest(plane: Array, side: int, reach: Sequence[int], count: int, tops: li
                 groups[start + index] = numbers[near, span][:, columns].ravel()[nearest]
         return groups
 
-    with ThreadPoolExecutor(_threads()) as pool:
-        return Strip(pixels, side, np.concatenate(list(pool.map(members, tops))))
+    return Strip(pixels, side, np.concatenate([members(top) for top in tops]))
 
 
 def _patches(lines: Array, side: int) -> Array:
@@ -203,20 +205,20 @@ def _window(first: int, final: int, reach: int, last: int, start: int = 0) -> sl
     return slice(max(first - reach, 0) - start, min(final + reach, last) + 1 - start)
 
 
-def _estimates(estimate: Estimate, patches: Sequence[Array], members: Members, outputs: int) -> tuple[Array, Array]:
-    """Return the estimates "outputs g k n" of a strip's groups, and the weights "g k"."""
-    found = np.empty((outputs, *members.shape, patches[0].shape[1]))
-    weights = np.empty(members.shape)
-
-    def fill(start: int) -> None:
+def _filter_strip(estimate: Estimate, planes: Sequence[Array], strip: Strip, outputs: int) -> tuple[Array, Array]:
+    """Return the weighted sums "outputs n pixels" of the estimates of each patch of a strip, and of their weights."""
+    patches = [strip.patches(plane) for plane in planes]
+    found = np.empty((outputs, *strip.members.shape, strip.side**2))
+    weights = np.empty(strip.members.shape)
+    for start in range(0, len(weights), BATCH):
         batch = slice(start, start + BATCH)
-        values, weights[batch] = estimate(*(seen.take(members[batch], axis=0) for seen in patches))
+        values, weights[batch] = estimate(*(seen.take(strip.members[batch], axis=0) for seen in patches))
         for output, value in zip(found, values, strict=True):
             output[batch] = value
-
-    with ThreadPoolExecutor(_threads()) as pool:
-        list(pool.map(fill, range(0, len(members), BATCH)))
-    return found, weights
+    columns = weights.ravel(), strip.members.ravel(), np.arange(weights.size + 1)
+    spread = csc_array(columns, (len(patches[0]), weights.size))
+    sums = np.stack([spread @ values.reshape(weights.size, -1) for values in found])
+    return sums, spread.sum(axis=1)[:, None]
 
 
 def _threads() -> int:
