@@ -1,6 +1,5 @@
 """Every record in git comes of code that is in git, and is whole."""
 
-import json
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -10,8 +9,6 @@ import pytest
 from dip_experiments.store import Run, doubtful_code
 
 ROOT = Path(__file__).parents[1]
-TO_FIT_AGAIN = Path(__file__).with_name("records_to_fit_again.json")
-"""Names of records of uncommitted or unknown code that are still there: the list may only become shorter."""
 RECORDS = [Run(path.parent) for path in sorted((ROOT / "results").glob("*/records/*/provenance.json"))]
 
 
@@ -35,9 +32,9 @@ def doubtful() -> set[str]:
     return unknown | {run.name for run in RECORDS if doubtful_code(run.provenance)}
 
 
-def test_records_are_of_committed_code_but_for_those_that_are_to_be_fitted_again() -> None:
-    """If a record is new here: fit it again from a clean checkout. If one was fitted again: take it off the list."""
-    assert doubtful() == set(json.loads(TO_FIT_AGAIN.read_text()))
+def test_records_are_of_committed_code() -> None:
+    """If a record is named here: fit it again from a clean checkout."""
+    assert doubtful() == set()
 
 
 def test_records_are_whole() -> None:
