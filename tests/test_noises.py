@@ -64,7 +64,7 @@ def test_gain_gap_and_estimate_are_those_of_the_fits_with_a_picture_as_one_obser
     assert line_of(page, "neighbours, 0.7")[1:] == [
         "20.00", f"{means:.2f}", f"+1.30 +- {half:.2f}", "0.10", "0.30", "33 / 67 %", "31.50",
     ]  # fmt: skip
-    assert "neighbours, 0.7: 3 draws of 2 pictures" in " ".join(str(page.shown).split())
+    assert "neighbours, 0.7, 3 draws of 2 pictures" in " ".join(str(page.shown).split())
     table = {(row["image"], row["draw"]): row for row in rows(page)}
     assert float(table["coffee", "1"]["gap"]) == pytest.approx(0.3)
     assert float(table["camera", "0"]["estimated_psnr"]) == pytest.approx(31.549, abs=1e-3)  # of 0.0007

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.table import NONE
 from dip_experiments.stopping import outdated
@@ -106,6 +109,16 @@ def at_stop(run: Run, rule: str, output: str, replica: int, stop: int | None) ->
         return float(run.summary["final"][ORACLES[output]][replica])
     psnr = run.summary["scores"][stop_image(rule, output)]["psnr"]
     return float(psnr[0 if output == "mean" else replica])
+
+
+def describe_draws(results: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Say of how many draws and pictures the results of each noise are, by columns `noise`, `image` and `draw`."""
+    drawn = results.drop_duplicates(["noise", "image", "draw"]).groupby("noise", sort=False)["image"]
+    found = [
+        f"{names[str(noise)]}, {format_count(len(images), 'draw')} of {format_count(images.nunique(), 'picture')}"
+        for noise, images in drawn
+    ]
+    return f"Noise drawn: {'; '.join(found)}." if found else ""
 
 
 def noise_of(config: Mapping[str, Any]) -> str:

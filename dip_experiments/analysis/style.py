@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.transforms import Bbox
@@ -41,6 +42,15 @@ def sheet(*heights: float) -> tuple[Figure, list[SubFigure]]:
     """Return a figure with room for a title, and in it parts of these heights in inches, one below the other."""
     figure = plt.figure(figsize=(WIDTH, TITLE + sum(heights)), layout="constrained")
     return figure, [*figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]]
+
+
+def common_legend(*axes: Axes) -> tuple[list[Artist], list[str]]:
+    """Return handles and labels of all axes, each label once."""
+    found: dict[str, Artist] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return [*found.values()], [*found]
 
 
 def label_points(figure: Figure, axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:

@@ -18,7 +18,7 @@ from dip_experiments.analysis.effects import Effect, effects_of, mean_peak, over
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.labels import picture_name
 from dip_experiments.analysis.run_data import count_rising, final_values, seconds_per_iteration
-from dip_experiments.analysis.style import sheet
+from dip_experiments.analysis.style import common_legend, sheet
 from dip_experiments.analysis.table import NONE, NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection, waiting
@@ -132,8 +132,7 @@ def draw_figure(*selections: Selection) -> Artifact:
         axis.set(xscale="log", xlabel="iteration", ylabel="PSNR (dB)")
     for axis in axes[len(found) :]:
         axis.axis("off")
-    named = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named, loc="outside lower center", ncols=5, fontsize=8)
+    figure.legend(*common_legend(*axes), loc="outside lower center", ncols=5, fontsize=8)
     figure.suptitle("PSNR of the averaged image, mean over pictures and draws; the plain fit in black")
     runs = [run for fits in found.values() for some in fits.values() for run in some]
     table = pd.DataFrame(rows, columns=["problem", "method", "iteration", "psnr"])

@@ -15,10 +15,9 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import mean_over_pictures
 from dip_experiments.analysis.curves import Curve, curve_of, to_decibels
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import format_size, picture_name
 from dip_experiments.analysis.run_data import END, peak_iterations, peak_values
-from dip_experiments.analysis.stopping_gaps import kind_of, noise_of
+from dip_experiments.analysis.stopping_gaps import describe_draws, kind_of, noise_of
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, sheet
 from dip_experiments.analysis.table import NOT_RUN, make_table, table_of, tabulate_curves
 from dip_experiments.metrics import psnr_of_estimate
@@ -99,7 +98,7 @@ def draw_table(study: Selection) -> Artifact:
     results = pd.DataFrame(found, columns=[field.name for field in fields(Result)])
     wanted = {noise_of(job.config) for job in study.jobs}
     lines = [(NOISES[noise], *cells(results[results["noise"] == noise])) for noise in NOISES if noise in wanted]
-    notes = f"{ABOVE}{behind(results)} {rising([*complete.values()])}"
+    notes = f"{ABOVE}{describe_draws(results, NOISES)} {rising([*complete.values()])}"
     page = make_table(table_of(lines, tuple(TITLES)), TITLES, runs, notes, study.waiting)
     every = results.astype({"stop_iteration": "Int64"}).round(IN_DB)
     return Artifact(page.shown, every, runs, study.waiting)
@@ -164,15 +163,6 @@ def cells(results: pd.DataFrame) -> Sequence[str]:
         noisy, plain, gained if gained.startswith("-") else f"+{gained}",
         f"{results['gap'].median():.2f}", f"{results['gap'].max():.2f}", f"{within} %", mixed,
     )  # fmt: skip
-
-
-def behind(results: pd.DataFrame) -> str:
-    """Return of how many draws and pictures the lines of each noise are."""
-    found = [
-        f"{NOISES[str(noise)]}: {format_count(len(images), 'draw')} of {format_count(images.nunique(), 'picture')}"
-        for noise, images in results.groupby("noise", sort=False)["image"]
-    ]
-    return f"Noise drawn, {'; '.join(found)}." if found else ""
 
 
 def rising(every: Sequence[Fits]) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
@@ -20,7 +19,7 @@ from dip_experiments.analysis.curves import Curve, curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.panels import show
 from dip_experiments.analysis.run_data import Array, load_image, of_common_seeds, peak_values
-from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
+from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, common_legend, sheet
 from dip_experiments.analysis.table import NOT_RUN, make_table, table_of
 from dip_experiments.runner.select_runs import select
 from dip_experiments.store import Run, Selection
@@ -166,7 +165,7 @@ def draw_figure(selection: Selection) -> Artifact:
     output.set(xscale="log", xlabel="iteration", ylabel="PSNR (dB)", title="output")
     average.set(xscale="log", xlabel="iteration", title="average")
     draw_coverage(covered, runs)
-    upper.legend(*legend_of(average, covered), loc="outside lower center", ncols=6, fontsize=7)
+    upper.legend(*common_legend(average, covered), loc="outside lower center", ncols=6, fontsize=7)
     figure.suptitle("\n".join(claim.title for claim in claims(runs)), fontsize=8)
     rows = [
         (method, at, *(f"{value:.4f}" for value in values))
@@ -181,13 +180,6 @@ def means(run: Run, *columns: str) -> list[Array]:
     """Return iterations, then curves as means over the seeds, at log-spaced iterations."""
     found = [curve_of(run, column).sparse for column in columns]
     return [found[0].iterations, *(curve.values.mean(0) for curve in found)]
-
-
-def legend_of(*axes: Axes) -> tuple[list[Artist], list[str]]:
-    """Return handles and labels of all axes, a label once."""
-    both = [pair for axis in axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
-    found = {label: handle for handle, label in reversed(both)}
-    return [*reversed(found.values())], [*reversed(found)]
 
 
 def draw_coverage(axis: Axes, runs: Mapping[str, Run]) -> None:

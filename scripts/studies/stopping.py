@@ -16,7 +16,6 @@ from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import mean_over_pictures
 from dip_experiments.analysis.curves import Array, Curve, curve_of, plot_band
 from dip_experiments.analysis.figure_cli import run_script
-from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.labels import format_network
 from dip_experiments.analysis.run_data import count_rising
 from dip_experiments.analysis.stopping_gaps import (
@@ -25,6 +24,7 @@ from dip_experiments.analysis.stopping_gaps import (
     Gap,
     at_stop,
     current_stops,
+    describe_draws,
     kind_of,
     noise_of,
     stopping_gaps,
@@ -83,20 +83,10 @@ def draw_table(study: Selection) -> Artifact:
     gaps = pd.DataFrame(stopping_gaps(runs), columns=[field.name for field in fields(Gap)])
     wanted = {noise_of(job.config) for job in study.jobs}
     shown = summed_up(gaps, [noise for noise in NOISES if noise in wanted])
-    above = ABOVE.format(behind=behind(gaps)) + still_rising(runs) + left_out(runs)
+    above = ABOVE.format(behind=describe_draws(gaps, NOISES)) + still_rising(runs) + left_out(runs)
     page = make_table(shown, TITLES, runs, above, study.waiting)
     every = gaps.astype({"stop_iteration": "Int64"}).assign(**gaps[IN_DB].map("{:.4f}".format))
     return Artifact(page.shown, every, runs, study.waiting)
-
-
-def behind(gaps: pd.DataFrame) -> str:
-    """Return of how many draws and pictures the lines of each noise are."""
-    drawn = gaps.drop_duplicates(["noise", "image", "draw"]).groupby("noise", sort=False)["image"]
-    found = [
-        f"{NOISES[noise]}, {format_count(len(images), 'draw')} of {format_count(images.nunique(), 'picture')}"
-        for noise, images in drawn
-    ]
-    return f"Noise drawn: {'; '.join(found)}." if found else ""
 
 
 def still_rising(runs: Sequence[Run]) -> str:
