@@ -122,6 +122,13 @@ def psnr_of_estimate(mse: float, mse_se: float) -> float | None:
     return -10 * math.log10(mse if mse > mse_se else mse + mse_se)
 
 
+def psnr_range(mse: float, mse_se: float) -> tuple[float, float] | None:
+    """Return the PSNR in dB one standard error of an estimated mean squared error below and above; inf for no bound."""
+    if mse + mse_se <= TINY:
+        return None
+    return -10 * math.log10(mse + mse_se), -10 * math.log10(mse - mse_se) if mse > mse_se else math.inf
+
+
 def psnr_y_authors(image: Array, reference: Array) -> float:
     """Return the PSNR in dB of (219 Y + 16) / 255 as in the authors' super-resolution tables (PAPER detail 9).
 

@@ -15,7 +15,7 @@ from dip_experiments.architectures import Pixels
 from dip_experiments.data.arrays import to_channels_first
 from dip_experiments.data.reading import read_image
 from dip_experiments.fitting.module import DIPModule
-from dip_experiments.metrics import psnr_of_estimate
+from dip_experiments.metrics import estimated_psnr, psnr_of_estimate, psnr_range
 from dip_experiments.operators import Downsampler, Mask
 from dip_experiments.store import write_image
 
@@ -98,6 +98,8 @@ def test_restore_has_the_numbers_of_the_command(noise: list[str], dip: Dip, tmp_
     assert result.stopped_at == stop["joint"]
     assert result.summary["stopping"]["split"]["mix"] == stop["mix"]
     assert result.estimated_psnr == psnr_of_estimate(**stop["mix"]["estimate"]), "that of the image, not the network's"
+    assert result.estimated_psnr_range == psnr_range(**stop["mix"]["estimate"])
+    assert f"estimated PSNR {estimated_psnr(**stop['mix']['estimate'])};" in repr(result)
 
 
 def test_a_picture_without_room_for_the_window_of_ssim_has_none() -> None:

@@ -55,6 +55,28 @@ def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any], wa
         fit(**RULE, settings=settings)
 
 
+def test_what_cannot_be_restored_is_refused_before_a_fit() -> None:
+    with pytest.raises(ValueError, match=r"noisy has 4 channels; .* noisy\[\.\.\., :3\]"):
+        dipx.restore(np.dstack([noisy_image()] * 4))
+    with pytest.raises(ValueError, match=r"settings=\['fit\.iterations=100'\]: a dictionary is wanted"):
+        dipx.restore(noisy_image(), settings=["fit.iterations=100"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no noise is found in the picture: nothing to remove"):
+        dipx.restore(np.full((32, 32), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("side", "noise", "warned"), [(40, "auto", True), (64, "auto", False), (40, "gaussian", False)]
+)
+def test_a_small_picture_whose_noise_may_be_texture_is_reported(
+    side: int, noise: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    noisy = np.random.default_rng(0).normal(0.5, 0.1, (side, 64))
+    small = {"architecture.down": [8], "architecture.skip": [4], "fit.iterations": 1, "stopping.mix": []}
+    dipx.restore(noisy, noise=noise, scale="smoke", replicas=2, settings=small, progress=False)
+    found = "split: texture of so small a picture may pass for noise" in caplog.text
+    assert found == warned, caplog.text
+
+
 def noisy_image() -> NDArray[np.float64]:
     return (CLEAN.repeat(2, 0).repeat(2, 1) + np.random.default_rng(3).normal(0, 0.1, (40, 48))).clip(0, 1)
 

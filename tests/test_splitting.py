@@ -12,7 +12,7 @@ from conftest import load_image
 from skimage.restoration import estimate_sigma
 from torch import Tensor
 
-from dip_experiments.metrics import estimated_psnr, psnr_of_estimate
+from dip_experiments.metrics import estimated_psnr, psnr_of_estimate, psnr_range
 from dip_experiments.noise.estimation import correlation, estimated_sigma, used_sigma
 from dip_experiments.operators import Identity, Mask
 from dip_experiments.stopping import FitInput, Observation, hold_out
@@ -239,3 +239,5 @@ def test_an_estimated_psnr_is_never_reported_without_its_error() -> None:
     assert estimated_psnr(-2e-3, 1e-3) == "unknown (the noise is not as assumed)"
     alone = [psnr_of_estimate(*estimate) for estimate in ((1e-3, 1e-4), (-1e-4, 1e-3), (-2e-3, 1e-3))]
     assert alone == [pytest.approx(30), pytest.approx(30.46, abs=0.01), None], "the same as numbers"
+    ranges = [psnr_range(*estimate) for estimate in ((1e-3, 1e-4), (-1e-4, 1e-3), (-2e-3, 1e-3))]
+    assert ranges == [pytest.approx((29.586, 30.458), abs=1e-3), (pytest.approx(30.46, abs=0.01), math.inf), None]

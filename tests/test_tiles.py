@@ -86,6 +86,9 @@ def test_python_and_command_give_the_same_picture_bit_for_bit_in_its_depth_with_
     assert lines[0].startswith(f"{TILES} tiles finished: ")
     assert lines[0].endswith("; wrote photo_restored.png")
     assert f"estimated PSNR {result.estimated_psnr:.2f} +- " in lines[3]
+    assert f", estimated PSNR {result.estimated_psnr:.2f} +- " in repr(result)
+    assert result.estimated_psnr_range
+    assert result.estimated_psnr_range[0] < result.estimated_psnr < result.estimated_psnr_range[1]
     assert [line.split(":")[0].strip() for line in lines[1:]] == ["noise", "stop", "result"]
     assert len(runs(tmp_path)) == len(result.summary["tiles"]) == TILES
     assert sorted(set(result.history["tile"])) == [1, 2, 3, 4]

@@ -123,6 +123,8 @@ def restore(
         ValueError: For a picture without noise, and as `reconstruct`.
     """
     y, layout = read_measurement(noisy, None)
+    if len(y) not in (1, 3):
+        raise ValueError(f"noisy has {len(y)} channels; give a grey picture, or red, green and blue: noisy[..., :3]")
     if is_grey(y):  # their noise is one, too
         y, layout = y[:1], repeated(layout)
     task = given_task(y, None, None, reference, replicas)
@@ -139,8 +141,10 @@ def _joined(
     """Return arguments and further settings. `groups`: those whose option is an argument.
 
     Raises:
-        ValueError: For a setting that is an argument, or means nothing for arrays.
+        ValueError: For what is no dictionary, and a setting that is an argument, or means nothing for arrays.
     """
+    if not isinstance(settings, Mapping | None):
+        raise ValueError(f"settings={settings!r}: a dictionary is wanted, such as {{'fit.iterations': 100}}")
     for key, value in (settings or {}).items():
         name = key.rpartition(".")[2]
         if key == "tile" and groups:

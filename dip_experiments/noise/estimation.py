@@ -40,7 +40,7 @@ lowers. With these 72 and 69 % of 2562 estimates of sigma^2 (54 pictures, grey a
 sigma 10, 25, 50) were within 1 standard error, 93 and 91 % within 2; by chance alone 17 and 44 % at sigma 10 (ours)."""
 CONSTANT = 1e-9
 """Finest detail, of a range of 1, below which a place has no noise."""
-NO_NOISE = "no noise is found in the picture, so no rule or loss that needs its level can be used; choose another one"
+NO_NOISE = "no noise is found in the picture: nothing to remove, and no rule or loss that needs its level can be used"
 SPOILT = 0.02
 """Part of a picture without noise, or with noise cut off, from which on a message says so (ours)."""
 CLIPPED = 0.002

@@ -25,7 +25,7 @@ from dip_experiments.fitting.progress import ProgressBar
 from dip_experiments.fitting.run_writer import curve_columns
 from dip_experiments.fitting.summary import summary
 from dip_experiments.fitting.tile import image_at_stop
-from dip_experiments.metrics import image_estimate_in, psnr_of_estimate
+from dip_experiments.metrics import estimated_psnr, image_estimate_in, psnr_of_estimate, psnr_range
 from dip_experiments.runner.build import fit_options
 from dip_experiments.runner.validate import check_fit, warn_of_young_average
 from dip_experiments.tasks import Task
@@ -68,7 +68,8 @@ class Reconstruction:
     rule: str = field(repr=False)
 
     def __repr__(self) -> str:
-        quality = "" if self.estimated_psnr is None else f", estimated PSNR {self.estimated_psnr:.2f} dB"
+        estimate = image_estimate_in(self._stop)
+        quality = "" if estimate is None else f", estimated PSNR {estimated_psnr(**estimate)}"
         stop = "not stopped" if self.stopped_at is None else f"stopped at {self.stopped_at}"
         size, iterations = " x ".join(map(str, self.image.shape)), self.summary["iterations"]
         return f"<Reconstruction of {size}: {iterations} iterations, {stop}{quality}; replicas: {len(self.output)}>"
@@ -95,11 +96,17 @@ class Reconstruction:
     def estimated_psnr(self) -> float | None:
         """PSNR of `image` in dB as the stopping rule estimates it, None where it estimates none.
 
-        A bound that it is above where the estimated error is within its standard error. Where the operator is not the
-        identity, `summary` has an estimate of the measurement's.
+        A bound that it is above where the estimated error is within its standard error: see `estimated_psnr_range`.
+        Where the operator is not the identity, `summary` has an estimate of the measurement's.
         """
         estimate = image_estimate_in(self._stop)
         return None if estimate is None else psnr_of_estimate(**estimate)
+
+    @property
+    def estimated_psnr_range(self) -> tuple[float, float] | None:
+        """The PSNR of `image` in dB one standard error of its estimated error below and above; inf without a bound."""
+        estimate = image_estimate_in(self._stop)
+        return None if estimate is None else psnr_range(**estimate)
 
 
 def needed_arguments(function: Any) -> set[str]:

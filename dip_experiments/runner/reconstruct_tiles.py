@@ -14,9 +14,10 @@ from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import Layout
 from dip_experiments.data.tiling import Tiling, windowed
 from dip_experiments.fitting.tile import tile_result
+from dip_experiments.metrics import estimated_psnr, image_estimate_in, psnr_of_estimate, psnr_range
 from dip_experiments.runner.prepare_tiles import fix_noise, log_tiles, log_time, log_time_left
 from dip_experiments.runner.reconstruct import fit
-from dip_experiments.runner.tiles import combined_summary, estimate_of, tile_settings
+from dip_experiments.runner.tiles import combined_summary, tile_settings
 from dip_experiments.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -38,15 +39,24 @@ class TiledReconstruction:
     summary: dict[str, Any]
 
     def __repr__(self) -> str:
-        quality = "" if self.estimated_psnr is None else f", estimated PSNR {self.estimated_psnr:.2f} dB"
+        quality = "" if self._estimate is None else f", estimated PSNR {estimated_psnr(**self._estimate)}"
         size = " x ".join(map(str, self.image.shape))
         return f"<TiledReconstruction of {size}: {len(self.summary['tiles'])} tiles{quality}>"
 
     @property
     def estimated_psnr(self) -> float | None:
         """PSNR of the image in dB as the stopping rule estimates it, None if a tile found no stop."""
+        return None if self._estimate is None else psnr_of_estimate(**self._estimate)
+
+    @property
+    def estimated_psnr_range(self) -> tuple[float, float] | None:
+        """That of the image in dB one standard error of its estimated error below and above; inf without a bound."""
+        return None if self._estimate is None else psnr_range(**self._estimate)
+
+    @property
+    def _estimate(self) -> dict[str, float] | None:
         (rule,) = self.summary["stopping"].values()
-        return estimate_of(rule)
+        return image_estimate_in(rule)
 
     @property
     def stop_is_final(self) -> bool:

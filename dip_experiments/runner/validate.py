@@ -39,6 +39,8 @@ IMPULSES = 0.003
 """Part of the pixels that are black or white by themselves from which on a message says so (ours)."""
 DOUBTFUL = 0.25
 """Standard error of an estimated sigma, by sigma, from which on a message says so (ours)."""
+SMALL = 64
+"""Pixels a side below which texture is often taken for noise that neighbours share (ours)."""
 LARGE = 2 * 10**9
 """Bytes from which on a fit is announced."""
 RESTORE_AS_IT_IS = {
@@ -187,6 +189,7 @@ def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, 
             )  # fmt: skip
         if known.get("sigma_from") == "given" and 0 < float(known["sigma"]) < 1:
             log.warning("%s: sigma is in grey levels of 255, not of [0, 1]: %s", name, _short(known["sigma"]))
+    _warn_of_small_picture(facts, original)
     trusting = [name for name, rule in settings.rules.items() if rule.assumes_white_noise]
     complete = FitInput(original.measurement, original.operator).complete  # holes look correlated
     counting = {*trusting, *(name for name, known in facts.items() if known)}
@@ -213,6 +216,16 @@ def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, 
         log.warning(
             "%s: %.0f%% of the values with noise are %s, where it is cut off; an estimate of the noise is too low, "
             "one of the PSNR off", names, 100 * clipped, values,
+        )  # fmt: skip
+
+
+def _warn_of_small_picture(facts: Mapping[str, Mapping[str, float | str]], original: Task) -> None:
+    """Warn where what neighbours share of the noise is estimated in few pixels."""
+    found = [name for name, known in facts.items() if "correlation" in known and known["sigma_from"] == "estimated"]
+    if found and min(original.measurement.shape[2:]) < SMALL:
+        log.warning(
+            "%s: texture of so small a picture may pass for noise that neighbours share, and sigma come out twice as "
+            "large; for white noise stopping/law=gaussian loss=mse, or dip restore noise=gaussian", ", ".join(found),
         )  # fmt: skip
 
 
