@@ -207,7 +207,7 @@ def test_number_memory_and_time_of_the_tiles_are_said_before_the_first(
     before = "\n".join(told[:first])
     assert "40 x 52 pixels in 4 tiles of 32 x 32 that overlap" in before
     assert "GB of memory" in before
-    assert "iterations/s: at most about" in before
+    assert "iterations, and the time of the filters that are mixed in" in before
     assert sum("sigma_from estimated" in line for line in told) == 1
     assert "left" in next(line for line in told if line.startswith("tile 1 of 4 took"))
 

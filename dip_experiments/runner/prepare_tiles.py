@@ -78,7 +78,8 @@ def log_time(settings: Settings, task: Task, left: int) -> None:
     build, _, _ = network_builder(settings, task.shape)
     seconds, iterations = seconds_per_iteration(settings, task, build), settings.fit.iterations
     log.info(
-        "%.2g iterations/s: at most about %s for %d tiles, if each takes all %d iterations; most stop earlier",
+        "%.2g iterations/s: about %s for %d tiles, if each takes all %d iterations, and the time of the filters that "
+        "are mixed in; most stop earlier",
         1 / seconds, format_duration(left * iterations * seconds), left, iterations,
     )  # fmt: skip
 
