@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -74,11 +75,25 @@ CASES = {
     "architecture.upsample=lowpass60",
     "siren": "architecture=siren architecture.widths=[8,8] target=natural",
     "random projector": f"{SKIP} target=noisy latent.optimise=z_and_norms regularizer=tv",
+    "deblurring, l1": f"{SKIP} task=deblurring loss=l1",
+    "inverse, huber": f"{SKIP} task=inverse task.operator._target_=pinned.neighbours loss=huber",
+    "whitened, correlated, mixing by patches": f"task=denoising task/noise=blurred_gaussian {SKIP} loss=whitened "
+    "loss.width=0.7 loss.correlation=0.2 loss.growth=0.1 stopping=split stopping/law=correlated stopping.law.sigma=25 "
+    "stopping.law.width=0.7 stopping.law.correlation=0.2 stopping.patience=4 stopping.mix=[nl_ridge,lichi]",
+    "poisson-gaussian law": f"task=denoising task/noise=poisson_gaussian {SKIP} stopping=split stopping.patience=4 "
+    "stopping/law=poisson_gaussian stopping.law.gain=0.02 stopping.law.sigma=5",
+    "gamma law": f"task=denoising task/noise=gamma {SKIP} stopping=split stopping/law=gamma stopping.law.looks=10 "
+    "stopping.patience=4",
     "feature inversion": f"{SKIP} task=feature_inversion task.layer=relu2 {CLASSIFIER}",
     "activation maximisation": f"{SKIP} task=activation_maximisation task.layer=fc3 task.unit=3 "
     f"task.activation=0.1 {CLASSIFIER}",
 }
-"""Each task, network, optimizer, regularizer and rule: few iterations, so that rounding has not grown yet."""
+"""Each task, network, optimizer, regularizer, loss and rule: few iterations, so that rounding has not grown yet."""
+
+
+def neighbours() -> Callable[[torch.Tensor], torch.Tensor]:
+    """An operator of one's own, which adds half of its right neighbour to each pixel."""
+    return lambda image: image + image.roll(-1, 3) / 2
 
 
 def pinned() -> dict[str, Any]:

@@ -39,6 +39,23 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
         assert told == pytest.approx([SIGMA * (1 + a**2) ** 0.5] * 4)
 
 
+@pytest.mark.parametrize("a", [0.2, 1.0])
+def test_nl_ridge_is_given_the_variance_of_the_noise_in_what_it_sees(a: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def ridge(image: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        given.append(float(variance.mean()))
+        return image
+
+    monkeypatch.setattr(ensemble, "nl_ridge", lambda image, *, variance: ridge(image, variance))
+    y = noisy("gaussian", smooth(64), 0)
+    rule = Split(name="split", law=LAWS["gaussian"], a=a, mix=["nl_ridge"], **WAITS)
+    watch = RuleMonitor(rule, y, rule.hold_out(FitInput(y, Identity()), [0]), ends=False)
+    watch.observe(observation(y.clone()))
+    assert denoiser_ensemble(watch) is not None
+    assert given == pytest.approx([(SIGMA / 255) ** 2 * (1 + a**2)])
+
+
 @pytest.mark.parametrize("law", ["poisson", "gamma"])
 def test_a_tile_that_is_black_has_its_mixture_too(law: str) -> None:
     y, rule = torch.zeros(1, 3, 24, 24), split(law, mix=["nlm", "dct", "nl_ridge", "lichi", "wiener"])

@@ -116,7 +116,6 @@ STUDIES = {
 }
 
 
-@pytest.mark.thorough
 def test_pictures_and_draws_of_a_study_share_no_seed_and_all_fits_of_a_draw_have_the_same() -> None:
     draws: dict[tuple[str, int], set[tuple[int, ...]]] = {}
     for study, words in STUDIES.items():

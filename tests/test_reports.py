@@ -115,7 +115,6 @@ def test_keep_makes_records_of_the_finished_runs_and_names_the_others(
     assert images == ["thumbnail.png"] * 2  # what the figure shows is of the network, not of the pixels
 
 
-@pytest.mark.thorough
 def test_keep_refuses_runs_of_code_that_nobody_can_look_up_and_says_what_to_do(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -158,7 +158,6 @@ def test_an_interrupted_run_requested_again_with_other_rules_begins_anew_and_say
     assert [row["after_iteration"] for row in run.provenance["sittings"]] == [0]
 
 
-@pytest.mark.thorough
 def test_a_record_stands_for_its_run_where_it_completes_records_and_nowhere_else(
     dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
