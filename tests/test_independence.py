@@ -77,6 +77,8 @@ def test_seeds_that_failed_stand_behind_nothing(tmp_path: Path) -> None:
 def test_every_table_and_what_lies_next_to_it_say_what_stands_behind(tmp_path: Path) -> None:
     runs = study(tmp_path, 5, shared=["task"])
     page = make_table(pd.DataFrame({"a": ["1"]}), {"a": "a"}, runs, "Notes.", "")
-    assert "Behind it: 1 independent noise draw, 8 seeds, 5 pictures." in " ".join(str(page.shown).split())
+    found = " ".join(str(page.shown).split())
+    assert "Behind it: 1 independent noise draw, 8 seeds, 5 pictures. Some pictures share a noise draw." in found
+    assert "share" not in describe_independence(runs[:1])
     assert sources(runs)["independent"] == {"noise_draws": 1, "mask_draws": 0, "seeds": 8, "pictures": 5}
     assert "Behind it" not in str(make_table(pd.DataFrame({"a": ["1"]}), {"a": "a"}, [], "Notes.", "").shown)

@@ -51,8 +51,20 @@ def count_independent(runs: Sequence[Run]) -> Independent:
 
 
 def describe_independence(runs: Sequence[Run]) -> str:
-    """Return the sentence of every table; empty without runs."""
-    return count_independent(runs).text if runs else ""
+    """Return the sentence of every table, and whether pictures share draws of noise; empty without runs."""
+    if not runs:
+        return ""
+    text = count_independent(runs).text
+    return f"{text} Some pictures share a noise draw." if share_draws(runs) else text
+
+
+def share_draws(runs: Sequence[Run]) -> bool:
+    """Return whether the same random numbers are the noise of several pictures."""
+    pictures: dict[Draw, set[Draw]] = {}
+    for run in runs:
+        for draw in noise_draws(run):
+            pictures.setdefault(draw, set()).add(picture(run))
+    return any(len(of_draw) > 1 for of_draw in pictures.values())
 
 
 def noise_draws(run: Run) -> Iterator[Draw]:
