@@ -43,11 +43,11 @@ def test_they_are_told_the_strength_of_the_noise_in_what_they_see(
 def test_nl_ridge_is_given_the_variance_of_the_noise_in_what_it_sees(a: float, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
 
-    def ridge(image: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    def ridge(image: np.ndarray, *, variance: np.ndarray) -> np.ndarray:
         given.append(float(variance.mean()))
         return image
 
-    monkeypatch.setattr(ensemble, "nl_ridge", lambda image, *, variance: ridge(image, variance))
+    monkeypatch.setattr(ensemble, "nl_ridge", ridge)
     y = noisy("gaussian", smooth(64), 0)
     rule = Split(name="split", law=LAWS["gaussian"], a=a, mix=["nl_ridge"], **WAITS)
     watch = RuleMonitor(rule, y, rule.hold_out(FitInput(y, Identity()), [0]), ends=False)

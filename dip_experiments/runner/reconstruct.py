@@ -4,6 +4,7 @@ import copy
 import inspect
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,8 +37,38 @@ PROVIDED = frozenset({"input_channels", "output_channels", "size"})
 """Arguments that a function which makes a module may name."""
 
 
+class Estimated(ABC):
+    """A result whose quality its stopping rule may have estimated."""
+
+    @property
+    def estimated_psnr(self) -> float | None:
+        """PSNR of `image` in dB as the stopping rule estimates it, None where it estimates none or found no stop.
+
+        A bound that it is above where the estimated error is within its standard error: see `estimated_psnr_range`.
+        Where the operator is not the identity, `summary` has an estimate of the measurement's.
+        """
+        estimate = image_estimate_in(self._stop)
+        return None if estimate is None else psnr_of_estimate(**estimate)
+
+    @property
+    def estimated_psnr_range(self) -> tuple[float, float] | None:
+        """The PSNR of `image` in dB one standard error of its estimated error below and above; inf without a bound."""
+        estimate = image_estimate_in(self._stop)
+        return None if estimate is None else psnr_range(**estimate)
+
+    @property
+    def _quality(self) -> str:
+        estimate = image_estimate_in(self._stop)
+        return "" if estimate is None else f", estimated PSNR {estimated_psnr(**estimate)}"
+
+    @property
+    @abstractmethod
+    def _stop(self) -> dict[str, Any]:
+        """The stopping rule's part of the summary."""
+
+
 @dataclass(frozen=True, repr=False)
-class Reconstruction:
+class Reconstruction(Estimated):
     """The result of a fit.
 
     Attributes:
@@ -68,11 +99,11 @@ class Reconstruction:
     rule: str = field(repr=False)
 
     def __repr__(self) -> str:
-        estimate = image_estimate_in(self._stop)
-        quality = "" if estimate is None else f", estimated PSNR {estimated_psnr(**estimate)}"
         stop = "not stopped" if self.stopped_at is None else f"stopped at {self.stopped_at}"
         size, iterations = " x ".join(map(str, self.image.shape)), self.summary["iterations"]
-        return f"<Reconstruction of {size}: {iterations} iterations, {stop}{quality}; replicas: {len(self.output)}>"
+        return (
+            f"<Reconstruction of {size}: {iterations} iterations, {stop}{self._quality}; replicas: {len(self.output)}>"
+        )
 
     @property
     def stopped_at(self) -> int | None:
@@ -91,22 +122,6 @@ class Reconstruction:
     def _stop(self) -> dict[str, Any]:
         found: dict[str, Any] = self.summary.get("stopping", {}).get(self.rule, {})
         return found
-
-    @property
-    def estimated_psnr(self) -> float | None:
-        """PSNR of `image` in dB as the stopping rule estimates it, None where it estimates none.
-
-        A bound that it is above where the estimated error is within its standard error: see `estimated_psnr_range`.
-        Where the operator is not the identity, `summary` has an estimate of the measurement's.
-        """
-        estimate = image_estimate_in(self._stop)
-        return None if estimate is None else psnr_of_estimate(**estimate)
-
-    @property
-    def estimated_psnr_range(self) -> tuple[float, float] | None:
-        """The PSNR of `image` in dB one standard error of its estimated error below and above; inf without a bound."""
-        estimate = image_estimate_in(self._stop)
-        return None if estimate is None else psnr_range(**estimate)
 
 
 def needed_arguments(function: Any) -> set[str]:

@@ -14,9 +14,8 @@ from dip_experiments.config.settings import Settings
 from dip_experiments.data.arrays import Layout
 from dip_experiments.data.tiling import Tiling, windowed
 from dip_experiments.fitting.tile import tile_result
-from dip_experiments.metrics import estimated_psnr, image_estimate_in, psnr_of_estimate, psnr_range
 from dip_experiments.runner.prepare_tiles import fix_noise, log_tiles, log_time, log_time_left
-from dip_experiments.runner.reconstruct import fit
+from dip_experiments.runner.reconstruct import Estimated, fit
 from dip_experiments.runner.tiles import combined_summary, tile_settings
 from dip_experiments.tasks import Task
 
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
-class TiledReconstruction:
+class TiledReconstruction(Estimated):
     """The result of a large picture that was restored in tiles.
 
     Attributes:
@@ -39,29 +38,19 @@ class TiledReconstruction:
     summary: dict[str, Any]
 
     def __repr__(self) -> str:
-        quality = "" if self._estimate is None else f", estimated PSNR {estimated_psnr(**self._estimate)}"
         size = " x ".join(map(str, self.image.shape))
-        return f"<TiledReconstruction of {size}: {len(self.summary['tiles'])} tiles{quality}>"
-
-    @property
-    def estimated_psnr(self) -> float | None:
-        """PSNR of the image in dB as the stopping rule estimates it, None if a tile found no stop."""
-        return None if self._estimate is None else psnr_of_estimate(**self._estimate)
-
-    @property
-    def estimated_psnr_range(self) -> tuple[float, float] | None:
-        """That of the image in dB one standard error of its estimated error below and above; inf without a bound."""
-        return None if self._estimate is None else psnr_range(**self._estimate)
-
-    @property
-    def _estimate(self) -> dict[str, float] | None:
-        (rule,) = self.summary["stopping"].values()
-        return image_estimate_in(rule)
+        return f"<TiledReconstruction of {size}: {len(self.summary['tiles'])} tiles{self._quality}>"
 
     @property
     def stop_is_final(self) -> bool:
         """False if more iterations might move the stop of a tile."""
         return all(tile["final"] for tile in self.summary["tiles"])
+
+    @property
+    def _stop(self) -> dict[str, Any]:
+        (rule,) = self.summary["stopping"].values()
+        found: dict[str, Any] = rule
+        return found
 
 
 def fit_tiles(settings: Settings, task: Task, tiling: Tiling, layout: Layout, progress: bool) -> TiledReconstruction:
