@@ -13,6 +13,7 @@ from test_splitting import LAWS, SIGMA, UNKNOWN, WAITS, blurred, observation, sm
 
 from dip_experiments.config.settings import Settings
 from dip_experiments.data.layers import OPPONENT
+from dip_experiments.data.reading import read_picture
 from dip_experiments.noise.estimation import doubt_about, estimated_sigma, impulses, spoilt_parts, used_sigma
 from dip_experiments.operators import Identity
 from dip_experiments.runner import validate
@@ -67,6 +68,16 @@ def corners(shared: Path) -> Iterator[tuple[int, np.ndarray]]:
                 yield 2 * n + at_bottom, whole[:, top : top + side, left : left + side]
 
 
+def bundled_parts(count: int) -> Iterator[tuple[int, np.ndarray]]:
+    """So many parts, anywhere in each of scikit-image's pictures, which need no data."""
+    for n, picture in enumerate(("astronaut", "camera", "coffee", "chelsea")):
+        whole = read_picture(picture, None)
+        for seed in range(count):
+            draw, side = np.random.default_rng([n, seed]), (64, 96, 128)[seed % 3]
+            top, left = (draw.integers(length - side) for length in whole.shape[1:])
+            yield count * n + seed, np.asarray(whole[:, top : top + side, left : left + side], dtype=np.float64)
+
+
 def check_coverage(z: list[float]) -> None:
     """68 % within one and 95 % within two standard errors, give or take what 200 draws allow: three of their errors."""
     for most, share in ((1, 0.68), (2, 0.95)):
@@ -88,6 +99,18 @@ def test_an_error_estimated_with_an_estimated_sigma_is_as_often_right_as_it_says
     for sigma, of_sigma in z.items():
         share = np.mean([abs(found) < 2 for found, _ in of_sigma])
         assert share > 0.86, f"sigma {sigma:g}: {share:.2f} within two standard errors"
+
+
+def test_it_is_no_less_often_right_on_the_smoother_pictures_that_come_with_scikit_image() -> None:
+    z = [
+        away("gaussian", clean, noisy(clean, sigma, n, int(sigma)), n)
+        for sigma in (10.0, 25.0, 50.0)
+        for n, clean in bundled_parts(9)
+    ]
+    found = np.array(z)
+    assert (np.mean(np.abs(found) < 1, axis=0) > 0.68).all()
+    assert (np.mean(np.abs(found) < 2, axis=0) > 0.95).all()
+    assert (np.std(found, axis=0) > 0.5).all(), "wider errors than it needs"
 
 
 @pytest.mark.thorough

@@ -16,6 +16,7 @@ import pandas as pd
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.claims import Claim
 from dip_experiments.analysis.figure_cli import run_script
+from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.run_data import Array
 from dip_experiments.analysis.style import BLUE, GREEN, ORANGE, RED, sheet
 from dip_experiments.analysis.table import make_table, table_of
@@ -45,7 +46,8 @@ ABOVE = f"""\
 Eigenvalues of the tangent kernel of G(C) = relu(U C) v / sqrt(k) on {SIZE} values, U a circulant filter with rows of
 norm 1 (Heckel & Soltanolkotabi 2020). `half of the sum in`: the lowest frequencies that hold half of the sum of all
 eigenvalues, as a part of all frequencies. `error, drawn`: norm of the difference between the kernel of a drawn
-generator with {WIDTH} channels and the formula, by the norm of the latter; the largest of {len(SEEDS)} draws."""
+generator with {WIDTH} channels and the formula, by the norm of the latter; the largest of {len(SEEDS)} draws. Behind
+it: {format_count(len(SEEDS), "independent draw")} of the weights for each filter, no picture."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from dip_experiments.analysis.artifact import Artifact
 from dip_experiments.analysis.confidence import picture_interval
 from dip_experiments.analysis.figure_cli import run_script, select_nothing
+from dip_experiments.analysis.independence import format_count
 from dip_experiments.analysis.run_data import Array
 from dip_experiments.analysis.table import NONE, make_table, table_of
 from dip_experiments.config.run_id import CODE_EPOCHS
@@ -64,7 +65,8 @@ all these estimates of the variance within two of the standard errors that they 
 middle 256 x 256. `neighbours`: width in pixels; `channels`: correlation; `both`: 0.7 pixels and 0.8; the number after
 it: sigma. `photons`: 60 at white, electronics of sigma 10. `camera`: electrons at white, else as in study-noises. More
 columns are in the CSV: `half`, within which half of them are; `white`, the error of the estimate for white noise;
-`within_one` standard error; the `held_out` pictures with the `least` and the `most` error."""
+`within_one` standard error; the `held_out` pictures with the `least` and the `most` error. Behind it, without those at
+256 x 256, whose first values are the same: {behind}."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,15 @@ def draw(study: Selection) -> Artifact:
     chosen, held_out, _ = designs(study.scale)
     frame = table_of([row(name, study) for name in NOISES], COLUMNS)
     counts = {"count": len(chosen.pictures), "draws": chosen.draws, "others": len(held_out.pictures)}
-    return make_table(frame, TITLES, [], ABOVE.format(**counts, few=held_out.draws), "")
+    above = ABOVE.format(**counts, few=held_out.draws, behind=count_draws(chosen, held_out))
+    return make_table(frame, TITLES, [], above, "")
+
+
+def count_draws(*designs: Design) -> str:
+    """Return how many draws and pictures some designs have; each noise and picture has other draws."""
+    draws = len(NOISES) * sum(len(design.pictures) * design.draws for design in designs)
+    pictures = sum(len(design.pictures) for design in designs)
+    return f"{format_count(draws, 'independent noise draw')}, {format_count(pictures, 'picture')}"
 
 
 if __name__ == "__main__":
