@@ -72,7 +72,7 @@ def test_it_says_what_noise_it_found(tmp_path: Path) -> None:
         told.append(describe_stops(Run(tmp_path)))
     shared = "noise: sigma 10, estimated; shared by neighbours (width 0.7) and channels (0.50)"
     assert told[0] == [
-        f"{shared}; 12.2 at black, 7.07 at white; clipped at 0 and 1",
+        f"{shared}; 12.2 at black, 7.07 at white; clipped at 0 or 1",
         "stop: split at 40, made sure at 60",
     ]
     assert told[1][0] == shared

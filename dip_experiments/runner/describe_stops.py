@@ -85,7 +85,7 @@ def _shared(facts: Mapping[str, Any]) -> str:
         black, white = (facts["sigma"] * max(1 + growth * away, 0) ** 0.5 for away in (-0.5, 0.5))
         found.append(f"{black:.3g} at black, {white:.3g} at white")
     if facts.get("clipped"):
-        found.append("clipped at 0 and 1")
+        found.append("clipped at 0 or 1")
     return "".join(f"; {one}" for one in found)
 
 
