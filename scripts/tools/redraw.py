@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parents[1]
 DEMO = SCRIPTS / "figures/fig2.py"
 """The script that draws at scale demo."""
 FOLDERS = ("figures", "tables", "studies")
-UNFITTED = ("benchmark", "denoisers_noise", "noises")
+UNFITTED = ("benchmark", "denoisers_noise")
 """Scripts whose experiments have no record yet, and large grids, which take a while to compose."""
 
 
