@@ -1,6 +1,7 @@
 """The queue of the paper's own size: it holds every row of the tables, skips what is done, stops at Ctrl-C, counts."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import Dip
@@ -65,6 +66,34 @@ def test_a_row_whose_runs_are_not_kept_has_failed(
     monkeypatch.setattr(paper_queue, "fit", lambda row, further: found.update({row: Done(3600.0)}) or 0)
     assert fit_rows([A], [], found.get, lambda row: 1) == 1
     assert capfd.readouterr().err == "failed: fig10 seed=0\n"
+
+
+def test_a_row_that_is_missing_after_its_fit_has_failed_whatever_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paper_queue, "fit", lambda row, further: 0)
+    assert fit_rows([A], [], lambda row: None, lambda row: 0) == 1
+    assert capfd.readouterr().err == "failed: fig10 seed=0\n"
+
+
+def test_at_a_small_scale_the_precision_that_is_fitted_is_looked_for(dip: Dip, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, list[str]] = {}
+
+    def selected(experiment: str, scale: str, results: Path, overrides: list[str], origin: str) -> SimpleNamespace:
+        asked[scale] = overrides
+        return SimpleNamespace(missing=1)
+
+    monkeypatch.setattr("dip_experiments.runner.select_runs.select", selected)
+    monkeypatch.setattr("dip_experiments.store.doubtful_code", lambda provenance: "")
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(commands, "read_rows", lambda: [A])
+    monkeypatch.setattr(commands, "fit_rows", lambda rows, further, finished, keep: int(bool(finished(rows[0]))))
+    for scale in ("smoke", "paper"):
+        assert dip("paper", f"scale={scale}") == 0
+    assert {scale: "precision=bf16" in overrides for scale, overrides in asked.items()} == {
+        "smoke": True,
+        "paper": False,
+    }
 
 
 def test_records_are_fitted_by_committed_code_or_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,7 @@ def paper(argv: Sequence[str]) -> int:
     device = devices.find_device(settings.device)
     if "precision" not in given and devices.multiplies_bfloat16(device):
         further.append("precision=bf16")
+        selecting += ["precision=bf16"] if scale != "paper" else []  # there a run of either precision will do
 
     def finished(row: Row) -> Done | None:
         found = select(row.experiment, scale, results, row.overrides_with(_without(WHERE, selecting)), "either")

@@ -61,13 +61,10 @@ def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, ex
     failed = []
     for row in [row for row, done in found.items() if done is None]:
         print(progress(found), flush=True)
-        code = fit(row, further)
-        if code == INTERRUPTED:
+        if fit(row, further) == INTERRUPTED:
             return INTERRUPTED
         found[row] = finished(row)
-        if found[row] is None:
-            failed += [row] if code else []
-        elif export(row):
+        if found[row] is None or export(row):
             failed.append(row)
     print(progress(found))
     for row in failed:
