@@ -71,6 +71,16 @@ class UniformNoise(Latent):
         return torch.stack(drawn) * self.scale
 
 
+class NormalNoise(Latent):
+    """N(0, scale^2), drawn once."""
+
+    name: Literal["normal"]
+
+    def make(self, shape: Shape, seeds: Sequence[int], input_image: Float[Tensor, "#r c h w"] | None) -> Latents:
+        drawn = [torch.randn(shape, generator=generator(seed, "latent"), dtype=torch.float64) for seed in seeds]
+        return torch.stack(drawn) * self.scale
+
+
 class Meshgrid(Latent):
     """The coordinates of the pixels in [0, 1], in two channels."""
 
@@ -112,7 +122,7 @@ class ShownImage(Latent):
     """An image that the network is shown, its border repeated where z is larger.
 
     The flash image (Fig. 10); the measurement y (Jo et al. 2021); or A^T y, which is as large as the image whatever A
-    is (Alkhouri et al. 2024).
+    is (Alkhouri et al. 2024), times the factor that brings A A^T y closest to y (ours).
     """
 
     name: Literal["flash", "measurement", "adjoint"]

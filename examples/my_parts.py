@@ -35,8 +35,8 @@ class Smoothness(dip.Regularizer):
         return self.weight * (rows.square().flatten(1).mean(1) + columns.square().flatten(1).mean(1))
 
 
-class NormalLatent(dip.Latent):
-    """N(0, scale^2), drawn once."""
+class SignLatent(dip.Latent):
+    """Scale or -scale, each with probability 1/2, drawn once."""
 
     channels: int = 8
     scale: float = 0.1
@@ -46,7 +46,7 @@ class NormalLatent(dip.Latent):
     def make(self, shape: tuple[int, int, int], seeds: Sequence[int], input_image: Tensor | None) -> Tensor:
         """Return the latents, one for each replica."""
         streams = [generator(seed, "latent") for seed in seeds]
-        return self.scale * torch.stack([torch.randn(shape, generator=s, dtype=torch.float64) for s in streams])
+        return self.scale * torch.stack([2 * torch.randint(2, shape, generator=s).double() - 1 for s in streams])
 
 
 class SlowLatent(dip.Guidance):

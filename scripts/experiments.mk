@@ -68,7 +68,7 @@ table-noise-estimates: setup
 	$(call draw,tables/noise_estimates)
 
 $(BENCHMARK): setup
-	$(call reproduce,benchmark benchmark_others,studies/benchmark)
+	$(call reproduce,benchmark benchmark_others benchmark_lowpass,studies/benchmark)
 
 $(OTHERS): setup
 	$(call reproduce,$(subst -,_,$@),figures/$(subst -,_,$@))

@@ -69,6 +69,7 @@ CASES = {
     "autoencoding": f"{PLAIN} {SHOWN} guidance=autoencoding",
     "self-guided": f"{PLAIN} {SHOWN} guidance=self_guided latent.optimise=both",
     "self-diffusion": f"{PLAIN} {SHOWN} guidance=self_diffusion guidance.levels=3",
+    "self-diffusion of noise": f"{PLAIN} latent=normal latent.channels=3 guidance=self_diffusion guidance.levels=3",
     "target moving": f"{PLAIN} guidance=target_moving guidance.every=3",
     "distributional loss": f"{PLAIN} loss=distributional loss.sigma=25",
     "fourier loss and features, low-pass upsampling": f"{SKIP} target=noisy loss=fourier latent=fourier_features "

@@ -72,20 +72,17 @@ def test_a_figure_of_ones_own_is_drawn(dip: Dip, tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.thorough
-def test_a_method_of_ones_own_gets_its_row_of_the_benchmark(
-    dip: Dip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flags = ["--config-dir", str(CONF)]
+def test_a_method_of_ones_own_gets_its_row_of_the_benchmark(dip: Dip, tmp_path: Path) -> None:
+    flags = ["--config-dir", "conf"]
     words = ["experiment.problem=sigma25", "image=coffee", "method=plain,slow_latent", "fit.iterations=5", *WORDS[1:]]
-    assert dip(*flags, "-m", "experiment=benchmark", WORDS[0], *words) == 0
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *flags, "--scale", "smoke", *words])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(EXAMPLES.parent / "scripts" / "studies" / "benchmark.py"), run_name="__main__")
-    assert ended.value.code == 0
-    (table,) = (tmp_path / "results" / "reproduced" / "smoke" / "tables").glob("benchmark*.csv")
+    assert dip("--config-dir", str(CONF), "-m", "experiment=benchmark", WORDS[0], *words) == 0
+    places = ["--scale", "smoke", "--results", str(tmp_path / "results")]
+    command = [sys.executable, "../scripts/studies/benchmark.py", *flags, *places, *words]
+    subprocess.run(command, cwd=EXAMPLES, check=True)  # as in docs/extending.md, where nothing else finds the class
+    (table,) = (tmp_path / "results" / "reproduced" / "smoke" / "tables").glob("benchmark-*.csv")
     found = pd.read_csv(table)
     assert found["method"].tolist() == ["plain", "slow_latent"]
-    assert np.isfinite(found["peak"].astype(float)).all()
+    assert np.isfinite(found["peak"].str.lstrip(">").astype(float)).all()
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ FEW = {
     "posterior": "experiment.method=sgld",
     "prior_effect": "regularizer=tv",
     "benchmark": "experiment.problem=deblurring method=plain,self_guided image=coffee",
+    "benchmark_lowpass": "method=lowpass20 image=coffee",
     "benchmark_others": "experiment.problem=inpainting method=plain,l1 image=coffee",
     "fig8_others": "architecture=unet",
     "fig9": "task.layer=conv1",

@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import SMALL, Dip, fresh, only_run, thorough_after
 from interruptions import interrupt_at
+from scipy.stats import kstest
 
 from dip_experiments.architectures import Skip, build_replicas
 from dip_experiments.config.compose import compose_jobs
@@ -16,7 +17,7 @@ from dip_experiments.config.settings import read_settings
 from dip_experiments.fitting.module import DIPModule
 from dip_experiments.fitting.problem import Problem, move_weights
 from dip_experiments.fitting.schedule import block_ends, image_iterations, logged_iterations
-from dip_experiments.latents import Meshgrid, UniformNoise
+from dip_experiments.latents import Meshgrid, NormalNoise, UniformNoise
 from dip_experiments.optimizers import AdamOneCycle
 from dip_experiments.runner.build import build_fit
 from dip_experiments.runner.validate import validate
@@ -250,6 +251,10 @@ def test_latents_follow_their_law() -> None:
     assert 0 <= noise.min() < 0.001
     assert 0.099 < noise.max() <= 0.1
     assert not torch.equal(noise[0], noise[1])
+    normal = NormalNoise(name="normal", channels=3, scale=0.5, perturbation=0.0, optimise="theta")
+    drawn = normal.make((3, 64, 64), [0, 1], None)
+    assert kstest(drawn.flatten(), "norm", (0, 0.5)).pvalue > 1e-3
+    assert torch.equal(drawn[1], normal.make((3, 64, 64), [1], None)[0])
     meshgrid = Meshgrid(name="meshgrid", channels=2, scale=1.0, perturbation=0.0, optimise="theta")
     grid = meshgrid.make((2, 3, 5), [0], None)
     assert grid[0, 0, 0].tolist() == [0, 0.25, 0.5, 0.75, 1]

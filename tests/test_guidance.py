@@ -17,6 +17,7 @@ from dip_experiments.fitting.schedule import block_ends
 from dip_experiments.fitting.trainer import train
 from dip_experiments.guidance import SelfDiffusion, SelfGuided
 from dip_experiments.latents import framed, within
+from dip_experiments.operators import back_projection
 from dip_experiments.runner.build import build_fit
 from dip_experiments.runner.validate import bytes_needed, validate
 
@@ -24,7 +25,7 @@ SHOWN = ["latent=adjoint", "task=denoising", "fit.iterations=20"]
 METHODS = {
     "autoencoding": [*SHOWN, "guidance=autoencoding", "guidance.inner=3"],
     "self_guided": [*SHOWN, "guidance=self_guided", "latent.optimise=both", "guidance.draws=2"],
-    "self_diffusion": [*SHOWN, "guidance=self_diffusion", "guidance.levels=6"],
+    "self_diffusion": ["latent=normal", *SHOWN[1:], "guidance=self_diffusion", "guidance.levels=6"],
     "target_moving": ["task=denoising", "fit.iterations=20", "guidance=target_moving", "guidance.every=7"],
 }
 
@@ -79,11 +80,24 @@ def test_the_loss_draws_the_output_towards_the_latent() -> None:
 
 
 @pytest.mark.parametrize("task", ["super_resolution", "inpainting"])
-def test_the_first_latent_is_the_measurement_brought_to_the_size_of_the_image(task: str) -> None:
-    fit = built("latent=adjoint", f"task={task}", *(["task/mask=bernoulli"] if task == "inpainting" else []))
+def test_the_first_latent_is_the_measurement_brought_to_the_size_and_brightness_of_the_image(task: str) -> None:
+    words = [f"task={task}", *(["task/mask=bernoulli"] if task == "inpainting" else [])]
+    fit, factor = (
+        built("latent=adjoint", *words, "replicas=2", "image=coffee"),
+        {"super_resolution": 16, "inpainting": 1},
+    )
     y, operator = fit.problem.task.measurement, fit.problem.task.operator
-    x = torch.rand(1, 3, 32, 32, dtype=torch.float64)
-    torch.testing.assert_close((operator(x) * y).sum(), (x * within(fit.latent, x)).sum())
+    x = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    z = within(fit.latent.detach(), x)
+    ratios = (x * z).sum((1, 2, 3)) / (operator(x) * y).sum((1, 2, 3))  # <x, A^T y> = <A x, y>
+    assert ratios.tolist() == pytest.approx([factor[task]] * 2, rel=0.15)
+    error = [(operator(scale * z) - y).square().sum() for scale in (0.99, 1.0, 1.01)]
+    assert error[1] < min(error[0], error[2])
+
+
+def test_a_measurement_of_nothing_has_a_latent_of_nothing() -> None:
+    operator, y = built("task=super_resolution").problem.task.operator, torch.zeros(1, 3, 8, 8)
+    assert not back_projection(operator.float(), y).any()
 
 
 def test_images_of_latents_around_z_are_averaged_and_both_are_fitted() -> None:
@@ -131,8 +145,8 @@ def test_between_levels_the_latent_is_the_output_with_the_levels_noise() -> None
     changes = [done for done in range(1, 20) if not same(z[done], z[done - 1])]
     assert changes == [2, 5, 8, 11, 14]  # six levels of three iterations, the last one of five
     noise = [(z[done] - images[done]) / method.sigma(level + 1) for level, done in enumerate(changes)]
-    first = built("latent=adjoint", "task=denoising").latent.detach()
-    noise.append((z[0] - first) / method.sigma(0))
+    first = built("latent=normal", "task=denoising").latent.detach()
+    noise += [(z[0] - first) / method.sigma(0), first]
     flat = torch.stack([one.flatten() for one in noise])
     assert (flat.std(dim=1) - 1).abs().max() < 4 / math.sqrt(2 * flat.shape[1])
     assert torch.corrcoef(flat).triu(1).abs().max() < 4 / math.sqrt(flat.shape[1])

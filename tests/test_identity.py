@@ -48,6 +48,7 @@ FIRST = {
         ("ablation_impedance", "astronaut", " change=default target=natural"),
         ("benchmark", "astronaut", " experiment.problem=sigma25 method=plain"),
         ("benchmark_others", "astronaut", " experiment.problem=impulses method=l1"),
+        ("benchmark_lowpass", "astronaut", " experiment.problem=sigma25 method=lowpass20"),
     )
 } | dict.fromkeys(
     ("ablation_denoising", "restore", "restore_noisy", "restore_poisson", "restore_speckle"), "image=astronaut"
@@ -70,6 +71,7 @@ REQUESTS = [
     "optimizer=sgld",
     "optimizer=lbfgs",
     "latent=meshgrid precision=float64",
+    "latent=normal guidance=self_diffusion",
     "latent=fourier_features loss=fourier",
     "architecture=siren",
     "architecture.upsample=lowpass60 latent.optimise=z_and_norms",

@@ -133,7 +133,7 @@ PARTS = {
     "loss": "my_parts.Charbonnier",
     "regularizer": "my_parts.Smoothness",
     "guidance": "my_parts.SlowLatent",
-    "latent": "my_parts.NormalLatent",
+    "latent": "my_parts.SignLatent",
     "optimizer": "my_parts.NesterovMomentum",
     "stopping": "my_parts.SmallestStep",
 }

@@ -55,6 +55,8 @@ def run_script(pages: Mapping[str, Draw], select: Select, *requests: Sequence[st
     """
     arguments = command_line(sys.modules[next(iter(pages.values())).__module__].__doc__)
     style()
+    if (here := str(Path.cwd())) not in sys.path:  # as for dip, so that `_target_: mine.Network` is found
+        sys.path.append(here)
     try:
         selections = select_requests(arguments, select, requests)
     except ValueError as error:

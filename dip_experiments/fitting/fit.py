@@ -18,6 +18,7 @@ from dip_experiments.fitting.trainer import train
 from dip_experiments.guidance import Guidance
 from dip_experiments.latents import Latent
 from dip_experiments.losses import Loss
+from dip_experiments.operators import back_projection
 from dip_experiments.optimizers import Optimizer
 from dip_experiments.regularizers import Regularizer
 from dip_experiments.stopping import FitInput, FitStart, Observer, RuleMonitor, StoppingRule, hold_out
@@ -146,7 +147,7 @@ def make_latent(
 ) -> Float[Tensor, "r cz hz wz"]:
     """Return the latents that the network takes. Raises ValueError where it takes none such."""
     if latent.name == "adjoint":
-        return latent.make(network.latent_shape, seeds, task.operator.adjoint(task.measurement))
+        return latent.make(network.latent_shape, seeds, back_projection(task.operator, task.measurement))
     measurement = task.measurement if latent.name == "measurement" else None
     return latent.make(network.latent_shape, seeds, measurement if input_image is None else input_image)
 

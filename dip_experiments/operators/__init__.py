@@ -3,7 +3,7 @@
 from dip_experiments.operators.built_in import FACTORS, Blur, Downsampler, Identity, Mask
 from dip_experiments.operators.features import Features
 from dip_experiments.operators.function import FunctionOperator, as_operator
-from dip_experiments.operators.operator import Composed, Operator, check_operator, check_rank, measure
+from dip_experiments.operators.operator import Composed, Operator, back_projection, check_operator, check_rank, measure
 
 __all__ = [
     "FACTORS",
@@ -16,6 +16,7 @@ __all__ = [
     "Mask",
     "Operator",
     "as_operator",
+    "back_projection",
     "check_operator",
     "check_rank",
     "measure",

@@ -106,6 +106,18 @@ def measure(operator: Operator, x: Float[Tensor, "r c h w"]) -> Float[Tensor, "r
         ) from error
 
 
+@torch.no_grad()
+def back_projection(operator: Operator, y: Float[Tensor, "r cy hy wy"]) -> Float[Tensor, "r c h w"]:
+    """Return s A^T y, of each replica with the s that brings A (s A^T y) closest to y.
+
+    It has the brightness of the image whatever the scale of A is: s is 1 for masks and where A = I.
+    """
+    image = operator.adjoint(y)
+    again = operator(image)
+    energy = again.square().sum((1, 2, 3), keepdim=True)
+    return image * torch.where(energy > 0, (again * y).sum((1, 2, 3), keepdim=True) / energy, 1.0)
+
+
 def check_operator(operator: Operator, measurement: Float[Tensor, "r cy hy wy"], of_image: bool = True) -> None:
     """Check that the operator maps images of its `image_shape` to the shape of the measurement, with gradients.
 

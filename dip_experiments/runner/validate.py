@@ -199,7 +199,7 @@ def log_noise_estimates(settings: Settings, original: Task, facts: Mapping[str, 
     _warn_of_impulses(", ".join(sorted(counting)), image)
     if not trusting:
         return
-    found = correlation(image)
+    found = correlation(image) if original.operator.is_identity else None  # a blurred picture looks correlated
     ends = min((settings.rules[name].ends for name in trusting), key=len)
     constant, clipped = spoilt_parts(image, ends)
     names = ", ".join(trusting)
