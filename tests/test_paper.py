@@ -1,5 +1,10 @@
 """The queue of the paper's own size: it holds every row of the tables, skips what is done, stops at Ctrl-C, counts."""
 
+import os
+import signal
+import sys
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +22,10 @@ from dip_experiments.store import Store
 A, B, C = (Row("fig10", (f"seed={seed}",), 30.0) for seed in range(3))
 OURS = ("fig4_stand_in", "fig9", "fig9_pixels")
 """Not in the paper at this size, or in need of a file that few have: the classifier's weights."""
+
+
+def clean() -> None:
+    """Code that is committed."""
 
 
 def grid(experiment: str) -> set[frozenset[str]]:
@@ -48,8 +57,8 @@ def test_rows_are_fitted_in_turn_kept_and_counted(
         return codes[row]
 
     monkeypatch.setattr(paper_queue, "fit", fit)
-    assert fit_rows([A, B, C], ["scale=paper"], found.get, lambda row: kept.append(row) or 0) == 1
-    assert kept == [B]
+    assert fit_rows([A, B, C], ["scale=paper"], found.get, lambda row: kept.append(row) or 0, clean) == 1
+    assert kept == [B, C]  # also what a row that failed has finished
     out, err = capfd.readouterr()
     assert out.splitlines() == [
         "paper: 1 rows done, 2 left, about 2.0 hours left",
@@ -64,7 +73,7 @@ def test_a_row_whose_runs_are_not_kept_has_failed(
 ) -> None:
     found: dict[Row, Done | None] = {A: None}
     monkeypatch.setattr(paper_queue, "fit", lambda row, further: found.update({row: Done(3600.0)}) or 0)
-    assert fit_rows([A], [], found.get, lambda row: 1) == 1
+    assert fit_rows([A], [], found.get, lambda row: 1, clean) == 1
     assert capfd.readouterr().err == "failed: fig10 seed=0\n"
 
 
@@ -72,7 +81,7 @@ def test_a_row_that_is_missing_after_its_fit_has_failed_whatever_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(paper_queue, "fit", lambda row, further: 0)
-    assert fit_rows([A], [], lambda row: None, lambda row: 0) == 1
+    assert fit_rows([A], [], lambda row: None, lambda row: 0, clean) == 1
     assert capfd.readouterr().err == "failed: fig10 seed=0\n"
 
 
@@ -87,7 +96,7 @@ def test_at_a_small_scale_the_precision_that_is_fitted_is_looked_for(dip: Dip, m
     monkeypatch.setattr("dip_experiments.store.doubtful_code", lambda provenance: "")
     monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
     monkeypatch.setattr(commands, "read_rows", lambda: [A])
-    monkeypatch.setattr(commands, "fit_rows", lambda rows, further, finished, keep: int(bool(finished(rows[0]))))
+    monkeypatch.setattr(commands, "fit_rows", lambda rows, further, finished, *others: int(bool(finished(rows[0]))))
     for scale in ("smoke", "paper"):
         assert dip("paper", f"scale={scale}") == 0
     assert {scale: "precision=bf16" in overrides for scale, overrides in asked.items()} == {
@@ -103,6 +112,71 @@ def test_records_are_fitted_by_committed_code_or_nothing_begins(monkeypatch: pyt
         commands.paper(["scale=smoke"])
 
 
+def test_code_that_changes_between_two_rows_fits_no_further_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[Row] = []
+    monkeypatch.setattr(paper_queue, "fit", lambda row, further: fitted.append(row) or 0)
+
+    def check() -> None:
+        if fitted:
+            raise ValueError("the code that fits it was not committed")
+
+    with pytest.raises(ValueError, match="not committed"):
+        fit_rows([A, B], [], lambda row: None, lambda row: 0, check)
+    assert fitted == [A]
+
+
+CHILD = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+open(sys.argv[1], "w").close()
+time.sleep(60)
+"""
+
+
+def test_sigterm_reaches_the_process_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = tmp_path / "ready"
+    monkeypatch.setattr(paper_queue, "FIT", (sys.executable, "-c", CHILD, str(ready)))
+
+    def end() -> None:
+        while not ready.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=end)
+    thread.start()
+    assert paper_queue.fit(A, []) == 130
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_row_is_done_where_its_record_has_the_pictures_of_its_figure(tmp_path: Path) -> None:
+    run = SimpleNamespace(folder=tmp_path, replicas=[1])
+    job = SimpleNamespace(run=run, config={"experiment": {"pictures": ["average", "iteration-*"]}})
+    (tmp_path / "images").mkdir()
+    for name, complete in (
+        ("average-replica1", False),
+        ("iteration-5-replica0", False),
+        ("iteration-5-replica1", True),
+    ):
+        (tmp_path / "images" / f"{name}.png").touch()
+        assert commands.has_pictures(job) is complete
+    assert commands.has_pictures(SimpleNamespace(run=run, config={"experiment": {}}))
+
+
+@pytest.mark.parametrize(
+    "words", ["scale.width=4", "device=gpu", "paths=foo", "logger.mode=xx", "logger=wandb logger.mode=xx"]
+)
+def test_a_wrong_setting_is_refused_before_the_first_row(
+    words: str, dip: Dip, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "check_code", clean)
+    monkeypatch.setattr(commands, "fit_rows", lambda *_: pytest.fail("a row was fitted"))
+    assert dip("paper", "scale=smoke", *words.split()) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "Traceback" not in line
+
+
 def test_a_row_that_says_its_precision_is_fitted_in_no_other() -> None:
     asked = Row("fig10", ("seed=1", "precision=float32"), 1.0).overrides_with(["scale=paper", "precision=bf16"])
     assert asked == ["seed=1", "precision=float32", "scale=paper"]
@@ -111,7 +185,7 @@ def test_a_row_that_says_its_precision_is_fitted_in_no_other() -> None:
 def test_after_ctrl_c_no_further_row_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Row] = []
     monkeypatch.setattr(paper_queue, "fit", lambda row, further: begun.append(row) or 130)
-    assert fit_rows([A, B], [], lambda row: None, lambda row: 0) == 130
+    assert fit_rows([A, B], [], lambda row: None, lambda row: 0, clean) == 130
     assert begun == [A]
 
 
@@ -148,7 +222,7 @@ def test_a_row_is_a_run_and_a_record_and_is_skipped_when_it_is_there(
     assert "1 rows done, 0 left, all is done" in capfd.readouterr().out
     seen: list[Done | None] = []
 
-    def only_look(rows: list[Row], further: list[str], finished: paper_queue.Finished, keep: object) -> int:
+    def only_look(rows: list[Row], further: list[str], finished: paper_queue.Finished, *others: object) -> int:
         seen.extend(map(finished, rows))
         return 0
 

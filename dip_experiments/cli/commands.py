@@ -1,5 +1,6 @@
 """Subcommands of `dip`, by name; those on the runs of an experiment are here. Their docstrings are their --help."""
 
+import fnmatch
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from dip_experiments.config.restoring import restoring
 
 RECORDS = "--records"
 """Flag of what is computed for records in place of one's own runs."""
-OF_PAPER = ("scale", "device", "precision", "logger", "paths")
+OF_PAPER = ("scale", "device", "precision", "logger", "paths.results")
 """Settings that `dip paper` takes: all others are set by its rows."""
 WHERE = ("scale", "paths.results")
 """Settings that say where the runs of an experiment are stored."""
@@ -176,37 +177,51 @@ def paper(argv: Sequence[str]) -> int:
 
     Example: dip paper device=cuda
     """
-    if wrong := [one for one in argv if one.split("=")[0].split(".")[0] not in OF_PAPER]:
+    if wrong := [one for one in argv if one.split("=")[0] not in OF_PAPER and not one.startswith("logger.")]:
         raise ValueError(
             f"dip paper {wrong[0]}: its rows bring their own settings; it takes {', '.join(OF_PAPER[:-1])} and "
-            "paths.results, and a row of its own is fitted without `paper`"
+            f"{OF_PAPER[-1]}, and a row of its own is fitted without `paper`"
         )
-    storing = lazy_import("dip_experiments.store")
-    if why := storing.doubtful_code({"sittings": [storing.describe_session("cpu", 1, [], 0)]}):
-        raise ValueError(f"dip paper keeps records, and {why}; work in a clone without changes: git status, git stash")
-    devices, given = lazy_import("dip_experiments.devices"), {one.split("=")[0] for one in argv}
-    further = [*argv, *([] if "scale" in given else ["scale=paper"])]
-    settings = compose_jobs(to_hydra_overrides(further, multirun=False), multirun=False)[0]
+    check_code()
+    further = [*argv, *([] if any(one.startswith("scale=") for one in argv) else ["scale=paper"])]
+    (job,) = compose_jobs(to_hydra_overrides(further, multirun=False), multirun=False)
+    settings = lazy_import("dip_experiments.config.settings").read_settings(job)
     scale, results = settings.scale.name, Path(settings.paths.results)
     selecting = [one for one in further if one.split("=")[0].split(".")[0] not in ("device", "logger")]
-    select = lazy_import("dip_experiments.runner.select_runs").select
+    devices, select = lazy_import("dip_experiments.devices"), lazy_import("dip_experiments.runner.select_runs").select
     device = devices.find_device(settings.device)
-    if "precision" not in given and devices.multiplies_bfloat16(device):
+    if not any(one.startswith("precision=") for one in argv) and devices.multiplies_bfloat16(device):
         further.append("precision=bf16")
         selecting += ["precision=bf16"] if scale != "paper" else []  # there a run of either precision will do
+    machine = (devices.device_name(device), lazy_import("torch").get_num_threads())
 
     def finished(row: Row) -> Done | None:
-        found = select(row.experiment, scale, results, row.overrides_with(_without(WHERE, selecting)), "either")
-        if found.missing:
+        found = select(row.experiment, scale, results, row.overrides_with(_without(WHERE, selecting)), "records")
+        if found.missing or not all(map(has_pictures, found.jobs)):
             return None
-        comparable = all(run.provenance["device"] == devices.device_name(device) for run in found.runs)
+        took = [run.provenance for run in found.runs]
+        comparable = all((one["device"], one["sittings"][-1]["threads"]) == machine for one in took)
         return Done(sum(run.summary["wall_seconds"] for run in found.runs), comparable)
 
     def export(row: Row) -> int:
         return keep([row.experiment, *row.overrides_with(selecting)])
 
     print("paper: looking for the rows that are done", flush=True)
-    return fit_rows(read_rows(), further, finished, export)
+    return fit_rows(read_rows(), further, finished, export, check_code)
+
+
+def check_code() -> None:
+    """Raise ValueError where code that is in no commit would fit what becomes a record."""
+    storing = lazy_import("dip_experiments.store")
+    if why := storing.doubtful_code({"sittings": [storing.describe_session("cpu", 1, [], 0)]}):
+        raise ValueError(f"dip paper keeps records, and {why}; work in a clone without changes: git status, git stash")
+
+
+def has_pictures(job: Any) -> bool:
+    """Return if the record of a job has an image of each name that its figure shows."""
+    names = [path.name for path in (job.run.folder / "images").glob("*.png")]
+    shown = job.config["experiment"].get("pictures", [])
+    return all(fnmatch.filter(names, f"{name}-replica{job.run.replicas[0]}.png") for name in shown)
 
 
 def report(argv: Sequence[str]) -> int:

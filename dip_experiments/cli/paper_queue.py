@@ -38,14 +38,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Done:
-    """A row whose runs are finished: seconds that they took; `comparable`: on the device of this request."""
+    """A row that has its records: seconds that its runs took; `comparable`: with the device and threads of today."""
 
     seconds: float
     comparable: bool = True
 
 
 Finished = Callable[[Row], Done | None]
-"""Time of a row; None until all of its runs are finished."""
+"""Time of a row; None until all of its runs are records, with the images that its figure shows."""
 
 
 def read_rows() -> list[Row]:
@@ -55,16 +55,27 @@ def read_rows() -> list[Row]:
     return [Row(first.removeprefix("experiment="), tuple(rest), float(minutes)) for (first, *rest), minutes in each]
 
 
-def fit_rows(rows: Sequence[Row], further: Sequence[str], finished: Finished, export: Callable[[Row], int]) -> int:
-    """Fit the rows that are not finished and export each; return 1 if any failed, 130 if interrupted."""
+def fit_rows(
+    rows: Sequence[Row],
+    further: Sequence[str],
+    finished: Finished,
+    export: Callable[[Row], int],
+    check: Callable[[], None],
+) -> int:
+    """Fit the rows that are not finished and export each; return 1 if any failed, 130 if interrupted.
+
+    `check`: raises ValueError where the code that would fit a row is in no commit, before each of them.
+    """
     found = {row: finished(row) for row in rows}
     failed = []
     for row in [row for row, done in found.items() if done is None]:
+        check()
         print(progress(found), flush=True)
         if fit(row, further) == INTERRUPTED:
             return INTERRUPTED
+        code = export(row)
         found[row] = finished(row)
-        if found[row] is None or export(row):
+        if found[row] is None or code:
             failed.append(row)
     print(progress(found))
     for row in failed:
@@ -83,12 +94,15 @@ def progress(found: dict[Row, Done | None]) -> str:
 
 
 def fit(row: Row, further: Sequence[str]) -> int:
-    """Run a row and return the exit code; finished and recorded runs are skipped. Ctrl-C reaches the process."""
+    """Run a row and return the exit code; what is finished is skipped. Ctrl-C and SIGTERM reach its process."""
     overrides = [f"experiment={row.experiment}", *row.overrides_with(further), "hydra/launcher=basic"]
-    before = signal.getsignal(signal.SIGINT)
     with subprocess.Popen([*FIT, *overrides], env={**os.environ, REUSE_RECORDS: "yes"}) as process:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),  # which comes to both
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: process.terminate()),
+        }
         try:
             return process.wait()
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
