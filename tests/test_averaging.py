@@ -1,6 +1,7 @@
 """What averaging runs gains, by the errors of single runs and of their mean."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,17 @@ def test_a_picture_with_one_seed_has_no_gain_and_alone_no_table(tmp_path: Path) 
 
 
 def test_by_the_papers_own_numbers_the_results_on_its_page_are_means_of_four_runs() -> None:
-    text = part_of(SCRIPT, "verdict")(part_of(SCRIPT, "Interval")(0.99, 0.89, 1.1))
+    text = part_of(SCRIPT, "verdict")(part_of(SCRIPT, "Interval")(0.99, 0.89, 1.1), 0.04)
     assert "31.32 for four and 31.66 for any number" in text
-    assert "31.29 dB: that of 3.7 runs" in text
+    assert "31.29 dB: that of 3.7 runs, of 2.9 to 5.7 if" in text
+
+
+def test_the_number_of_runs_is_as_sure_as_rounding_and_seeds_allow() -> None:
+    errors = part_of(SCRIPT, "Errors")(10**-3, 10**-3.2)
+    one, two, page = (errors.psnr(count) for count in (1, 2, 4))
+    counts = part_of(SCRIPT, "counts")
+    low, high = counts(one, two, page, 0.0)
+    assert 3.7 < low < 4 < high < 4.4  # printed numbers are rounded
+    ranges = [counts(one, two, page, varies) for varies in (0.01, 0.03)]
+    assert all(wide[0] < narrow[0] and wide[1] > narrow[1] for narrow, wide in pairwise([(low, high), *ranges]))
+    assert counts(one, two, page, 0.3)[1] == np.inf  # two runs may then be no better than one

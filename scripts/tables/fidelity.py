@@ -1,6 +1,6 @@
 """Ours and every number that the paper prints, at its own size: within 0.3 dB or not, and why not.
 
-Experiments: table_denoising, table_super_resolution, table_inpainting, fig4.
+Experiments: table_denoising, table_super_resolution, table_inpainting, fig4, trajectory.
 Writes: tables/fidelity. Command: make table-fidelity
 """
 
@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 from denoising import TABLE as DENOISING
 from inpainting import TABLE as INPAINTING
+from scipy import stats
 from super_resolution import TABLE as SUPER_RESOLUTION
 
 from dip_experiments.analysis.artifact import Artifact
+from dip_experiments.analysis.curves import curve_of
 from dip_experiments.analysis.figure_cli import run_script
 from dip_experiments.analysis.independence import describe_independence
 from dip_experiments.analysis.labels import format_lost_iterations
@@ -28,6 +30,8 @@ from dip_experiments.store import Run, Selection, waiting
 
 CLOSE = 0.3
 """dB within which a number counts as the paper's (ours)."""
+LAST, PICTURES = 1800, 9
+"""Iterations of denoising, and pictures of CSet9."""
 TITLES = {
     "of": "of",
     "image": "picture",
@@ -60,7 +64,7 @@ are in the CSV. The notes are below."""
 
 def draw(*selections: Selection) -> Artifact:
     """Draw tables/fidelity, at scale paper only."""
-    *tables, fig4 = selections
+    *tables, fig4, trajectories = selections
     if fig4.scale != "paper":
         raise ValueError("tables/fidelity compares with the paper at its own size: add --scale paper")
     three = zip((DENOISING, SUPER_RESOLUTION, INPAINTING), tables, strict=True)
@@ -71,9 +75,33 @@ def draw(*selections: Selection) -> Artifact:
     counted = f"{sum(found == 'yes')} of {len(found)} numbers are within {CLOSE} dB."
     notes = "\n".join(wrap(f"{letter}: {NOTES[letter]}") + "\n" for letter in sorted({*frame["why"]} - {NONE}))
     unique = list(dict.fromkeys([*fig4.runs, *(run for _, row in rows for run in row.runs)]))
-    above = wrap(f"{ABOVE} {counted} {describe_independence(unique)} {format_lost_iterations(unique)}")
+    behind = f"{describe_independence(unique)} {format_lost_iterations(unique)}"
+    above = wrap(f"{ABOVE} {counted} {describe_seeds(trajectories)} {behind}")
     text = f"{above}\n\n{markdown(select_columns(frame, TITLES))}\n{notes}"
     return Artifact(text, frame, unique, waiting(*selections))
+
+
+def describe_seeds(trajectories: Selection) -> str:
+    """Say how far means over CSet9 of two fits of each picture are apart by their seeds, by the trajectories' seeds."""
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for job in trajectories.jobs:
+        if not job.run:
+            continue
+        shown = (job.config["experiment"]["setting"], job.config["image"]["name"], job.config["precision"])
+        curve = curve_of(job.run, "psnr_reference")
+        at = int(np.abs(curve.iterations - LAST).argmin())
+        groups.setdefault(shown, []).extend(curve.values[:, at])
+    several = [np.array(values) for values in groups.values() if len(values) > 1]
+    if not several:
+        return ""
+    freedom = sum(len(values) - 1 for values in several)
+    deviation = (sum(((values - values.mean()) ** 2).sum() for values in several) / freedom) ** 0.5
+    apart = stats.t.ppf(0.975, freedom) * deviation * (2 / PICTURES) ** 0.5
+    return (
+        f"At iteration {LAST} seeds of one picture differ by {deviation:.2f} dB (standard deviation of "
+        f"{freedom + len(several)} trajectories of {len(several)} settings): two means of {PICTURES} pictures, one fit "
+        f"of each, differ by more than {apart:.2f} dB by chance in one of twenty cases."
+    )
 
 
 def rows_of(table: Table, fits: Selection) -> list[Row]:
@@ -127,7 +155,7 @@ def format_row(
     return (of, image, f"{theirs:.2f}", *compared, seeds, NONE if ours is None else note, of, metric, *rest, source)
 
 
-REQUESTS = (["table_denoising"], ["table_super_resolution"], ["table_inpainting"], ["fig4"])
+REQUESTS = (["table_denoising"], ["table_super_resolution"], ["table_inpainting"], ["fig4"], ["trajectory"])
 
 if __name__ == "__main__":
     sys.exit(run_script({"tables/fidelity": draw}, select, *REQUESTS))
