@@ -67,7 +67,8 @@ CASES = {
     "super-resolution, split": f"{SKIP} task=super_resolution image.size=32 {SPLIT}",
     "nearest upsampling": f"{SKIP} architecture.upsample=nearest",
     "autoencoding": f"{PLAIN} {SHOWN} guidance=autoencoding",
-    "self-guided": f"{PLAIN} {SHOWN} guidance=self_guided latent.optimise=both",
+    "self-guided": f"{PLAIN} {SHOWN} guidance=self_guided latent.optimise=both guidance.amplitude=0.5 "
+    "guidance.weight=1",
     "self-diffusion": f"{PLAIN} {SHOWN} guidance=self_diffusion guidance.levels=3",
     "self-diffusion of noise": f"{PLAIN} latent=normal latent.channels=3 guidance=self_diffusion guidance.levels=3",
     "target moving": f"{PLAIN} guidance=target_moving guidance.every=3",

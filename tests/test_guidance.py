@@ -107,7 +107,7 @@ def test_images_of_latents_around_z_are_averaged_and_both_are_fitted() -> None:
     assert drawn.min() >= 0
     assert (drawn <= most).all()
     assert abs((drawn / most).mean().item() - 0.5) < 4 / math.sqrt(12 * drawn.numel())
-    alone = built(*METHODS["self_guided"], "guidance.draws=3", "seed=5")
+    alone = built(*METHODS["self_guided"], "guidance.draws=3", "guidance.amplitude=0.5", "seed=5")
     single = torch.stack(alone.problem.perturbed(alone.latent, draws([2]))).detach() - alone.latent
     assert same(single[:, 0], drawn[:, 1])
     some = [torch.rand_like(fit.latent) for _ in range(3)]

@@ -94,7 +94,7 @@ REQUESTS = [
     "task=denoising shared=[task] replicas=3",
     "latent.jitter=1e-6",
     "task=denoising latent=adjoint guidance=autoencoding",
-    "task=denoising latent=adjoint guidance=self_guided latent.optimise=both",
+    "task=denoising latent=adjoint guidance=self_guided latent.optimise=both guidance.amplitude=0.5 guidance.weight=1",
     "task=denoising latent=adjoint guidance=self_diffusion",
     "task=denoising guidance=target_moving",
     "task=denoising stopping=split",
