@@ -148,7 +148,10 @@ def draw_claims(*selections: Selection) -> Artifact:
     runs = [run for fits in found.values() for some in fits.values() for run in some]
     page = "\n".join(wrap(f"- {one.title}. {claim.text}") for one, claim in verdicts) or "Of no claim are there runs."
     return Artifact(
-        f"{wrap(ABOVE_CLAIMS)}\n\n{page}\n", pd.DataFrame(rows, columns=columns), runs, waiting(*selections)
+        f"{wrap(ABOVE_CLAIMS)}\n\n{page}\n",
+        pd.DataFrame(rows, columns=columns if rows else None),
+        runs,
+        waiting(*selections),
     )
 
 
